@@ -1,0 +1,1 @@
+"""PCM blocks → Opus packets on the room's media timeline: mixing, resampling, framing, encoding."""

@@ -1,0 +1,60 @@
+"""What travels from the instrument process to its consumers, and its bytes on the feed socket.
+
+A *feed* is one half of an ``AF_UNIX``/``SOCK_SEQPACKET`` pair: one record a message, never
+blocking for the writer (a full socket drops the record and counts it). The supervisor keeps the
+writing half alive across restarts of the instrument process, so a reader never reconnects.
+
+Record, little-endian::
+
+    0        1        2        4                8                16               24               32
+    +--------+--------+--------+----------------+----------------+----------------+----------------+---------
+    | version| kind   | 0      | epoch u32      | media_time i64 | captured_ns i64| duration u32, 0| payload
+    +--------+--------+--------+----------------+----------------+----------------+----------------+---------
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+FEED_VERSION = 1
+KIND_OPUS = 1
+_HEADER = struct.Struct("<BBHIqqII")
+MAX_RECORD = _HEADER.size + 4096
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPacket:
+    """One Opus packet on the room's timeline, encoded once and shared by all listeners.
+
+    media_time: 48 kHz sample count of the first *captured* sample that it decodes to.
+    duration: samples at 48 kHz.
+    captured_ns: monotonic ns at which the captured block that completed this frame arrived.
+    epoch: number of the capture run; it grows by one each time a device is (re)opened.
+    payload: the Opus packet (RFC 6716, section 3).
+    """
+
+    media_time: int
+    duration: int
+    captured_ns: int
+    epoch: int
+    payload: bytes
+
+    def pack(self) -> bytes:
+        """The feed record."""
+        return (
+            _HEADER.pack(
+                FEED_VERSION, KIND_OPUS, 0, self.epoch, self.media_time, self.captured_ns, self.duration, 0
+            )
+            + self.payload
+        )
+
+    @classmethod
+    def unpack(cls, record: bytes) -> EncodedPacket:
+        """Parse a feed record. Raises `ValueError` if it is none of ours."""
+        if len(record) <= _HEADER.size:
+            raise ValueError(f"a feed record of {len(record)} bytes is too short")
+        version, kind, _, epoch, media_time, captured_ns, duration, _ = _HEADER.unpack_from(record)
+        if version != FEED_VERSION or kind != KIND_OPUS:
+            raise ValueError(f"unknown feed record: version {version}, kind {kind}")
+        return cls(media_time, duration, captured_ns, epoch, record[_HEADER.size :])

@@ -1,0 +1,84 @@
+"""The seam between signaling and the two listener transports.
+
+`PeerBackend` is implemented by `rtcserver.peer.stock` (aiortc's RTCPeerConnection over
+MontageTrack) and `rtcserver.peer.oneport` (ICE-lite on one UDP port and the broadcast process).
+Signaling sees nothing else of a listener.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class PeerRequest:
+    """What signaling knows about the client that posts an offer.
+
+    remote_address: the client's IP address as text, for limits.
+    http_host: the host part of its ``Host`` header (no port), or "": how it reached this machine.
+    """
+
+    remote_address: str
+    http_host: str = ""
+    user_agent: str = ""
+
+
+@dataclass(slots=True)
+class SessionInfo:
+    """What ``GET /api/rooms/{room}`` tells about one session."""
+
+    id: str
+    state: str
+    since_s: float
+    counters: dict[str, int] = field(default_factory=dict)
+
+
+class PeerSession(Protocol):
+    """One listener. Owned by the backend that made it; loop-bound, not thread-safe."""
+
+    @property
+    def id(self) -> str:
+        """Unguessable, URL-safe; names the WHEP session resource."""
+
+    @property
+    def room(self) -> str: ...
+
+    @property
+    def answer(self) -> str:
+        """The SDP answer, with all candidates and end-of-candidates."""
+
+    @property
+    def etag(self) -> str:
+        """Opaque; changes with each ICE restart. Without quotes."""
+
+    def info(self) -> SessionInfo: ...
+
+    async def patch(self, sdpfrag: str) -> str | None:
+        """Apply a trickle-ICE or ICE-restart fragment (RFC 8840; draft-ietf-wish-whep).
+
+        Returns None for 204, or the answering fragment for 200 (ICE restart).
+        Raises PeerError(422) for what is not supported.
+        """
+
+    async def close(self) -> None:
+        """End the session. Idempotent, bounded in time."""
+
+
+class PeerBackend(Protocol):
+    """Makes sessions. One per server process."""
+
+    async def start(self) -> None: ...
+
+    async def open(self, room: str, offer: str, request: PeerRequest) -> PeerSession:
+        """Answer an SDP offer. Raises PeerError, whose status and sentence go to the client."""
+
+    def sessions(self, room: str | None = None) -> list[PeerSession]: ...
+
+    def find(self, session_id: str) -> PeerSession | None: ...
+
+    def health(self) -> dict[str, object]:
+        """Counters and process states for ``/healthz``; JSON-serialisable."""
+
+    async def close(self) -> None:
+        """Close all sessions, bounded in time."""

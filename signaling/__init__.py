@@ -1,0 +1,1 @@
+"""HTTP: WHEP, rooms, the page, health. Imports rtcserver, never the reverse."""
