@@ -1,1 +1,1 @@
-"""One UDP port: STUN, ICE-lite, and aiortc's DTLS and SCTP on top; the only place that touches aiortc's internals."""
+"""One UDP port: STUN, ICE-lite, DTLS and SCTP; the only place that touches aiortc's internals."""

@@ -1,0 +1,470 @@
+"""aiortc's DTLS and SCTP, reached through their private parts. The only module that does so.
+
+Pinned to aiortc 1.16.0; `tests/transport/test_aiortc_contract.py` fails when a name used here moves.
+
+What stays aiortc's: the certificate, the TLS options and ciphers, the check of the peer's
+fingerprints, the SRTP profiles and key layout, the whole SCTP association and its data channels.
+What is different here:
+
+- aiortc runs a task per peer that awaits datagrams. Here a datagram *steps* the connection: no task,
+  no queue, nothing that `close()` could wait for. It also means that aiortc's SCTP coroutines never
+  find anything to wait for, so `run_now` runs them to their end at once.
+- One TLS context serves all peers of a server start.
+- No SRTP session is made for sending. The broadcast process owns outbound SRTP and SRTCP.
+- Input is checked before aiortc sees it (`sctp_guard`) and against the association's state here, and
+  memory is bounded: see the limits of `SctpAssociation`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from aiortc import rtcsctptransport as sctp
+from aiortc.rtcdatachannel import RTCDataChannel
+from aiortc.rtcdtlstransport import (
+    SRTP_AEAD_AES_128_GCM,
+    SRTP_AEAD_AES_256_GCM,
+    SRTP_AES128_CM_SHA1_80,
+    SRTP_PROFILES,
+    RTCCertificate,
+    RTCDtlsFingerprint,
+    RTCDtlsParameters,
+    RTCDtlsTransport,
+    SRTPProtectionProfile,
+    State,
+)
+from OpenSSL import SSL
+from pyee.asyncio import AsyncIOEventEmitter
+
+from rtcserver.transport.sctp_guard import SctpError, check_packet
+
+AIORTC_VERSION = "1.16.0"
+
+PROFILES = [
+    profile
+    for profile in (SRTP_AEAD_AES_128_GCM, SRTP_AEAD_AES_256_GCM, SRTP_AES128_CM_SHA1_80)
+    if profile in SRTP_PROFILES
+]
+"""In the server's order of preference: AES-128-GCM is the cheapest to protect with (RFC 7714, RFC 5764)."""
+
+DTLS_MTU = 1200
+"""Bytes of a datagram: no fragments at any usual path MTU."""
+
+_DTLS_1_2 = 0xFEFD
+_EXTRACTOR = b"EXTRACTOR-dtls_srtp"  # RFC 5764, section 4.2
+_MAX_RECORDS = 64
+
+
+class SteppedTooFarError(RuntimeError):
+    """An aiortc coroutine wanted to wait. Cannot happen with the pinned version; ends that peer."""
+
+
+def run_now(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run an aiortc coroutine that has nothing to wait for. Raises what it raises."""
+    try:
+        coroutine.send(None)
+    except StopIteration:
+        return
+    coroutine.close()
+    raise SteppedTooFarError(repr(coroutine))
+
+
+class SharedCertificate(RTCCertificate):
+    """The server's certificate, with one TLS context for all peers (aiortc makes one of 21 KB for each)."""
+
+    _context: SSL.Context | None = None
+
+    def _create_ssl_context(self, srtp_profiles: list[SRTPProtectionProfile]) -> SSL.Context:
+        if self._context is None:
+            context = super()._create_ssl_context(srtp_profiles)
+            # Buffers of 17 KB each way are given back while a connection is idle.
+            context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+            # Sessions are never resumed: a peer that comes back gets fresh keys.
+            context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+            context.set_options(SSL.OP_NO_QUERY_MTU)
+            # DTLS 1.2, what every browser speaks: its records are all framed the same way (see `_flush`).
+            context.set_max_proto_version(_DTLS_1_2)
+            self._context = context
+        return self._context
+
+    def sha256_fingerprint(self) -> str:
+        """``AB:CD:…`` for ``a=fingerprint:sha-256``."""
+        return next(f.value for f in self.getFingerprints() if f.algorithm == "sha-256")
+
+
+@dataclass(frozen=True, slots=True)
+class SrtpKeys:
+    """What DTLS-SRTP yields for one peer (RFC 5764, section 4.2).
+
+    profile: libsrtp's number (``pylibsrtp.Policy.SRTP_PROFILE_*``). name: as in TLS, for example
+    ``SRTP_AEAD_AES_128_GCM``.
+    send, receive: master key followed by master salt, for what we send and what the peer sends.
+    """
+
+    profile: int
+    name: str
+    send: bytes
+    receive: bytes
+
+
+class IceSide(AsyncIOEventEmitter):
+    """What aiortc's DTLS transport takes for an RTCIceTransport: our lite agent, always controlled.
+
+    Datagrams are pushed, so `_recv`, which aiortc's own tasks would await, has nothing to give.
+    """
+
+    role = "controlled"
+    state = "completed"
+
+    def __init__(self, send: Callable[[bytes], None]) -> None:
+        super().__init__()
+        self.send_datagram = send
+
+    async def _send(self, data: bytes) -> None:
+        self.send_datagram(data)
+
+    async def _recv(self) -> bytes:
+        raise ConnectionError("datagrams are pushed, not pulled")
+
+    async def start(self, remote_parameters: object) -> None:
+        """Nothing to do: the registry answers checks from the start."""
+
+    async def stop(self) -> None:
+        """Nothing to do: the endpoint removes the agent."""
+
+
+class SteppedDtls(RTCDtlsTransport):
+    """The server side of one DTLS connection, moved on by datagrams. Not thread-safe.
+
+    `state` is aiortc's: new, connecting, connected, closed, failed.
+    """
+
+    def __init__(self, ice: IceSide, certificate: SharedCertificate) -> None:
+        super().__init__(ice, [certificate])  # type: ignore[arg-type]  # IceSide stands in for an RTCIceTransport
+        self._set_role("server")
+        self._certificate = certificate
+        self._ice = ice
+        self._answered = False
+        self.keys: SrtpKeys | None = None
+
+    def begin(self) -> None:
+        """Make the TLS connection; the peer speaks first."""
+        ssl = SSL.Connection(self._certificate._create_ssl_context(PROFILES))
+        ssl.set_ciphertext_mtu(DTLS_MTU)
+        ssl.set_accept_state()
+        self._ssl = ssl
+        self._answered = False
+        self._set_state(State.CONNECTING)
+
+    def handshake(self, datagram: bytes, remote: RTCDtlsParameters) -> bool:
+        """Take one datagram of the handshake. Returns whether it is complete, with `keys` set.
+
+        On failure `state` is "failed". Alerts without protection are ignored, since anyone who can
+        forge a source address can send them; an honest peer that gives up runs into the deadline.
+        """
+        ssl = self._tls
+        if datagram[:1] == b"\x15" and datagram[3:5] == b"\x00\x00":
+            return False
+        ssl.bio_write(datagram)
+        try:
+            ssl.do_handshake()
+        except SSL.WantReadError:
+            self._flush()
+            return False
+        except SSL.Error:
+            if not self._answered:
+                # Garbage ahead of the first ClientHello costs nobody anything: start anew.
+                self.begin()
+                return False
+            self._flush()
+            self._set_state(State.FAILED)
+            return False
+        self._flush()
+        self._validate_peer_identity(remote)
+        if self._state == State.FAILED:
+            return False
+        self.keys = self._export_keys()
+        if self.keys is None:
+            self._set_state(State.FAILED)
+            return False
+        self.encrypted = True
+        self._set_state(State.CONNECTED)
+        return True
+
+    def receive(self, datagram: bytes) -> list[bytes] | None:
+        """Decrypt one datagram after the handshake: its application data, or None for close_notify."""
+        ssl = self._tls
+        ssl.bio_write(datagram)
+        records: list[bytes] = []
+        closed = False
+        for _ in range(_MAX_RECORDS):
+            try:
+                record = ssl.recv(16384)
+            except SSL.ZeroReturnError:
+                closed = True
+                break
+            except SSL.Error:
+                break  # nothing more, or not authentic: DTLS discards silently (RFC 6347, section 4.1.2.7)
+            records.append(record)
+        self._flush()
+        if closed:
+            self._set_state(State.CLOSED)
+            return None
+        return records
+
+    def retransmit(self) -> bool:
+        """Resend the last flight if its timer has run out (RFC 6347, section 4.2.4).
+
+        Returns whether a timer is still running.
+        """
+        ssl = self._tls
+        left = ssl.DTLSv1_get_timeout()
+        if left is None:
+            return False
+        if left <= 0.0:
+            try:
+                ssl.DTLSv1_handle_timeout()
+            except SSL.Error:
+                self._set_state(State.FAILED)
+                return False
+            self._flush()
+        return True
+
+    def shut_down(self) -> None:
+        """Send close_notify and drop the TLS connection. Idempotent."""
+        if self._ssl is not None and self._state == State.CONNECTED:
+            with contextlib.suppress(SSL.Error):
+                self._ssl.shutdown()
+            self._flush()
+        if self._state != State.FAILED:
+            self._set_state(State.CLOSED)
+        self._ssl = None
+        self.remove_all_listeners()
+
+    async def _send_data(self, data: bytes) -> None:
+        """For the SCTP association. What cannot be sent is lost, as a datagram would be."""
+        if self._state == State.CONNECTED and self._ssl is not None:
+            try:
+                self._ssl.send(data)
+            except SSL.Error:
+                return
+            self._flush()
+
+    async def _send_rtp(self, data: bytes) -> None:
+        raise RuntimeError("outbound RTP and RTCP belong to the broadcast process")
+
+    @property
+    def _tls(self) -> SSL.Connection:
+        assert self._ssl is not None, "begin() comes first"
+        return self._ssl
+
+    def _export_keys(self) -> SrtpKeys | None:
+        chosen = self._tls.get_selected_srtp_profile()
+        for profile in PROFILES:
+            if profile.openssl_profile == chosen:
+                break
+        else:
+            return None
+        material = self._tls.export_keying_material(
+            _EXTRACTOR, 2 * (profile.key_length + profile.salt_length)
+        )
+        return SrtpKeys(
+            profile=profile.libsrtp_profile,
+            name=profile.openssl_profile.decode(),
+            send=profile.get_key_and_salt(material, 1),
+            receive=profile.get_key_and_salt(material, 0),
+        )
+
+    def _flush(self) -> None:
+        """Send what OpenSSL wrote. Its memory buffer joins records; a datagram must not cut one."""
+        try:
+            data = self._tls.bio_read(65536)
+        except SSL.Error:
+            return
+        self._answered = True
+        at = start = 0
+        while at + 13 <= len(data):
+            end = at + 13 + int.from_bytes(data[at + 11 : at + 13], "big")
+            if end - start > DTLS_MTU and at > start:
+                self._ice.send_datagram(data[start:at])
+                start = at
+            at = end
+        self._ice.send_datagram(data[start:])
+
+
+class SctpAssociation(sctp.RTCSctpTransport):
+    """aiortc's SCTP with limits. Never raises out of `receive`; `failed` says that the peer must go.
+
+    RECEIVE_WINDOW: bytes of unfinished messages, advertised and enforced.
+    MAX_PENDING: chunks kept out of order or unfinished. MAX_CHANNELS: open data channels.
+    MAX_BUFFERED, MAX_WAITING: bytes and messages waiting to be sent on all channels together; beyond,
+    messages are dropped and counted.
+    """
+
+    RECEIVE_WINDOW = 128 * 1024
+    MAX_PENDING = 256
+    MAX_CHANNELS = 16
+    MAX_BUFFERED = 256 * 1024
+    MAX_WAITING = 1024
+
+    def __init__(self, dtls: SteppedDtls, port: int, counters: Counter[str]) -> None:
+        super().__init__(dtls, port)
+        self._advertised_rwnd = self.RECEIVE_WINDOW
+        self._counters = counters
+        self.failed = False
+
+    def begin(self, remote_port: int, max_message_size: int) -> None:
+        """Send INIT; both sides do (RFC 8841, section 9.3)."""
+        run_now(self.start(sctp.RTCSctpCapabilities(maxMessageSize=max_message_size), remote_port))
+
+    def receive(self, packet: bytes) -> None:
+        """Handle one SCTP packet from DTLS."""
+        try:
+            check_packet(packet)
+            _, _, tag, chunks = sctp.parse_packet(packet)
+        except ValueError:
+            self._counters["sctp_malformed"] += 1
+            return
+        except Exception:
+            self._counters["sctp_parse_errors"] += 1
+            return
+        is_init = bool(chunks) and isinstance(chunks[0], sctp.InitChunk)
+        if tag != (0 if is_init else self._local_verification_tag):
+            self._counters["sctp_wrong_tag"] += 1
+            return
+        try:
+            run_now(self._take(chunks))
+        except Exception:
+            # The edge of what a peer can reach in aiortc: whatever it is, it ends this peer only.
+            self._counters["sctp_errors"] += 1
+            self.failed = True
+
+    def shut_down(self) -> None:
+        """Abort the association and stop its timers. Idempotent."""
+        try:
+            run_now(self.stop())
+        except Exception:
+            self._counters["sctp_errors"] += 1
+            self._set_state(self.State.CLOSED)
+        # A flush that is still scheduled must find nothing, or it would start a timer again.
+        self._data_channel_queue.clear()
+        self._outbound_queue.clear()
+        self._sent_queue.clear()
+        self._forward_tsn_chunk = None
+
+    @property
+    def established(self) -> bool:
+        """Whether data channels can be used."""
+        return self._association_state == self.State.ESTABLISHED
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that wait to be sent or acknowledged."""
+        queued = sum(len(item[2]) for item in self._data_channel_queue)
+        return queued + sum(len(c.user_data) for c in self._outbound_queue) + self._flight_size
+
+    async def _take(self, chunks: list[sctp.Chunk]) -> None:
+        for chunk in chunks:
+            if self._acceptable(chunk):
+                await self._receive_chunk(chunk)
+            else:
+                self._counters["sctp_refused"] += 1
+        if self._sack_needed:
+            await self._send_sack()
+
+    def _acceptable(self, chunk: sctp.Chunk) -> bool:
+        """Whether the association's state allows for the chunk."""
+        state = self._association_state
+        running = state in (self.State.ESTABLISHED, self.State.COOKIE_ECHOED)
+        if isinstance(chunk, sctp.DataChunk):
+            if not running or self._last_received_tsn is None:
+                return False
+            ahead: int = (chunk.tsn - self._last_received_tsn) & 0xFFFFFFFF
+            if ahead >= 0x80000000 or ahead == 0:
+                return True  # an old one: acknowledged again
+            return (
+                ahead <= self.MAX_PENDING
+                and len(chunk.user_data) <= self._advertised_rwnd
+                and sum(len(s.reassembly) for s in self._inbound_streams.values()) < self.MAX_PENDING
+            )
+        if isinstance(chunk, sctp.SackChunk):
+            unsent: int = (self._local_tsn - 1 - chunk.cumulative_tsn) & 0xFFFFFFFF
+            return running and unsent < 0x80000000
+        if isinstance(chunk, sctp.ForwardTsnChunk):
+            if not running or self._last_received_tsn is None:
+                return False
+            # Nobody skips more than a window of what it may have in flight.
+            skipped: int = (chunk.cumulative_tsn - self._last_received_tsn) & 0xFFFFFFFF
+            return skipped >= 0x80000000 or skipped <= 0x10000
+        if isinstance(chunk, sctp.InitChunk) and state == self.State.ESTABLISHED:
+            # A repeated INIT is answered while nothing has been received; a new one would reset the streams.
+            same_peer: bool = chunk.initiate_tag == self._remote_verification_tag
+            return same_peer and self._last_received_tsn == (chunk.initial_tsn - 1) & 0xFFFFFFFF
+        return True
+
+    async def _data_channel_receive(self, stream_id: int, pp_id: int, data: bytes) -> None:
+        if pp_id == sctp.WEBRTC_DCEP:
+            kind = data[0]
+            if kind == sctp.DATA_CHANNEL_OPEN:
+                full = len(self._data_channels) >= self.MAX_CHANNELS
+                if stream_id in self._data_channels or full or not _open_fits(data):
+                    self._counters["sctp_refused_channels"] += 1
+                    return
+            elif kind == sctp.DATA_CHANNEL_ACK and stream_id not in self._data_channels:
+                self._counters["sctp_refused"] += 1
+                return
+        elif pp_id == sctp.WEBRTC_STRING:
+            try:
+                data.decode("utf8")
+            except UnicodeDecodeError:
+                self._counters["sctp_bad_text"] += 1
+                return
+        await super()._data_channel_receive(stream_id, pp_id, data)
+
+    def _data_channel_send(self, channel: RTCDataChannel, data: bytes | str) -> None:
+        waiting = len(self._data_channel_queue) + len(self._outbound_queue)
+        if waiting >= self.MAX_WAITING or self.buffered + len(data) > self.MAX_BUFFERED:
+            self._counters["sctp_send_dropped"] += 1
+            return
+        super()._data_channel_send(channel, data)
+
+
+def _open_fits(data: bytes) -> bool:
+    """Whether a DATA_CHANNEL_OPEN holds its label and protocol as UTF-8 (RFC 8832, section 5.1)."""
+    if len(data) < 12:
+        return False
+    label = int.from_bytes(data[8:10], "big")
+    protocol = int.from_bytes(data[10:12], "big")
+    if label > 256 or protocol > 256 or len(data) < 12 + label + protocol:
+        return False
+    try:
+        data[12 : 12 + label].decode("utf8")
+        data[12 + label : 12 + label + protocol].decode("utf8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def remote_parameters(fingerprints: list[tuple[str, str]]) -> RTCDtlsParameters:
+    """(algorithm, value) pairs as aiortc wants them."""
+    return RTCDtlsParameters(fingerprints=[RTCDtlsFingerprint(a, v) for a, v in fingerprints])
+
+
+__all__ = [
+    "AIORTC_VERSION",
+    "DTLS_MTU",
+    "PROFILES",
+    "IceSide",
+    "RTCDataChannel",
+    "SctpAssociation",
+    "SctpError",
+    "SharedCertificate",
+    "SrtpKeys",
+    "SteppedDtls",
+    "remote_parameters",
+    "run_now",
+]

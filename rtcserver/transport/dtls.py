@@ -1,0 +1,192 @@
+"""One peer's secure side: DTLS handshake, SRTP keys, SCTP data channels and inbound SRTCP.
+
+Synchronous and owned by one event loop: datagrams go in by `receive_dtls` and `receive_rtcp`,
+`tick` runs the retransmission timer, events come out of the `SecureEvents` callbacks. Nothing
+raises on what a peer sends.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import pylibsrtp
+
+from rtcserver.transport.aiortc_internals import (
+    IceSide,
+    RTCDataChannel,
+    SctpAssociation,
+    SharedCertificate,
+    SrtpKeys,
+    SteppedDtls,
+    remote_parameters,
+)
+from rtcserver.transport.rtcp import RtcpError, RtcpPacket, parse_compound
+
+MAX_RTCP_SOURCES = 8
+"""SSRCs that one peer may send RTCP from: libsrtp keeps a stream of a few KB for each."""
+
+_REPLAY_WINDOW = 128
+
+
+@dataclass(frozen=True, slots=True)
+class SctpParameters:
+    """The application m-line of the offer (RFC 8841). max_message_size: bytes the peer takes; 0 is any."""
+
+    remote_port: int = 5000
+    max_message_size: int = 65536
+    local_port: int = 5000
+
+
+class SecureEvents(Protocol):
+    """What the owner of a `SecurePeer` is told, from within `receive_dtls` and `tick`."""
+
+    def on_keys(self, keys: SrtpKeys) -> None:
+        """The handshake is complete and the peer's certificate is the one it announced."""
+
+    def on_datachannel(self, channel: RTCDataChannel) -> None:
+        """The peer opened a data channel."""
+
+    def on_secure_closed(self, reason: str) -> None:
+        """``bye`` (close_notify), ``dtls`` (handshake failed) or ``sctp`` (association broken)."""
+
+
+class SecurePeer:
+    """DTLS and what it protects, for one peer.
+
+    send: takes each outgoing datagram. counters: shared by all peers.
+    """
+
+    def __init__(
+        self,
+        certificate: SharedCertificate,
+        fingerprints: list[tuple[str, str]],
+        sctp: SctpParameters | None,
+        send: Callable[[bytes], None],
+        events: SecureEvents,
+        counters: Counter[str],
+    ) -> None:
+        self._certificate = certificate
+        self._fingerprints = fingerprints
+        self._sctp_parameters = sctp
+        self._send = send
+        self._events = events
+        self._counters = counters
+        self._dtls: SteppedDtls | None = None
+        self._sctp: SctpAssociation | None = None
+        self._srtcp: pylibsrtp.Session | None = None
+        self._sources: set[bytes] = set()
+        self._timing = False
+        self._closed = False
+        self.keys: SrtpKeys | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether the handshake is complete and nothing is closed."""
+        return self.keys is not None and not self._closed
+
+    def receive_dtls(self, data: bytes) -> None:
+        """Take one DTLS datagram from an authenticated path."""
+        if self._closed:
+            return
+        if len(data) < 13:
+            self._counters["dtls_malformed"] += 1
+            return
+        if self._dtls is None:
+            self._dtls = SteppedDtls(IceSide(self._send), self._certificate)
+            self._dtls.begin()
+        if self.keys is None:
+            self._handshake(self._dtls, data)
+        else:
+            self._application(self._dtls, data)
+
+    def receive_rtcp(self, data: bytes) -> list[RtcpPacket]:
+        """Authenticate, decrypt and parse one SRTCP datagram. Empty if it is not genuine; counted."""
+        if self._srtcp is None or self._closed:
+            self._counters["rtcp_before_keys"] += 1
+            return []
+        source = data[4:8]
+        if source not in self._sources and len(self._sources) >= MAX_RTCP_SOURCES:
+            self._counters["rtcp_too_many_sources"] += 1
+            return []
+        try:
+            plain = self._srtcp.unprotect_rtcp(data)
+        except (pylibsrtp.Error, ValueError):
+            self._counters["rtcp_not_authentic"] += 1
+            return []
+        self._sources.add(source)
+        try:
+            packets = parse_compound(plain)
+        except RtcpError:
+            self._counters["rtcp_malformed"] += 1
+            return []
+        self._counters["rtcp_received"] += 1
+        return packets
+
+    def tick(self) -> None:
+        """Resend a lost flight when due. Cheap when no handshake is going on."""
+        if self._timing and self._dtls is not None:
+            self._timing = self._dtls.retransmit()
+            if self._dtls.state == "failed":
+                self._end("dtls")
+
+    def close(self) -> None:
+        """Abort SCTP, send close_notify, free the TLS connection. Idempotent; never blocks."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._sctp is not None:
+            self._sctp.shut_down()
+        if self._dtls is not None:
+            self._dtls.shut_down()
+        self._sctp = self._dtls = self._srtcp = None
+
+    def _handshake(self, dtls: SteppedDtls, data: bytes) -> None:
+        done = dtls.handshake(data, remote_parameters(self._fingerprints))
+        if dtls.state == "failed":
+            self._counters["dtls_failed"] += 1
+            self._end("dtls")
+            return
+        self._timing = True
+        if not done:
+            return
+        assert dtls.keys is not None
+        self.keys = dtls.keys
+        self._counters["dtls_connected"] += 1
+        policy = pylibsrtp.Policy(
+            key=dtls.keys.receive,
+            ssrc_type=pylibsrtp.Policy.SSRC_ANY_INBOUND,
+            srtp_profile=dtls.keys.profile,
+        )
+        policy.window_size = _REPLAY_WINDOW
+        self._srtcp = pylibsrtp.Session(policy)
+        self._events.on_keys(dtls.keys)
+        if self._sctp_parameters is not None and not self._closed:
+            self._begin_sctp(dtls, self._sctp_parameters)
+
+    def _begin_sctp(self, dtls: SteppedDtls, parameters: SctpParameters) -> None:
+        association = SctpAssociation(dtls, parameters.local_port, self._counters)
+        association.on("datachannel", self._events.on_datachannel)
+        self._sctp = association
+        association.begin(parameters.remote_port, parameters.max_message_size)
+
+    def _application(self, dtls: SteppedDtls, data: bytes) -> None:
+        records = dtls.receive(data)
+        if records is None:
+            self._end("bye")
+            return
+        for record in records:
+            if self._sctp is None:
+                self._counters["sctp_not_negotiated"] += 1
+                continue
+            self._sctp.receive(record)
+            if self._sctp is not None and self._sctp.failed:
+                self._end("sctp")
+                return
+
+    def _end(self, reason: str) -> None:
+        if not self._closed:
+            self.close()
+            self._events.on_secure_closed(reason)

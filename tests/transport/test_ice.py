@@ -1,0 +1,372 @@
+"""The ICE-lite registry: who is bound, who is selected, who gets silence. No sockets, no clock."""
+
+from __future__ import annotations
+
+import re
+import struct
+from binascii import crc32
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from rtcserver.transport import stun
+from rtcserver.transport.ice import (
+    MAX_PATHS,
+    PATH_HOLD_NS,
+    SILENT_SELECTED_NS,
+    TRANSITIONS,
+    Checked,
+    Credentials,
+    IceAgent,
+    IceEvent,
+    IceRegistry,
+    IceState,
+    Path,
+)
+
+S = 1_000_000_000
+TID = b"transaction!"
+REMOTE = "rmtU"
+
+
+def path(port: int, host: str = "192.0.2.7", local: bytes = b"\x0a\x00\x00\x01") -> Path:
+    return Path(0, local, 0, (host, port))
+
+
+def check(
+    credentials: Credentials, *, nominate: bool = False, priority: int = 100, controlling: bool = True
+) -> bytes:
+    return stun.build_request(
+        TID,
+        f"{credentials.ufrag}:{REMOTE}".encode(),
+        credentials.password.encode(),
+        priority=priority,
+        use_candidate=nominate,
+        controlling=controlling,
+    )
+
+
+def make(registry: IceRegistry, now: int = 0) -> IceAgent:
+    return registry.create(REMOTE, None, now)
+
+
+def test_credentials_are_long_and_unique() -> None:
+    registry = IceRegistry()
+    agents = [make(registry) for _ in range(200)]
+    assert len({a.current.ufrag for a in agents}) == 200
+    for agent in agents:
+        assert re.fullmatch(r"[A-Za-z0-9+/]{16,256}", agent.current.ufrag)
+        assert re.fullmatch(r"[A-Za-z0-9+/]{22,256}", agent.current.password)
+    assert len(registry) == 200
+
+
+def test_a_check_binds_and_is_answered_with_the_mapped_address() -> None:
+    registry = IceRegistry()
+    agent = make(registry)
+    checked = registry.receive(check(agent.current), path(5000), 3 * S)
+    assert checked is not None
+    assert checked.agent is agent
+    assert not checked.moved
+    assert agent.state is IceState.CHECKED
+    assert agent.selected is None
+    assert agent.last_check_ns == 3 * S
+    assert registry.owner_of(path(5000)) is agent
+    assert registry.owner_of(path(5001)) is None
+    reply = stun.parse(checked.reply)
+    assert reply.xor_mapped == ("192.0.2.7", 5000)
+    assert reply.transaction_id == TID
+    assert stun.verify(checked.reply, reply, agent.current.password.encode())
+
+
+def test_nomination_selects() -> None:
+    registry = IceRegistry()
+    agent = make(registry)
+    checked = registry.receive(check(agent.current, nominate=True), path(5000), 0)
+    assert checked is not None
+    assert checked.moved
+    assert agent.selected == path(5000)
+    assert agent.state is IceState.SELECTED
+
+
+def refingerprint(message: bytes) -> bytes:
+    """The message without its FINGERPRINT, with a new one."""
+    head = message[:-8]
+    return head + struct.pack("!HHI", stun.FINGERPRINT, 4, crc32(head) ^ 0x5354554E)
+
+
+def test_silence_towards_strangers() -> None:
+    registry = IceRegistry()
+    agent = make(registry)
+    good = check(agent.current, nominate=True)
+    wrong_password = agent.current._replace(password="x" * 24)
+    without_fingerprint = bytearray(good[:-8])
+    struct.pack_into("!H", without_fingerprint, 2, len(without_fingerprint) - 20)
+    bare = struct.pack("!HHI12s", stun.BINDING_REQUEST, 0, stun.COOKIE, TID)
+    cases = {
+        "stun_malformed": [b"", b"\x00", good[:-1], good + b"\x00"],
+        "stun_not_request": [stun.build_success(TID, ("1.2.3.4", 5), b"k")],
+        "stun_incomplete": [bare, bytes(without_fingerprint)],
+        "stun_unknown_ufrag": [
+            check(agent.current._replace(ufrag="nobody-has-this-one")),
+            stun.build_request(TID, agent.current.ufrag.encode(), agent.current.password.encode()),
+            stun.build_request(TID, b":" + REMOTE.encode(), b"k"),
+        ],
+        "stun_wrong_remote_ufrag": [
+            stun.build_request(TID, f"{agent.current.ufrag}:other".encode(), agent.current.password.encode())
+        ],
+        "stun_bad_integrity": [
+            check(wrong_password, nominate=True),
+            refingerprint(good[:-9] + bytes([good[-9] ^ 1]) + good[-8:]),
+        ],
+    }
+    for counter, datagrams in cases.items():
+        for datagram in datagrams:
+            before = registry.counters[counter]
+            assert registry.receive(datagram, path(5000), 0) is None, counter
+            assert registry.counters[counter] == before + 1, counter
+    assert agent.state is IceState.WAITING
+    assert registry.paths == 0
+    assert registry.owner_of(path(5000)) is None
+
+
+def test_role_conflict_is_answered_but_binds_nothing() -> None:
+    registry = IceRegistry()
+    agent = make(registry)
+    checked = registry.receive(check(agent.current, controlling=False), path(1), 0)
+    assert checked is not None
+    assert stun.parse(checked.reply).error == (487, "Role Conflict")
+    assert registry.paths == 0
+
+
+def test_unknown_required_attribute_gets_420() -> None:
+    registry = IceRegistry()
+    agent = make(registry)
+    key = agent.current.password.encode()
+    body = stun._attribute(stun.USERNAME, f"{agent.current.ufrag}:{REMOTE}".encode())
+    data = stun._seal(stun.BINDING_REQUEST, TID, body + stun._attribute(0x7ABC, b"abcd"), key)
+    checked = registry.receive(data, path(1), 0)
+    assert checked is not None
+    assert stun.parse(checked.reply).error == (420, "Unknown Attribute")
+    assert registry.paths == 0
+
+
+def test_a_better_nomination_takes_over_at_once() -> None:
+    registry = IceRegistry()
+    agent = make(registry)
+    registry.receive(check(agent.current, nominate=True, priority=10), path(1), 0)
+    checked = registry.receive(check(agent.current, nominate=True, priority=11), path(2), 1)
+    assert checked is not None
+    assert checked.moved
+    assert agent.selected == path(2)
+
+
+def test_aggressive_nomination_does_not_flap() -> None:
+    registry = IceRegistry()
+    agent = make(registry)
+    registry.receive(check(agent.current, nominate=True, priority=20), path(1), 0)
+    for turn in range(10):
+        for port, priority in ((2, 10), (1, 20)):
+            checked = registry.receive(
+                check(agent.current, nominate=True, priority=priority), path(port), turn
+            )
+            assert checked is not None
+            assert not checked.moved
+    assert agent.selected == path(1)
+    assert registry.counters["selections"] == 1
+
+
+def test_a_moved_peer_is_followed_on_its_second_nomination_in_a_row() -> None:
+    registry = IceRegistry()
+    agent = make(registry)
+    registry.receive(check(agent.current, nominate=True, priority=20), path(1), 0)
+    first = registry.receive(check(agent.current, nominate=True, priority=10), path(2), 1)
+    second = registry.receive(check(agent.current, nominate=True, priority=10), path(2), 2)
+    assert first is not None
+    assert second is not None
+    assert (first.moved, second.moved) == (False, True)
+    assert agent.selected == path(2)
+
+
+def test_without_use_candidate_the_address_does_not_change() -> None:
+    registry = IceRegistry()
+    agent = make(registry)
+    registry.receive(check(agent.current, nominate=True), path(1), 0)
+    for turn in range(20):
+        checked = registry.receive(check(agent.current, priority=2**31), path(2), turn * S)
+        assert checked is not None
+        assert not checked.moved
+    assert agent.selected == path(1)
+
+
+def test_a_pair_nominated_before_takes_over_when_the_selected_one_is_silent() -> None:
+    registry = IceRegistry()
+    agent = make(registry)
+    registry.receive(check(agent.current, nominate=True, priority=20), path(1), 0)
+    registry.receive(check(agent.current, nominate=True, priority=10), path(2), 0)
+    early = registry.receive(check(agent.current), path(2), SILENT_SELECTED_NS)
+    late = registry.receive(check(agent.current), path(2), SILENT_SELECTED_NS + 1)
+    assert early is not None
+    assert late is not None
+    assert (early.moved, late.moved) == (False, True)
+
+
+def test_another_local_address_is_another_path() -> None:
+    registry = IceRegistry()
+    agent = make(registry)
+    registry.receive(check(agent.current), path(1), 0)
+    assert registry.owner_of(path(1, local=b"\x0a\x00\x00\x02")) is None
+
+
+def test_a_live_path_cannot_be_taken_by_another_peer() -> None:
+    registry = IceRegistry()
+    one, two = make(registry), make(registry)
+    registry.receive(check(one.current, nominate=True), path(1), 0)
+    assert registry.receive(check(two.current, nominate=True), path(1), PATH_HOLD_NS - 1) is None
+    assert registry.counters["stun_path_taken"] == 1
+    assert registry.owner_of(path(1)) is one
+    assert registry.receive(check(two.current, nominate=True), path(1), PATH_HOLD_NS) is not None
+    assert registry.owner_of(path(1)) is two
+    assert one.selected is None
+
+
+def test_bound_paths_are_bounded_and_the_selected_one_stays() -> None:
+    registry = IceRegistry()
+    agent = make(registry)
+    registry.receive(check(agent.current, nominate=True), path(1), 0)
+    for port in range(2, 200):
+        registry.receive(check(agent.current), path(port), port)
+    assert len(agent.bound) == MAX_PATHS == registry.paths
+    assert registry.owner_of(path(1)) is agent
+    assert registry.owner_of(path(199)) is agent
+    assert registry.owner_of(path(2)) is None
+
+
+def test_restart_keeps_the_old_pair_until_the_new_one_is_nominated() -> None:
+    registry = IceRegistry()
+    agent = make(registry)
+    old = agent.current
+    registry.receive(check(old, nominate=True), path(1), 0)
+    new = registry.restart(agent, REMOTE)
+    assert agent.state is IceState.RESTARTING
+    assert (new.ufrag, new.password) != (old.ufrag, old.password)
+
+    still = registry.receive(check(old, nominate=True), path(1), 1)
+    assert still is not None
+    assert not still.moved
+    other = registry.receive(check(old, nominate=True, priority=2**31), path(9), 1)
+    assert other is not None
+    assert not other.moved
+    checked = registry.receive(check(new), path(2), 2)
+    assert checked is not None
+    assert agent.selected == path(1)
+
+    nominated = registry.receive(check(new, nominate=True, priority=1), path(2), 3)
+    assert nominated is not None
+    assert nominated.moved
+    assert agent.selected == path(2)
+    assert agent.state is IceState.SELECTED
+    assert agent.current == new
+    assert registry.receive(check(old), path(1), 4) is None
+    assert registry.counters["stun_unknown_ufrag"] == 1
+
+
+def test_restart_twice_forgets_the_middle_generation() -> None:
+    registry = IceRegistry()
+    agent = make(registry)
+    registry.receive(check(agent.current, nominate=True), path(1), 0)
+    middle = registry.restart(agent, REMOTE)
+    last = registry.restart(agent, REMOTE)
+    assert registry.receive(check(middle, nominate=True), path(1), 0) is None
+    assert registry.receive(check(last, nominate=True), path(1), 0) is not None
+    assert len(registry) == 1
+
+
+def test_remove_leaves_nothing() -> None:
+    registry = IceRegistry()
+    agent = make(registry)
+    registry.receive(check(agent.current, nominate=True), path(1), 0)
+    registry.restart(agent, REMOTE)
+    registry.remove(agent)
+    registry.remove(agent)
+    assert len(registry) == 0
+    assert registry.paths == 0
+    assert registry._by_ufrag == {}
+    assert registry.receive(check(agent.current), path(1), 0) is None
+
+
+def test_an_illegal_move_raises() -> None:
+    registry = IceRegistry()
+    agent = make(registry)
+    registry.remove(agent)
+    for event in IceEvent:
+        with pytest.raises(KeyError):
+            agent.advance(event)
+
+
+def test_the_table_is_total() -> None:
+    assert set(TRANSITIONS) == set(IceState)
+    for state, moves in TRANSITIONS.items():
+        if state is not IceState.CLOSED:
+            assert set(moves) == set(IceEvent)
+
+
+@given(st.binary(max_size=300))
+def test_arbitrary_bytes_are_silent(data: bytes) -> None:
+    registry = IceRegistry()
+    make(registry)
+    assert registry.receive(data, path(1), 0) is None
+
+
+class Life(RuleBasedStateMachine):
+    """Random checks, nominations, restarts and removals of three peers keep the maps consistent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.registry = IceRegistry()
+        self.agents = [make(self.registry) for _ in range(3)]
+        self.now = 0
+
+    @rule(
+        who=st.integers(0, 2),
+        port=st.integers(1, 30),
+        nominate=st.booleans(),
+        priority=st.integers(1, 3),
+        step=st.integers(0, 3 * S),
+        pending=st.booleans(),
+    )
+    def check(self, who: int, port: int, nominate: bool, priority: int, step: int, pending: bool) -> None:
+        self.now += step
+        agent = self.agents[who]
+        credentials = agent.pending if pending and agent.pending else agent.current
+        before = agent.selected
+        result = self.registry.receive(
+            check(credentials, nominate=nominate, priority=priority), path(port), self.now
+        )
+        assert (agent.selected != before) == (isinstance(result, Checked) and result.moved)
+        if result is not None and result.moved:
+            assert agent.selected == path(port)
+
+    @rule(who=st.integers(0, 2))
+    def restart(self, who: int) -> None:
+        self.registry.restart(self.agents[who], REMOTE)
+
+    @rule(who=st.integers(0, 2))
+    def replace(self, who: int) -> None:
+        self.registry.remove(self.agents[who])
+        self.agents[who] = make(self.registry)
+
+    @invariant()
+    def consistent(self) -> None:
+        assert len(self.registry) == 3
+        assert self.registry.paths == sum(len(a.bound) for a in self.agents)
+        for agent in self.agents:
+            assert len(agent.bound) <= MAX_PATHS
+            assert agent.selected is None or agent.selected in agent.bound
+            for bound in agent.bound:
+                assert self.registry.owner_of(bound) is agent
+
+
+TestLife = Life.TestCase
+TestLife.settings = settings(max_examples=40, stateful_step_count=40)
