@@ -1,0 +1,38 @@
+"""The aiohttp application."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aiohttp import web
+
+from rtcserver.peer.base import PeerBackend
+from signaling.limits import Limits
+from signaling.pages import Pages
+from signaling.respond import add_headers, error_boundary
+from signaling.rooms import RoomDirectory
+from signaling.whep import Whep
+
+STATIC = Path(__file__).resolve().parent.parent / "static"
+
+
+def create_app(
+    rooms: RoomDirectory, backend: PeerBackend, limits: Limits | None = None, *, static: Path = STATIC
+) -> web.Application:
+    """All routes of the server. It neither starts nor closes the backend; `signaling.serve` serves it.
+
+    Serve it with ``handler_cancellation=True``, as `signaling.serve.HttpServer` does: then a client
+    that leaves while its answer is made ends that work at once.
+    """
+    bounds = limits or Limits()
+    app = web.Application(middlewares=[error_boundary], client_max_size=bounds.max_body_bytes)
+    whep = Whep(rooms, backend, bounds)
+    app.add_routes(whep.routes())
+    app.add_routes(Pages(rooms, backend, bounds, static).routes())
+    app.on_response_prepare.append(add_headers)
+
+    async def cleanup(_: web.Application) -> None:
+        await whep.close()
+
+    app.on_cleanup.append(cleanup)
+    return app

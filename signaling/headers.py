@@ -1,0 +1,86 @@
+"""Reading and writing HTTP headers: hosts, entity tags, CORS, security. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+
+SDP = "application/sdp"
+SDPFRAG = "application/trickle-ice-sdpfrag"
+
+_TAG = re.compile(r'(W/)?"([!#-~\x80-\xff]*)"')
+_HOST = re.compile(
+    r"\[(?P<six>[0-9A-Fa-f:.]{2,45})\](?::[0-9]{1,5})?|(?P<name>[A-Za-z0-9._-]{1,253})(?::[0-9]{1,5})?"
+)
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "connect-src 'self'",
+        "media-src 'self' blob: mediastream:",
+        "img-src 'self' data: blob:",
+        "script-src 'self'",  # AudioWorklet modules too
+        "worker-src 'self'",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'self'",
+    )
+)
+
+SECURITY: Mapping[str, str] = {
+    "Server": "rtcserver",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    # Together these two make a page cross-origin isolated, which SharedArrayBuffer needs. Workers
+    # and worklets need the second on their scripts as well.
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+}
+
+CORS: Mapping[str, str] = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "Location, ETag, Link, Retry-After, Accept-Patch, Accept-Post",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+}
+
+
+def preflight(methods: str) -> dict[str, str]:
+    """What an OPTIONS answer says besides `CORS` (Fetch standard, section 3.2.3)."""
+    return {
+        "Allow": methods,
+        "Access-Control-Allow-Methods": methods,
+        "Access-Control-Allow-Headers": "Content-Type, If-Match, Authorization",
+        "Access-Control-Max-Age": "86400",
+    }
+
+
+def host_of(host_header: str) -> str:
+    """The host of a ``Host`` header without port and brackets; "" if it is none (RFC 9110, section 7.2)."""
+    match = _HOST.fullmatch(host_header.strip())
+    if match is None:
+        return ""
+    return match["six"] or match["name"] or ""
+
+
+def if_match(header: str | None, etag: str) -> bool:
+    """Whether an ``If-Match`` header lets a request through to the resource tagged `etag` (unquoted).
+
+    RFC 9110, section 13.1.1: ``*`` or a list of strong tags. An absent header does, as clients that
+    know no restart leave it out; a tag without its quotes is taken as meant.
+    """
+    if header is None or header.strip() in ("*", etag):
+        return True
+    return any(not match[1] and match[2] == etag for match in _TAG.finditer(header))
+
+
+def wants_html(accept: str) -> bool:
+    """Whether a client prefers a page to JSON: browsers name text/html when they navigate."""
+    return "text/html" in accept.lower()
+
+
+def public_handle(session_id: str) -> str:
+    """A name for a session that may be shown and logged: the id itself would let anyone end it."""
+    return hashlib.sha256(session_id.encode()).hexdigest()[:12]

@@ -1,0 +1,153 @@
+"""Pages, static files, and the JSON about rooms and health."""
+
+from __future__ import annotations
+
+import asyncio
+import mimetypes
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from aiohttp import web
+
+from rtcserver.errors import PeerError
+from rtcserver.peer.base import PeerBackend
+from signaling.headers import public_handle
+from signaling.limits import Limits
+from signaling.respond import as_json
+from signaling.rooms import RoomDirectory
+
+# The machine's own table may map .js to text/plain, and a browser refuses such a module.
+_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".ico": "image/x-icon",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".map": "application/json",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".wasm": "application/wasm",
+    ".webmanifest": "application/manifest+json",
+    ".woff2": "font/woff2",
+}
+
+
+class Pages:
+    """The handlers for everything that is not WHEP."""
+
+    def __init__(self, rooms: RoomDirectory, backend: PeerBackend, limits: Limits, static: Path) -> None:
+        self._rooms = rooms
+        self._backend = backend
+        self._limits = limits
+        self._static = static.resolve()
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/", self.index),
+            web.get("/r/{room}", self.room),
+            web.get("/r/{room}/", self.room_with_slash),
+            web.get("/api/rooms", self.api_rooms),
+            web.get("/api/rooms/{room}", self.api_room),
+            web.get("/healthz", self.healthz),
+            web.get("/favicon.ico", self.favicon),
+            web.get("/static/{path:.+}", self.static_file),
+        ]
+
+    async def index(self, request: web.Request) -> web.StreamResponse:
+        """The list of rooms, or straight to the only one."""
+        names = self._rooms.names()
+        if len(names) == 1:
+            return web.Response(
+                status=302,
+                headers={"Location": f"/r/{quote(names[0], safe='')}", "Cache-Control": "no-store"},
+            )
+        return await self._send(request, "index.html")
+
+    async def room(self, request: web.Request) -> web.StreamResponse:
+        """The page of a room."""
+        self._existing(request)
+        return await self._send(request, "room.html")
+
+    async def room_with_slash(self, request: web.Request) -> web.StreamResponse:
+        """A slash at the end is a slip; the page's relative addresses need it away."""
+        return web.Response(
+            status=308, headers={"Location": f"/r/{quote(request.match_info['room'], safe='')}"}
+        )
+
+    async def api_rooms(self, request: web.Request) -> web.Response:
+        return as_json({"rooms": [self._rooms.describe(name) for name in self._rooms.names()]})
+
+    async def api_room(self, request: web.Request) -> web.Response:
+        """One room, with its sessions. They go by a public handle: the id is the right to end one."""
+        name = self._existing(request)
+        sessions = []
+        for session in self._backend.sessions(name):
+            info = session.info()
+            sessions.append(
+                {
+                    "id": public_handle(info.id),
+                    "state": info.state,
+                    "since_s": round(info.since_s, 3),
+                    "counters": info.counters,
+                }
+            )
+        return as_json({**self._rooms.describe(name), "sessions": sessions})
+
+    async def healthz(self, request: web.Request) -> web.Response:
+        """200 as long as the process serves; the body says how well."""
+        body: dict[str, Any] = {"status": "ok", "rooms": {}, "processes": {}, "backend": {}}
+        try:
+            body.update(self._rooms.health())
+            body["backend"] = self._backend.health()
+        except Exception as error:
+            body["status"] = "degraded"
+            body["error"] = f"{type(error).__name__}: {error}"
+        if body["backend"].get("status") == "degraded":
+            body["status"] = "degraded"
+        return as_json(body)
+
+    async def favicon(self, request: web.Request) -> web.StreamResponse:
+        for name in ("favicon.ico", "favicon.svg"):
+            if (self._static / name).is_file():
+                return await self._send(request, name)
+        return web.Response(status=204)
+
+    async def static_file(self, request: web.Request) -> web.StreamResponse:
+        return await self._send(request, request.match_info["path"])
+
+    def _existing(self, request: web.Request) -> str:
+        name = request.match_info["room"]
+        if name not in self._rooms.names():
+            raise PeerError(404, "no_such_room", "There is no room of this name.")
+        return name
+
+    async def _send(self, request: web.Request, relative: str) -> web.StreamResponse:
+        """A file below the static folder; ETag and Last-Modified let a browser keep it and ask."""
+        path = self._inside(relative)
+        kind = (
+            _TYPES.get(path.suffix.lower())
+            or mimetypes.guess_type(path.name)[0]
+            or "application/octet-stream"
+        )
+        response = web.FileResponse(path, headers={"Content-Type": kind, "Cache-Control": "no-cache"})
+        try:
+            async with asyncio.timeout(self._limits.send_s):
+                await response.prepare(request)
+                await response.write_eof()
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()
+            raise ConnectionResetError("the client does not read") from None
+        return response
+
+    def _inside(self, relative: str) -> Path:
+        try:
+            path = (self._static / relative).resolve()
+            hidden = any(part.startswith(".") for part in Path(relative).parts)
+            if not hidden and path.is_relative_to(self._static) and path.is_file():
+                return path
+        except (OSError, ValueError):
+            pass  # names that no file system takes
+        raise PeerError(404, "not_found", "There is nothing at this address.")

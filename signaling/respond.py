@@ -1,0 +1,140 @@
+"""Responses: JSON, errors, and the two hooks that every request passes."""
+
+from __future__ import annotations
+
+import html
+import json
+import logging
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from rtcserver.errors import PeerError
+from signaling.headers import CORS, SECURITY, public_handle, wants_html
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+log = logging.getLogger(__name__)
+
+_STATUS_WORDS = {404: "not_found", 405: "method_not_allowed", 400: "bad_request"}
+_STATUS_SENTENCES = {
+    404: "There is nothing at this address.",
+    405: "This address does not take that method.",
+}
+
+
+def as_json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """A JSON response that nobody caches."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return web.Response(
+        text=text,
+        status=status,
+        content_type="application/json",
+        headers={"Cache-Control": "no-store", **(headers or {})},
+    )
+
+
+def error_response(
+    request: web.Request, error: PeerError, extra: dict[str, str] | None = None
+) -> web.Response:
+    """``{"error", "message"}`` with the error's status; a small page for a browser that navigates."""
+    headers = {"Cache-Control": "no-store", **(extra or {})}
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
+    if (
+        request.method in ("GET", "HEAD")
+        and wants_html(request.headers.get("Accept", ""))
+        and not _is_api(request)
+    ):
+        return web.Response(
+            text=_page(error.status, str(error)),
+            status=error.status,
+            content_type="text/html",
+            headers=headers,
+        )
+    return as_json({"error": error.code, "message": str(error)}, error.status, headers)
+
+
+def _page(status: int, message: str) -> str:
+    return (
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>{status}</title>"
+        '<meta name=viewport content="width=device-width, initial-scale=1">'
+        f"<h1>{html.escape(message)}</h1><p><a href=/>Rooms on this server</a></p></html>\n"
+    )
+
+
+def _is_api(request: web.Request) -> bool:
+    path = request.path
+    return path.startswith("/api/") or (path.startswith("/r/") and "/whep" in path)
+
+
+@web.middleware
+async def error_boundary(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turns what a handler raises into a response, and logs a request at level DEBUG.
+
+    What is not the client's fault is logged once, with an id that the client gets too. Cancellation
+    and broken connections pass: nobody is left to answer.
+    """
+    begin = time.monotonic()
+    status = 499
+    try:
+        response = await _guarded(request, handler)
+        status = response.status
+        return response
+    finally:
+        if log.isEnabledFor(logging.DEBUG):
+            info = request.match_info
+            session = info.get("session")
+            log.debug(
+                "request method=%s path=%s room=%s session=%s status=%d ms=%.1f peer=%s",
+                request.method,
+                request.path.replace(session, "…") if session else request.path,
+                info.get("room", "-"),
+                public_handle(session) if session else "-",
+                status,
+                (time.monotonic() - begin) * 1000,
+                request.remote,
+            )
+
+
+async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except PeerError as error:
+        return error_response(request, error)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+        word = _STATUS_WORDS.get(error.status, "http_error")
+        sentence = _STATUS_SENTENCES.get(error.status, f"{error.reason}.")
+        return error_response(request, PeerError(error.status, word, sentence), allow)
+    except ConnectionError:
+        raise
+    except Exception:
+        error_id = uuid.uuid4().hex[:12]
+        log.exception("error id=%s method=%s route=%s", error_id, request.method, _route(request))
+        failure = PeerError(
+            500,
+            "internal_error",
+            f"The server failed on this request; its log has the details under {error_id}.",
+        )
+        return error_response(request, failure)
+
+
+def _route(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "-"
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """``on_response_prepare``: the security headers everywhere, CORS where other origins may call."""
+    for name, value in SECURITY.items():
+        response.headers[name] = value
+    if _is_api(request):
+        response.headers.update(CORS)
+    else:
+        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")

@@ -1,0 +1,28 @@
+"""What signaling knows of rooms. Implemented by whoever wires the server together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+
+class RoomDirectory(Protocol):
+    """The rooms of this server. Loop-bound; every call returns at once."""
+
+    def names(self) -> Sequence[str]:
+        """Names of all rooms, in the order of the configuration. They do not change while serving."""
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """The public JSON of a room that exists::
+
+            {"name": "main", "url": "/r/main", "title": "...",
+             "instrument": {"kind": "...", "name": "...", "state": "live" or "silent",
+                            "error": None or a sentence, "rate": Hz, "channels": n},
+             "audio": {"frame_ms": 10, "bitrate_bps": 160000},
+             "listeners": n}
+
+        Raises `KeyError` for an unknown name.
+        """
+
+    def health(self) -> dict[str, Any]:
+        """``{"status": "ok" or "degraded", "rooms": {...}, "processes": {...}}``; JSON-serialisable."""

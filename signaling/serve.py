@@ -1,0 +1,144 @@
+"""Listening: sockets, the bound on connections, and aiohttp's server settings."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+import ssl
+from typing import cast
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from rtcserver.errors import ConfigError
+from signaling.limits import Limits
+
+_REFUSAL_BODY = b'{"error":"busy","message":"Too many connections at this moment."}\n'
+_REFUSAL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nContent-Type: application/json\r\n"
+    b"Content-Length: %d\r\nConnection: close\r\n\r\n%s" % (len(_REFUSAL_BODY), _REFUSAL_BODY)
+)
+
+
+class HttpServer:
+    """Serves one application. `start` on the loop that is to serve; `close` ends all connections."""
+
+    def __init__(self, app: web.Application, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
+        self.refused = 0
+        """Connections refused for `Limits.max_connections`."""
+        self.malformed = 0
+        """Malformed requests whose traceback was kept out of the log."""
+        logger = logging.getLogger(f"{__name__}.http")
+        self._logger = logger
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            logger=logger,
+            handler_cancellation=True,
+            keepalive_timeout=self._limits.idle_s,
+            lingering_time=1.0,
+            max_line_size=self._limits.max_header_line_bytes,
+            max_field_size=self._limits.max_header_line_bytes,
+            max_headers=self._limits.max_headers,
+            auto_decompress=False,
+            shutdown_timeout=3.0,
+        )
+        self._servers: list[asyncio.Server] = []
+
+    async def start(self, host: str = "", port: int = 0, *, tls: ssl.SSLContext | None = None) -> int:
+        """Listen and return the port. `host` "" means all addresses, IPv4 and IPv6; port 0 a free one.
+
+        Raises ConfigError with what mends it if the port is taken or the address is not this machine's.
+        """
+        sockets = listening_sockets(host, port)
+        self._logger.addFilter(self._quiet)
+        await self._runner.setup()
+        loop = asyncio.get_running_loop()
+        for sock in sockets:
+            self._servers.append(await loop.create_server(self._protocol, sock=sock, ssl=tls, backlog=256))
+        return cast(int, sockets[0].getsockname()[1])
+
+    async def close(self) -> None:
+        """Stop listening and end all connections, within a few seconds."""
+        for server in self._servers:
+            server.close()
+        await self._runner.cleanup()
+        self._logger.removeFilter(self._quiet)
+
+    @property
+    def connections(self) -> int:
+        """Open TCP connections."""
+        return 0 if self._runner.server is None else len(self._runner.server.connections)
+
+    def _protocol(self) -> asyncio.Protocol:
+        server = self._runner.server
+        if server is None or self.connections >= self._limits.max_connections:
+            self.refused += 1
+            return _Refuse()
+        return server()
+
+    def _quiet(self, record: logging.LogRecord) -> bool:
+        """Keeps strangers from filling the log: aiohttp logs a traceback for every malformed request."""
+        if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
+            self.malformed += 1
+            return False
+        return True
+
+
+class _Refuse(asyncio.Protocol):
+    """Says 503 and hangs up."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        writer = cast(asyncio.Transport, transport)
+        writer.write(_REFUSAL)
+        writer.close()
+
+
+def listening_sockets(host: str, port: int) -> list[socket.socket]:
+    """Bound TCP sockets, one an address family, all on the same port. Raises ConfigError."""
+    families = [(socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")]
+    if host:
+        families = [(socket.AF_INET6 if ":" in host else socket.AF_INET, host)]
+    sockets: list[socket.socket] = []
+    try:
+        for family, address in families:
+            try:
+                sock = socket.socket(family, socket.SOCK_STREAM)
+            except OSError:
+                if sockets:
+                    continue  # a kernel without IPv6
+                raise
+            sockets.append(sock)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            try:
+                sock.bind((address, port))
+            except OSError as error:
+                if error.errno == errno.EADDRNOTAVAIL and len(sockets) > 1:
+                    sockets.pop().close()  # IPv6 exists but is switched off
+                    continue
+                raise
+            port = sock.getsockname()[1]
+            sock.setblocking(False)
+    except OSError as error:
+        for sock in sockets:
+            sock.close()
+        raise ConfigError(_why_not(host, port, error)) from error
+    return sockets
+
+
+def _why_not(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"port = {port}: another program has this port "
+            f"(ss -ltnp 'sport = :{port}' shows which); choose another with --port {port + 1}."
+        )
+    if error.errno == errno.EACCES:
+        return f"port = {port}: ports below 1024 need privileges; choose another with --port 8080."
+    if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
+        return f'host = "{host}": this machine has no such address (ip addr shows what it has).'
+    return f'host = "{host}", port = {port}: cannot listen: {error.strerror}.'

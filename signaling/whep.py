@@ -1,0 +1,179 @@
+"""WHEP: ``POST /r/{room}/whep`` takes an offer, its session URL takes PATCH and DELETE.
+
+draft-ietf-wish-whep, with RFC 9725 (WHIP) for what both share. There are no ``Link`` headers: each
+would be read as an ICE server, and this server needs none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from aiohttp import web
+
+from rtcserver.errors import PeerError
+from rtcserver.peer.base import PeerBackend, PeerRequest, PeerSession
+from signaling.body import read_text
+from signaling.headers import SDP, SDPFRAG, host_of, if_match, preflight
+from signaling.limits import Limits
+from signaling.rooms import RoomDirectory
+
+T = TypeVar("T")
+
+
+class Whep:
+    """The handlers. Owns the tasks of sessions that are being opened or closed."""
+
+    def __init__(self, rooms: RoomDirectory, backend: PeerBackend, limits: Limits) -> None:
+        self._rooms = rooms
+        self._backend = backend
+        self._limits = limits
+        self._opening = 0
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def routes(self) -> list[web.RouteDef]:
+        endpoint, session = "/r/{room}/whep", "/r/{room}/whep/{session}"
+        return [
+            web.post(endpoint, self.post),
+            web.options(endpoint, self.options_endpoint),
+            web.patch(session, self.patch),
+            web.delete(session, self.delete),
+            web.options(session, self.options_session),
+        ]
+
+    async def options_endpoint(self, request: web.Request) -> web.Response:
+        """CORS preflight, and what players ask for first. The room need not exist, so that a page can
+        read the 404 of its POST."""
+        return web.Response(status=204, headers={"Accept-Post": SDP, **preflight("POST, OPTIONS")})
+
+    async def options_session(self, request: web.Request) -> web.Response:
+        return web.Response(
+            status=204, headers={"Accept-Patch": SDPFRAG, **preflight("DELETE, PATCH, OPTIONS")}
+        )
+
+    async def post(self, request: web.Request) -> web.StreamResponse:
+        """Answer an offer with 201. The session ends again if its client does not get to see the answer."""
+        room = request.match_info["room"]
+        if room not in self._rooms.names():
+            raise PeerError(404, "no_such_room", "There is no room of this name.")
+        offer = await read_text(request, SDP, self._limits)
+        session = await self._open(room, offer, _peer_request(request))
+        response = web.Response(
+            text=session.answer,
+            status=201,
+            content_type=SDP,
+            headers={
+                "Location": f"/r/{quote(room, safe='')}/whep/{session.id}",
+                "ETag": f'"{session.etag}"',
+                "Accept-Patch": SDPFRAG,
+                "Cache-Control": "no-store",
+            },
+        )
+        response.charset = None
+        delivered = False
+        try:
+            await response.prepare(request)
+            await response.write_eof()
+            delivered = request.transport is not None and not request.transport.is_closing()
+        finally:
+            if not delivered:
+                self._spawn(session.close())
+        return response
+
+    async def patch(self, request: web.Request) -> web.Response:
+        """Trickled candidates (204), or an ICE restart where the backend can (200)."""
+        session = self._find(request)
+        fragment = await self._fragment(request, session)
+        try:
+            async with asyncio.timeout(self._limits.answer_s):
+                answer = await session.patch(fragment)
+        except TimeoutError:
+            raise _too_slow() from None
+        headers = {"ETag": f'"{session.etag}"', "Cache-Control": "no-store"}
+        if answer is None:
+            return web.Response(status=204, headers=headers)
+        response = web.Response(text=answer, content_type=SDPFRAG, headers=headers)
+        response.charset = None
+        return response
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """End the session: 200, and 404 from then on."""
+        closing = self._spawn(self._find(request).close())
+        done, _ = await asyncio.wait({closing}, timeout=self._limits.close_s)
+        if done:
+            closing.result()
+        return web.Response(status=200, headers={"Cache-Control": "no-store"})
+
+    async def close(self) -> None:
+        """Wait a moment for what still runs, then cancel it."""
+        if self._tasks:
+            _, pending = await asyncio.wait(self._tasks, timeout=1.0)
+            for task in pending:
+                task.cancel()
+
+    def _find(self, request: web.Request) -> PeerSession:
+        session = self._backend.find(request.match_info["session"])
+        if session is None or session.room != request.match_info["room"]:
+            raise PeerError(404, "no_such_session", "There is no session at this address, or it has ended.")
+        return session
+
+    async def _fragment(self, request: web.Request, session: PeerSession) -> str:
+        text = await read_text(request, SDPFRAG, self._limits)
+        if not if_match(request.headers.get("If-Match"), session.etag):
+            raise PeerError(
+                412, "etag_mismatch", "If-Match does not name the session's present ICE generation."
+            )
+        return text
+
+    async def _open(self, room: str, offer: str, peer: PeerRequest) -> PeerSession:
+        """Open a session within the limits; if the caller is cancelled or it takes too long, none stays."""
+        if self._opening >= self._limits.max_opening:
+            raise PeerError(503, "busy", "Too many listeners are joining at this moment.", retry_after_s=1)
+        if len(self._backend.sessions()) >= self._limits.max_sessions:
+            raise PeerError(
+                503,
+                "full",
+                f"All {self._limits.max_sessions} places of this server are taken.",
+                retry_after_s=10,
+            )
+        self._opening += 1
+        opening = self._spawn(self._backend.open(room, offer, peer))
+        opening.add_done_callback(self._on_opened)
+        try:
+            async with asyncio.timeout(self._limits.answer_s):
+                return await asyncio.shield(opening)
+        except BaseException as error:
+            if not opening.done():
+                opening.cancel()
+            opening.add_done_callback(self._close_orphan)
+            if isinstance(error, TimeoutError):
+                raise _too_slow() from error
+            raise
+
+    def _on_opened(self, opening: asyncio.Task[PeerSession]) -> None:
+        self._opening -= 1
+
+    def _close_orphan(self, opening: asyncio.Task[PeerSession]) -> None:
+        """Whoever asked for this session is gone; it may have been made all the same."""
+        if not opening.cancelled() and opening.exception() is None:
+            self._spawn(opening.result().close())
+
+    def _spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _too_slow() -> PeerError:
+    return PeerError(503, "too_slow", "The server could not answer in time.", retry_after_s=2)
+
+
+def _peer_request(request: web.Request) -> PeerRequest:
+    return PeerRequest(
+        remote_address=(request.remote or "").partition("%")[0],
+        http_host=host_of(request.headers.get("Host", "")),
+        user_agent=request.headers.get("User-Agent", "")[:200],
+    )

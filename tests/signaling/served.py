@@ -1,0 +1,121 @@
+"""A served application for tests: real sockets, real stock backend, two rooms of tones."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from rtcserver.peer.base import PeerBackend
+from rtcserver.peer.hub import PacketHub
+from rtcserver.peer.stock import StockBackend
+from signaling.app import create_app
+from signaling.limits import Limits
+from signaling.serve import HttpServer
+from tests.peer.tones import ToneFeed, feed_pair
+
+
+class Rooms:
+    """A RoomDirectory over hubs."""
+
+    def __init__(self, hubs: dict[str, PacketHub]) -> None:
+        self.hubs = hubs
+        self.status = "ok"
+
+    def names(self) -> list[str]:
+        return list(self.hubs)
+
+    def describe(self, name: str) -> dict[str, Any]:
+        return {
+            "name": name,
+            "url": f"/r/{name}",
+            "title": f"Room <{name}>",
+            "instrument": {
+                "kind": "tone",
+                "name": "tone",
+                "state": "live",
+                "error": None,
+                "rate": 48000,
+                "channels": 2,
+            },
+            "audio": {"frame_ms": 10, "bitrate_bps": 160000},
+            "listeners": self.hubs[name].subscribers,
+        }
+
+    def health(self) -> dict[str, Any]:
+        if self.status == "broken":
+            raise RuntimeError("no health today")
+        return {"status": self.status, "rooms": {name: hub.counters() for name, hub in self.hubs.items()}}
+
+
+@dataclass
+class Served:
+    port: int
+    server: HttpServer
+    rooms: Rooms
+    backend: PeerBackend
+    http: aiohttp.ClientSession
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def post(self, path: str, body: Any, kind: str = "application/sdp", **more: Any) -> Any:
+        headers = {"Content-Type": kind, **more.pop("headers", {})}
+        return self.http.post(self.url(path), data=body, headers=headers, **more)
+
+
+@asynccontextmanager
+async def serve(
+    static: Path,
+    names: tuple[str, ...] = ("main", "side"),
+    limits: Limits | None = None,
+    wrap: Callable[[StockBackend], PeerBackend] = lambda backend: backend,
+) -> AsyncIterator[Served]:
+    """Serve rooms `names` on a free port of 127.0.0.1, with tones in all of them."""
+    pairs = {name: feed_pair() for name in names}
+    hubs = {name: PacketHub(reader) for name, (_, reader) in pairs.items()}
+    stock = StockBackend(lambda name: hubs[name].subscribe())
+    backend = wrap(stock)
+    rooms = Rooms(hubs)
+    server = HttpServer(create_app(rooms, backend, limits, static=static), limits)
+    port = await server.start("127.0.0.1")
+    feeds = [ToneFeed(writer) for writer, _ in pairs.values()]
+    for hub in hubs.values():
+        hub.start()
+    for feed in feeds:
+        feed.__enter__()
+    async with aiohttp.ClientSession() as http:
+        try:
+            yield Served(port, server, rooms, backend, http)
+        finally:
+            await server.close()
+            await stock.close()
+            for feed in feeds:
+                feed.__exit__()
+            for hub in hubs.values():
+                hub.close()
+            for writer, _ in pairs.values():
+                writer.close()
+
+
+async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    for _ in range(int(seconds * 100)):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("the condition did not come true")
+
+
+async def raw(port: int, request: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A TCP connection that has sent `request`."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, family=socket.AF_INET)
+    writer.write(request)
+    await writer.drain()
+    return reader, writer
