@@ -1,0 +1,54 @@
+"""A clock that runs fast or slow for one program: the crystal of a device that is off by some ppm.
+
+The dummy driver of JACK paces itself by ``CLOCK_MONOTONIC``. A preloaded shim shows it a clock that
+runs ``1 + ppm/10⁶`` times as fast from the first reading on; the program's idea of its own rate stays.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from tests.rig.process import RigError, program
+
+_SOURCE = r"""
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+static double ppm;
+static long long origin;
+__attribute__((constructor)) static void begin(void) {
+    struct timespec now;
+    const char *text = getenv("RIG_CLOCK_PPM");
+    ppm = text ? atof(text) : 0;
+    syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
+    origin = now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+int clock_gettime(clockid_t clock, struct timespec *now) {
+    int result = syscall(SYS_clock_gettime, clock, now);
+    if (result == 0 && (clock == CLOCK_MONOTONIC || clock == CLOCK_MONOTONIC_RAW)) {
+        long long real = now->tv_sec * 1000000000LL + now->tv_nsec;
+        long long shown = real + (long long)((double)(real - origin) * ppm * 1e-6);
+        now->tv_sec = shown / 1000000000LL;
+        now->tv_nsec = shown % 1000000000LL;
+    }
+    return result;
+}
+"""
+
+
+def clock_shim(directory: Path, ppm: float) -> dict[str, str]:
+    """Build the shim in `directory`; returns the environment that loads it. Needs a C compiler."""
+    library = directory / "clock.so"
+    if not library.exists():
+        compiler = program("cc", "gcc libc6-dev")
+        build = subprocess.run(
+            [compiler, "-shared", "-fPIC", "-O1", "-x", "c", "-", "-o", str(library)],
+            input=_SOURCE.encode(),
+            capture_output=True,
+        )
+        if build.returncode:
+            raise RigError(f"the clock shim does not compile:\n{build.stderr.decode()}")
+    return {"LD_PRELOAD": str(library), "RIG_CLOCK_PPM": repr(ppm)}
