@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
 
 from rtcserver.errors import PeerError
 from rtcserver.peer.base import PeerBackend
@@ -32,6 +33,23 @@ _TYPES = {
     ".webmanifest": "application/manifest+json",
     ".woff2": "font/woff2",
 }
+
+
+class _BoundedFile(web.FileResponse):
+    """A file that a client must take within `send_s`; aiohttp alone would wait for ever."""
+
+    def __init__(self, send_s: float, path: Path, headers: dict[str, str]) -> None:
+        super().__init__(path, headers=headers)
+        self._send_s = send_s
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        try:
+            async with asyncio.timeout(self._send_s):
+                return await super().prepare(request)
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()
+            raise ConnectionResetError("the client does not read") from None
 
 
 class Pages:
@@ -63,12 +81,12 @@ class Pages:
                 status=302,
                 headers={"Location": f"/r/{quote(names[0], safe='')}", "Cache-Control": "no-store"},
             )
-        return await self._send(request, "index.html")
+        return self._send("index.html")
 
     async def room(self, request: web.Request) -> web.StreamResponse:
         """The page of a room."""
         self._existing(request)
-        return await self._send(request, "room.html")
+        return self._send("room.html")
 
     async def room_with_slash(self, request: web.Request) -> web.StreamResponse:
         """A slash at the end is a slip; the page's relative addresses need it away."""
@@ -111,11 +129,11 @@ class Pages:
     async def favicon(self, request: web.Request) -> web.StreamResponse:
         for name in ("favicon.ico", "favicon.svg"):
             if (self._static / name).is_file():
-                return await self._send(request, name)
+                return self._send(name)
         return web.Response(status=204)
 
     async def static_file(self, request: web.Request) -> web.StreamResponse:
-        return await self._send(request, request.match_info["path"])
+        return self._send(request.match_info["path"])
 
     def _existing(self, request: web.Request) -> str:
         name = request.match_info["room"]
@@ -123,7 +141,7 @@ class Pages:
             raise PeerError(404, "no_such_room", "There is no room of this name.")
         return name
 
-    async def _send(self, request: web.Request, relative: str) -> web.StreamResponse:
+    def _send(self, relative: str) -> web.StreamResponse:
         """A file below the static folder; ETag and Last-Modified let a browser keep it and ask."""
         path = self._inside(relative)
         kind = (
@@ -131,16 +149,7 @@ class Pages:
             or mimetypes.guess_type(path.name)[0]
             or "application/octet-stream"
         )
-        response = web.FileResponse(path, headers={"Content-Type": kind, "Cache-Control": "no-cache"})
-        try:
-            async with asyncio.timeout(self._limits.send_s):
-                await response.prepare(request)
-                await response.write_eof()
-        except TimeoutError:
-            if request.transport is not None:
-                request.transport.abort()
-            raise ConnectionResetError("the client does not read") from None
-        return response
+        return _BoundedFile(self._limits.send_s, path, {"Content-Type": kind, "Cache-Control": "no-cache"})
 
     def _inside(self, relative: str) -> Path:
         try:

@@ -31,6 +31,8 @@ from rtcserver.peer.track import MontageTrack
 
 HALF_OPEN_S = 15.0
 CLOSE_S = 5.0
+MAX_HALF_OPEN = 200
+"""Each holds a UDP socket and checks addresses that its client named."""
 
 log = logging.getLogger(__name__)
 
@@ -143,6 +145,7 @@ class StockBackend:
         the room has none, which a client sees as 503.
     frame_ms: duration of a room's Opus frames, for ``a=ptime``.
     half_open_s: how long a listener may take to connect. close_s: bound of one connection's close.
+    max_half_open: listeners that may be connecting at the same time; one more is answered 503.
     """
 
     def __init__(
@@ -152,7 +155,9 @@ class StockBackend:
         frame_ms: Callable[[str], float] = lambda room: 10.0,
         half_open_s: float = HALF_OPEN_S,
         close_s: float = CLOSE_S,
+        max_half_open: int = MAX_HALF_OPEN,
     ) -> None:
+        self.max_half_open = max_half_open
         self.half_open_s = half_open_s
         self.close_s = close_s
         self.counters: Counter[str] = Counter()
@@ -167,6 +172,8 @@ class StockBackend:
     async def open(self, room: str, offer: str, request: PeerRequest) -> PeerSession:
         """Answer an offer. Raises PeerError. If cancelled, nothing of the session is left behind."""
         summary = check_offer(offer)
+        if sum(session.state == "connecting" for session in self._sessions.values()) >= self.max_half_open:
+            raise PeerError(503, "busy", "Too many listeners are connecting at this moment.", retry_after_s=2)
         try:
             track = self._subscribe(room)
         except ProcessError as error:

@@ -117,6 +117,22 @@ async def test_a_half_open_peer_is_reaped() -> None:
     writer.close()
 
 
+async def test_half_open_peers_are_bounded(room: Room) -> None:
+    room.backend.max_half_open = 2
+    listener = Listener()
+    connected = await room.backend.open("main", await listener.offer(), REQUEST)
+    await listener.answer(connected.answer)
+    await until(lambda: connected.info().state == "connected")
+    first = await room.backend.open("main", offers.small(), REQUEST)
+    await room.backend.open("main", offers.small(), REQUEST)
+    with pytest.raises(PeerError) as caught:
+        await room.backend.open("main", offers.small(), REQUEST)
+    assert (caught.value.status, caught.value.retry_after_s) == (503, 2)
+    await first.close()
+    await room.backend.open("main", offers.small(), REQUEST)
+    await listener.close()
+
+
 async def test_a_close_that_hangs_is_bounded_and_counted(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     async def hang(self: RTCPeerConnection) -> None:
         await asyncio.Event().wait()

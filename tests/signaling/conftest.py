@@ -1,11 +1,19 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.signaling.served import Served, serve
+
+
+@pytest.fixture(autouse=True)
+def nothing_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """No request may fail behind its response: a test that means to be logged clears `caplog`."""
+    yield
+    assert [r.getMessage() for r in caplog.get_records("call") if r.levelno >= logging.WARNING] == []
 
 
 @pytest.fixture

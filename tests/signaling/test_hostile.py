@@ -149,6 +149,7 @@ async def test_our_own_failure_is_500_with_an_id_that_the_log_has_once(
         assert len(logged) == 1
         (error_id,) = [a for a in logged[0].args or () if isinstance(a, str) and a in error["message"]]
         assert len(error_id) == 12
+        caplog.clear()
         scripted(served).failure = None
         async with served.post("/r/main/whep", offers.small()) as response:
             assert response.status == 201
