@@ -1,0 +1,292 @@
+"""One packet in, a datagram to every listener of its room out: all outbound SRTP and SRTCP.
+
+The rules that keep SRTP safe (docs: the broadcast part of the design) are kept here:
+one engine writes a listener's packets for its whole life and takes no key twice; sequence numbers
+start below 2¹⁵; the history holds protected bytes, each resent at most twice; a destination that
+fails is stepped over. Single-threaded; nothing here blocks for longer than `batch.PATIENCE_NS`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from rtcserver.broadcast import batch, rtcp
+from rtcserver.broadcast.address import Address, route
+from rtcserver.broadcast.arena import MAX_PAYLOAD, SlotState
+from rtcserver.broadcast.batch import Patience
+from rtcserver.broadcast.group import Group, Listener
+from rtcserver.broadcast.listener import KIND_OPUS, ListenerCounters, ListenerSpec, Totals
+from rtcserver.broadcast.srtp import OutboundSrtp
+from rtcserver.clock import NS, ntp_from_wall
+from rtcserver.encode.packet import EncodedPacket
+
+MAX_RESENDS = 2
+"""How often one packet is sent again."""
+RESEND_SHARE = 0.5
+"""Retransmissions that a listener gets on average, per packet of its room."""
+RESEND_BURST = 64
+"""Retransmissions that a listener gets at once after a quiet time."""
+REPORT_INTERVAL_NS = 2 * NS
+"""Time between two sender reports to a listener."""
+MAX_KEYS = 65_536
+"""Digests of master keys that are remembered, so that none is used twice."""
+
+
+class BroadcastEngine:
+    """Owns every listener's outbound SRTP and SRTCP. The sockets stay the caller's.
+
+    sockets: the UDP sockets that `fd_index` counts, all of one open port; may grow by `add_socket`.
+    batched: False to send by one system call a datagram, as where sendmmsg does not exist.
+    """
+
+    def __init__(self, sockets: Iterable[socket.socket] = (), *, batched: bool = batch.HAVE_SENDMMSG) -> None:
+        self._sockets = list(sockets)
+        self._batched = batched
+        self._groups: dict[tuple[str, str], Group] = {}
+        self._clocks: dict[str, rtcp.CaptureClock] = {}
+        self._listeners: dict[int, Listener] = {}
+        self._due: deque[Listener] = deque()
+        """Whose sender report comes next; listeners that have left are skipped."""
+        self._keys: dict[bytes, None] = {}
+        self._left = Totals()
+        """What is not kept per listener, and the sums of those that have left."""
+
+    def add_socket(self, sock: socket.socket) -> int:
+        """Add a UDP socket and return its `fd_index`."""
+        self._sockets.append(sock)
+        return len(self._sockets) - 1
+
+    def __contains__(self, listener_id: int) -> bool:
+        return listener_id in self._listeners
+
+    # Listeners
+
+    def add(self, spec: ListenerSpec) -> None:
+        """Begin to send a room to a listener. Raises ValueError if that cannot be done safely."""
+        if spec.listener_id in self._listeners:
+            raise ValueError(f"listener {spec.listener_id} is already there")
+        sock = self._socket(spec.fd_index)
+        way = route(sock.family, spec.destination, spec.source)
+        description = rtcp.source_description(spec.ssrc, spec.cname)
+        digest = hashlib.blake2b(spec.master, digest_size=16).digest()
+        if digest in self._keys:
+            raise ValueError("the master key has been used before: a listener reconnects with a fresh one")
+        srtp = OutboundSrtp(spec.profile, spec.master, spec.ssrc)
+        self._keys[digest] = None
+        if len(self._keys) > MAX_KEYS:
+            del self._keys[next(iter(self._keys))]
+        group = self._group(spec.room, spec.kind)
+        place = group.place(
+            spec.fd_index,
+            SlotState(
+                context=srtp.context,
+                tag=srtp.tag_length,
+                route=way,
+                payload_type=spec.payload_type,
+                ssrc=spec.ssrc,
+                sequence=spec.first_sequence,
+                timestamp_offset=spec.timestamp_offset,
+            ),
+        )
+        listener = Listener(spec, srtp, description, sock, way, place, RESEND_BURST, group.sent)
+        listener.settle(place)
+        self._listeners[spec.listener_id] = listener
+        # A newcomer's first report is the next one: its browser can then match the clocks at once.
+        self._due.appendleft(listener)
+
+    def remove(self, listener_id: int, *, say_bye: bool = True) -> bool:
+        """Stop sending to a listener, with a BYE. False if there is no such listener."""
+        listener = self._listeners.pop(listener_id, None)
+        if listener is None:
+            return False
+        listener.alive = False
+        if say_bye:
+            self._send_rtcp(listener, rtcp.bye(listener.spec.ssrc), None)
+        counters, left = listener.counters(), self._left
+        left.packets += counters.packets
+        left.octets += counters.octets
+        left.errors += counters.errors
+        left.dropped += counters.dropped
+        group = listener.place.group
+        group.vacate(listener.place)
+        self._prune(group)
+        return True
+
+    def set_address(
+        self, listener_id: int, destination: Address | None, source: str | None, fd_index: int = 0
+    ) -> bool:
+        """Send a listener's next packets elsewhere. False if there is no such listener."""
+        listener = self._listeners.get(listener_id)
+        if listener is None:
+            return False
+        sock = self._socket(fd_index)
+        way = route(sock.family, destination, source)
+        listener.sock, listener.route = sock, way
+        if listener.place.fd_index != fd_index:
+            listener.relocate(listener.place.group, fd_index)
+        listener.place.block.set_route(listener.place.slot, way)
+        return True
+
+    def set_kind(self, listener_id: int, kind: str) -> bool:
+        """Give a listener another kind of payload of its room, in the same RTP stream."""
+        listener = self._listeners.get(listener_id)
+        if listener is None:
+            return False
+        old, group = listener.place.group, self._group(listener.spec.room, kind)
+        if group is not old:
+            listener.relocate(group, listener.place.fd_index)
+            self._prune(old)
+        return True
+
+    # Media
+
+    def send(self, room: str, packet: EncodedPacket, kind: str = KIND_OPUS) -> None:
+        """Send a packet to every listener of a room, and keep it for NACK."""
+        clock = self._clocks.get(room)
+        if clock is None:
+            clock = self._clocks[room] = rtcp.CaptureClock()
+        clock.observe(packet.media_time, packet.duration, packet.captured_ns, packet.epoch)
+        if len(packet.payload) > MAX_PAYLOAD:
+            self._left.oversized += 1
+            return
+        group = self._groups.get((room, kind))
+        if group is None:
+            return
+        group.set_duration(packet.duration)
+        payload = np.frombuffer(packet.payload, np.uint8)
+        timestamp = packet.media_time & 0xFFFF_FFFF
+        patience = Patience()
+        group.sent += 1
+        for fd_index, lane in group.lanes.items():
+            sock = self._sockets[fd_index]
+            for block in lane:
+                block.fill(payload, timestamp)
+                block.protect()
+                block.send(sock, patience, batched=self._batched)
+                block.remember(group.depth)
+
+    def forget_room(self, room: str) -> None:
+        """Let go of a room's clock, when its feed is removed."""
+        self._clocks.pop(room, None)
+
+    def nack(self, listener_id: int, sequences: Iterable[int]) -> int:
+        """Resend protected packets that a listener misses. Returns how many were sent."""
+        listener = self._listeners.get(listener_id)
+        if listener is None:
+            return 0
+        group = listener.place.group
+        earned = (group.sent - listener.credited_at) * RESEND_SHARE
+        listener.credit = min(RESEND_BURST, listener.credit + earned)
+        listener.credited_at = group.sent
+        sent = 0
+        for sequence in sequences:
+            packet = listener.recall(sequence)
+            if packet is None or listener.credit < 1 or listener.resent.get(sequence, 0) >= MAX_RESENDS:
+                self._left.refused_nacks += 1
+                continue
+            listener.credit -= 1
+            listener.resent[sequence] = listener.resent.get(sequence, 0) + 1
+            if batch.send_one(listener.sock, packet, listener.route):
+                listener.place.block.errors[listener.place.slot] += 1
+                continue
+            listener.retransmits += 1
+            sent += 1
+        self._left.retransmits += sent
+        return sent
+
+    # RTCP
+
+    def report(self, now_ns: int, wall_ns: int, count: int) -> list[ListenerCounters]:
+        """Send the next `count` listeners their sender report; returns the counters of those visited.
+
+        now_ns and wall_ns are the same moment on both clocks. Who has been sent nothing yet is
+        visited without a report.
+        """
+        visited = []
+        for _ in range(min(count, len(self._due))):
+            listener = self._due.popleft()
+            if not listener.alive:
+                continue
+            self._due.append(listener)
+            listener.forget()
+            counters = listener.counters()
+            if counters.packets:
+                self._send_rtcp(listener, b"", (now_ns, wall_ns))
+            visited.append(counters)
+        return visited
+
+    def _send_rtcp(self, listener: Listener, tail: bytes, moment: tuple[int, int] | None) -> None:
+        """A compound packet: a report (empty without a moment), the CNAME, and `tail`."""
+        spec = listener.spec
+        media = self._clocks[spec.room].media_at(moment[0]) if moment and spec.room in self._clocks else None
+        if moment is None or media is None:
+            # An empty receiver report opens a compound packet that has nothing to state (section 6.1).
+            head = b"\x80\xc9\x00\x01" + spec.ssrc.to_bytes(4)
+        else:
+            counters = listener.counters()
+            head = rtcp.sender_report(
+                spec.ssrc,
+                ntp_from_wall(moment[1]),
+                media + spec.timestamp_offset,
+                counters.packets,
+                counters.octets,
+            )
+        try:
+            protected = listener.srtp.protect_rtcp(head + listener.description + tail)
+        except ValueError:
+            self._left.report_errors += 1
+            return
+        if batch.send_one(listener.sock, protected, listener.route):
+            self._left.report_errors += 1
+        else:
+            self._left.reports += 1
+
+    # Counters
+
+    def counters(self, listener_id: int) -> ListenerCounters | None:
+        """One listener's counters, or None if there is no such listener."""
+        listener = self._listeners.get(listener_id)
+        return None if listener is None else listener.counters()
+
+    def totals(self) -> Totals:
+        """Sums over all listeners, those that have left included."""
+        totals = replace(self._left, listeners=len(self._listeners))
+        for group in self._groups.values():
+            totals.protect_failures += group.protect_failures
+            for block in (block for lane in group.lanes.values() for block in lane):
+                totals.packets += int(block.packets[: block.count].sum())
+                totals.octets += int(block.octets[: block.count].sum())
+                totals.errors += int(block.errors[: block.count].sum())
+                totals.dropped += int(block.dropped[: block.count].sum())
+                totals.protect_failures += block.protect_failures
+        return totals
+
+    def audience(self) -> dict[str, int]:
+        """Number of listeners by room."""
+        count: dict[str, int] = {}
+        for (room, _), group in self._groups.items():
+            count[room] = count.get(room, 0) + len(group.members)
+        return count
+
+    def _socket(self, fd_index: int) -> socket.socket:
+        if not 0 <= fd_index < len(self._sockets):
+            raise ValueError(f"fd_index is {fd_index}: there are {len(self._sockets)} sockets")
+        return self._sockets[fd_index]
+
+    def _group(self, room: str, kind: str) -> Group:
+        group = self._groups.get((room, kind))
+        if group is None:
+            group = self._groups[room, kind] = Group(room, kind)
+        return group
+
+    def _prune(self, group: Group) -> None:
+        """Give an empty group up."""
+        if not group.lanes:
+            self._left.protect_failures += group.protect_failures
+            del self._groups[group.room, group.kind]

@@ -1,0 +1,181 @@
+"""The listeners that get the same payload, and the slots that they sit in.
+
+A `Group` is one room and payload kind. Its slots are dense, so a listener that leaves or moves makes
+another one change its slot; sequence numbers, counters and the history for NACK move along.
+"""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass, field
+
+from rtcserver.broadcast.address import Route
+from rtcserver.broadcast.arena import BLOCK, SlotBlock, SlotState
+from rtcserver.broadcast.listener import ListenerCounters, ListenerSpec
+from rtcserver.broadcast.srtp import OutboundSrtp
+from rtcserver.clock import samples_to_ns
+
+HISTORY_NS = 600_000_000
+"""How long protected packets are kept for NACK."""
+MAX_HISTORY = 512
+"""Sends that are kept at most, however short the frames."""
+
+
+class Group:
+    """Who gets one room's packets of one payload kind, in blocks by the socket they are sent from."""
+
+    def __init__(self, room: str, kind: str) -> None:
+        self.room = room
+        self.kind = kind
+        self.lanes: dict[int, list[SlotBlock]] = {}
+        """Blocks by the index of their socket; none of them is empty."""
+        self.members: dict[tuple[int, int], Listener] = {}
+        """Who is in which slot, by (id of the block, slot)."""
+        self.sent = 0
+        """Packets sent to the group. Each block's newest plane is that of the last one."""
+        self.depth = 1
+        """Planes that a block keeps."""
+        self.protect_failures = 0
+
+    def set_duration(self, samples: int) -> None:
+        """Keep as many packets of `samples` at 48 kHz as the history's length asks for."""
+        wanted = -(-HISTORY_NS // samples_to_ns(max(samples, 1)))
+        self.depth = max(1, min(MAX_HISTORY, wanted))
+
+    def place(self, fd_index: int, state: SlotState) -> Place:
+        """Take the next free slot among those of a socket."""
+        lane = self.lanes.setdefault(fd_index, [])
+        if not lane or lane[-1].count == lane[-1].capacity:
+            lane.append(SlotBlock(BLOCK))
+        return Place(self, fd_index, lane[-1], lane[-1].place(state), self.sent)
+
+    def vacate(self, place: Place) -> None:
+        """Free a slot: the last listener of the same socket moves into the hole."""
+        lane = self.lanes[place.fd_index]
+        last = lane[-1]
+        mover = self.members.pop((id(last), last.count - 1))
+        if mover.place is not place:
+            mover.carried = mover.history()
+            place.block.replace(place.slot, mover.place.state())
+            mover.settle(Place(self, place.fd_index, place.block, place.slot, self.sent))
+        last.drop_last()
+        if not last.count:
+            self.protect_failures += last.protect_failures
+            lane.pop()
+        if not lane:
+            del self.lanes[place.fd_index]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Place:
+    """A slot, and how many packets its group had been sent when it was taken."""
+
+    group: Group
+    fd_index: int
+    block: SlotBlock
+    slot: int
+    since: int
+
+    def state(self) -> SlotState:
+        """The columns of the slot."""
+        return self.block.state(self.slot)
+
+    @property
+    def sequence(self) -> int:
+        """The next packet's sequence number."""
+        return int(self.block.sequence[self.slot])
+
+    @property
+    def sent(self) -> int:
+        """Packets sent from this slot."""
+        return self.group.sent - self.since
+
+
+@dataclass(slots=True, eq=False)
+class Listener:
+    """One listener's state that is not in the columns of its slot.
+
+    credit: retransmissions it may still have; earned by the packets sent since `credited_at`.
+    carried: history from a slot that it has left, by sequence number.
+    resent: how often each sequence number has been resent.
+    """
+
+    spec: ListenerSpec
+    srtp: OutboundSrtp
+    description: bytes
+    sock: socket.socket
+    route: Route
+    place: Place
+    credit: float
+    credited_at: int
+    alive: bool = True
+    carried: dict[int, bytes] | None = None
+    resent: dict[int, int] = field(default_factory=dict)
+    retransmits: int = 0
+
+    def settle(self, place: Place) -> None:
+        """Be in `place` from now on."""
+        self.place = place
+        self.credited_at = place.since
+        place.group.members[id(place.block), place.slot] = self
+
+    def relocate(self, group: Group, fd_index: int) -> None:
+        """Move to another group or socket; the RTP stream and its history go on."""
+        self.carried = self.history()
+        old = self.place
+        # Into the new slot first, so that the group is not empty in between.
+        place = group.place(fd_index, old.state())
+        old.group.vacate(old)
+        self.settle(place)
+
+    def recall(self, sequence: int) -> bytes | None:
+        """The protected packet with this sequence number, if it is still kept."""
+        place = self.place
+        age = (place.sequence - 1 - sequence) & 0xFFFF
+        if age < place.sent:
+            return place.block.recall(place.slot, age)
+        if self.carried is None or age >= MAX_HISTORY:
+            return None
+        return self.carried.get(sequence)
+
+    def history(self) -> dict[int, bytes]:
+        """All packets that can still be resent, by sequence number."""
+        place = self.place
+        following = place.sequence
+        # A group that has sent nothing yet does not know its depth.
+        limit = place.group.depth if place.sent else MAX_HISTORY
+        kept = {
+            sequence: packet
+            for sequence, packet in (self.carried or {}).items()
+            if (following - 1 - sequence) & 0xFFFF < limit
+        }
+        for age in range(min(place.sent, len(place.block.planes))):
+            packet = place.block.recall(place.slot, age)
+            if packet is not None:
+                kept[(following - 1 - age) & 0xFFFF] = packet
+        return kept
+
+    def forget(self) -> None:
+        """Let go of what is too old to be asked for."""
+        place = self.place
+        if self.carried is not None and place.sent >= place.group.depth:
+            self.carried = None
+        if self.resent:
+            newest = place.sequence - 1
+            self.resent = {
+                sequence: count
+                for sequence, count in self.resent.items()
+                if (newest - sequence) & 0xFFFF < MAX_HISTORY
+            }
+
+    def counters(self) -> ListenerCounters:
+        """What has been counted since the listener was added."""
+        block, slot = self.place.block, self.place.slot
+        return ListenerCounters(
+            self.spec.listener_id,
+            int(block.packets[slot]),
+            int(block.octets[slot]),
+            self.retransmits,
+            int(block.errors[slot]),
+            int(block.dropped[slot]),
+        )

@@ -1,0 +1,84 @@
+"""A listener as the broadcast process is told of it, and what is counted for it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from rtcserver.broadcast.address import Address
+from rtcserver.broadcast.srtp import MAX_FIRST_SEQUENCE, Profile
+
+KIND_OPUS = "opus"
+"""The payload kind of the feed's own packets."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerSpec:
+    """A listener as the server process hands it over once DTLS is done. Raises ValueError if it is wrong.
+
+    master: master key and master salt, concatenated, of the server's direction.
+    first_sequence: below 2¹⁵. timestamp_offset: added to media time, mod 2³².
+    fd_index: which of the engine's sockets it is sent from; source: the local address, or None.
+    """
+
+    listener_id: int
+    room: str
+    destination: Address | None
+    profile: Profile
+    master: bytes = field(repr=False)
+    ssrc: int
+    payload_type: int
+    first_sequence: int
+    timestamp_offset: int
+    cname: str
+    source: str | None = None
+    fd_index: int = 0
+    kind: str = KIND_OPUS
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.first_sequence < MAX_FIRST_SEQUENCE:
+            raise ValueError(
+                f"first_sequence is {self.first_sequence}: allowed is 0 to {MAX_FIRST_SEQUENCE - 1}"
+            )
+        if not 0 <= self.payload_type < 128:
+            raise ValueError(f"payload_type is {self.payload_type}: allowed is 0 to 127")
+        for name in ("ssrc", "timestamp_offset"):
+            value = getattr(self, name)
+            if not 0 <= value < 1 << 32:
+                raise ValueError(f"{name} is {value}: it must fit 32 bits")
+        if len(self.master) != self.profile.key_length:
+            raise ValueError(
+                f"master is {len(self.master)} bytes: {self.profile} needs {self.profile.key_length}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerCounters:
+    """One listener's totals since it was added. `octets` are octets of payload."""
+
+    listener_id: int
+    packets: int
+    octets: int
+    retransmits: int
+    errors: int
+    dropped: int
+
+
+@dataclass(slots=True)
+class Totals:
+    """The engine's totals since it began, listeners that have left included.
+
+    refused_nacks: sequence numbers asked for that were too old, never sent, or resent too often.
+    oversized: packets that were longer than `MAX_PAYLOAD` and sent to nobody.
+    """
+
+    listeners: int = 0
+    packets: int = 0
+    octets: int = 0
+    retransmits: int = 0
+    errors: int = 0
+    dropped: int = 0
+    refused_nacks: int = 0
+    reports: int = 0
+    report_errors: int = 0
+    protect_failures: int = 0
+    oversized: int = 0
