@@ -178,11 +178,13 @@ class SecurePeer:
             self._end("bye")
             return
         for record in records:
+            if self._closed:
+                return
             if self._sctp is None:
                 self._counters["sctp_not_negotiated"] += 1
                 continue
             self._sctp.receive(record)
-            if self._sctp is not None and self._sctp.failed:
+            if not self._closed and self._sctp.failed:
                 self._end("sctp")
                 return
 

@@ -163,11 +163,11 @@ def make_credentials(remote_ufrag: str) -> Credentials:
 class IceRegistry:
     """All agents of the port. `counters` counts checks, and what is not answered, by reason."""
 
-    def __init__(self) -> None:
+    def __init__(self, counters: Counter[str] | None = None) -> None:
         self._by_ufrag: dict[bytes, tuple[IceAgent, Credentials]] = {}
         self._by_path: dict[Path, IceAgent] = {}
         self._agents = 0
-        self.counters: Counter[str] = Counter()
+        self.counters: Counter[str] = Counter() if counters is None else counters
 
     def __len__(self) -> int:
         return self._agents

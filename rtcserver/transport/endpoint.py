@@ -1,0 +1,443 @@
+"""The media endpoint: all peers of a server process on one UDP port.
+
+It owns the sockets, the ICE registry, the certificate and one timer, and routes each datagram::
+
+    socket ─ empty, oversized: dropped ─► first byte ─┬─ STUN ► registry ► reply, binding, selection
+                                                      ├─ DTLS, RTCP ► the peer that bound the path
+                                                      └─ RTP, anything else, strangers: dropped
+
+Everything runs on one event loop and nothing waits: there are no tasks, and `close` returns at once.
+Whatever goes wrong while a peer's datagram is handled ends that peer only. `counters` tells
+what was dropped and why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import socket
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from rtcserver.clock import monotonic_ns
+from rtcserver.errors import PeerError
+from rtcserver.transport.aiortc_internals import RTCDataChannel, SharedCertificate, SrtpKeys
+from rtcserver.transport.candidates import Candidate, Resolver, choose, machine_addresses, usable
+from rtcserver.transport.demux import Kind, classify
+from rtcserver.transport.dtls import SctpParameters, SecurePeer
+from rtcserver.transport.ice import Credentials, IceAgent, IceRegistry, Path
+from rtcserver.transport.rtcp import RtcpPacket
+from rtcserver.transport.udp import UdpPort, open_sockets
+
+TICK_S = 0.25
+HALF_OPEN_NS = 15_000_000_000
+"""A peer that is not connected this long after its creation is closed."""
+VANISHED_NS = 15_000_000_000
+"""A peer whose last authenticated check is this old is closed. Browsers check every 2.5 s."""
+RETRY_AFTER_S = 5
+_LOG_NS = 1_000_000_000
+_DROPS = (
+    "udp_empty",
+    "udp_oversized",
+    "unknown_protocol",
+    "stranger",
+    "stun_malformed",
+    "stun_bad_integrity",
+    "stun_unknown_ufrag",
+    "rtcp_not_authentic",
+    "rtcp_malformed",
+    "rtp_received",
+    "sctp_malformed",
+    "sctp_refused",
+    "sctp_errors",
+    "dtls_malformed",
+    "peer_errors",
+)
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointConfig:
+    """How the port is opened, advertised and protected.
+
+    host: bind to this address only; "" is all. port: UDP; 0 takes a free one.
+    public_host, public_media_port: see `candidates`. bridges: offer container bridges' addresses too.
+    max_half_open: peers that may be under way to being connected, in total and per client address.
+    shared_addresses: addresses or networks of proxies and gateways, exempt from the limit per address.
+    """
+
+    host: str = ""
+    port: int = 0
+    public_host: str = ""
+    public_media_port: int = 0
+    bridges: bool = False
+    max_half_open: int = 512
+    max_half_open_per_address: int = 64
+    shared_addresses: tuple[str, ...] = ()
+    half_open_ns: int = HALF_OPEN_NS
+    vanished_ns: int = VANISHED_NS
+
+
+@dataclass(frozen=True, slots=True)
+class MediaAddress:
+    """Where a peer's media goes.
+
+    socket: index into `MediaEndpoint.send_sockets`. local: the address to leave from, or None to let the
+    kernel choose. host, port, scope_id: the destination.
+    """
+
+    socket: int
+    local: str | None
+    host: str
+    port: int
+    scope_id: int = 0
+
+
+class PeerListener(Protocol):
+    """What the owner of a `TransportPeer` is told, on the event loop, from within the datagram's handling."""
+
+    def on_connected(self, address: MediaAddress, keys: SrtpKeys) -> None:
+        """DTLS is complete and a pair is nominated. Once."""
+
+    def on_address_changed(self, address: MediaAddress) -> None:
+        """Another pair was nominated."""
+
+    def on_rtcp(self, packets: list[RtcpPacket]) -> None:
+        """Authenticated RTCP from the peer."""
+
+    def on_datachannel(self, channel: RTCDataChannel) -> None:
+        """The peer opened a data channel."""
+
+    def on_closed(self, reason: str) -> None:
+        """The peer is gone, not by `close`: no-ice, no-dtls, vanished, bye, dtls, sctp or error. Once."""
+
+
+class TransportPeer:
+    """One peer on the port. Made by `MediaEndpoint.create_peer`."""
+
+    def __init__(
+        self,
+        endpoint: MediaEndpoint,
+        remote_ufrag: str,
+        fingerprints: list[tuple[str, str]],
+        sctp: SctpParameters | None,
+        source: str,
+        listener: PeerListener,
+        now_ns: int,
+    ) -> None:
+        self._endpoint = endpoint
+        self._listener = listener
+        self.source = source
+        self.created_ns = now_ns
+        self.connected = False
+        self.closed = False
+        self.agent: IceAgent = endpoint.registry.create(remote_ufrag, self, now_ns)
+        self.secure = SecurePeer(
+            endpoint.certificate, fingerprints, sctp, self._send, self, endpoint.counters
+        )
+        self._dtls_path: Path | None = None
+
+    @property
+    def local_ufrag(self) -> str:
+        """For the answer; of the newest generation."""
+        return (self.agent.pending or self.agent.current).ufrag
+
+    @property
+    def local_password(self) -> str:
+        """For the answer; of the newest generation."""
+        return (self.agent.pending or self.agent.current).password
+
+    @property
+    def address(self) -> MediaAddress | None:
+        """Where media goes now, or None before a pair is nominated."""
+        return None if self.agent.selected is None else media_address(self.agent.selected)
+
+    def restart_ice(self, remote_ufrag: str) -> Credentials:
+        """New local credentials (RFC 8445, section 2.4). Media stays where it is until they nominate."""
+        return self._endpoint.registry.restart(self.agent, remote_ufrag)
+
+    def close(self) -> None:
+        """End the peer: SCTP ABORT, close_notify, forget it. Idempotent; does not call `on_closed`."""
+        if self.closed:
+            return
+        self.closed = True
+        self.secure.close()
+        self._endpoint.forget(self)
+
+    # What the endpoint calls
+
+    def take(self, kind: Kind, data: bytes, path: Path) -> None:
+        """Handle a datagram from a path that this peer bound."""
+        if kind is Kind.DTLS:
+            self._dtls_path = path
+            self.secure.receive_dtls(data)
+        elif kind is Kind.RTCP:
+            packets = self.secure.receive_rtcp(data)
+            if packets and self.connected:
+                self._listener.on_rtcp(packets)
+        else:
+            self._endpoint.counters["rtp_received"] += 1
+
+    def moved(self) -> None:
+        """Another path was selected."""
+        if self.connected:
+            address = self.address
+            assert address is not None
+            self._listener.on_address_changed(address)
+        else:
+            self._maybe_connected()
+
+    def check_deadlines(self, now_ns: int, config: EndpointConfig) -> None:
+        """Close the peer if it never connected or has vanished; let DTLS retransmit."""
+        if self.connected:
+            if now_ns - self.agent.last_check_ns > config.vanished_ns:
+                self.end("vanished")
+                return
+        elif now_ns - self.created_ns > config.half_open_ns:
+            self.end("no-dtls" if self.agent.bound else "no-ice")
+            return
+        self.secure.tick()
+
+    def end(self, reason: str) -> None:
+        """Close and tell the listener why."""
+        if self.closed:
+            return
+        self._endpoint.counters[f"closed_{reason.replace('-', '_')}"] += 1
+        self.close()
+        self._listener.on_closed(reason)
+
+    # SecureEvents
+
+    def on_keys(self, keys: SrtpKeys) -> None:
+        """The handshake is complete."""
+        self._maybe_connected()
+
+    def on_datachannel(self, channel: RTCDataChannel) -> None:
+        """Hand the channel on."""
+        self._listener.on_datachannel(channel)
+
+    def on_secure_closed(self, reason: str) -> None:
+        """DTLS or SCTP ended."""
+        self.end(reason)
+
+    def _maybe_connected(self) -> None:
+        address, keys = self.address, self.secure.keys
+        if self.connected or self.closed or address is None or keys is None:
+            return
+        self.connected = True
+        self._endpoint.settled(self)
+        self._listener.on_connected(address, keys)
+
+    def _send(self, data: bytes) -> None:
+        """DTLS goes to the nominated pair, and before there is one, back to where it came from."""
+        path = self.agent.selected or self._dtls_path
+        if path is not None:
+            self._endpoint.port.send(data, path)
+
+
+class MediaEndpoint:
+    """The one port. Use: `start`, `create_peer` for each offer, `close`.
+
+    Half-open peers are bounded in total and per client address; beyond, `create_peer` raises
+    PeerError(503) with a time to retry after.
+    """
+
+    def __init__(self, config: EndpointConfig) -> None:
+        self.config = config
+        self.counters: Counter[str] = Counter()
+        self.registry = IceRegistry(self.counters)
+        self.certificate = SharedCertificate.generateCertificate()
+        self.fingerprint: str = self.certificate.sha256_fingerprint()
+        self.peers: set[TransportPeer] = set()
+        self._half_open: set[TransportPeer] = set()
+        self._half_open_from: Counter[str] = Counter()
+        self._shared = [ipaddress.ip_network(text, strict=False) for text in config.shared_addresses]
+        self._resolver = Resolver()
+        self._timer: asyncio.TimerHandle | None = None
+        self._port: UdpPort | None = None
+        self._logged_ns = 0
+        self._logged_drops = 0
+
+    @property
+    def port(self) -> UdpPort:
+        """The sockets; only after `start`."""
+        assert self._port is not None, "start() comes first"
+        return self._port
+
+    async def start(self) -> None:
+        """Open the port and read from it. Raises ConfigError if it is taken."""
+        if self._port is None:
+            self._port = UdpPort(open_sockets(self.config.host, self.config.port), self.counters)
+            self._port.start(self.receive)
+            self._arm()
+
+    def send_sockets(self) -> list[socket.socket]:
+        """The sockets that the broadcast process gets duplicates of; `MediaAddress.socket` indexes them."""
+        return list(self.port.sockets)
+
+    async def candidates(self, signaling_host: str) -> list[Candidate]:
+        """What to offer a client that reached signaling by `signaling_host` ("" if unknown)."""
+        now = monotonic_ns()
+        signaling, public = await asyncio.gather(
+            self._resolver.resolve(signaling_host, now), self._resolver.resolve(self.config.public_host, now)
+        )
+        return choose(
+            signaling=signaling,
+            public=public,
+            machine=usable(machine_addresses(), bridges=self.config.bridges),
+            media_port=self.port.port,
+            public_media_port=self.config.public_media_port,
+            families=frozenset(6 if s.family == socket.AF_INET6 else 4 for s in self.port.sockets),
+        )
+
+    def create_peer(
+        self,
+        *,
+        remote_ufrag: str,
+        fingerprints: Iterable[tuple[str, str]],
+        listener: PeerListener,
+        sctp: SctpParameters | None = None,
+        source: str = "",
+    ) -> TransportPeer:
+        """A peer that waits for its first check.
+
+        fingerprints: (algorithm, value) of the offer. sctp: None if no data channel is offered.
+        source: the client's address as signaling saw it, for the limit. Raises PeerError(503).
+        """
+        if len(self._half_open) >= self.config.max_half_open:
+            self.counters["refused_half_open"] += 1
+            raise self._busy("Too many clients are connecting at this moment.")
+        if (
+            source
+            and self._half_open_from[source] >= self.config.max_half_open_per_address
+            and not self._is_shared(source)
+        ):
+            self.counters["refused_half_open_address"] += 1
+            raise self._busy("Too many clients are connecting from your address at this moment.")
+        peer = TransportPeer(self, remote_ufrag, list(fingerprints), sctp, source, listener, monotonic_ns())
+        self.peers.add(peer)
+        self._half_open.add(peer)
+        self._half_open_from[source] += 1
+        return peer
+
+    @property
+    def half_open(self) -> int:
+        """Peers under way to being connected."""
+        return len(self._half_open)
+
+    def receive(self, data: bytes, path: Path, now_ns: int) -> None:
+        """Route one datagram. Never raises."""
+        kind = classify(data)
+        if kind is Kind.STUN:
+            checked = self.registry.receive(data, path, now_ns)
+            if checked is None:
+                return
+            self.port.send(checked.reply, path)
+            if checked.moved:
+                self._guarded(checked.agent, Kind.STUN, data, path)
+            return
+        if kind is Kind.UNKNOWN:
+            self.counters["unknown_protocol"] += 1
+            return
+        agent = self.registry.owner_of(path)
+        if agent is None:
+            self.counters["stranger"] += 1
+            return
+        self._guarded(agent, kind, data, path)
+
+    def forget(self, peer: TransportPeer) -> None:
+        """For `TransportPeer.close`."""
+        self.settled(peer)
+        self.peers.discard(peer)
+        self.registry.remove(peer.agent)
+
+    def settled(self, peer: TransportPeer) -> None:
+        """For `TransportPeer`: it is no longer half-open."""
+        if peer in self._half_open:
+            self._half_open.discard(peer)
+            self._half_open_from[peer.source] -= 1
+            if self._half_open_from[peer.source] <= 0:
+                del self._half_open_from[peer.source]
+
+    def close(self) -> None:
+        """Close all peers, the timer and the sockets. Idempotent."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for peer in list(self.peers):
+            peer.close()
+        if self._port is not None:
+            self._port.close()
+
+    def _guarded(self, agent: IceAgent, kind: Kind, data: bytes, path: Path) -> None:
+        """Hand a datagram to its peer; what escapes ends that peer, and nobody else."""
+        peer = agent.owner
+        assert isinstance(peer, TransportPeer)
+        try:
+            if kind is Kind.STUN:
+                peer.moved()
+            else:
+                peer.take(kind, data, path)
+        except Exception:
+            self._contain(peer)
+
+    def _contain(self, peer: TransportPeer) -> None:
+        self.counters["peer_errors"] += 1
+        if self.counters["peer_errors"] == 1:
+            _logger.exception("an error while handling a peer's datagram ended that peer; more are counted")
+        try:
+            peer.end("error")
+        except Exception:
+            self.counters["listener_errors"] += 1
+
+    def _arm(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(TICK_S, self._tick)
+
+    def _tick(self) -> None:
+        self._arm()
+        now = monotonic_ns()
+        for peer in list(self.peers):
+            try:
+                peer.check_deadlines(now, self.config)
+            except Exception:
+                self._contain(peer)
+        self._log_drops(now)
+
+    def _log_drops(self, now_ns: int) -> None:
+        """At most one line a second, however much is dropped."""
+        if now_ns - self._logged_ns < _LOG_NS:
+            return
+        drops = sum(self.counters[name] for name in _DROPS)
+        if drops != self._logged_drops:
+            _logger.info(
+                "dropped %d datagrams: %s",
+                drops - self._logged_drops,
+                {name: self.counters[name] for name in _DROPS if self.counters[name]},
+            )
+            self._logged_ns, self._logged_drops = now_ns, drops
+
+    def _is_shared(self, source: str) -> bool:
+        try:
+            address = ipaddress.ip_address(source)
+        except ValueError:
+            return False
+        return any(address in network for network in self._shared)
+
+    @staticmethod
+    def _busy(sentence: str) -> PeerError:
+        return PeerError(503, "busy", f"{sentence} Try again in a few seconds.", retry_after_s=RETRY_AFTER_S)
+
+
+def media_address(path: Path) -> MediaAddress:
+    """A path as the broadcast process wants it: text addresses."""
+    local: str | None = None
+    if len(path.local) == 4:
+        local = socket.inet_ntop(socket.AF_INET, path.local)
+    elif len(path.local) == 16:
+        local = socket.inet_ntop(socket.AF_INET6, path.local)
+    scope = path.remote[3] if len(path.remote) == 4 else 0
+    return MediaAddress(path.socket, local, path.remote[0].partition("%")[0], path.remote[1], scope)
