@@ -197,9 +197,7 @@ class FluidSynthOnJack(JackClient):
 
     def stop(self, timeout_s: float = 5.0) -> None:
         super().stop(timeout_s)
-        if self._stdin is not None:
-            self._stdin.close()
-            self._stdin = None
+        self._stdin = None
 
 
 class Tones(JackClient):

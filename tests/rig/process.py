@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import shutil
 import signal
@@ -122,6 +123,11 @@ class RigProcess:
             self._signal(signal.SIGTERM, timeout_s)
         if self.running:
             self.kill()
+        if self._child is not None:
+            for pipe in (self._child.stdin, self._child.stdout):
+                if pipe is not None:
+                    with contextlib.suppress(OSError):  # unread commands to a process that is gone
+                        pipe.close()
         _, alive = psutil.wait_procs(descendants, timeout=1.0)
         for process in alive:
             process.kill()
@@ -146,6 +152,7 @@ class RigProcess:
         env: Mapping[str, str],
         *,
         stdin: int = subprocess.DEVNULL,
+        stdout: int | None = None,
         cwd: Path | None = None,
         hardware: bool = False,
     ) -> subprocess.Popen[bytes]:
@@ -160,8 +167,8 @@ class RigProcess:
                 [*prefix, *command],
                 env=dict(env),
                 stdin=stdin,
-                stdout=log,
-                stderr=subprocess.STDOUT,
+                stdout=log if stdout is None else stdout,
+                stderr=log,
                 cwd=cwd,
             )
         return self._child
