@@ -100,8 +100,8 @@ class SharedCertificate(RTCCertificate):
 class SrtpKeys:
     """What DTLS-SRTP yields for one peer (RFC 5764, section 4.2).
 
-    profile: libsrtp's number (``pylibsrtp.Policy.SRTP_PROFILE_*``). name: as in TLS, for example
-    ``SRTP_AEAD_AES_128_GCM``.
+    profile: libsrtp's number (``pylibsrtp.Policy.SRTP_PROFILE_*``). name: the profile's in its RFC:
+    ``SRTP_AEAD_AES_128_GCM``, ``SRTP_AEAD_AES_256_GCM`` or ``SRTP_AES128_CM_HMAC_SHA1_80``.
     send, receive: master key followed by master salt, for what we send and what the peer sends.
     """
 
@@ -274,7 +274,7 @@ class SteppedDtls(RTCDtlsTransport):
         )
         return SrtpKeys(
             profile=profile.libsrtp_profile,
-            name=profile.openssl_profile.decode(),
+            name=profile.openssl_profile.decode().replace("CM_SHA1", "CM_HMAC_SHA1"),
             send=profile.get_key_and_salt(material, 1),
             receive=profile.get_key_and_salt(material, 0),
         )

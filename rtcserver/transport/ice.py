@@ -146,7 +146,10 @@ class IceAgent:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """An authenticated check: send `reply` back on its path. `moved`: another path is selected now."""
+    """An authenticated check: send `reply` back on its path.
+
+    moved: another path is selected now, or the new generation of a restart nominated the same one.
+    """
 
     agent: IceAgent
     reply: bytes
@@ -294,7 +297,7 @@ class IceRegistry:
         message: stun.StunMessage,
         now_ns: int,
     ) -> bool:
-        """Nomination rules. Returns whether the selected path changed."""
+        """Nomination rules. Returns `Checked.moved`."""
         bound = agent.bound[path]
         if message.priority is not None:
             bound.priority = message.priority
@@ -319,7 +322,7 @@ class IceRegistry:
             agent.current, agent.pending = agent.pending, None
         agent.advance(IceEvent.NOMINATION)
         if path == agent.selected:
-            return False
+            return restarted
         selected = agent.bound.get(agent.selected) if agent.selected is not None else None
         if (
             selected is None

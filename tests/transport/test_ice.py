@@ -272,6 +272,19 @@ def test_restart_keeps_the_old_pair_until_the_new_one_is_nominated() -> None:
     assert registry.counters["stun_unknown_ufrag"] == 1
 
 
+def test_a_restart_that_nominates_the_same_pair_is_told_too() -> None:
+    registry = IceRegistry()
+    agent = make(registry)
+    registry.receive(check(agent.current, nominate=True), path(1), 0)
+    new = registry.restart(agent, REMOTE)
+    checked = registry.receive(check(new, nominate=True), path(1), 1)
+    assert checked is not None
+    assert checked.moved
+    again = registry.receive(check(new, nominate=True), path(1), 2)
+    assert again is not None
+    assert not again.moved
+
+
 def test_restart_twice_forgets_the_middle_generation() -> None:
     registry = IceRegistry()
     agent = make(registry)
@@ -344,9 +357,11 @@ class Life(RuleBasedStateMachine):
         result = self.registry.receive(
             check(credentials, nominate=nominate, priority=priority), path(port), self.now
         )
-        assert (agent.selected != before) == (isinstance(result, Checked) and result.moved)
-        if result is not None and result.moved:
+        moved = isinstance(result, Checked) and result.moved
+        assert moved or agent.selected == before
+        if moved:
             assert agent.selected == path(port)
+            assert agent.pending is None
 
     @rule(who=st.integers(0, 2))
     def restart(self, who: int) -> None:

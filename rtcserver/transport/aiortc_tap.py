@@ -1,0 +1,99 @@
+"""Looks over the shoulder of an aiortc receiver: every RTP datagram, in order of arrival.
+
+aiortc's public statistics neither keep sequence numbers nor count duplicates, which libsrtp refuses before
+the receiver sees them (RFC 3711, section 3.3.2). The tap wraps two coroutines of *one* receiver's objects:
+the ICE transport's ``_recv`` (the datagram, its header in the clear, and its time) and the receiver's
+``_handle_rtp_packet`` (it was authentic). ``tests/transport/test_aiortc_tap.py`` pins both.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from aiortc import RTCRtpReceiver
+
+from rtcserver.clock import monotonic_ns
+
+_REMEMBERED = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class TappedPacket:
+    """Header fields of an RTP datagram (RFC 3550, section 5.1), its arrival (monotonic ns) and size (bytes).
+
+    A datagram that repeats an authentic one's sequence number is passed on too, so that it can be counted.
+    """
+
+    arrival_ns: int
+    ssrc: int
+    payload_type: int
+    sequence: int
+    timestamp: int
+    size: int
+
+
+class ReceiverTap:
+    """Calls `on_packet` on the event loop for each RTP datagram of `receiver`. Install before connecting.
+
+    rejected: RTP datagrams that were neither authentic nor repetitions.
+    """
+
+    def __init__(self, receiver: RTCRtpReceiver, on_packet: Callable[[TappedPacket], None]) -> None:
+        self.rejected = 0
+        self._on_packet = on_packet
+        self._pending: TappedPacket | None = None
+        self._known: set[tuple[int, int]] = set()
+        self._order: deque[tuple[int, int]] = deque()
+        ice: Any = receiver.transport.transport
+        handler: Any = receiver
+        self._receive = ice._recv
+        self._handle = handler._handle_rtp_packet
+        ice._recv = self._tapped_receive
+        handler._handle_rtp_packet = self._tapped_handle
+
+    async def _tapped_receive(self) -> bytes:
+        # aiortc asks for the next datagram when it is done with this one: what is still pending now
+        # was not handed to the receiver.
+        self._settle()
+        data: bytes = await self._receive()
+        self._pending = _header(data, monotonic_ns())
+        return data
+
+    async def _tapped_handle(self, packet: Any, arrival_time_ms: int) -> None:
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            self._remember((pending.ssrc, pending.sequence))
+            self._on_packet(pending)
+        await self._handle(packet, arrival_time_ms=arrival_time_ms)
+
+    def _settle(self) -> None:
+        pending, self._pending = self._pending, None
+        if pending is None:
+            return
+        if (pending.ssrc, pending.sequence) in self._known:
+            self._on_packet(pending)
+        else:
+            self.rejected += 1
+
+    def _remember(self, key: tuple[int, int]) -> None:
+        self._known.add(key)
+        self._order.append(key)
+        if len(self._order) > _REMEMBERED:
+            self._known.discard(self._order.popleft())
+
+
+def _header(data: bytes, arrival_ns: int) -> TappedPacket | None:
+    """The header of an RTP datagram; None for anything else (RFC 7983, section 7; RFC 5761, section 4)."""
+    if len(data) < 12 or not 128 <= data[0] < 192 or 192 <= data[1] < 224:
+        return None
+    return TappedPacket(
+        arrival_ns=arrival_ns,
+        ssrc=int.from_bytes(data[8:12], "big"),
+        payload_type=data[1] & 0x7F,
+        sequence=int.from_bytes(data[2:4], "big"),
+        timestamp=int.from_bytes(data[4:8], "big"),
+        size=len(data),
+    )

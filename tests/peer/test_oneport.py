@@ -1,0 +1,320 @@
+"""Listeners on the one port: a stock aiortc client, our answer, and a broadcast engine in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiortc import (
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCPeerConnection,
+    RTCSessionDescription,
+    rtp,
+)
+
+from rtcserver.broadcast.engine import BroadcastEngine
+from rtcserver.encode.packet import EncodedPacket
+from rtcserver.errors import PeerError
+from rtcserver.peer.base import PeerRequest
+from rtcserver.peer.oneport import OnePortBackend, OnePortSession
+from rtcserver.peer.sdpfrag import parse_sdpfrag
+from rtcserver.peer.state import State
+from rtcserver.transport import stun
+from rtcserver.transport.endpoint import EndpointConfig, MediaEndpoint
+from tests.peer.offers import NAMES, load, small
+from tests.transport.stock import WAIT_S, on_loopback, until
+
+__all__ = ["on_loopback"]
+pytestmark = pytest.mark.usefixtures("on_loopback")
+REQUEST = PeerRequest("127.0.0.1", "127.0.0.1")
+
+
+class Server:
+    """A backend whose broadcast engine is in this process."""
+
+    def __init__(self, **options: Any) -> None:
+        self.endpoint = MediaEndpoint(EndpointConfig(host="127.0.0.1", half_open_ns=5_000_000_000))
+        self.engine = BroadcastEngine()
+        self.backend = OnePortBackend(self.endpoint, self.engine, **options)
+        self.media_time = 2**32 - 960
+
+    def play(self, packets: int) -> list[bytes]:
+        """Send packets to the room; returns their payloads."""
+        payloads = [bytes([n]) * 60 for n in range(packets)]
+        for payload in payloads:
+            self.engine.send("main", EncodedPacket(self.media_time, 480, 1, 0, payload))
+            self.media_time += 480
+        return payloads
+
+
+@asynccontextmanager
+async def serving(**options: Any) -> AsyncIterator[Server]:
+    server = Server(**options)
+    await server.backend.start()
+    for sock in server.endpoint.send_sockets():
+        server.engine.add_socket(sock)
+    try:
+        yield server
+    finally:
+        await server.backend.close()
+
+
+class Listener:
+    """A stock client that keeps the RTP and RTCP that it decrypts."""
+
+    def __init__(self, *, data: bool = False) -> None:
+        self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.pc.addTransceiver("audio", direction="recvonly")
+        self.channel = self.pc.createDataChannel("midi") if data else None
+        self.rtp: list[rtp.RtpPacket] = []
+        self.rtcp: list[bytes] = []
+
+    @property
+    def dtls(self) -> Any:
+        return self.pc.getTransceivers()[0].receiver.transport
+
+    async def join(self, server: Server) -> OnePortSession:
+        await self.pc.setLocalDescription(await self.pc.createOffer())
+        session = await server.backend.open("main", self.pc.localDescription.sdp, REQUEST)
+        assert isinstance(session, OnePortSession)
+
+        async def take_rtp(data: bytes, arrival_time_ms: int) -> None:
+            self.rtp.append(rtp.RtpPacket.parse(data))
+
+        async def take_rtcp(data: bytes) -> None:
+            self.rtcp.append(data)
+
+        self.dtls._handle_rtp_data, self.dtls._handle_rtcp_data = take_rtp, take_rtcp
+        await self.pc.setRemoteDescription(RTCSessionDescription(session.answer, "answer"))
+        await until(lambda: session.state is State.PLAYING and self.dtls.state == "connected")
+        return session
+
+    async def close(self) -> None:
+        await asyncio.wait_for(self.pc.close(), WAIT_S)
+
+
+async def test_a_stock_client_hears_the_room() -> None:
+    async with serving() as server:
+        listener = Listener()
+        session = await listener.join(server)
+        payloads = server.play(20)
+        await until(lambda: len(listener.rtp) == 20)
+        assert [p.payload for p in listener.rtp] == payloads
+        assert {p.ssrc for p in listener.rtp} == {session.ssrc}
+        assert {p.payload_type for p in listener.rtp} == {session.offer.opus_payload_type}
+        first = listener.rtp[0]
+        assert [p.timestamp for p in listener.rtp] == [
+            (first.timestamp + 480 * n) & 0xFFFFFFFF for n in range(20)
+        ]
+        assert [p.sequence_number for p in listener.rtp] == list(
+            range(first.sequence_number, first.sequence_number + 20)
+        )
+        assert first.sequence_number < 2**15
+        assert f"a=ssrc:{session.ssrc} cname:" in session.answer
+        await listener.close()
+
+
+async def test_two_listeners_share_packets_but_not_streams() -> None:
+    async with serving() as server:
+        one, two = Listener(), Listener()
+        sessions = [await one.join(server), await two.join(server)]
+        assert sessions[0].ssrc != sessions[1].ssrc
+        payloads = server.play(5)
+        await until(lambda: len(one.rtp) == len(two.rtp) == 5)
+        assert [p.payload for p in one.rtp] == [p.payload for p in two.rtp] == payloads
+        await one.close()
+        await until(lambda: sessions[0].state is State.CLOSED)
+        more = server.play(5)
+        await until(lambda: len(two.rtp) == 10)
+        assert [p.payload for p in two.rtp[5:]] == more
+        assert server.engine.audience() == {"main": 1}
+        await two.close()
+
+
+async def test_a_nack_brings_the_packet_again() -> None:
+    async with serving() as server:
+        listener = Listener()
+        session = await listener.join(server)
+        server.play(5)
+        await until(lambda: len(listener.rtp) == 5)
+        lost = listener.rtp[2]
+        # The replay window of a real receiver lets a repetition pass only if it never came.
+        listener.dtls._rx_srtp.remove_stream(session.ssrc)
+        nack = rtp.RtcpRtpfbPacket(fmt=1, ssrc=1, media_ssrc=session.ssrc, lost=[lost.sequence_number])
+        await listener.dtls._send_rtp(bytes(nack))
+        await until(lambda: len(listener.rtp) == 6)
+        assert listener.rtp[5].sequence_number == lost.sequence_number
+        assert listener.rtp[5].payload == lost.payload
+        assert session.counters["nacked"] == 1
+        other = rtp.RtcpRtpfbPacket(fmt=1, ssrc=1, media_ssrc=session.ssrc ^ 1, lost=[1])
+        await listener.dtls._send_rtp(bytes(other))
+        await until(lambda: server.endpoint.counters["rtcp_received"] == 2)
+        assert session.counters["nacked"] == 1
+        await listener.close()
+
+
+async def test_reports_reach_the_session_info() -> None:
+    async with serving() as server:
+        listener = Listener()
+        session = await listener.join(server)
+        block = rtp.RtcpReceiverInfo(
+            ssrc=session.ssrc, fraction_lost=1, packets_lost=3, highest_sequence=9, jitter=77, lsr=0, dlsr=0
+        )
+        await listener.dtls._send_rtp(bytes(rtp.RtcpRrPacket(ssrc=1, reports=[block])))
+        await until(lambda: session.counters["lost"])
+        info = session.info()
+        assert info.state == "connected"
+        assert (info.counters["lost"], info.counters["jitter_48k"]) == (3, 77)
+        await listener.close()
+
+
+async def test_deleting_says_bye_and_closes() -> None:
+    async with serving() as server:
+        listener = Listener()
+        session = await listener.join(server)
+        await session.close()
+        await session.close()
+        await until(lambda: listener.dtls.state == "closed")
+        assert any(packet[-8:-4] == struct.pack("!BBH", 0x81, 203, 1) for packet in listener.rtcp)
+        assert server.backend.sessions() == []
+        assert server.backend.find(session.id) is None
+        assert server.engine.audience() == {}
+        assert not server.endpoint.peers
+        assert server.backend.counters["ended_deleted"] == 1
+        await listener.close()
+
+
+async def test_data_channels_are_handed_on() -> None:
+    opened: list[tuple[OnePortSession, RTCDataChannel]] = []
+    async with serving(on_datachannel=lambda session, channel: opened.append((session, channel))) as server:
+        listener = Listener(data=True)
+        session = await listener.join(server)
+        await until(lambda: opened)
+        assert opened[0][0] is session
+        assert opened[0][1].label == "midi"
+        assert session.channels == [opened[0][1]]
+        assert listener.channel is not None
+        listener.channel.close()
+        await until(lambda: session.channels == [])
+        assert session.state is State.PLAYING
+        await listener.close()
+
+
+async def test_an_ice_restart_moves_the_stream() -> None:
+    async with serving() as server:
+        listener = Listener()
+        session = await listener.join(server)
+        etag = session.etag
+        same = f"a=ice-ufrag:{session.offer.ice_ufrag}\r\na=ice-pwd:{session.offer.ice_pwd}\r\n"
+        assert await session.patch(same) is None
+        assert session.etag == etag
+        answer = await session.patch(f"a=ice-ufrag:newU\r\na=ice-pwd:{'w' * 24}\r\n")
+        assert answer is not None
+        assert session.etag != etag
+        assert session.state is State.RESTARTING
+        fragment = parse_sdpfrag(answer)
+        assert fragment.complete
+        assert fragment.candidates[0].port == server.endpoint.port.port
+        server.play(2)
+        await until(lambda: len(listener.rtp) == 2)
+
+        arrived: asyncio.Queue[bytes] = asyncio.Queue()
+
+        class Socket(asyncio.DatagramProtocol):
+            def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+                arrived.put_nowait(data)
+
+        loop = asyncio.get_running_loop()
+        new, _ = await loop.create_datagram_endpoint(
+            Socket, remote_addr=("127.0.0.1", server.endpoint.port.port)
+        )
+        new.sendto(
+            stun.build_request(
+                bytes(12),
+                f"{fragment.ice_ufrag}:newU".encode(),
+                fragment.ice_pwd.encode(),
+                use_candidate=True,
+            )
+        )
+        reply = await asyncio.wait_for(arrived.get(), WAIT_S)
+        assert stun.parse(reply).kind == stun.BINDING_SUCCESS
+        assert session.state is State.PLAYING
+        server.play(3)
+        packets = [await asyncio.wait_for(arrived.get(), WAIT_S) for _ in range(3)]
+        assert {struct.unpack_from("!I", p, 8)[0] for p in packets} == {session.ssrc}
+        assert len(listener.rtp) == 2
+        new.close()
+        await listener.close()
+
+
+async def test_patches_that_are_refused() -> None:
+    async with serving() as server:
+        session = await server.backend.open("main", small(), REQUEST)
+        with pytest.raises(PeerError) as half:
+            await session.patch("a=ice-ufrag:other\r\n")
+        assert half.value.status == 400
+        trickled = (
+            "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\na=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n"
+        )
+        assert await session.patch(trickled) is None
+        await session.close()
+        with pytest.raises(PeerError) as gone:
+            await session.patch(trickled)
+        assert gone.value.status == 404
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_offers_of_real_clients_are_answered(name: str) -> None:
+    async with serving() as server:
+        session = await server.backend.open("main", load(name), REQUEST)
+        assert f" 127.0.0.1 {server.endpoint.port.port} typ host" in session.answer
+        assert session.info().state == "connecting"
+        assert server.backend.sessions("main") == [session]
+        assert server.backend.sessions("other") == []
+
+
+async def test_the_number_of_listeners_is_bounded() -> None:
+    async with serving(max_listeners=1) as server:
+        session = await server.backend.open("main", small(), REQUEST)
+        with pytest.raises(PeerError) as full:
+            await server.backend.open("main", small(), REQUEST)
+        assert (full.value.status, full.value.code) == (503, "full")
+        assert full.value.retry_after_s
+        await session.close()
+        await server.backend.open("main", small(), REQUEST)
+
+
+async def test_an_offer_that_is_lite_too_is_refused() -> None:
+    async with serving() as server:
+        with pytest.raises(PeerError) as refused:
+            await server.backend.open("main", small().replace("s=-\r\n", "s=-\r\na=ice-lite\r\n"), REQUEST)
+        assert refused.value.status == 422
+        assert server.endpoint.half_open == 0
+
+
+async def test_losing_the_broadcast_process_ends_everybody() -> None:
+    async with serving() as server:
+        listener = Listener()
+        session = await listener.join(server)
+        server.backend.broadcast_lost()
+        assert session.state is State.CLOSED
+        await until(lambda: listener.dtls.state == "closed")
+        assert server.backend.counters["ended_broadcast_lost"] == 1
+        await listener.close()
+
+
+async def test_health_counts() -> None:
+    async with serving() as server:
+        listener = Listener()
+        await listener.join(server)
+        await server.backend.open("main", small(), REQUEST)
+        health = server.backend.health()
+        assert health["transport"] == "one-port"
+        assert (health["sessions"], health["connecting"], health["connected_now"]) == (2, 1, 1)
+        assert health["media_port"] == server.endpoint.port.port
+        await listener.close()
