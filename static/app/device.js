@@ -1,0 +1,77 @@
+// @ts-check
+/** What the device around the browser can do for a listener, where it can: keep the screen on, show what plays. */
+
+/**
+ * Keeps the screen on while wanted. A browser takes the lock away with the page's visibility, so it is taken again.
+ * Needs a secure context; elsewhere `supported` is false and nothing happens.
+ */
+export class ScreenLock {
+  #owner = new AbortController();
+  #wanted = false;
+  #asking = false;
+  /** @type {WakeLockSentinel | null} */
+  #lock = null;
+
+  constructor() {
+    document.addEventListener("visibilitychange", () => this.#follow(), { signal: this.#owner.signal });
+  }
+
+  get supported() {
+    return "wakeLock" in navigator;
+  }
+
+  /**
+   * @param {boolean} wanted
+   */
+  want(wanted) {
+    this.#wanted = wanted;
+    this.#follow();
+  }
+
+  close() {
+    this.want(false);
+    this.#owner.abort();
+  }
+
+  async #follow() {
+    if (!this.supported || this.#asking) return;
+    if (!this.#wanted) {
+      this.#lock?.release().catch(() => {});
+      this.#lock = null;
+      return;
+    }
+    if (document.hidden || (this.#lock && !this.#lock.released)) return;
+    this.#asking = true;
+    try {
+      this.#lock = await navigator.wakeLock.request("screen");
+    } catch {
+      // Refused, for example at low battery: the screen simply follows the device's own rules.
+    }
+    this.#asking = false;
+    if (!this.#wanted) this.#follow();
+  }
+}
+
+/**
+ * Tells the system's media controls what plays, and lets them stop and start it.
+ *
+ * @param {{title: string, artist: string}} what
+ * @param {{play: () => void, stop: () => void}} controls
+ */
+export function showOnLockScreen({ title, artist }, { play, stop }) {
+  if (!("mediaSession" in navigator)) return;
+  navigator.mediaSession.metadata = new MediaMetadata({ title, artist, album: location.host });
+  /** @type {[MediaSessionAction, () => void][]} */
+  const actions = [
+    ["play", play],
+    ["pause", stop],
+    ["stop", stop],
+  ];
+  for (const [action, handler] of actions) {
+    try {
+      navigator.mediaSession.setActionHandler(action, handler);
+    } catch {
+      // This browser does not know the action.
+    }
+  }
+}

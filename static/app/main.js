@@ -1,0 +1,177 @@
+// @ts-check
+/**
+ * The room page. This module only wires the others together.
+ *
+ * For tests and tools these names are stable:
+ *
+ *   window.rtcserver.state      "idle" | "connecting" | "buffering" | "live" | "blocked" | "reconnecting" | "failed"
+ *   window.rtcserver.session    the whole session (session.js, type Session), frozen
+ *   window.rtcserver.stats()    the last reading of the statistics (stats.js, type Snapshot), or null
+ *   window.rtcserver.room       what the server last said about the room (room.js, type Room), or null
+ *
+ *   #listen                     the one big button; data-action is "Listen", "Stop", "Tap to hear" or "Try again"
+ *   #status[data-state]         the state, or "silent" (live, but the instrument gives nothing) or "unreachable"
+ *   #headline #detail           the state in words; #countdown the seconds; #addresses where the media was tried
+ *   #hurry                      "Try now", while it waits to reconnect
+ *   #meter-left #meter-right    peak levels in dBFS; aria-valuenow is the number (−70 is silence)
+ *   #volume #mute #awake        controls; #audio the element that plays, its srcObject is the stream
+ *   #stat-…                     buffer target gap gap-last lost lost-share packets rtt jitter bitrate frames codec channels
+ *   #room-title #instrument #listeners
+ *
+ * Each of the controls and figures has a data-testid of the same name. `?listen` in the address starts by itself.
+ */
+
+import { ScreenLock, showOnLockScreen } from "./device.js";
+import { Listener } from "./listener.js";
+import { StereoMeter } from "./meters.js";
+import { Player } from "./player.js";
+import { Watch, readRoom, roomFromPath } from "./room.js";
+import { stateOf } from "./session.js";
+import { loadSettings, saveSettings } from "./settings.js";
+import { byId } from "./ui/dom.js";
+import { History } from "./ui/history.js";
+import { LevelFigures, Numbers } from "./ui/numbers.js";
+import { Panel } from "./ui/panel.js";
+import { Ring } from "./ui/ring.js";
+import { VolumeControl } from "./ui/volume.js";
+import { instrumentLine } from "./words.js";
+
+/** @typedef {import("./words.js").AskedRoom} AskedRoom */
+
+const roomName = roomFromPath(location.pathname) ?? "main";
+const roomPath = encodeURIComponent(roomName);
+let settings = loadSettings();
+/** @type {AskedRoom} */
+let asked = { kind: "asking" };
+let wasListening = false;
+
+const panel = new Panel(roomName);
+const numbers = new Numbers();
+const levels = new LevelFigures();
+const history = new History(byId("history", HTMLCanvasElement));
+const meter = new StereoMeter();
+const screenLock = new ScreenLock();
+const player = new Player(byId("audio", HTMLAudioElement), (blocked) => listener.playback(blocked));
+const ring = new Ring(byId("ring", HTMLCanvasElement), (side) => meter.read(side), (left, right) => levels.show(left, right));
+
+const output = {
+  /** @param {MediaStream} stream */
+  play(stream) {
+    const playing = player.play(stream);
+    meter.attach(stream);
+    return playing;
+  },
+  stop() {
+    meter.detach();
+    player.stop();
+  },
+};
+
+const listener = new Listener(`/r/${roomPath}/whep`, output, show, (snapshot) => {
+  numbers.show(snapshot, room()?.frameMs ?? 0);
+  history.add(snapshot);
+});
+
+new VolumeControl(settings, player.volumeWorks, ({ volume, muted }) => {
+  player.setVolume(volume, muted);
+  remember({ volume, muted });
+});
+player.setVolume(settings.volume, settings.muted);
+
+byId("listen", HTMLButtonElement).addEventListener("click", press);
+byId("hurry", HTMLButtonElement).addEventListener("click", () => listener.hurry());
+wireScreenLock();
+
+// Leaving the page leaves the room; a page that comes back from the browser's cache takes up where it was.
+addEventListener("pagehide", () => {
+  wasListening = listener.session.phase !== "idle";
+  listener.stop();
+});
+addEventListener("pageshow", ({ persisted }) => persisted && wasListening && listener.listen());
+
+new Watch(`/api/rooms/${roomPath}`, readRoom, (answer) => {
+  // What was known stays on the page while the server is away; only an idle page needs to say that it is.
+  const keep = answer.kind === "unreachable" && asked.kind === "known" && listener.session.phase !== "idle";
+  if (keep) return;
+  asked = answer;
+  show();
+});
+
+Object.defineProperty(window, "rtcserver", {
+  value: Object.freeze({
+    get state() {
+      return stateOf(listener.session);
+    },
+    get session() {
+      return listener.session;
+    },
+    get room() {
+      return room();
+    },
+    stats: () => listener.snapshot,
+  }),
+});
+
+show();
+if (new URLSearchParams(location.search).has("listen")) listener.listen();
+
+function press() {
+  meter.resume();
+  switch (stateOf(listener.session)) {
+    case "idle":
+    case "failed":
+      listener.listen();
+      break;
+    case "blocked":
+      player.resume().then((blocked) => listener.playback(blocked));
+      break;
+    default:
+      listener.stop();
+  }
+}
+
+function show() {
+  const { session } = listener;
+  const { state } = panel.show(session, asked);
+  const sounding = session.phase === "live" || session.phase === "buffering";
+  ring.show(ringMode(state));
+  if (listener.snapshot === null) numbers.show(null, 0);
+  screenLock.want(settings.awake && sounding);
+  if ("mediaSession" in navigator) navigator.mediaSession.playbackState = sounding ? "playing" : "none";
+  const known = room();
+  if (known && sounding) {
+    const what = { title: known.title, artist: instrumentLine(known) };
+    showOnLockScreen(what, { play: () => listener.listen(), stop: () => listener.stop() });
+  }
+}
+
+/**
+ * @param {string} state as shown
+ * @returns {import("./ui/ring.js").RingMode}
+ */
+function ringMode(state) {
+  if (state === "live" || state === "silent") return "meter";
+  return state === "connecting" || state === "buffering" || state === "reconnecting" ? "travel" : "off";
+}
+
+function room() {
+  return asked.kind === "known" ? asked.value : null;
+}
+
+function wireScreenLock() {
+  const box = byId("awake", HTMLInputElement);
+  byId("awake-row", HTMLElement).hidden = !screenLock.supported;
+  box.checked = settings.awake;
+  box.addEventListener("change", () => {
+    remember({ awake: box.checked });
+    show();
+  });
+}
+
+/**
+ * @param {Partial<import("./settings.js").Settings>} changes
+ */
+function remember(changes) {
+  settings = { ...settings, ...changes };
+  saveSettings(settings);
+}

@@ -1,0 +1,116 @@
+// @ts-check
+/** What can go wrong on the way to the sound, each in one sentence a musician can act on. Pure. */
+
+/**
+ * @typedef {object} Problem
+ * @property {string} code stable, for tests and styling: "room_unknown", "ice_failed", …
+ * @property {string} message a sentence
+ * @property {boolean} retry whether trying again by itself makes sense
+ * @property {string[]} [addresses] where the media was tried
+ * @property {number} [retryAfterMs] what the server asked for
+ */
+
+/** @type {Problem} */
+export const SERVER_UNREACHABLE = {
+  code: "server_unreachable",
+  message: "The server does not answer. It may be restarting, or this device is on another network.",
+  retry: true,
+};
+
+/** @type {Problem} */
+export const CONNECTION_LOST = {
+  code: "connection_lost",
+  message: "The connection was lost.",
+  retry: true,
+};
+
+/** @type {Problem} */
+export const NO_MEDIA = {
+  code: "no_media",
+  message: "The connection stands, but no sound has arrived for a few seconds.",
+  retry: true,
+};
+
+/** @type {Problem} */
+export const WEBRTC_MISSING = {
+  code: "webrtc_missing",
+  message: "This browser has no WebRTC, or it is switched off. A current Firefox, Chrome, Edge or Safari has it.",
+  retry: false,
+};
+
+/**
+ * @param {unknown} error what the browser threw while it made the offer or took the answer
+ * @returns {Problem}
+ */
+export function negotiationFailed(error) {
+  const reason = error instanceof Error ? error.message : String(error);
+  return { code: "negotiation_failed", message: `This browser and the server could not agree: ${reason}`, retry: false };
+}
+
+/**
+ * The signaling worked and the media did not: nearly always an address that is advertised but cannot be reached.
+ *
+ * @param {string[]} addresses the candidates of the server's answer
+ * @returns {Problem}
+ */
+export function iceFailed(addresses) {
+  const message =
+    addresses.length === 0
+      ? "The server answered, but named no address for the sound. Set public_host in the server's configuration to an address that listeners can reach."
+      : "The server answers, but the sound does not get through. The addresses below were tried over UDP. " +
+        "If none of them can be reached from here, set public_host in the server's configuration to one that can; " +
+        "if one can, a firewall is blocking its UDP port.";
+  return { code: "ice_failed", message, retry: true, addresses };
+}
+
+/**
+ * @param {number} status HTTP status of the refusal
+ * @param {string} said the server's own sentence, or ""
+ * @param {number} [retryAfterMs]
+ * @returns {Problem}
+ */
+export function refused(status, said, retryAfterMs) {
+  if (status === 404) {
+    return { code: "room_unknown", message: said || "There is no such room on this server.", retry: false };
+  }
+  if (status === 401 || status === 403) {
+    return { code: "not_allowed", message: said || "This room is not open to you.", retry: false };
+  }
+  if (status === 503 || status === 429) {
+    const message = said || "The server has no place left just now.";
+    return { code: "server_busy", message, retry: true, retryAfterMs: retryAfterMs ?? 0 };
+  }
+  if (status >= 500) {
+    return { code: "server_error", message: said || `The server failed (HTTP ${status}).`, retry: true };
+  }
+  return { code: "refused", message: said || `The server refused the connection (HTTP ${status}).`, retry: false };
+}
+
+/**
+ * Reads a Retry-After header (RFC 9110, section 10.2.3): seconds or a date.
+ *
+ * @param {string | null} value
+ * @param {number} nowMs wall clock, milliseconds since 1970
+ * @returns {number | undefined} milliseconds from now
+ */
+export function parseRetryAfter(value, nowMs) {
+  if (value === null || value.trim() === "") return undefined;
+  if (/^\s*\d+\s*$/.test(value)) return Number(value) * 1000;
+  const at = Date.parse(value);
+  return Number.isNaN(at) ? undefined : Math.max(0, at - nowMs);
+}
+
+/**
+ * The sentence of a JSON error body, or "" when the body is anything else.
+ *
+ * @param {string} body
+ * @returns {string}
+ */
+export function sentenceOf(body) {
+  try {
+    const { message } = JSON.parse(body);
+    return typeof message === "string" ? message.slice(0, 400) : "";
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,131 @@
+// @ts-check
+/** The few things the page reads from and changes in SDP. Pure: text in, text or values out. */
+
+/**
+ * @typedef {object} Candidate one `a=candidate` line (RFC 8839, section 5.1)
+ * @property {string} address an IPv4 or IPv6 address, or a name
+ * @property {number} port
+ * @property {string} protocol "udp" or "tcp"
+ * @property {string} type "host", "srflx", "prflx" or "relay"
+ */
+
+/** What the page asks of Opus: without it Chromium decodes in mono (RFC 7587, section 6.1). */
+const STEREO = [
+  ["stereo", "1"],
+  ["sprop-stereo", "1"],
+];
+
+/**
+ * Returns the SDP with `stereo=1;sprop-stereo=1` in the format parameters of every Opus payload type.
+ *
+ * Payload types differ between browsers (111 in Chromium, 109 in Firefox), so they are looked up. Parameters that are
+ * there already keep their value unless they are the two in question. Calling it twice changes nothing.
+ *
+ * @param {string} sdp
+ * @returns {string}
+ */
+export function withStereoOpus(sdp) {
+  const newline = sdp.includes("\r\n") ? "\r\n" : "\n";
+  return sections(sdp.split(/\r?\n/))
+    .flatMap((lines) => (lines[0]?.startsWith("m=audio") ? stereoSection(lines) : lines))
+    .join(newline);
+}
+
+/**
+ * @param {string} sdp
+ * @returns {boolean} whether an Opus payload type of this description asks to be decoded in stereo
+ */
+export function asksForStereo(sdp) {
+  const lines = sdp.split(/\r?\n/);
+  return opusPayloadTypes(lines).some((type) =>
+    lines.some((line) => line.startsWith(`a=fmtp:${type} `) && /[ ;]stereo=1(?:;|\s|$)/.test(line)),
+  );
+}
+
+/**
+ * @param {string} sdp
+ * @returns {Candidate[]} in the order of the description, each address and port once
+ */
+export function candidates(sdp) {
+  /** @type {Map<string, Candidate>} */
+  const found = new Map();
+  for (const line of sdp.split(/\r?\n/)) {
+    // a=candidate:<foundation> <component> <transport> <priority> <address> <port> typ <type> ...
+    const match = /^a=candidate:\S+ \d+ (\S+) \d+ (\S+) (\d+) typ (\S+)/i.exec(line);
+    if (!match) continue;
+    const [, protocol = "", address = "", port = "", type = ""] = match;
+    const key = `${protocol} ${address} ${port}`.toLowerCase();
+    if (!found.has(key)) {
+      found.set(key, { address, port: Number(port), protocol: protocol.toLowerCase(), type: type.toLowerCase() });
+    }
+  }
+  return [...found.values()];
+}
+
+/**
+ * @param {Candidate} candidate
+ * @returns {string} as people write it: "192.0.2.1:8080", "[2001:db8::1]:8080", "… (TCP)"
+ */
+export function addressOf({ address, port, protocol }) {
+  const host = address.includes(":") ? `[${address}]` : address;
+  return protocol === "udp" ? `${host}:${port}` : `${host}:${port} (${protocol.toUpperCase()})`;
+}
+
+/**
+ * Cuts a description at its m-lines; the first part is the session's.
+ *
+ * @param {string[]} lines
+ * @returns {string[][]}
+ */
+function sections(lines) {
+  /** @type {string[][]} */
+  const parts = [[]];
+  for (const line of lines) {
+    if (line.startsWith("m=")) parts.push([]);
+    parts.at(-1)?.push(line);
+  }
+  return parts;
+}
+
+/**
+ * @param {string[]} lines
+ * @returns {string[]}
+ */
+function opusPayloadTypes(lines) {
+  return lines.flatMap((line) => {
+    const match = /^a=rtpmap:(\d+) opus\/48000(?:\/2)?\s*$/i.exec(line);
+    return match?.[1] ? [match[1]] : [];
+  });
+}
+
+/**
+ * @param {string[]} lines one audio section
+ * @returns {string[]}
+ */
+function stereoSection(lines) {
+  const result = [...lines];
+  for (const type of opusPayloadTypes(lines)) {
+    const prefix = `a=fmtp:${type} `;
+    const at = result.findIndex((line) => line.startsWith(prefix));
+    if (at >= 0) {
+      result[at] = prefix + stereoParameters(result[at]?.slice(prefix.length) ?? "");
+    } else {
+      const map = result.findIndex((line) => line.startsWith(`a=rtpmap:${type} `));
+      result.splice(map + 1, 0, prefix + stereoParameters(""));
+    }
+  }
+  return result;
+}
+
+/**
+ * @param {string} parameters "minptime=10;useinbandfec=1"
+ * @returns {string}
+ */
+function stereoParameters(parameters) {
+  const names = STEREO.map(([name]) => name);
+  const kept = parameters
+    .split(";")
+    .map((part) => part.trim())
+    .filter((part) => part && !names.includes(part.split("=")[0]?.toLowerCase() ?? ""));
+  return [...kept, ...STEREO.map(([name, value]) => `${name}=${value}`)].join(";");
+}

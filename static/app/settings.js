@@ -1,0 +1,55 @@
+// @ts-check
+/** What the page remembers on this device. Works without storage too (private windows): then it just forgets. */
+
+/**
+ * @typedef {object} Settings
+ * @property {number} volume position of the control, 0 to 1
+ * @property {boolean} muted
+ * @property {boolean} awake keep the screen on while listening
+ */
+
+/** @type {Readonly<Settings>} */
+export const DEFAULTS = Object.freeze({ volume: 1, muted: false, awake: true });
+
+const KEY = "rtcserver.settings";
+
+/**
+ * @param {string | null} stored
+ * @returns {Settings} defaults wherever the stored text is not what it should be
+ */
+export function parseSettings(stored) {
+  let found;
+  try {
+    found = JSON.parse(stored ?? "{}");
+  } catch {
+    found = {};
+  }
+  const { volume, muted, awake } = found ?? {};
+  return {
+    volume: typeof volume === "number" && volume >= 0 && volume <= 1 ? volume : DEFAULTS.volume,
+    muted: typeof muted === "boolean" ? muted : DEFAULTS.muted,
+    awake: typeof awake === "boolean" ? awake : DEFAULTS.awake,
+  };
+}
+
+/**
+ * @returns {Settings}
+ */
+export function loadSettings() {
+  try {
+    return parseSettings(localStorage.getItem(KEY));
+  } catch {
+    return { ...DEFAULTS };
+  }
+}
+
+/**
+ * @param {Settings} settings
+ */
+export function saveSettings(settings) {
+  try {
+    localStorage.setItem(KEY, JSON.stringify(settings));
+  } catch {
+    // Storage is full or forbidden: the setting holds until the page is left.
+  }
+}
