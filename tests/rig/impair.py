@@ -59,8 +59,8 @@ CLEAN = Impairment()
 class Counters:
     """What happened in one direction, in datagrams except where a unit is named.
 
-    received = lost + queue_full + what was sent on; `delivered` counts copies and the `spared` too, which
-    are not media and not in `received`. late: what the relay added to the planned time.
+    received = lost + queue_full + what was sent on; `delivered` counts copies too, and the `spared`,
+    which are not in `received`. late: what the relay added to the planned time.
     """
 
     received: int = 0

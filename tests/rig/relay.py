@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import IO, Any
 
@@ -32,8 +33,8 @@ class UdpRelay(RigProcess):
     """``with UdpRelay(("127.0.0.1", port), down=Impairment(loss=0.05), seed=1) as relay: relay.address``.
 
     upstream: where clients' datagrams go (the server); may be set later by `route`. up: towards it, down:
-    from it to the clients. media_only: accidents befall RTP and RTCP only (first byte 128–191, RFC 7983);
-    STUN and DTLS get the delay alone, so that joins do not depend on luck and datagram numbers count media.
+    from it to the clients. spare: kinds (of "stun", "dtls", "rtp", "rtcp") that no accident befalls, only
+    the delay, so that joins do not depend on luck, and the numbers that the seed goes by count RTP.
     """
 
     def __init__(
@@ -45,10 +46,10 @@ class UdpRelay(RigProcess):
         seed: int = 1,
         host: str = "127.0.0.1",
         port: int = 0,
-        media_only: bool = True,
+        spare: Collection[str] = ("stun", "dtls", "rtcp"),
     ) -> None:
         super().__init__("relay")
-        self._settings = {"host": host, "port": port, "seed": seed, "media_only": media_only}
+        self._settings = {"host": host, "port": port, "seed": seed, "spare": list(spare)}
         self._upstream, self._up, self._down = upstream, up, down
         self.address: tuple[str, int] = (host, port)
 
@@ -107,10 +108,10 @@ class _Client:
 class _Relay:
     """The process's loop. Every wait ends at the next delivery, to the microsecond."""
 
-    def __init__(self, host: str, port: int, seed: int, media_only: bool) -> None:
+    def __init__(self, host: str, port: int, seed: int, spare: list[str]) -> None:
         self.listen = _udp(socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.listen.bind((host, port))
-        self.seed, self.media_only = seed, media_only
+        self.seed, self.spare = seed, frozenset(spare)
         self.impairments = {"up": CLEAN, "down": CLEAN}
         self.upstream: Address | None = None
         self.clients: dict[Address, _Client] = {}
@@ -166,7 +167,7 @@ class _Relay:
 
     def plan(self, client: _Client, is_down: bool, data: bytes, now: int) -> None:
         path = client.down if is_down else client.up
-        if self.media_only and not (data and 127 < data[0] < 192):
+        if kind_of(data) in self.spare:
             path.counters.spared += 1
             times = [now + round(path.impairment.delay_ms * 1e6)]
         elif is_down:
@@ -214,6 +215,18 @@ class _Relay:
                 down.add(client.down.counters)
             answer |= {"up": asdict(up), "down": asdict(down)}
         return answer
+
+
+def kind_of(data: bytes) -> str:
+    """``stun``, ``dtls``, ``rtp``, ``rtcp`` or ``other`` (RFC 7983, section 7; RFC 5761, section 4)."""
+    first = data[0] if data else 255
+    if first < 4:
+        return "stun"
+    if 20 <= first < 64:
+        return "dtls"
+    if 128 <= first < 192:
+        return "rtcp" if len(data) > 1 and 192 <= data[1] < 224 else "rtp"
+    return "other"
 
 
 def _udp(family: socket.AddressFamily) -> socket.socket:

@@ -1,0 +1,1 @@
+"""The headless listener: a stock aiortc peer that measures what it hears."""

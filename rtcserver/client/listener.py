@@ -1,0 +1,264 @@
+"""A listener: aiortc's own RTCPeerConnection over WHEP, receiving one Opus stream.
+
+It owns the connection, one task that takes decoded audio off the track, and the timeline of packets.
+All on one event loop; nothing here is thread-safe.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+import av
+import numpy as np
+from aiortc import (
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCRtpReceiver,
+    RTCRtpTransceiver,
+    RTCSessionDescription,
+)
+from aiortc.mediastreams import MediaStreamError
+
+from rtcserver.client.measure import HOLE_MS, RATE, AudioMeter, Packet, Samples, Unwrapper, delivery
+from rtcserver.client.report import Report, sides
+from rtcserver.client.whep import ListenError, WhepClient, WhepSession, ask_for_stereo, codec_of
+from rtcserver.clock import monotonic_ns
+from rtcserver.transport.aiortc_tap import ReceiverTap, TappedPacket
+
+MAX_PACKETS = 1_000_000
+_STRAGGLERS_S = 0.05
+_AUDIO_BEHIND_S = 1.0
+"""aiortc decodes four frames behind; this is how long the last ones are waited for."""
+
+
+class Listener:
+    """``async with Listener(url) as ear:`` connects on entry, says goodbye on exit, both bounded in time.
+
+    window_s: keep audio of the first so many seconds only. on_audio: called with each new stretch of
+    ``(frames, 2) int16`` at 48 kHz, holes already filled with silence. `packets` is the timeline of the first
+    SSRC, in order of arrival, the oldest dropped beyond `MAX_PACKETS`; `received` counts them all.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        window_s: float | None = None,
+        connect_timeout_s: float = 10.0,
+        keep_s: float = 30.0,
+        on_audio: Callable[[Samples], None] | None = None,
+        insecure: bool = False,
+    ) -> None:
+        self.url = url
+        self.packets: deque[Packet] = deque(maxlen=MAX_PACKETS)
+        self.received = 0
+        self.foreign = 0
+        self._window = None if window_s is None else round(window_s * RATE)
+        self._connect_timeout_s = connect_timeout_s
+        self._on_audio = on_audio
+        self._insecure = insecure
+        self._meter = AudioMeter(keep_s)
+        self._media = Unwrapper(32)
+        self._media_now = -1
+        self._ssrc: int | None = None
+        self._payload_type = -1
+        self._changed = asyncio.Event()
+        self._began_ns = self._connected_ns = 0
+        self._whep: WhepClient | None = None
+        self._session: WhepSession | None = None
+        self._pc: RTCPeerConnection | None = None
+        self._receiver: RTCRtpReceiver | None = None
+        self._tap: ReceiverTap | None = None
+        self._reading: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.connect()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def state(self) -> str:
+        """aiortc's connectionState: new, connecting, connected, disconnected, failed or closed."""
+        return "new" if self._pc is None else self._pc.connectionState
+
+    @property
+    def heard_s(self) -> float:
+        """Media time received so far, from the first packet's timestamp to the newest one's."""
+        return max(0, self._media_now) / RATE
+
+    async def connect(self) -> None:
+        """WHEP, ICE and DTLS. Raises `ListenError`."""
+        self._began_ns = monotonic_ns()
+        self._whep = WhepClient(self._connect_timeout_s, insecure=self._insecure)
+        pc = self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        pc.on("track", self._on_track)
+        pc.on("connectionstatechange", self._changed.set)
+        self._receiver = _opus_only(pc.addTransceiver("audio", direction="recvonly"))
+        self._tap = ReceiverTap(self._receiver, self._on_packet)
+        await pc.setLocalDescription(await pc.createOffer())
+        self._session = await self._whep.offer(self.url, ask_for_stereo(pc.localDescription.sdp))
+        try:
+            await pc.setRemoteDescription(RTCSessionDescription(self._session.answer, "answer"))
+        except Exception as error:
+            # aiortc's SDP parser raises whatever its input makes it raise.
+            raise ListenError(
+                f"{self._session.endpoint} answers with an SDP that aiortc refuses: {error}"
+            ) from error
+        await self._until(lambda: self.state not in ("new", "connecting"), self._connect_timeout_s)
+        if self.state != "connected":
+            raise ListenError(
+                f"{self._session.endpoint} answered, but the media connection is {self.state} after "
+                f"{(monotonic_ns() - self._began_ns) / 1e9:.0f} s: is UDP let through?"
+            )
+        self._connected_ns = monotonic_ns()
+
+    async def hear(self, seconds: float, *, stall_s: float = 5.0) -> bool:
+        """Wait until `seconds` of media time since the first packet are over, and their audio decoded.
+
+        False if nothing came for `stall_s` (wall time) or the connection ended before.
+        """
+        end = round(seconds * RATE)
+        while self._media_now < end:
+            received = self.received
+            await self._until(partial(self._news_since, received), stall_s)
+            if self.received == received:
+                return False
+        await asyncio.sleep(_STRAGGLERS_S)
+        await self._until(lambda: self._meter.end >= end, _AUDIO_BEHIND_S)
+        return True
+
+    def audio(self, seconds: float | None = None) -> Samples:
+        """The last `seconds` of decoded sound, at most `keep_s`: ``(frames, 2) int16`` at 48 kHz."""
+        return self._meter.recent(seconds)
+
+    def report(
+        self, seconds: float | None = None, *, audio_s: float | None = None, hole_ms: float = HOLE_MS
+    ) -> Report:
+        """Figures of the first `seconds` of media time (all by default); sound of the last `audio_s`."""
+        left, right = sides(self.audio(audio_s))
+        first = self.packets[0].arrival_ns if self.packets else None
+        return Report(
+            url=self.url,
+            codec=codec_of(self._session.answer, self._payload_type) if self._session else None,
+            state=self.state,
+            connected_ms=max(0, self._connected_ns - self._began_ns) / 1e6,
+            first_packet_ms=None if first is None else (first - self._began_ns) / 1e6,
+            delivery=delivery(self.packets, seconds, until_ns=monotonic_ns(), hole_ms=hole_ms),
+            left=left,
+            right=right,
+            audio_missing_ms=self._meter.missing * 1000 / RATE,
+            rejected=self._tap.rejected if self._tap else 0,
+            foreign=self.foreign,
+        )
+
+    async def close(self) -> None:
+        """DELETE the session and close the connection. Idempotent, at most about ten seconds."""
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.wait([self._reading], timeout=1)
+        if self._whep is not None:
+            if self._session is not None:
+                await self._whep.delete(self._session)
+                self._session = WhepSession(self._session.endpoint, "", self._session.answer)
+            await self._whep.close()
+        if self._pc is not None:
+            try:
+                await asyncio.wait_for(self._pc.close(), 5)
+            except TimeoutError:
+                # The receiver's decoder is a thread that would keep the process from ending.
+                if self._receiver is not None:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._receiver.stop(), 1)
+
+    def _news_since(self, received: int) -> bool:
+        return self.received > received or self.state != "connected"
+
+    def _on_packet(self, packet: TappedPacket) -> None:
+        if self._ssrc is None:
+            self._ssrc, self._payload_type = packet.ssrc, packet.payload_type
+        if packet.ssrc != self._ssrc:
+            self.foreign += 1
+            return
+        self.received += 1
+        self.packets.append(Packet(packet.arrival_ns, packet.sequence, packet.timestamp, packet.size))
+        self._media_now = max(self._media_now, self._media.extend(packet.timestamp))
+        self._changed.set()
+
+    def _on_track(self, track: MediaStreamTrack) -> None:
+        self._reading = asyncio.ensure_future(self._read(track))
+
+    async def _read(self, track: MediaStreamTrack) -> None:
+        """Take every decoded frame: aiortc's queue in front of the track is unbounded."""
+        with contextlib.suppress(MediaStreamError):
+            while True:
+                frame = await track.recv()
+                if not isinstance(frame, av.AudioFrame) or frame.pts is None:
+                    continue
+                samples = frame.to_ndarray().astype(np.int16, copy=False).reshape(-1, 2)
+                added = self._meter.add(frame.pts, samples, self._window)
+                if self._on_audio is not None and len(added):
+                    self._on_audio(added)
+                self._changed.set()
+
+    async def _until(self, reached: Callable[[], bool], timeout_s: float) -> bool:
+        """Wait for `reached()`, looked at whenever something happens."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not reached():
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            return False
+        return True
+
+
+async def listen(
+    url: str,
+    seconds: float = 10.0,
+    *,
+    connect_timeout_s: float = 10.0,
+    stall_s: float = 5.0,
+    on_audio: Callable[[Samples], None] | None = None,
+    on_progress: Callable[[float], None] | None = None,
+    insecure: bool = False,
+) -> Report:
+    """Listen to `seconds` of media time and report. Raises `ListenError` if there is no connection.
+
+    on_progress: called about four times a second with the media seconds heard so far.
+    """
+    async with Listener(
+        url, window_s=seconds, connect_timeout_s=connect_timeout_s, on_audio=on_audio, insecure=insecure
+    ) as ear:
+        hearing = asyncio.ensure_future(ear.hear(seconds, stall_s=stall_s))
+        try:
+            while not hearing.done():
+                await asyncio.wait([hearing], timeout=0.25)
+                if on_progress is not None:
+                    on_progress(min(seconds, ear.heard_s))
+            hearing.result()
+        finally:
+            hearing.cancel()
+        return ear.report(seconds)
+
+
+def _opus_only(transceiver: RTCRtpTransceiver) -> RTCRtpReceiver:
+    """Offer no other codec: PCMU would be accepted by anybody, and sound like it."""
+    capabilities = RTCRtpReceiver.getCapabilities("audio")
+    codecs = capabilities.codecs if capabilities else []
+    transceiver.setCodecPreferences([codec for codec in codecs if codec.mimeType.lower() == "audio/opus"])
+    return transceiver.receiver

@@ -1,0 +1,92 @@
+"""What a listener has to say in the end."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rtcserver.client.measure import AUDIBLE_DBFS, Delivery, Samples, Side, side
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A `Delivery`, the sound of both sides, and the circumstances.
+
+    connected_ms, first_packet_ms: since the listener set out; first_packet_ms is None if none came.
+    state: the peer connection's at the end. audio_missing_ms: holes between the decoded frames.
+    rejected: RTP datagrams that were not authentic. foreign: packets of another SSRC than the first's.
+    """
+
+    url: str
+    codec: str | None
+    state: str
+    connected_ms: float
+    first_packet_ms: float | None
+    delivery: Delivery
+    left: Side
+    right: Side
+    audio_missing_ms: float
+    rejected: int
+    foreign: int
+
+    @property
+    def heard(self) -> bool:
+        """Whether there were packets, and a side above `AUDIBLE_DBFS`."""
+        return self.delivery.packets > 0 and max(self.left.dbfs, self.right.dbfs) > AUDIBLE_DBFS
+
+    def to_json(self) -> dict[str, Any]:
+        """Flat but for ``gap_list``; see `Delivery` and `Side` for the figures."""
+        delivered = self.delivery
+        return {
+            "packets": delivered.packets,
+            "lost": delivered.lost,
+            "duplicates": delivered.duplicates,
+            "reordered": delivered.reordered,
+            "jitter_ms": delivered.jitter_ms,
+            "jitter_max_ms": delivered.jitter_max_ms,
+            "gaps": len(delivered.gap_list),
+            "gap_ms": round(delivered.gap_ms, 3),
+            "timestamp_errors": delivered.timestamp_errors,
+            "frame_ms": delivered.frame_ms,
+            "seconds": delivered.seconds,
+            "complete": delivered.complete,
+            "kbps": round(delivered.bytes * 8 / 1000 / delivered.seconds, 1) if delivered.seconds else 0.0,
+            "left_dbfs": self.left.dbfs,
+            "right_dbfs": self.right.dbfs,
+            "left_hz": self.left.hz,
+            "right_hz": self.right.hz,
+            "codec": self.codec,
+            "state": self.state,
+            "connected_ms": round(self.connected_ms, 1),
+            "first_packet_ms": None if self.first_packet_ms is None else round(self.first_packet_ms, 1),
+            "audio_missing_ms": round(self.audio_missing_ms, 1),
+            "rejected": self.rejected,
+            "foreign": self.foreign,
+            "heard": self.heard,
+            "url": self.url,
+            "gap_list": [asdict(gap) for gap in delivered.gap_list],
+        }
+
+    def to_text(self) -> str:
+        """A few lines for a person."""
+        delivered = self.delivery
+        if not delivered.packets:
+            return f"{self.url}: connected, but no packets came"
+
+        def words(name: str, of: Side) -> str:
+            return f"{name} {of.dbfs:.1f} dBFS" + ("" if of.hz is None else f", {of.hz:.1f} Hz")
+
+        return "\n".join(
+            (
+                f"{self.url}: {self.codec}, {delivered.frame_ms:g} ms frames, {delivered.seconds:g} s",
+                f"{delivered.packets} packets, {delivered.lost} lost, {delivered.duplicates} duplicates, "
+                f"{len(delivered.gap_list)} gaps ({delivered.gap_ms:.0f} ms), "
+                f"jitter {delivered.jitter_ms:.2f} ms",
+                f"{words('left', self.left)}; {words('right', self.right)}",
+            )
+        )
+
+
+def sides(samples: Samples) -> tuple[Side, Side]:
+    """Left and right of ``(frames, 2) int16``."""
+    return side(samples[:, 0]), side(samples[:, 1])

@@ -1,0 +1,119 @@
+"""The client's half of WHEP (draft-ietf-wish-whep): find the endpoint, offer, answer, delete."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import ssl
+from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit, urlunsplit
+
+import aiohttp
+
+from rtcserver.errors import RtcServerError
+
+MAX_ANSWER = 64 * 1024
+_ROOM = re.compile(r"^(?P<room>.*/r/[^/]+)/?$")
+
+
+class ListenError(RtcServerError):
+    """The room cannot be listened to. The message is one sentence for a person."""
+
+
+def endpoint_of(url: str) -> str | None:
+    """The WHEP endpoint that belongs to `url`; None for a bare host, which has to be asked.
+
+    A room page ``…/r/NAME`` becomes ``…/r/NAME/whep``, anything else with a path is an endpoint already.
+    Raises `ListenError` for what is no http(s) URL.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ListenError(f"{url!r} is no http:// or https:// URL")
+    if parts.path in ("", "/"):
+        return None
+    room = _ROOM.match(parts.path)
+    path = f"{room['room']}/whep" if room else parts.path
+    return urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))
+
+
+@dataclass(frozen=True, slots=True)
+class WhepSession:
+    """endpoint: where the offer went. resource: the session's URL, or "" if the server gave none."""
+
+    endpoint: str
+    resource: str
+    answer: str
+
+
+class WhepClient:
+    """One HTTP session. `timeout_s` bounds each request. insecure: accept any certificate."""
+
+    def __init__(self, timeout_s: float, *, insecure: bool = False) -> None:
+        verify: bool | ssl.SSLContext = not insecure
+        self._http = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=timeout_s), connector=aiohttp.TCPConnector(ssl=verify)
+        )
+
+    async def offer(self, url: str, sdp: str) -> WhepSession:
+        """Post an offer. Raises `ListenError` unless the answer is 201 with an SDP."""
+        endpoint = endpoint_of(url) or await self._only_room(url)
+        try:
+            async with self._http.post(
+                endpoint, data=sdp.encode(), headers={"Content-Type": "application/sdp"}
+            ) as response:
+                body = (await response.content.read(MAX_ANSWER)).decode(errors="replace")
+                if response.status != 201:
+                    said = " ".join(body.split())[:200] or response.reason
+                    raise ListenError(f"{endpoint} answers {response.status}: {said}")
+                location = response.headers.get("Location", "")
+                return WhepSession(endpoint, urljoin(str(response.url), location) if location else "", body)
+        except TimeoutError:
+            raise ListenError(f"{endpoint} does not answer in time") from None
+        except aiohttp.ClientError as error:
+            raise ListenError(f"{endpoint} cannot be reached: {error}") from error
+
+    async def delete(self, session: WhepSession, timeout_s: float = 2.0) -> None:
+        """Say goodbye; a server that does not listen any more is none of our business."""
+        if session.resource:
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                async with asyncio.timeout(timeout_s), self._http.delete(session.resource):
+                    pass
+
+    async def close(self) -> None:
+        await self._http.close()
+
+    async def _only_room(self, url: str) -> str:
+        """A bare host leads to its only room, if it has one."""
+        try:
+            async with self._http.get(url) as response:
+                found = endpoint_of(str(response.url))
+        except TimeoutError:
+            raise ListenError(f"{url} does not answer in time") from None
+        except aiohttp.ClientError as error:
+            raise ListenError(f"{url} cannot be reached: {error}") from error
+        if found is None:
+            raise ListenError(f"{url} has no room of its own: give the URL of a room, as {url}/r/NAME")
+        return found
+
+
+def ask_for_stereo(sdp: str) -> str:
+    """Add ``stereo=1`` to the Opus format of an offer (RFC 7587, section 6.1); aiortc's has no fmtp."""
+    lines = sdp.splitlines()
+    types = [match[1] for line in lines if (match := re.match(r"a=rtpmap:(\d+) opus/48000/2$", line, re.I))]
+    for payload_type in types:
+        prefix = f"a=fmtp:{payload_type} "
+        present = [index for index, line in enumerate(lines) if line.startswith(prefix)]
+        if present:
+            if "stereo=1" not in lines[present[0]]:
+                lines[present[0]] += ";stereo=1"
+        else:
+            rtpmap = next(i for i, line in enumerate(lines) if line.startswith(f"a=rtpmap:{payload_type} "))
+            lines.insert(rtpmap + 1, f"{prefix}stereo=1")
+    return "\r\n".join(lines) + "\r\n"
+
+
+def codec_of(sdp: str, payload_type: int) -> str | None:
+    """``name/rate/channels`` of a payload type of an SDP (RFC 8866, section 6.6)."""
+    match = re.search(rf"^a=rtpmap:{payload_type} (\S+)", sdp, re.MULTILINE)
+    return match[1] if match else None
