@@ -37,9 +37,13 @@ export class StereoMeter {
   attach(stream) {
     this.detach();
     if (this.#owner.signal.aborted || typeof AudioContext === "undefined" || stream.getAudioTracks().length === 0) return;
-    const context = this.#graph();
-    this.#source = context.createMediaStreamSource(stream);
-    this.#source.connect(/** @type {GainNode} */ (this.#input));
+    try {
+      const source = this.#graph().createMediaStreamSource(stream);
+      source.connect(/** @type {GainNode} */ (this.#input));
+      this.#source = source;
+    } catch {
+      // No audio device, too many contexts, or a rate this browser does not mix: the meter rests, the sound plays.
+    }
     this.resume();
   }
 

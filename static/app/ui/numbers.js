@@ -40,6 +40,7 @@ function rounded(value) {
 }
 
 export class Numbers {
+  #list = byId("numbers", HTMLElement);
   /** @type {Map<string, HTMLElement>} */
   #elements = new Map();
 
@@ -48,6 +49,7 @@ export class Numbers {
    * @param {number} frameMs
    */
   show(snapshot, frameMs) {
+    this.#list.classList.toggle("unread", snapshot === null);
     for (const [name, text] of Object.entries(figures(snapshot, frameMs))) {
       let element = this.#elements.get(name);
       if (!element) this.#elements.set(name, (element = byId(`stat-${name}`, HTMLElement)));
