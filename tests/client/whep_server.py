@@ -24,6 +24,21 @@ SILENCE = b"\xec\xff\xfe"
 """A CELT frame of 10 ms of stereo digital silence (RFC 6716, section 3.1: configuration 29, stereo bit)."""
 
 
+_PAGE = """<!doctype html><title>a room</title><audio id="audio" autoplay></audio><script type="module">
+const peer = new RTCPeerConnection();
+peer.ontrack = ({track}) => { document.querySelector("#audio").srcObject = new MediaStream([track]); };
+peer.addTransceiver("audio", {direction: "recvonly"});
+const offer = await peer.createOffer();
+offer.sdp = offer.sdp.replace("useinbandfec=1", "useinbandfec=1;stereo=1");
+await peer.setLocalDescription(offer);
+const answer = await fetch(location.pathname + "/whep", {
+  method: "POST", body: offer.sdp, headers: {"content-type": "application/sdp"},
+});
+await peer.setRemoteDescription({type: "answer", sdp: await answer.text()});
+</script>"""
+"""The least page that listens."""
+
+
 class ToneTrack(MediaStreamTrack):
     """10 ms Opus packets at their own pace.
 
@@ -140,4 +155,4 @@ class WhepServer:
         raise web.HTTPFound("/r/main")
 
     async def _page(self, request: web.Request) -> web.Response:
-        return web.Response(text="a room")
+        return web.Response(text=_PAGE, content_type="text/html")

@@ -1,0 +1,165 @@
+"""Chromium as the judge: a page, and what an AudioWorklet in it hears.
+
+Everything is recorded by sample index and analysed in Python; the page only copies. Chromium plays
+WebRTC audio without a sound card.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from playwright.async_api import Browser, Page, Playwright, async_playwright
+
+from rtcserver.client.measure import Side, side
+from tests.rig.process import program
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--autoplay-policy=no-user-gesture-required",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-sync",
+    "--disable-component-update",
+    "--no-first-run",
+)
+RATE = 48_000
+QUANTUM = 128
+
+_WORKLET = """
+registerProcessor("rig-recorder", class extends AudioWorkletProcessor {
+  constructor(options) {
+    super();
+    this.quanta = options.processorOptions.quanta;
+    this.sound = new Float32Array(this.quanta * 128 * 2);
+    this.wall = new Float64Array(this.quanta);
+    this.count = 0;
+  }
+  process([input]) {
+    if (this.count === this.quanta) return false;
+    const left = input[0], right = input[1] ?? input[0];
+    if (left) for (let i = 0; i < 128; i++) {
+      this.sound[(this.count * 128 + i) * 2] = left[i];
+      this.sound[(this.count * 128 + i) * 2 + 1] = right[i];
+    }
+    this.wall[this.count++] = Date.now();
+    if (this.count < this.quanta) return true;
+    this.port.postMessage([this.sound, this.wall], [this.sound.buffer, this.wall.buffer]);
+    return false;
+  }
+});
+"""
+
+_RECORD = """async ({selector, quanta, worklet, rate}) => {
+  const element = document.querySelector(selector);
+  if (!element?.srcObject) throw new Error(`${selector} plays no stream`);
+  const context = new AudioContext({sampleRate: rate});
+  try {
+    const url = URL.createObjectURL(new Blob([worklet], {type: "text/javascript"}));
+    await context.audioWorklet.addModule(url);
+    await context.resume();
+    const source = context.createMediaStreamSource(element.srcObject);
+    const node = new AudioWorkletNode(context, "rig-recorder", {
+      channelCount: 2, channelCountMode: "explicit", processorOptions: {quanta},
+    });
+    const done = new Promise((resolve) => { node.port.onmessage = (event) => resolve(event.data); });
+    source.connect(node).connect(context.destination);
+    const bytes = async (array) => {
+      const blob = new Blob([array]);
+      const text = await new Promise((resolve) => {
+        const reader = new FileReader();
+        reader.onload = () => resolve(reader.result);
+        reader.readAsDataURL(blob);
+      });
+      return text.slice(text.indexOf(",") + 1);
+    };
+    const [sound, wall] = await done;
+    return [await bytes(sound), await bytes(wall)];
+  } finally {
+    await context.close();
+  }
+}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the worklet got: samples ``(frames, 2) float32`` at 48 kHz.
+
+    wall_ms: wall time in ms (whole ones) at which each quantum of 128 frames was processed.
+    """
+
+    samples: npt.NDArray[np.float32]
+    wall_ms: npt.NDArray[np.float64]
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        """Level and dominant frequency, left and right; see `rtcserver.client.measure`."""
+        whole = np.clip(np.round(self.samples * 32_768), -32_768, 32_767).astype(np.int16)
+        return side(whole[:, 0], RATE), side(whole[:, 1], RATE)
+
+    def onset(self, threshold: float = 0.01) -> int | None:
+        """Index of the first frame with a sample beyond `threshold` (1 is full scale)."""
+        loud = np.flatnonzero(np.abs(self.samples).max(axis=1) > threshold)
+        return int(loud[0]) if len(loud) else None
+
+    def wall_ms_of(self, frame: int) -> float:
+        """When the quantum with this frame reached the worklet, as `time.time()` · 1000 has it."""
+        return float(self.wall_ms[frame // QUANTUM])
+
+
+class Chromium:
+    """``async with Chromium() as browser: page = await browser.open(url)``. One browser process.
+
+    muted: Playwright's default; False plays through the sound system, for recordings of the true output.
+    """
+
+    def __init__(self, *, muted: bool = True, flags: tuple[str, ...] = ()) -> None:
+        self._muted = muted
+        self._flags = flags
+        self._playwright: Playwright | None = None
+        self._browser: Browser | None = None
+
+    async def __aenter__(self) -> Self:
+        executable = program("chromium", "chromium")
+        self._playwright = await async_playwright().start()
+        try:
+            self._browser = await self._playwright.chromium.launch(
+                executable_path=executable,
+                args=[*FLAGS, *self._flags],
+                ignore_default_args=None if self._muted else ["--mute-audio"],
+            )
+        except BaseException:
+            await self._playwright.stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._browser is not None:
+            await self._browser.close()
+        if self._playwright is not None:
+            await self._playwright.stop()
+
+    async def open(self, url: str) -> Page:
+        """A page in a fresh profile, loaded. Content security policies do not bind the recorder."""
+        assert self._browser is not None
+        context = await self._browser.new_context(bypass_csp=True, ignore_https_errors=True)
+        page = await context.new_page()
+        await page.goto(url)
+        return page
+
+
+async def hear(page: Page, seconds: float, selector: str = "#audio") -> Heard:
+    """Record what the media element plays, at least `seconds` of it, from now on."""
+    quanta = -(-round(seconds * RATE) // QUANTUM)
+    arguments = {"selector": selector, "quanta": quanta, "worklet": _WORKLET, "rate": RATE}
+    sound, wall = await page.evaluate(_RECORD, arguments)
+    samples = np.frombuffer(base64.b64decode(sound), np.float32).reshape(-1, 2)
+    return Heard(samples, np.frombuffer(base64.b64decode(wall), np.float64))
