@@ -149,6 +149,7 @@ class SteppedDtls(RTCDtlsTransport):
         self._certificate = certificate
         self._ice = ice
         self._answered = False
+        self.datagrams_sent = 0
         self.keys: SrtpKeys | None = None
 
     def begin(self) -> None:
@@ -163,12 +164,9 @@ class SteppedDtls(RTCDtlsTransport):
     def handshake(self, datagram: bytes, remote: RTCDtlsParameters) -> bool:
         """Take one datagram of the handshake. Returns whether it is complete, with `keys` set.
 
-        On failure `state` is "failed". Alerts without protection are ignored, since anyone who can
-        forge a source address can send them; an honest peer that gives up runs into the deadline.
+        On failure `state` is "failed".
         """
         ssl = self._tls
-        if datagram[:1] == b"\x15" and datagram[3:5] == b"\x00\x00":
-            return False
         ssl.bio_write(datagram)
         try:
             ssl.do_handshake()
@@ -290,10 +288,14 @@ class SteppedDtls(RTCDtlsTransport):
         while at + 13 <= len(data):
             end = at + 13 + int.from_bytes(data[at + 11 : at + 13], "big")
             if end - start > DTLS_MTU and at > start:
-                self._ice.send_datagram(data[start:at])
+                self._send_datagram(data[start:at])
                 start = at
             at = end
-        self._ice.send_datagram(data[start:])
+        self._send_datagram(data[start:])
+
+    def _send_datagram(self, data: bytes) -> None:
+        self.datagrams_sent += 1
+        self._ice.send_datagram(data)
 
 
 class SctpAssociation(sctp.RTCSctpTransport):
@@ -433,6 +435,15 @@ class SctpAssociation(sctp.RTCSctpTransport):
         super()._data_channel_send(channel, data)
 
 
+def is_bare_alert(datagram: bytes) -> bool:
+    """Whether it is a DTLS alert without protection (epoch 0).
+
+    Anyone who can forge a source address can send one, so they do not count: an honest peer that gives
+    up its handshake runs into the deadline.
+    """
+    return datagram[:1] == b"\x15" and datagram[3:5] == b"\x00\x00"
+
+
 def _open_fits(data: bytes) -> bool:
     """Whether a DATA_CHANNEL_OPEN holds its label and protocol as UTF-8 (RFC 8832, section 5.1)."""
     if len(data) < 12:
@@ -465,6 +476,7 @@ __all__ = [
     "SharedCertificate",
     "SrtpKeys",
     "SteppedDtls",
+    "is_bare_alert",
     "remote_parameters",
     "run_now",
 ]

@@ -21,6 +21,7 @@ from rtcserver.transport.aiortc_internals import (
     SharedCertificate,
     SrtpKeys,
     SteppedDtls,
+    is_bare_alert,
     remote_parameters,
 )
 from rtcserver.transport.rtcp import RtcpError, RtcpPacket, parse_compound
@@ -144,6 +145,10 @@ class SecurePeer:
         self._sctp = self._dtls = self._srtcp = None
 
     def _handshake(self, dtls: SteppedDtls, data: bytes) -> None:
+        if is_bare_alert(data):
+            self._counters["dtls_alerts_ignored"] += 1
+            return
+        sent = dtls.datagrams_sent
         done = dtls.handshake(data, remote_parameters(self._fingerprints))
         if dtls.state == "failed":
             self._counters["dtls_failed"] += 1
@@ -151,6 +156,9 @@ class SecurePeer:
             return
         self._timing = True
         if not done:
+            if dtls.datagrams_sent == sent:
+                # A part of a flight, or nothing that OpenSSL takes.
+                self._counters["dtls_unanswered"] += 1
             return
         assert dtls.keys is not None
         self.keys = dtls.keys
@@ -177,6 +185,8 @@ class SecurePeer:
         if records is None:
             self._end("bye")
             return
+        if not records:
+            self._counters["dtls_without_data"] += 1
         for record in records:
             if self._closed:
                 return

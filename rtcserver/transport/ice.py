@@ -13,6 +13,9 @@ Pure: datagrams, paths and `now_ns` go in; replies and events come out.
 - An ICE restart (RFC 8445, section 2.4; 9) makes new credentials; the old ones stay good, and media
   stays where it is, until the new ones nominate.
 
+STUN has no replay protection of its own: whoever sees a check could send it again from elsewhere and draw
+the stream there. So a transaction id that was seen before binds no further path.
+
 A path that a live peer has used within `PATH_HOLD_NS` cannot be claimed by another peer: with a
 forged source address that would cut off the first one.
 """
@@ -21,6 +24,7 @@ from __future__ import annotations
 
 import secrets
 import string
+from binascii import crc32
 from collections import Counter
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -38,6 +42,8 @@ MAX_PATHS = 16
 PATH_HOLD_NS = 5_000_000_000
 SILENT_SELECTED_NS = 5_000_000_000
 """Without a check on the selected path for this long, any checked path that was nominated once takes over."""
+
+_SEEN_BITS = 8192
 
 _ALPHABET = string.ascii_letters + string.digits
 
@@ -127,7 +133,7 @@ class _Bound:
 class IceAgent:
     """The ICE-lite side of one peer. Made by `IceRegistry.create`; `owner` is the caller's own."""
 
-    __slots__ = ("bound", "current", "last_check_ns", "owner", "pending", "selected", "state")
+    __slots__ = ("_seen", "bound", "current", "last_check_ns", "owner", "pending", "selected", "state")
 
     def __init__(self, credentials: Credentials, owner: object, now_ns: int) -> None:
         self.current = credentials
@@ -138,6 +144,22 @@ class IceAgent:
         self.selected: Path | None = None
         self.last_check_ns = now_ns
         """Time of the last authenticated request, or of the creation."""
+        self._seen: bytearray = bytearray()
+
+    def is_replay(self, transaction_id: bytes) -> bool:
+        """Whether the id was probably noted before: a Bloom filter that lasts for hours of checks."""
+        if not self._seen:
+            return False
+        first, second = _seen_bits(transaction_id)
+        seen = self._seen
+        return bool(seen[first >> 3] >> (first & 7) & seen[second >> 3] >> (second & 7) & 1)
+
+    def note(self, transaction_id: bytes) -> None:
+        """Remember a transaction id."""
+        if not self._seen:
+            self._seen = bytearray(_SEEN_BITS // 8)
+        for bit in _seen_bits(transaction_id):
+            self._seen[bit >> 3] |= 1 << (bit & 7)
 
     def advance(self, event: IceEvent) -> None:
         """Move by the table. An illegal move is our own mistake and raises KeyError."""
@@ -154,6 +176,13 @@ class Checked:
     agent: IceAgent
     reply: bytes
     moved: bool
+
+
+def _seen_bits(transaction_id: bytes) -> tuple[int, int]:
+    """Two places in the filter. A request for a new path is refused by mistake once in ten after an hour
+    of checks; the client's next one has another id."""
+    spread = crc32(transaction_id)
+    return spread % _SEEN_BITS, (spread >> 13) % _SEEN_BITS
 
 
 def make_credentials(remote_ufrag: str) -> Credentials:
@@ -254,9 +283,13 @@ class IceRegistry:
             # We are lite and so always controlled (RFC 8445, sections 6.1.1 and 7.3.1.1).
             count["stun_role_conflict"] += 1
             return Checked(agent, stun.build_error(tid, 487, "Role Conflict", key), False)
+        if path not in agent.bound and agent.is_replay(tid):
+            count["stun_replayed"] += 1
+            return None
         if not self._bind(agent, path, now_ns):
             count["stun_path_taken"] += 1
             return None
+        agent.note(tid)
         count["stun_checks"] += 1
         agent.last_check_ns = now_ns
         moved = self._apply(agent, credentials, path, message, now_ns)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import struct
 from binascii import crc32
+from hashlib import sha256
 
 import pytest
 from hypothesis import given, settings
@@ -27,7 +29,7 @@ from rtcserver.transport.ice import (
 )
 
 S = 1_000_000_000
-TID = b"transaction!"
+TIDS = itertools.count()
 REMOTE = "rmtU"
 
 
@@ -35,11 +37,21 @@ def path(port: int, host: str = "192.0.2.7", local: bytes = b"\x0a\x00\x00\x01")
     return Path(0, local, 0, (host, port))
 
 
+def fresh() -> bytes:
+    """A transaction id that was not used before."""
+    return sha256(next(TIDS).to_bytes(4, "big")).digest()[:12]
+
+
 def check(
-    credentials: Credentials, *, nominate: bool = False, priority: int = 100, controlling: bool = True
+    credentials: Credentials,
+    *,
+    nominate: bool = False,
+    priority: int = 100,
+    controlling: bool = True,
+    tid: bytes | None = None,
 ) -> bytes:
     return stun.build_request(
-        TID,
+        fresh() if tid is None else tid,
         f"{credentials.ufrag}:{REMOTE}".encode(),
         credentials.password.encode(),
         priority=priority,
@@ -65,7 +77,7 @@ def test_credentials_are_long_and_unique() -> None:
 def test_a_check_binds_and_is_answered_with_the_mapped_address() -> None:
     registry = IceRegistry()
     agent = make(registry)
-    checked = registry.receive(check(agent.current), path(5000), 3 * S)
+    checked = registry.receive(check(agent.current, tid=b"transaction!"), path(5000), 3 * S)
     assert checked is not None
     assert checked.agent is agent
     assert not checked.moved
@@ -76,7 +88,7 @@ def test_a_check_binds_and_is_answered_with_the_mapped_address() -> None:
     assert registry.owner_of(path(5001)) is None
     reply = stun.parse(checked.reply)
     assert reply.xor_mapped == ("192.0.2.7", 5000)
-    assert reply.transaction_id == TID
+    assert reply.transaction_id == b"transaction!"
     assert stun.verify(checked.reply, reply, agent.current.password.encode())
 
 
@@ -103,18 +115,20 @@ def test_silence_towards_strangers() -> None:
     wrong_password = agent.current._replace(password="x" * 24)
     without_fingerprint = bytearray(good[:-8])
     struct.pack_into("!H", without_fingerprint, 2, len(without_fingerprint) - 20)
-    bare = struct.pack("!HHI12s", stun.BINDING_REQUEST, 0, stun.COOKIE, TID)
+    bare = struct.pack("!HHI12s", stun.BINDING_REQUEST, 0, stun.COOKIE, fresh())
     cases = {
         "stun_malformed": [b"", b"\x00", good[:-1], good + b"\x00"],
-        "stun_not_request": [stun.build_success(TID, ("1.2.3.4", 5), b"k")],
+        "stun_not_request": [stun.build_success(fresh(), ("1.2.3.4", 5), b"k")],
         "stun_incomplete": [bare, bytes(without_fingerprint)],
         "stun_unknown_ufrag": [
             check(agent.current._replace(ufrag="nobody-has-this-one")),
-            stun.build_request(TID, agent.current.ufrag.encode(), agent.current.password.encode()),
-            stun.build_request(TID, b":" + REMOTE.encode(), b"k"),
+            stun.build_request(fresh(), agent.current.ufrag.encode(), agent.current.password.encode()),
+            stun.build_request(fresh(), b":" + REMOTE.encode(), b"k"),
         ],
         "stun_wrong_remote_ufrag": [
-            stun.build_request(TID, f"{agent.current.ufrag}:other".encode(), agent.current.password.encode())
+            stun.build_request(
+                fresh(), f"{agent.current.ufrag}:other".encode(), agent.current.password.encode()
+            )
         ],
         "stun_bad_integrity": [
             check(wrong_password, nominate=True),
@@ -145,7 +159,7 @@ def test_unknown_required_attribute_gets_420() -> None:
     agent = make(registry)
     key = agent.current.password.encode()
     body = stun._attribute(stun.USERNAME, f"{agent.current.ufrag}:{REMOTE}".encode())
-    data = stun._seal(stun.BINDING_REQUEST, TID, body + stun._attribute(0x7ABC, b"abcd"), key)
+    data = stun._seal(stun.BINDING_REQUEST, fresh(), body + stun._attribute(0x7ABC, b"abcd"), key)
     checked = registry.receive(data, path(1), 0)
     assert checked is not None
     assert stun.parse(checked.reply).error == (420, "Unknown Attribute")
@@ -231,12 +245,35 @@ def test_a_live_path_cannot_be_taken_by_another_peer() -> None:
     assert one.selected is None
 
 
+def test_a_replayed_check_binds_no_other_path() -> None:
+    registry = IceRegistry()
+    agent = make(registry)
+    captured = check(agent.current, nominate=True, priority=2**31)
+    registry.receive(captured, path(1), 0)
+    for turn in range(1, 2000):
+        registry.receive(check(agent.current, nominate=True), path(1), turn)
+    assert registry.receive(captured, path(2), 3000) is None
+    assert registry.counters["stun_replayed"] == 1
+    assert agent.selected == path(1)
+    assert registry.receive(captured, path(1), 3000) is not None, "a retransmission on its own path"
+
+
+def test_after_an_hour_of_checks_a_new_path_still_gets_through() -> None:
+    registry = IceRegistry()
+    agent = make(registry)
+    for turn in range(1440):
+        registry.receive(check(agent.current, nominate=True), path(1), turn)
+    bound = sum(registry.receive(check(agent.current), path(2 + n), 2000) is not None for n in range(200))
+    assert bound > 150
+
+
 def test_bound_paths_are_bounded_and_the_selected_one_stays() -> None:
     registry = IceRegistry()
     agent = make(registry)
     registry.receive(check(agent.current, nominate=True), path(1), 0)
     for port in range(2, 200):
-        registry.receive(check(agent.current), path(port), port)
+        while registry.receive(check(agent.current), path(port), port) is None:
+            pass  # refused as a replay by mistake
     assert len(agent.bound) == MAX_PATHS == registry.paths
     assert registry.owner_of(path(1)) is agent
     assert registry.owner_of(path(199)) is agent
