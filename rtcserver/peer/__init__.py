@@ -1,1 +1,1 @@
-"""One listener: SDP offer → answer, its state machine, MontageTrack, and the two transports behind one seam."""
+"""One listener: SDP offer → answer, its states, MontageTrack, and the two transports behind one seam."""

@@ -1,0 +1,94 @@
+"""Which sound devices there are, and which one a name or an index means.
+
+Choosing is pure over a list; only `list_devices` asks PortAudio.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rtcserver.errors import DependencyError, InstrumentError
+
+
+@dataclass(frozen=True, slots=True)
+class InputDevice:
+    """One PortAudio device that can record."""
+
+    index: int
+    name: str
+    host_api: str
+    channels: int
+    default_rate: int
+    is_default: bool = False
+
+    def label(self) -> str:
+        return (
+            f"{self.index}: {self.name} ({self.host_api}, {self.channels} channels, {self.default_rate} Hz)"
+        )
+
+
+def load_portaudio() -> Any:
+    """The sounddevice module. Raises DependencyError with the command that installs PortAudio."""
+    try:
+        import sounddevice
+    except OSError as error:
+        raise DependencyError(
+            "libportaudio is missing; install it with: sudo apt-get install libportaudio2"
+        ) from error
+    return sounddevice
+
+
+def list_devices(sd: Any) -> list[InputDevice]:
+    """The input devices that PortAudio saw when it was initialised; its list is frozen then."""
+    apis = sd.query_hostapis()
+    default = sd.default.device[0]
+    return [
+        InputDevice(
+            device["index"],
+            device["name"],
+            apis[device["hostapi"]]["name"],
+            device["max_input_channels"],
+            round(device["default_samplerate"]),
+            device["index"] == default,
+        )
+        for device in sd.query_devices()
+        if device["max_input_channels"] > 0
+    ]
+
+
+def choose(devices: list[InputDevice], wanted: str) -> InputDevice:
+    """The device that `wanted` (an index, a name or a part of one, or "") means.
+
+    A whole name, with or without ", host API", goes before a part of one. Raises InstrumentError
+    that lists what there is: nothing matches, or several do.
+    """
+    listing = "".join(f"\n  {d.label()}" for d in devices) or "\n  (none)"
+    if not wanted:
+        for device in devices:
+            if device.is_default:
+                return device
+        if len(devices) == 1:
+            return devices[0]
+        raise InstrumentError(
+            f"device: none is given and there is no default input. Inputs:{listing}", code="missing"
+        )
+    if wanted.isdigit():
+        for device in devices:
+            if device.index == int(wanted):
+                return device
+        raise InstrumentError(f"device: there is no input device {wanted}. Inputs:{listing}", code="missing")
+    lower = wanted.casefold()
+    exact = [d for d in devices if lower in (d.name.casefold(), f"{d.name}, {d.host_api}".casefold())]
+    partial = [d for d in devices if lower in f"{d.name}, {d.host_api}".casefold()]
+    matches = exact or partial
+    if not matches:
+        raise InstrumentError(
+            f'device: no input device is called "{wanted}". Inputs:{listing}', code="missing"
+        )
+    if len(matches) > 1:
+        several = "".join(f"\n  {d.label()}" for d in matches)
+        raise InstrumentError(
+            f'device: "{wanted}" matches several; use a longer name or an index:{several}', code="ambiguous"
+        )
+    return matches[0]

@@ -1,0 +1,137 @@
+"""A sound card, through PortAudio (sounddevice), input only.
+
+PortAudio's callback runs on its own real-time thread. It copies the block, stamps it, counts
+flags and wakes the encoder; it takes the interpreter lock, and nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rtcserver.capture.block import DeviceFormat, StreamFormat
+from rtcserver.capture.devices import InputDevice, choose, list_devices, load_portaudio
+from rtcserver.capture.mix import parse_mix
+from rtcserver.capture.ring import FLAG_OVERFLOW, BlockRing
+from rtcserver.clock import NS, monotonic_ns
+from rtcserver.config import InstrumentConfig
+from rtcserver.errors import InstrumentError
+
+MIN_RATE, MAX_RATE = 44_100, 192_000
+MAX_CHANNELS = 32
+TIMINGS = 8192
+"""Callback durations that are kept for the statistics."""
+
+# PortAudio's error codes (portaudio.h, PaErrorCode).
+_INVALID_CHANNELS = -9998
+_INVALID_RATE = -9997
+_DEVICE_UNAVAILABLE = -9985
+_UNANTICIPATED_HOST_ERROR = -9999
+
+
+class PortAudioSource:
+    """One PortAudio input stream. A new process opens it anew: the device list is frozen in each."""
+
+    def __init__(self, config: InstrumentConfig) -> None:
+        self._config = config
+        self._sd: Any = load_portaudio()
+        self._stream: Any = None
+        self.name = config.device or "default input"
+        self.callback_ns = [0] * TIMINGS
+        """Durations of the latest callbacks in ns; a ring of which `callbacks` counts the writes."""
+        self.callbacks = 0
+
+    def rescan(self) -> None:
+        """Make PortAudio look for devices again. No stream may be open."""
+        self._sd._terminate()
+        self._sd._initialize()
+
+    def open(self) -> tuple[StreamFormat, BlockRing]:
+        """Open and start the device. Raises InstrumentError, ConfigError."""
+        device = choose(list_devices(self._sd), self._config.device)
+        self.name = device.name
+        stream = self._negotiate(device)
+        ring = BlockRing(stream)
+        try:
+            self._stream = self._sd.RawInputStream(
+                samplerate=stream.rate,
+                blocksize=stream.blocksize,
+                device=device.index,
+                channels=stream.channels,
+                dtype=stream.sample_format,
+                latency="low",
+                dither_off=True,
+                clip_off=True,
+                callback=self._callback(stream, ring),
+            )
+            self._stream.start()
+        except self._sd.PortAudioError as error:
+            self.close()
+            raise _explain(error, device, stream) from error
+        return stream, ring
+
+    def close(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close(ignore_errors=True)
+
+    def _negotiate(self, device: InputDevice) -> StreamFormat:
+        config = self._config
+        highest = max(channel for channel, _, _ in parse_mix(config.channels, config.mix))
+        if highest > device.channels:
+            raise InstrumentError(
+                f"channels: channel {highest} does not exist on {device.name}; it has 1 to {device.channels}",
+                code="channels",
+            )
+        rate = config.samplerate or device.default_rate
+        if not MIN_RATE <= rate <= MAX_RATE:
+            raise InstrumentError(
+                f"samplerate: {device.name} runs at {rate} Hz; allowed are {MIN_RATE} to {MAX_RATE}",
+                code="rate",
+            )
+        sample_format: DeviceFormat = "float32" if config.sample_format == "auto" else config.sample_format
+        # All channels up to 32 are opened, not just the pair: some drivers deliver only whole frames.
+        channels = min(device.channels, MAX_CHANNELS)
+        stream = StreamFormat(rate, max(channels, highest), config.blocksize, sample_format)
+        try:
+            self._sd.check_input_settings(device.index, stream.channels, sample_format, samplerate=rate)
+        except self._sd.PortAudioError as error:
+            raise _explain(error, device, stream) from error
+        return stream
+
+    def _callback(self, stream: StreamFormat, ring: BlockRing) -> Any:
+        write, timings, rate = ring.write, self.callback_ns, stream.rate
+
+        def callback(data: Any, frames: int, time: Any, status: Any) -> None:
+            now = monotonic_ns()
+            # PortAudio's clock is mapped by reading both at once, never assumed to be ours.
+            age_s = time.currentTime - time.inputBufferAdcTime
+            adc = now - round(age_s * NS) if 0 < age_s < 1 else now - frames * NS // rate
+            flags = FLAG_OVERFLOW if status and status.input_overflow else 0
+            write(memoryview(data), frames, now, adc, flags)
+            timings[self.callbacks % TIMINGS] = monotonic_ns() - now
+            self.callbacks += 1
+
+        return callback
+
+
+def _explain(error: Any, device: InputDevice, stream: StreamFormat) -> InstrumentError:
+    """PortAudio's error as a sentence that says what is wrong and what to do."""
+    code = error.args[1] if len(error.args) > 1 else None
+    if code == _INVALID_RATE:
+        return InstrumentError(
+            f"samplerate: {device.name} does not run at {stream.rate} Hz; its own rate is "
+            f"{device.default_rate} Hz (samplerate = 0 takes it)",
+            code="rate",
+        )
+    if code == _INVALID_CHANNELS:
+        return InstrumentError(
+            f"channels: {device.name} does not give {stream.channels} channels; it has {device.channels}",
+            code="channels",
+        )
+    if code in (_DEVICE_UNAVAILABLE, _UNANTICIPATED_HOST_ERROR):
+        return InstrumentError(
+            f"{device.name} cannot be opened: another program probably holds it (PipeWire, PulseAudio, JACK "
+            f"or a DAW; see: fuser -v /dev/snd/*). PortAudio says: {error.args[0]}",
+            code="busy",
+        )
+    return InstrumentError(f"{device.name} cannot be opened: {error.args[0]}", code="device")

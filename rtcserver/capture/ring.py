@@ -1,0 +1,100 @@
+"""The ring between a device's thread and the encoder's: preallocated, one writer, one reader.
+
+The writer copies a block into the next slot, stamps it and wakes the reader. It never waits,
+allocates nothing that grows and never fails: when the reader is a whole ring behind, the oldest
+blocks are overwritten, and the reader counts them as lost frames.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from rtcserver.capture.block import Block, StreamFormat
+
+FLAG_OVERFLOW = 1
+"""The device says that input was lost before this block (paInputOverflow)."""
+
+
+class BlockRing:
+    """`slots` blocks of at most `stream.blocksize` frames.
+
+    Safe for one writing and one reading thread: each index is written by one side only, and under
+    the interpreter lock an index is published after the slot it names.
+    """
+
+    def __init__(self, stream: StreamFormat, slots: int = 256) -> None:
+        self.stream = stream
+        self.slots = slots
+        self._buffer = bytearray(stream.block_bytes * slots)
+        self._view = memoryview(self._buffer)
+        self._frames = [0] * slots
+        self._arrived = [0] * slots
+        self._adc = [0] * slots
+        self._flags = [0] * slots
+        self._written = 0
+        self._read = 0
+        self.overruns = 0
+        """Blocks that the reader was too late for."""
+        self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        """Becomes readable when there is a block; for poll()."""
+
+    def write(self, data: memoryview, frames: int, arrived_ns: int, adc_ns: int, flags: int) -> None:
+        """Copy one block in. Called by the device's thread only."""
+        slot = self._written % self.slots
+        start = slot * self.stream.block_bytes
+        self._view[start : start + len(data)] = data
+        self._frames[slot] = frames
+        self._arrived[slot] = arrived_ns
+        self._adc[slot] = adc_ns
+        self._flags[slot] = flags
+        self._written += 1
+        os.eventfd_write(self.fd, 1)
+
+    @property
+    def written(self) -> int:
+        """Blocks written since the beginning."""
+        return self._written
+
+    @property
+    def waiting(self) -> int:
+        """Blocks written and not yet read."""
+        return self._written - self._read
+
+    def clear_wakeup(self) -> None:
+        """Reset `fd` before draining; a block written after that wakes poll() again."""
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self.fd)
+
+    def read(self) -> tuple[Block, int, int] | None:
+        """The next block as ``(block, flags, lost_blocks)``, or None. `first_frame` is left at 0.
+
+        Called by the reader's thread only. `lost_blocks` counts those overwritten before it.
+        """
+        lost = 0
+        behind = self._written - self._read
+        if behind == 0:
+            return None
+        # One slot is kept free: the writer may be in the middle of the one that comes next.
+        if behind >= self.slots:
+            lost = behind - self.slots + 1
+            self._read += lost
+            self.overruns += lost
+        slot = self._read % self.slots
+        start = slot * self.stream.block_bytes
+        frames = self._frames[slot]
+        block = Block(
+            self._view[start : start + frames * self.stream.frame_bytes],
+            frames,
+            0,
+            self._arrived[slot],
+            self._adc[slot],
+        )
+        self._read += 1
+        return block, self._flags[slot], lost
+
+    def close(self) -> None:
+        """Release the wake-up descriptor."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1

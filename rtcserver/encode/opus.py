@@ -1,0 +1,71 @@
+"""48 kHz stereo frames → Opus packets, through opuslib.
+
+Restricted-lowdelay is CELT only: its look-ahead is 120 samples (2.5 ms), and in-band FEC does
+nothing for it (RFC 6716, section 2.1.7; RFC 7587).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rtcserver.clock import MEDIA_RATE
+from rtcserver.errors import DependencyError
+
+_MAX_PACKET = 4000
+"""What libopus recommends as the size of the output buffer."""
+_COMPLEXITY = 10
+
+
+def load_opus() -> tuple[Any, Any, int]:
+    """opuslib's encoder and ctl modules, and its number for restricted-lowdelay.
+
+    Raises DependencyError with the command that installs libopus.
+    """
+    try:
+        import opuslib
+        import opuslib.api.ctl as ctl
+        import opuslib.api.encoder as encoder
+    except Exception as error:
+        # opuslib raises a bare Exception when ctypes.util.find_library finds nothing.
+        raise DependencyError("libopus is missing; install it with: sudo apt-get install libopus0") from error
+    return encoder, ctl, opuslib.APPLICATION_RESTRICTED_LOWDELAY
+
+
+class OpusEncoder:
+    """One stereo encoder of a room. Not thread-safe.
+
+    lookahead: samples at 48 kHz by which the decoder's output lags the encoder's input.
+    encoded: packets made since the beginning.
+    """
+
+    def __init__(self, frame_samples: int, bitrate_bps: int) -> None:
+        encoder, ctl, lowdelay = load_opus()
+        self.frame_samples = frame_samples
+        self.encoded = 0
+        self._api = encoder
+        self._ctl = ctl
+        self._state = encoder.create_state(MEDIA_RATE, 2, lowdelay)
+        encoder.encoder_ctl(self._state, ctl.set_complexity, _COMPLEXITY)
+        self.set_bitrate(bitrate_bps)
+        self.lookahead: int = encoder.encoder_ctl(self._state, ctl.get_lookahead)
+
+    def set_bitrate(self, bitrate_bps: int) -> None:
+        """Change the bitrate from the next frame on. 64000 to 510000 bit/s, variable bitrate."""
+        self._api.encoder_ctl(self._state, self._ctl.set_bitrate, bitrate_bps)
+        self.bitrate_bps = bitrate_bps
+
+    def encode(self, frame: npt.NDArray[np.float32]) -> bytes:
+        """Encode one ``(frame_samples, 2)`` float32 frame in [-1, 1]; louder samples are clipped."""
+        pcm = np.clip(frame, -1.0, 1.0).tobytes()
+        packet: bytes = self._api.encode_float(self._state, pcm, self.frame_samples, _MAX_PACKET)
+        self.encoded += 1
+        return packet
+
+    def close(self) -> None:
+        """Free the encoder. Idempotent."""
+        if self._state is not None:
+            self._api.destroy(self._state)
+            self._state = None

@@ -1,0 +1,73 @@
+"""Blocks in, encoded packets out: mix → resample → frame → encode, with exact media times.
+
+Owned by the instrument process's main thread. No I/O, no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from rtcserver.capture.block import Block, StreamFormat, to_float
+from rtcserver.capture.mix import StereoMix
+from rtcserver.encode.framing import Framer
+from rtcserver.encode.opus import OpusEncoder
+from rtcserver.encode.packet import EncodedPacket
+from rtcserver.encode.resample import resampler_for
+from rtcserver.encode.timeline import Epoch
+
+
+class EncodePipeline:
+    """One capture run of one room.
+
+    The encoder and the framer outlive the run, so that the grid and the codec's state go on over
+    a change of device.
+    """
+
+    def __init__(
+        self, stream: StreamFormat, mix: StereoMix, epoch: Epoch, framer: Framer, encoder: OpusEncoder
+    ) -> None:
+        self.stream = stream
+        self.mix = mix
+        self.epoch = epoch
+        self.framer = framer
+        self.encoder = encoder
+        self._resampler = resampler_for(stream.rate)
+        self._next_frame = 0
+        self._position = epoch.base
+        """Media time of the next sample that leaves the resampler."""
+        self.peak = np.zeros(2, np.float32)
+        """Largest magnitude per side since `take_peak`."""
+
+    def push(self, block: Block) -> Iterator[EncodedPacket]:
+        """Process one block; yields the packets that it completes.
+
+        A jump in `block.first_frame` ends the resampler's run and moves the position on by
+        exactly the frames that were lost.
+        """
+        samples = self.mix.apply(to_float(block.data, self.stream, block.frames))
+        if block.first_frame != self._next_frame:
+            yield from self._emit(self._resampler.flush(), block)
+            self._position = self.epoch.media_time(block.first_frame)
+        self._next_frame = block.first_frame + block.frames
+        np.maximum(self.peak, np.abs(samples).max(axis=0), out=self.peak)
+        yield from self._emit(self._resampler.process(samples), block)
+
+    def take_peak(self) -> tuple[float, float]:
+        """Peak magnitude left and right since the last call, linear."""
+        left, right = (float(v) for v in self.peak)
+        self.peak[:] = 0
+        return left, right
+
+    def _emit(self, samples: npt.NDArray[np.float32], block: Block) -> Iterator[EncodedPacket]:
+        position = self._position
+        self._position += len(samples)
+        # The decoder's output lags by the look-ahead: the packet that holds the samples from
+        # `position` on decodes to those from `position - lookahead` on, and is stamped so.
+        for media_time, frame in self.framer.push(samples, position - self.encoder.lookahead):
+            payload = self.encoder.encode(frame)
+            yield EncodedPacket(
+                media_time, self.framer.frame_samples, block.arrived_ns, self.epoch.number, payload
+            )

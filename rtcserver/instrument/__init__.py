@@ -1,0 +1,1 @@
+"""The instrument process (capture and encode in one), and its supervisor in the server process."""

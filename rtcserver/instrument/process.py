@@ -1,0 +1,330 @@
+"""The instrument process: one device, one encoder, its packets to every feed.
+
+``python -m rtcserver.instrument.process FD``, where FD is the control socket. It imports
+capture and encode, and nothing of the web. It waits for a missing device as long as it takes; but
+when a device that was open delivers nothing any more, it ends: an unplugged device can hang
+PortAudio for good, and only a new process is sure to see what is plugged in now.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import select
+import socket
+import sys
+from collections import deque
+from typing import Any
+
+from rtcserver.capture.block import Block
+from rtcserver.capture.frames import FrameCounter
+from rtcserver.capture.mix import stereo_mix
+from rtcserver.capture.ring import FLAG_OVERFLOW, BlockRing
+from rtcserver.capture.source import Source
+from rtcserver.clock import NS, monotonic_ns
+from rtcserver.config import InstrumentConfig
+from rtcserver.encode.framing import Framer
+from rtcserver.encode.opus import OpusEncoder
+from rtcserver.encode.pipeline import EncodePipeline
+from rtcserver.encode.timeline import Anchor, Epoch
+from rtcserver.errors import ConfigError, DependencyError, InstrumentError, ProcessError
+from rtcserver.instrument import control
+from rtcserver.instrument.control import EXIT_DEPENDENCY, EXIT_STALLED, STATUS_INTERVAL_NS, Status
+
+STALL_NS = NS
+"""An open device that delivers no block for so long is dead."""
+RETRY_NS = 800_000_000
+"""Time between two attempts to open a missing device."""
+ENCODE_TIMINGS = 8192
+
+
+def make_source(config: InstrumentConfig) -> Source:
+    """The instrument of a configuration; only its own library is imported."""
+    if config.instrument == "portaudio":
+        from rtcserver.capture.portaudio import PortAudioSource
+
+        return PortAudioSource(config)
+    if config.instrument == "fluidsynth":
+        from rtcserver.capture.fluid import FluidSynthSource
+
+        return FluidSynthSource(config)
+    if config.instrument == "file":
+        from rtcserver.capture.file import FileSource
+
+        return FileSource(config)
+    from rtcserver.capture.tone import ToneSource
+
+    return ToneSource(config)
+
+
+class InstrumentProcess:
+    """Everything of the process; `run` returns its exit code."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        message = control.receive(sock)
+        if message is None or message[0]["type"] != "start":
+            raise ProcessError("the first control message must be start")
+        start = message[0]
+        self._config = InstrumentConfig(**start["config"])
+        self._anchor = Anchor(start["media_time"], start["at_ns"])
+        self._feeds: list[socket.socket] = []
+        self._stopping = False
+        self._encode_ns: deque[int] = deque(maxlen=ENCODE_TIMINGS)
+        self._status = Status(epoch=start["epoch"], bitrate_bps=self._config.bitrate_bps)
+        self._next_status_ns = 0
+        self._source: Source | None = None
+        self._ring: BlockRing | None = None
+        self._counter: FrameCounter | None = None
+        self._pipeline: EncodePipeline | None = None
+        self._poll = select.poll()
+        self._poll.register(sock.fileno(), select.POLLIN)
+        sock.setblocking(False)
+        self._framer = Framer(self._config.frame_samples)
+
+    def run(self) -> int:
+        """Serve until told to stop, the server is gone, or the device has died."""
+        try:
+            self._encoder = OpusEncoder(self._config.frame_samples, self._config.bitrate_bps)
+            self._load_source()
+            while not self._stopping:
+                if not self._open():
+                    self._wait(RETRY_NS)
+                    continue
+                if not self._capture():
+                    return EXIT_STALLED
+        except DependencyError as error:
+            self._fault(str(error), "dependency")
+            return EXIT_DEPENDENCY
+        return 0
+
+    # Opening
+
+    def _load_source(self) -> None:
+        """Fail early, and for good, when a library is missing."""
+        with contextlib.suppress(InstrumentError, ConfigError):
+            self._source = make_source(self._config)
+
+    def _open(self) -> bool:
+        """Try to open the device; on failure the status says why."""
+        try:
+            source = self._source or make_source(self._config)
+            self._source = None
+            self._status.device = source.name
+            try:
+                stream, self._ring = source.open()
+            except InstrumentError:
+                # PortAudio's list of devices is frozen: let it look again before the next try.
+                rescan = getattr(source, "rescan", None)
+                if rescan is not None:
+                    rescan()
+                self._source = source
+                raise
+            mix = stereo_mix(self._config.channels, self._config.mix, stream.channels)
+        except (InstrumentError, ConfigError) as error:
+            self._fault(str(error), getattr(error, "code", "config"))
+            return False
+        self._source = source
+        status = self._status
+        status.state, status.error, status.code = "live", None, None
+        status.device, status.rate, status.channels = source.name, stream.rate, stream.channels
+        status.blocksize, status.sample_format, status.exact = (
+            stream.blocksize,
+            stream.sample_format,
+            mix.exact,
+        )
+        status.epoch += 1
+        self._counter = FrameCounter(stream.rate)
+        self._pipeline = None
+        self._mix = mix
+        self._poll.register(self._ring.fd, select.POLLIN)
+        return True
+
+    def _fault(self, error: str, code: str) -> None:
+        status = self._status
+        status.state, status.error, status.code = "silent", error, code
+        self._next_status_ns = 0
+        self._report(monotonic_ns())
+
+    # Running
+
+    def _wait(self, duration_ns: int) -> None:
+        """Answer control messages for a while, with no device open."""
+        end = monotonic_ns() + duration_ns
+        while not self._stopping and (left := end - monotonic_ns()) > 0:
+            for _, _ in self._poll.poll(min(left, STATUS_INTERVAL_NS) // 1_000_000 + 1):
+                self._control()
+            self._report(monotonic_ns())
+
+    def _capture(self) -> bool:
+        """Encode until stopped (True) or stalled (False)."""
+        ring = self._ring
+        assert ring is not None
+        control_fd = self._sock.fileno()
+        last_block_ns = monotonic_ns()
+        while not self._stopping:
+            for fd, _ in self._poll.poll(100):
+                if fd == control_fd:
+                    self._control()
+            ring.clear_wakeup()
+            while (item := ring.read()) is not None:
+                block, flags, lost = item
+                self._block(block, flags, lost)
+                last_block_ns = block.arrived_ns
+            now = monotonic_ns()
+            if now - last_block_ns > STALL_NS:
+                self._fault(
+                    f"{self._status.device} delivers no sound any more: unplugged, or its driver hangs",
+                    "stalled",
+                )
+                return False
+            self._report(now)
+        return True
+
+    def _block(self, block: Block, flags: int, lost: int) -> None:
+        counter, ring = self._counter, self._ring
+        assert counter is not None
+        assert ring is not None
+        first = counter.advance(
+            block.frames,
+            block.adc_ns,
+            overflow=bool(flags & FLAG_OVERFLOW),
+            lost_blocks=lost,
+            blocksize=ring.stream.blocksize,
+        )
+        if self._pipeline is None:
+            epoch = Epoch.begin(self._status.epoch, self._anchor, block.adc_ns, ring.stream.rate)
+            self._pipeline = EncodePipeline(ring.stream, self._mix, epoch, self._framer, self._encoder)
+        pipeline = self._pipeline
+        began = monotonic_ns()
+        for packet in pipeline.push(Block(block.data, block.frames, first, block.arrived_ns, block.adc_ns)):
+            self._deliver(packet.pack())
+            self._encode_ns.append(monotonic_ns() - began)
+        self._status.media_time = pipeline.epoch.media_time(first)
+        self._status.at_ns = block.adc_ns
+        self._anchor = Anchor(self._status.media_time, self._status.at_ns)
+
+    def _deliver(self, record: bytes) -> None:
+        gone = []
+        for feed in self._feeds:
+            try:
+                feed.send(record, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+            except BlockingIOError:
+                self._status.feed_dropped += 1
+            except OSError:
+                gone.append(feed)
+        for feed in gone:
+            self._feeds.remove(feed)
+            feed.close()
+
+    # Talking
+
+    def _report(self, now: int) -> None:
+        if now < self._next_status_ns:
+            return
+        self._next_status_ns = now + STATUS_INTERVAL_NS
+        status, ring, counter = self._status, self._ring, self._counter
+        status.encoded = self._encoder.encoded if hasattr(self, "_encoder") else 0
+        if counter is not None and ring is not None:
+            status.frames = counter.next_frame
+            status.lost_frames = counter.lost_frames
+            status.overflows = counter.overflows
+            status.overruns = ring.overruns
+            status.behind_blocks = ring.waiting
+        if self._pipeline is not None:
+            status.peak = list(self._pipeline.take_peak())
+        with contextlib.suppress(BlockingIOError):
+            self._send(status.to_message())
+
+    def _send(self, message: dict[str, Any]) -> None:
+        try:
+            control.send(self._sock, message)
+        except BlockingIOError:
+            raise
+        except OSError:
+            self._stopping = True
+
+    def _control(self) -> None:
+        while not self._stopping:
+            try:
+                received = control.receive(self._sock)
+            except BlockingIOError:
+                return
+            except OSError:
+                received = None
+            if received is None:
+                # The server is gone, however it ended: so do we, at once.
+                self._stopping = True
+                return
+            message, fds = received
+            match message["type"]:
+                case "add_feed":
+                    self._feeds.append(socket.socket(fileno=fds[0]))
+                case "set_bitrate":
+                    self._encoder.set_bitrate(int(message["bitrate_bps"]))
+                    self._status.bitrate_bps = self._encoder.bitrate_bps
+                case "midi":
+                    play = getattr(self._source, "midi", None)
+                    if play is not None:
+                        play(bytes.fromhex(message["data"]))
+                case "timings":
+                    self._send(self._timings())
+                case "stop":
+                    self._stopping = True
+                case other:
+                    raise ProcessError(f"unknown control message {other!r}")
+
+    def _timings(self) -> dict[str, Any]:
+        source = self._source
+        callback: list[int] = getattr(source, "callback_ns", [])[: getattr(source, "callbacks", 0)]
+        return {
+            "type": "timings",
+            "callback_ns": summary(callback),
+            "encode_ns": summary(self._encode_ns),
+        }
+
+    def close(self) -> None:
+        """Close the device. May hang in its driver: the caller must not rely on its return."""
+        if self._source is not None:
+            self._source.close()
+
+
+def summary(values: Any) -> dict[str, int]:
+    """Count, p50, p99 and maximum of durations in ns; zeros for none."""
+    ordered = sorted(values)
+    if not ordered:
+        return {"count": 0, "p50": 0, "p99": 0, "max": 0}
+    last = len(ordered) - 1
+    return {
+        "count": len(ordered),
+        "p50": ordered[last // 2],
+        "p99": ordered[last * 99 // 100],
+        "max": ordered[-1],
+    }
+
+
+def steady_scheduling() -> None:
+    """What helps steady timing and needs no rights, or is silently left out without them."""
+    sys.setswitchinterval(0.0005)
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(20))
+    gc.collect()
+    gc.freeze()
+
+
+def main() -> int:
+    """Entry point of the process."""
+    sock = socket.socket(fileno=int(sys.argv[1]))
+    process = InstrumentProcess(sock)
+    steady_scheduling()
+    code = process.run()
+    if code == 0:
+        process.close()
+    # A dead device's driver may hang in its clean-up at interpreter exit: end without it.
+    sys.stderr.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
