@@ -5,7 +5,7 @@
  */
 
 import { INITIAL, step } from "./session.js";
-import { readCounters, snapshot } from "./stats.js";
+import { SETTLING_MS, readCounters, snapshot } from "./stats.js";
 import { WhepConnection } from "./whep.js";
 
 /** @typedef {import("./session.js").Session} Session */
@@ -39,6 +39,10 @@ export class Listener {
   #reading;
   /** @type {Counters | null} */
   #counters = null;
+  /** @type {Counters | null} */
+  #firstPackets = null;
+  /** @type {Counters | null} */
+  #settled = null;
   /** @type {Snapshot | null} */
   #snapshot = null;
 
@@ -144,7 +148,7 @@ export class Listener {
     clearTimeout(this.#reading);
     this.#connection?.close();
     this.#connection = null;
-    this.#counters = null;
+    this.#counters = this.#firstPackets = this.#settled = null;
     this.#snapshot = null;
     this.#output.stop();
   }
@@ -178,7 +182,9 @@ export class Listener {
    * @param {number} generation
    */
   #take(counters, stereo, generation) {
-    const latest = snapshot(this.#counters, counters, stereo);
+    if (counters.packets > 0) this.#firstPackets ??= counters;
+    if (this.#firstPackets && counters.atMs - this.#firstPackets.atMs >= SETTLING_MS) this.#settled ??= counters;
+    const latest = snapshot(this.#counters, counters, stereo, this.#settled);
     this.#counters = counters;
     this.#snapshot = latest;
     this.#dispatch({ type: "media", generation, packets: latest.packets, elapsedMs: latest.elapsedMs });

@@ -34,7 +34,7 @@
  * @property {number | null} bufferMs mean time that the samples of this interval spent in the jitter buffer
  * @property {number | null} targetMs what the buffer aimed at meanwhile
  * @property {number | null} gapMs audible concealment in this interval (concealed − silent concealed)
- * @property {number | null} gapTotalMs since the connection began
+ * @property {number | null} gapTotalMs since the buffer had settled; null until then
  * @property {number | null} gapCount how often concealment began, since the connection began
  * @property {number | null} jitterMs
  * @property {number | null} rttMs
@@ -44,6 +44,12 @@
  * @property {boolean | null} stereo whether this browser decodes in stereo
  * @property {number} clockRate Hz
  */
+
+/**
+ * While a new connection's buffer fills, for about its first half second, browsers stretch and conceal as a matter of
+ * course. Gaps are summed up from this long after the first packet, in milliseconds.
+ */
+export const SETTLING_MS = 2_000;
 
 /** @typedef {{type?: string, id?: string, [name: string]: any}} Stat */
 
@@ -81,9 +87,10 @@ export function readCounters(report, atMs) {
  * @param {Counters | null} before null for the first reading of a connection: everything counts from zero
  * @param {Counters} now
  * @param {boolean | null} stereo
+ * @param {Counters | null} settled the reading from which gaps are summed up
  * @returns {Snapshot}
  */
-export function snapshot(before, now, stereo) {
+export function snapshot(before, now, stereo, settled) {
   const elapsedMs = before ? now.atMs - before.atMs : 0;
   const lostTotal = Math.max(0, now.lost);
   const sent = now.packets + lostTotal;
@@ -101,7 +108,7 @@ export function snapshot(before, now, stereo) {
     bufferMs: perSample(now.bufferDelayS, before?.bufferDelayS, now.emitted, before?.emitted),
     targetMs: perSample(now.bufferTargetS, before?.bufferTargetS, now.emitted, before?.emitted),
     gapMs: gapTotal === null || gapBefore === null ? null : Math.max(0, gapTotal - gapBefore) * toMs,
-    gapTotalMs: gapTotal === null ? null : gapTotal * toMs,
+    gapTotalMs: gapTotal === null || settled === null ? null : Math.max(0, gapTotal - (audibleGap(settled) ?? 0)) * toMs,
     gapCount: now.concealments,
     jitterMs: now.jitterS === null ? null : now.jitterS * 1000,
     rttMs: now.rttS === null ? null : now.rttS * 1000,

@@ -44,7 +44,7 @@ test("no incoming audio, no reading", () => {
 });
 
 test("the first reading counts from the start of the connection", () => {
-  const first = snapshot(null, read(chromium({}), 5000), true);
+  const first = snapshot(null, read(chromium({}), 5000), true, null);
   assert.equal(first.elapsedMs, 0);
   assert.equal(first.packets, 100);
   assert.equal(first.bitrateBps, 0);
@@ -66,7 +66,7 @@ test("an interval is the difference of two readings", () => {
     silentConcealedSamples: 480 + 960,
     concealmentEvents: 2,
   });
-  const now = snapshot(read(chromium({}), 5000), read(later, 6000), true);
+  const now = snapshot(read(chromium({}), 5000), read(later, 6000), true, null);
   assert.equal(now.elapsedMs, 1000);
   assert.equal(now.packets, 100);
   assert.equal(now.packetsTotal, 200);
@@ -77,22 +77,29 @@ test("an interval is the difference of two readings", () => {
   assert.ok(Math.abs(/** @type {number} */ (now.bufferMs) - 30) < 1e-9);
   assert.ok(Math.abs(/** @type {number} */ (now.targetMs) - 25) < 1e-9);
   assert.equal(now.gapMs, 20);
-  assert.equal(now.gapTotalMs, 30);
   assert.equal(now.gapCount, 2);
+});
+
+test("gaps are summed up from when the buffer had settled", () => {
+  const settled = read(chromium({}), 0);
+  const now = read(chromium({ concealedSamples: 960 + 1920, silentConcealedSamples: 480 + 480 }), 9000);
+  assert.equal(snapshot(null, settled, true, null).gapTotalMs, null);
+  assert.equal(snapshot(null, settled, true, settled).gapTotalMs, 0);
+  assert.equal(snapshot(settled, now, true, settled).gapTotalMs, 30);
 });
 
 test("silence that is made up is no gap", () => {
   const later = chromium({ concealedSamples: 960 + 4800, silentConcealedSamples: 480 + 4800 });
-  assert.equal(snapshot(read(chromium({}), 0), read(later, 1000), true).gapMs, 0);
+  assert.equal(snapshot(read(chromium({}), 0), read(later, 1000), true, null).gapMs, 0);
 });
 
 test("nothing emitted, no delay; late packets make no negative loss", () => {
   const later = chromium({ packetsLost: 1 });
-  const now = snapshot(read(chromium({}), 0), read(later, 1000), true);
+  const now = snapshot(read(chromium({}), 0), read(later, 1000), true, null);
   assert.equal(now.bufferMs, null);
   assert.equal(now.lost, 0);
   assert.equal(now.lostTotal, 1);
-  assert.equal(snapshot(null, read(chromium({ packetsLost: -3 }), 0), true).lostTotal, 0);
+  assert.equal(snapshot(null, read(chromium({ packetsLost: -3 }), 0), true, null).lostTotal, 0);
 });
 
 test("a browser that tells less gets dashes, not zeros", () => {
@@ -100,7 +107,7 @@ test("a browser that tells less gets dashes, not zeros", () => {
     { type: "candidate-pair", id: "P", selected: true, currentRoundTripTime: 0.004 },
     { type: "inbound-rtp", mediaType: "audio", packetsReceived: 10, packetsLost: 0, bytesReceived: 900 },
   ];
-  const now = snapshot(null, read(report, 0), null);
+  const now = snapshot(null, read(report, 0), null, null);
   for (const name of /** @type {const} */ (["bufferMs", "targetMs", "gapMs", "gapTotalMs", "jitterMs", "codec", "nacks", "stereo"])) {
     assert.equal(now[name], null, name);
   }
