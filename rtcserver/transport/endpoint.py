@@ -25,7 +25,7 @@ from typing import Protocol
 from rtcserver.clock import monotonic_ns
 from rtcserver.errors import PeerError
 from rtcserver.transport.aiortc_internals import RTCDataChannel, SharedCertificate, SrtpKeys
-from rtcserver.transport.candidates import Candidate, Resolver, choose, machine_addresses, usable
+from rtcserver.transport.candidates import Candidate, IpAddress, Resolver, choose, machine_addresses, usable
 from rtcserver.transport.demux import Kind, classify
 from rtcserver.transport.dtls import SctpParameters, SecurePeer
 from rtcserver.transport.ice import Credentials, IceAgent, IceRegistry, Path
@@ -39,6 +39,7 @@ VANISHED_NS = 15_000_000_000
 """A peer whose last authenticated check is this old is closed. Browsers check every 2.5 s."""
 RETRY_AFTER_S = 5
 _LOG_NS = 1_000_000_000
+_MACHINE_NS = 3_000_000_000
 _DROPS = (
     "udp_empty",
     "udp_oversized",
@@ -259,6 +260,8 @@ class MediaEndpoint:
         self._resolver = Resolver()
         self._timer: asyncio.TimerHandle | None = None
         self._port: UdpPort | None = None
+        self._machine_addresses: list[IpAddress] = []
+        self._machine_ns = 0
         self._logged_ns = 0
         self._logged_drops = 0
 
@@ -288,11 +291,18 @@ class MediaEndpoint:
         return choose(
             signaling=signaling,
             public=public,
-            machine=usable(machine_addresses(), bridges=self.config.bridges),
+            machine=self._machine(now),
             media_port=self.port.port,
             public_media_port=self.config.public_media_port,
             families=frozenset(6 if s.family == socket.AF_INET6 else 4 for s in self.port.sockets),
         )
+
+    def _machine(self, now_ns: int) -> list[IpAddress]:
+        """This machine's addresses, read again after a few seconds: they change, but not with every join."""
+        if self._machine_ns == 0 or now_ns - self._machine_ns > _MACHINE_NS:
+            self._machine_addresses = usable(machine_addresses(), bridges=self.config.bridges)
+            self._machine_ns = now_ns
+        return self._machine_addresses
 
     def create_peer(
         self,

@@ -158,7 +158,7 @@ def _value(sdp: str, name: str) -> str:
 async def make_answer(offer: str, peer: TransportPeer, endpoint: MediaEndpoint) -> str:
     """The least answer that aiortc takes."""
     mids = re.findall(r"a=mid:(.*?)\r\n", offer)
-    candidates = await endpoint.candidates("127.0.0.1")
+    candidates = await endpoint.candidates(endpoint.config.host or "127.0.0.1")
     transport = [
         "c=IN IP4 0.0.0.0",
         f"a=ice-ufrag:{peer.local_ufrag}",

@@ -60,6 +60,28 @@ async def test_a_stock_client_connects_and_hears_what_our_keys_protect() -> None
         await client.close()
 
 
+async def test_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aioice.ice.get_host_addresses", lambda use_ipv4, use_ipv6: ["::1"])
+    async with running(host="::1") as endpoint:
+        client = StockClient()
+        await client.join(endpoint)
+        assert client.server.address is not None
+        assert (client.server.address.local, client.server.address.host) == ("::1", "::1")
+        assert await client.echo("six") == "six"
+        await client.close()
+
+
+async def test_both_families_on_one_port() -> None:
+    async with running(host="") as endpoint:
+        client = StockClient()
+        await client.join(endpoint)
+        assert client.server.address is not None
+        assert client.server.address.local == "127.0.0.1"
+        assert len(endpoint.send_sockets()) == 2
+        assert await client.echo("four") == "four"
+        await client.close()
+
+
 @pytest.mark.parametrize(
     ("profile", "name"),
     [
