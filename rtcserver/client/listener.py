@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import av
 import numpy as np
@@ -38,12 +38,23 @@ _AUDIO_BEHIND_S = 1.0
 """aiortc decodes four frames behind; this is how long the last ones are waited for."""
 
 
+class MediaPath(Protocol):
+    """Something between client and server that descriptions have to lead through, e.g. a relay in tests."""
+
+    def offer(self, sdp: str) -> str:
+        """The offer as the server shall see it."""
+
+    def answer(self, sdp: str) -> str:
+        """The answer as this peer shall see it."""
+
+
 class Listener:
     """``async with Listener(url) as ear:`` connects on entry, says goodbye on exit, both bounded in time.
 
     window_s: keep audio of the first so many seconds only. on_audio: called with each new stretch of
-    ``(frames, 2) int16`` at 48 kHz, holes already filled with silence. `packets` is the timeline of the first
-    SSRC, in order of arrival, the oldest dropped beyond `MAX_PACKETS`; `received` counts them all.
+    ``(frames, 2) int16`` at 48 kHz, holes already filled with silence. path: what descriptions lead through.
+    `packets` is the timeline of the first SSRC, in order of arrival, the oldest dropped beyond `MAX_PACKETS`;
+    `received` counts them all.
     """
 
     def __init__(
@@ -55,6 +66,7 @@ class Listener:
         keep_s: float = 30.0,
         on_audio: Callable[[Samples], None] | None = None,
         insecure: bool = False,
+        path: MediaPath | None = None,
     ) -> None:
         self.url = url
         self.packets: deque[Packet] = deque(maxlen=MAX_PACKETS)
@@ -64,6 +76,7 @@ class Listener:
         self._connect_timeout_s = connect_timeout_s
         self._on_audio = on_audio
         self._insecure = insecure
+        self._path = path
         self._meter = AudioMeter(keep_s)
         self._media = Unwrapper(32)
         self._media_now = -1
@@ -111,9 +124,13 @@ class Listener:
         self._receiver = _opus_only(pc.addTransceiver("audio", direction="recvonly"))
         self._tap = ReceiverTap(self._receiver, self._on_packet)
         await pc.setLocalDescription(await pc.createOffer())
-        self._session = await self._whep.offer(self.url, ask_for_stereo(pc.localDescription.sdp))
+        offer = ask_for_stereo(pc.localDescription.sdp)
+        if self._path is not None:
+            offer = self._path.offer(offer)
+        self._session = await self._whep.offer(self.url, offer)
+        answer = self._session.answer if self._path is None else self._path.answer(self._session.answer)
         try:
-            await pc.setRemoteDescription(RTCSessionDescription(self._session.answer, "answer"))
+            await pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         except Exception as error:
             # aiortc's SDP parser raises whatever its input makes it raise.
             raise ListenError(
@@ -236,13 +253,19 @@ async def listen(
     on_audio: Callable[[Samples], None] | None = None,
     on_progress: Callable[[float], None] | None = None,
     insecure: bool = False,
+    path: MediaPath | None = None,
 ) -> Report:
     """Listen to `seconds` of media time and report. Raises `ListenError` if there is no connection.
 
     on_progress: called about four times a second with the media seconds heard so far.
     """
     async with Listener(
-        url, window_s=seconds, connect_timeout_s=connect_timeout_s, on_audio=on_audio, insecure=insecure
+        url,
+        window_s=seconds,
+        connect_timeout_s=connect_timeout_s,
+        on_audio=on_audio,
+        insecure=insecure,
+        path=path,
     ) as ear:
         hearing = asyncio.ensure_future(ear.hear(seconds, stall_s=stall_s))
         try:

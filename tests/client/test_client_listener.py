@@ -46,7 +46,7 @@ async def test_losses_and_duplicates_are_counted_exactly() -> None:
     """What the network swallows, doubles and reorders is what the client counts, packet by packet."""
     how, count = Impairment(loss=0.05, duplicate=0.05, duplicate_ms=3, reorder=0.02), 300
     with UdpRelay(down=how, seed=11) as relay:
-        async with WhepServer(ToneTrack(last=count - 1), relay) as server, Listener(server.room) as ear:
+        async with WhepServer(ToneTrack(last=count - 1)) as server, Listener(server.room, path=relay) as ear:
             assert not await ear.hear(10.0, stall_s=1.0)
             report = ear.report()
         _, down = relay.counters()
@@ -119,9 +119,9 @@ async def test_wrong_rooms_and_hosts_are_connection_errors() -> None:
 
 async def test_a_media_path_that_stays_closed_is_a_connection_error() -> None:
     with UdpRelay(down=Impairment(loss=1), spare=()) as relay:
-        async with WhepServer(ToneTrack(), relay) as server:
+        async with WhepServer(ToneTrack()) as server:
             with pytest.raises(ListenError, match="is UDP let through"):
-                await listen(server.room, 0.5, connect_timeout_s=1.0)
+                await listen(server.room, 0.5, connect_timeout_s=1.0, path=relay)
             assert server.deleted == 1
 
 

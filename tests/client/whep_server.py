@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from fractions import Fraction
 from types import TracebackType
 from typing import Any, Self
@@ -79,14 +78,10 @@ class ToneTrack(MediaStreamTrack):
 
 
 class WhepServer:
-    """``async with WhepServer(track) as server: server.room``; counts offers and deletions.
+    """``async with WhepServer(track) as server: server.room``; counts offers and deletions."""
 
-    relay: host and port that stand in the answer instead of the server's own candidates.
-    """
-
-    def __init__(self, track: MediaStreamTrack | None, relay: Any = None) -> None:
+    def __init__(self, track: MediaStreamTrack | None) -> None:
         self.track = track
-        self.relay = relay
         self.offers: list[str] = []
         self.deleted = 0
         self.room = ""
@@ -119,9 +114,6 @@ class WhepServer:
     async def _post(self, request: web.Request) -> web.Response:
         offer = await request.text()
         self.offers.append(offer)
-        if self.relay is not None:
-            # Candidates that lead nowhere, or the server finds a way around the relay.
-            offer = re.sub(r"(a=candidate:\S+ 1 udp \d+) \S+ \d+", r"\1 127.0.0.1 9", offer)
         peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._peers.append(peer)
         if self.track is not None:
@@ -129,23 +121,9 @@ class WhepServer:
         await peer.setRemoteDescription(RTCSessionDescription(offer, "offer"))
         await peer.setLocalDescription(await peer.createAnswer())
         answer = peer.localDescription.sdp
-        if self.relay is not None:
-            answer = self._through_relay(answer)
         return web.Response(
             status=201, text=answer, content_type="application/sdp", headers={"Location": "/session/1"}
         )
-
-    def _through_relay(self, answer: str) -> str:
-        """Leave one IPv4 candidate, route the relay to it, and put the relay's address in its place."""
-        pattern = r"a=candidate:\S+ 1 udp \d+ (\d+\.\d+\.\d+\.\d+) (\d+) typ host"
-        own = re.search(pattern, answer)
-        assert own is not None
-        self.relay.route((own[1], int(own[2])))
-        host, port = self.relay.address
-        line = own[0].replace(f" {own[1]} {own[2]} ", f" {host} {port} ")
-        kept = [each for each in answer.split("\r\n") if not each.startswith("a=candidate:")]
-        place = kept.index("a=end-of-candidates") if "a=end-of-candidates" in kept else len(kept) - 1
-        return "\r\n".join([*kept[:place], line, *kept[place:]])
 
     async def _delete(self, request: web.Request) -> web.Response:
         self.deleted += 1

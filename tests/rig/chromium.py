@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from playwright.async_api import Browser, Page, Playwright, async_playwright
+from playwright.async_api import Browser, Page, Playwright, Route, async_playwright
 
 from rtcserver.client.measure import Side, side
 from tests.rig.process import program
+from tests.rig.relay import UdpRelay
 
 FLAGS = (
     "--headless",
@@ -147,13 +149,28 @@ class Chromium:
         if self._playwright is not None:
             await self._playwright.stop()
 
-    async def open(self, url: str) -> Page:
-        """A page in a fresh profile, loaded. Content security policies do not bind the recorder."""
+    async def open(self, url: str, relay: UdpRelay | None = None) -> Page:
+        """A page in a fresh profile, loaded. Content security policies do not bind the recorder.
+
+        relay: the page's media goes through it; its WHEP exchange is rewritten on the way.
+        """
         assert self._browser is not None
         context = await self._browser.new_context(bypass_csp=True, ignore_https_errors=True)
+        if relay is not None:
+            await context.route("**/whep", partial(_through, relay))
         page = await context.new_page()
         await page.goto(url)
         return page
+
+
+async def _through(relay: UdpRelay, route: Route) -> None:
+    offer = route.request.post_data
+    if route.request.method != "POST" or offer is None:
+        await route.continue_()
+        return
+    response = await route.fetch(post_data=relay.offer(offer))
+    body = await response.text()
+    await route.fulfill(response=response, body=relay.answer(body) if response.status == 201 else body)
 
 
 async def hear(page: Page, seconds: float, selector: str = "#audio") -> Heard:

@@ -41,6 +41,14 @@ def wait_until(ready: Callable[[], bool], what: str, timeout_s: float = 10.0, po
         time.sleep(poll_s)
 
 
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended; one that nobody reaped counts as ended."""
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
 @functools.cache
 def may_run_as_hardware() -> bool:
     """Whether this user may start SCHED_FIFO processes; the rig is as good as the machine's load if not."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import json
+import re
 import select
 import socket
 import subprocess
@@ -67,6 +68,25 @@ class UdpRelay(RigProcess):
     def route(self, upstream: tuple[str, int]) -> None:
         """Send new clients' datagrams to this address; those who are known keep theirs."""
         self._ask({"upstream": upstream})
+
+    def offer(self, sdp: str) -> str:
+        """An offer whose candidates lead nowhere, so that no server finds a way around the relay."""
+        return re.sub(r"(?m)^(a=candidate:\S+ \d+ udp \d+) \S+ \d+", r"\1 127.0.0.1 9", sdp)
+
+    def answer(self, sdp: str) -> str:
+        """An answer with the relay as its only candidate; the relay is routed to the server's first one.
+
+        For a server that does not know the relay. Raises `RigError` if no candidate is an IPv4 address.
+        """
+        found = re.search(r"(?m)^a=candidate:\S+ 1 udp \d+ (\d+\.\d+\.\d+\.\d+) (\d+) typ host", sdp)
+        if found is None:
+            raise RigError(f"no IPv4 host candidate in the answer:\n{sdp}")
+        self.route((found[1], int(found[2])))
+        host, port = self.address
+        line = found[0].replace(f" {found[1]} {found[2]} ", f" {host} {port} ")
+        lines = [line if text == found[0] else text for text in sdp.splitlines()]
+        kept = [text for text in lines if text == line or not text.startswith("a=candidate:")]
+        return "\r\n".join(kept) + "\r\n"
 
     def impair(self, *, up: Impairment | None = None, down: Impairment | None = None) -> None:
         """Change a direction for all clients at once. Numbers go on, so the rest stays reproducible."""

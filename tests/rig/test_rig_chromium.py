@@ -9,6 +9,19 @@ import pytest
 from tests.client.whep_server import ToneTrack, WhepServer
 from tests.peer.tones import LEFT_HZ, RIGHT_HZ
 from tests.rig.chromium import Chromium, hear
+from tests.rig.impair import Impairment
+from tests.rig.relay import UdpRelay
+
+
+async def test_a_page_listens_through_the_relay() -> None:
+    """Its sound comes that way and no other: the relay carries what it plays."""
+    with UdpRelay(down=Impairment(loss=0.25)) as relay:
+        async with WhepServer(ToneTrack()) as server, Chromium() as browser:
+            page = await browser.open(server.room, relay)
+            await page.wait_for_function("document.querySelector('#audio').currentTime > 1.5")
+        _, down = relay.counters()
+    assert down.received > 100
+    assert 0.1 < down.lost / down.received < 0.4
 
 
 async def test_a_page_hears_both_sides_and_when() -> None:
