@@ -1,4 +1,8 @@
-"""PacketHub: reads one room's feed in the server process and hands each packet to all its tracks."""
+"""PacketHub: reads one room's feed in the server process and hands each packet to all its tracks.
+
+While the instrument delivers nothing, the hub goes on with encoded silence (`Continuity`), so that
+the listeners' timeline never stops.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,15 @@ import select
 import socket
 from collections.abc import Callable
 
+from rtcserver.clock import NS, monotonic_ns
+from rtcserver.encode.continuity import Continuity
 from rtcserver.encode.packet import MAX_RECORD, EncodedPacket
+from rtcserver.encode.timeline import Anchor
 from rtcserver.errors import ProcessError
 from rtcserver.peer.track import DEFAULT_QUEUE_PACKETS, MontageTrack
 
+IDLE_NS = NS // 20
+"""How often to look whether silence is due while the timeline has not begun."""
 _RECORDS_A_TURN = 64
 """Most records read before the event loop gets its turn again."""
 
@@ -26,10 +35,20 @@ class PacketHub:
     `on_end` is called. A silent instrument is no end; its silence arrives encoded. Loop-bound.
     """
 
-    def __init__(self, feed: socket.socket, *, on_end: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        feed: socket.socket,
+        *,
+        frame_samples: int = 480,
+        origin: Anchor | None = None,
+        on_end: Callable[[], None] | None = None,
+    ) -> None:
         self._feed = feed
         self._feed.setblocking(False)
         self._on_end = on_end
+        self._continuity = Continuity(frame_samples)
+        self._origin = origin
+        self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tracks: set[MontageTrack] = set()
         self._dropped_by_gone = 0
@@ -50,6 +69,9 @@ class PacketHub:
         if self._loop is None and not self.ended:
             self._loop = asyncio.get_running_loop()
             self._loop.add_reader(self._feed.fileno(), self._on_readable)
+            if self._origin is not None:
+                self._continuity.start(self._origin.media_time, self._origin.at_ns)
+            self._arm()
 
     def subscribe(self, *, queue_packets: int = DEFAULT_QUEUE_PACKETS) -> MontageTrack:
         """A new track that gets every packet from now on until it stops.
@@ -79,6 +101,8 @@ class PacketHub:
             "malformed": self.malformed,
             "gaps": self.gaps,
             "dropped": self.dropped,
+            "silent": self._continuity.silent,
+            "stale": self._continuity.stale,
             "subscribers": self.subscribers,
         }
 
@@ -89,6 +113,8 @@ class PacketHub:
         self.ended = True
         if self._loop is not None:
             self._loop.remove_reader(self._feed.fileno())
+        if self._timer is not None:
+            self._timer.cancel()
         self._feed.close()
         for track in tuple(self._tracks):
             track.stop()
@@ -118,12 +144,28 @@ class PacketHub:
             log.debug("Feed record dropped: %s", error)
             return
         self.packets += 1
-        if self._next_media_time is not None and packet.media_time != self._next_media_time:
-            self.gaps += 1
-        self._next_media_time = packet.media_time + packet.duration
-        self.last = packet
-        for track in tuple(self._tracks):
-            track.push(packet)
+        self._emit(self._continuity.push(packet, monotonic_ns()))
+
+    def _emit(self, packets: list[EncodedPacket]) -> None:
+        for packet in packets:
+            if self._next_media_time is not None and packet.media_time != self._next_media_time:
+                self.gaps += 1
+            self._next_media_time = packet.media_time + packet.duration
+            self.last = packet
+            for track in tuple(self._tracks):
+                track.push(packet)
+
+    def _arm(self) -> None:
+        """Wake up when silence would be due. Packets that arrive meanwhile only move the due time."""
+        due = self._continuity.due_ns()
+        if self._loop is None or self.ended:
+            return
+        wait_ns = IDLE_NS if due is None else max(due - monotonic_ns(), 0)
+        self._timer = self._loop.call_later(wait_ns / NS, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._emit(self._continuity.poll(monotonic_ns()))
+        self._arm()
 
     def _hung_up(self) -> bool:
         """A SEQPACKET socket reads b"" both for an empty record and at its end; poll tells which."""

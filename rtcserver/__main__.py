@@ -1,0 +1,52 @@
+"""``python -m rtcserver COMMAND``: the command line; the only place that reads the environment."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from rtcserver import __version__
+from rtcserver.errors import RtcServerError
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands with their arguments."""
+    from rtcserver import cli_config, devices_cli
+    from rtcserver.client import cli as client_cli
+
+    parser = argparse.ArgumentParser(
+        prog="rtcserver", description="A WebRTC media server that streams a live instrument to browsers."
+    )
+    parser.add_argument("--version", action="version", version=f"rtcserver {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    cli_config.add_arguments(commands.add_parser("serve", help="run the server"))
+    devices_cli.add_arguments(commands.add_parser("devices", help="list what can be captured"))
+    client_cli.add_arguments(commands.add_parser("client", help="listen without a browser and measure"))
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command and return its exit code; 2 for what the user can mend, in one message."""
+    args = build_parser().parse_args(argv)
+    try:
+        if args.command == "serve":
+            from rtcserver import cli_config, serve
+
+            return serve.run(cli_config.configuration(args, os.environ))
+        if args.command == "devices":
+            from rtcserver import devices_cli
+
+            return devices_cli.run(args)
+        from rtcserver.client import cli as client_cli
+
+        return client_cli.run(args)
+    except RtcServerError as error:
+        print(f"rtcserver: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""``python -m rtcserver serve``: builds the server from its configuration and runs it until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+
+from rtcserver.config import ServerConfig
+from rtcserver.peer.base import PeerBackend
+from rtcserver.peer.hub import PacketHub
+from rtcserver.peer.stock import StockBackend
+from rtcserver.rooms import Rooms
+from signaling.app import create_app
+from signaling.limits import Limits
+from signaling.serve import HttpServer
+
+log = logging.getLogger(__name__)
+
+
+class Server:
+    """All objects of the server process. `start`, then `close`."""
+
+    def __init__(self, config: ServerConfig) -> None:
+        self.config = config
+        self.limits = Limits(max_sessions=config.max_listeners)
+        self.rooms = Rooms(config, lambda room: len(self.backend.sessions(room)))
+        self.hubs: dict[str, PacketHub] = {}
+        self.backend: PeerBackend = self._stock_backend()
+        self.http = HttpServer(create_app(self.rooms, self.backend, self.limits), self.limits)
+        self.port = config.port
+
+    async def start(self) -> None:
+        """Listen first, so that a taken port ends the server before a device is touched."""
+        self.port = await self.http.start(self.config.host, self.config.port)
+        for room in self.rooms.all():
+            await room.instrument.start()
+            hub = PacketHub(
+                room.instrument.subscribe(),
+                frame_samples=room.config.instrument.frame_samples,
+                origin=room.instrument.origin,
+            )
+            hub.start()
+            self.hubs[room.name] = hub
+        await self.backend.start()
+
+    async def close(self) -> None:
+        """End everything, each part bounded in time."""
+        await self.http.close()
+        await self.backend.close()
+        for hub in self.hubs.values():
+            hub.close()
+        await asyncio.gather(*(room.instrument.close() for room in self.rooms.all()))
+
+    def _stock_backend(self) -> StockBackend:
+        return StockBackend(
+            lambda room: self.hubs[room].subscribe(),
+            frame_ms=lambda room: self.rooms[room].config.instrument.frame_ms,
+        )
+
+
+async def serve(config: ServerConfig) -> None:
+    """Run until SIGINT or SIGTERM. Raises ConfigError if the port cannot be had."""
+    server = Server(config)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        await server.start()
+        announce(server)
+        await stop.wait()
+    finally:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(server.close(), 15)
+
+
+def announce(server: Server) -> None:
+    """Print where to listen: the line that a new user needs."""
+    host = server.config.public_host or server.config.host or "localhost"
+    names = server.rooms.names()
+    for name in names:
+        print(f"Listen at  http://{host}:{server.port}/r/{name}", flush=True)
+    if not server.config.host and not server.config.public_host:
+        print(f"From other machines:  http://{socket.gethostname()}:{server.port}/", flush=True)
+
+
+def run(config: ServerConfig) -> int:
+    """Entry point of the command."""
+    logging.basicConfig(
+        level=config.log_level.upper(),
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    for noisy in ("aioice", "aiortc"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    asyncio.run(serve(config))
+    return 0
