@@ -16,7 +16,7 @@ from typing import Protocol
 from aiortc import RTCDataChannel
 
 from rtcserver.broadcast.address import Address
-from rtcserver.broadcast.listener import ListenerSpec
+from rtcserver.broadcast.listener import ListenerCounters, ListenerSpec
 from rtcserver.broadcast.srtp import MAX_FIRST_SEQUENCE, Profile
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.errors import PeerError
@@ -28,7 +28,8 @@ from rtcserver.peer.state import Answered, Closed, Connected, Event, Moved, Rest
 from rtcserver.transport.aiortc_internals import SrtpKeys
 from rtcserver.transport.candidates import Candidate
 from rtcserver.transport.dtls import SctpParameters
-from rtcserver.transport.endpoint import MediaAddress, MediaEndpoint, TransportPeer
+from rtcserver.transport.endpoint import MediaEndpoint
+from rtcserver.transport.peer import MediaAddress, TransportPeer
 from rtcserver.transport.rtcp import Nack, Report, RtcpPacket
 
 _logger = logging.getLogger(__name__)
@@ -123,7 +124,7 @@ class OnePortSession:
         self._advance(Closed(reason))
         self.close_reason = reason
         if playing:
-            # The BYE goes first: after close_notify a browser no longer listens.
+            # Asked for first, as a client that got close_notify has no use for a BYE.
             self._backend.broadcast.remove(self.listener_id)
         if self._peer is not None:
             self._peer.close()
@@ -233,10 +234,11 @@ class OnePortBackend:
         self._frame_ms = frame_ms
         self._max_listeners = max_listeners
         self._sessions: dict[str, OnePortSession] = {}
+        self._by_listener: dict[int, OnePortSession] = {}
         self._next_listener = 1
 
     async def start(self) -> None:
-        """Open the port. Raises ConfigError if it is taken."""
+        """Open the port, if `MediaEndpoint.start` has not been called. Raises ConfigError if it is taken."""
         await self.endpoint.start()
 
     async def open(self, room: str, offer: str, request: PeerRequest) -> PeerSession:
@@ -246,6 +248,8 @@ class OnePortBackend:
             raise PeerError(
                 422, "ice_lite", "The offer is ICE-lite, and so is this server: neither would begin."
             )
+        if not self.endpoint.started:
+            raise PeerError(503, "starting", "The server is still starting.", retry_after_s=1)
         candidates = await self.endpoint.candidates(request.http_host)
         if len(self._sessions) >= self._max_listeners:
             self.counters["refused_full"] += 1
@@ -261,6 +265,7 @@ class OnePortBackend:
         self._next_listener += 1
         session.begin(peer, candidates, self._frame_ms(room))
         self._sessions[session.id] = session
+        self._by_listener[session.listener_id] = session
         self.counters["opened"] += 1
         return session
 
@@ -282,6 +287,23 @@ class OnePortBackend:
             "datagrams": dict(self.endpoint.counters),
         }
 
+    def on_refused(self, listener_id: int, reason: str) -> None:
+        """The broadcast process did not take a listener: it would hear nothing, so it is ended."""
+        self.counters["refused_by_broadcast"] += 1
+        session = self._by_listener.get(listener_id)
+        if session is not None:
+            _logger.warning("the broadcast process refused a listener: %s", reason)
+            session.end("refused")
+
+    def on_listener_stats(self, rows: Iterable[ListenerCounters]) -> None:
+        """What the broadcast process counted for some listeners, for `OnePortSession.info`."""
+        for row in rows:
+            session = self._by_listener.get(row.listener_id)
+            if session is not None:
+                session.counters["packets"] = row.packets
+                session.counters["retransmits"] = row.retransmits
+                session.counters["dropped"] = row.dropped + row.errors
+
     def broadcast_lost(self) -> None:
         """The broadcast process ended: its keys are gone with it, so every listener must reconnect."""
         for session in tuple(self._sessions.values()):
@@ -296,6 +318,7 @@ class OnePortBackend:
     def forget(self, session: OnePortSession) -> None:
         """For a session that ends."""
         self._sessions.pop(session.id, None)
+        self._by_listener.pop(session.listener_id, None)
         self.counters[f"ended_{session.close_reason.replace('-', '_')}"] += 1
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from rtcserver.transport.endpoint import MediaAddress
+from rtcserver.transport.peer import MediaAddress
 
 
 class State(Enum):

@@ -13,17 +13,17 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import pylibsrtp
+from aiortc import RTCDataChannel
 
 from rtcserver.transport.aiortc_internals import (
     IceSide,
-    RTCDataChannel,
-    SctpAssociation,
     SharedCertificate,
     SrtpKeys,
     SteppedDtls,
     is_bare_alert,
     remote_parameters,
 )
+from rtcserver.transport.aiortc_sctp import SctpAssociation
 from rtcserver.transport.rtcp import RtcpError, RtcpPacket, parse_compound
 
 MAX_RTCP_SOURCES = 8

@@ -20,16 +20,15 @@ import socket
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
 from rtcserver.clock import monotonic_ns
 from rtcserver.errors import PeerError
-from rtcserver.transport.aiortc_internals import RTCDataChannel, SharedCertificate, SrtpKeys
+from rtcserver.transport.aiortc_internals import SharedCertificate
 from rtcserver.transport.candidates import Candidate, IpAddress, Resolver, choose, machine_addresses, usable
 from rtcserver.transport.demux import Kind, classify
-from rtcserver.transport.dtls import SctpParameters, SecurePeer
-from rtcserver.transport.ice import Credentials, IceAgent, IceRegistry, Path
-from rtcserver.transport.rtcp import RtcpPacket
+from rtcserver.transport.dtls import SctpParameters
+from rtcserver.transport.ice import IceAgent, IceRegistry, Path
+from rtcserver.transport.peer import PeerListener, TransportPeer
 from rtcserver.transport.udp import UdpPort, open_sockets
 
 TICK_S = 0.25
@@ -83,163 +82,6 @@ class EndpointConfig:
     vanished_ns: int = VANISHED_NS
 
 
-@dataclass(frozen=True, slots=True)
-class MediaAddress:
-    """Where a peer's media goes.
-
-    socket: index into `MediaEndpoint.send_sockets`. local: the address to leave from, or None to let the
-    kernel choose. host, port, scope_id: the destination.
-    """
-
-    socket: int
-    local: str | None
-    host: str
-    port: int
-    scope_id: int = 0
-
-
-class PeerListener(Protocol):
-    """What the owner of a `TransportPeer` is told, on the event loop, from within the datagram's handling."""
-
-    def on_connected(self, address: MediaAddress, keys: SrtpKeys) -> None:
-        """DTLS is complete and a pair is nominated. Once."""
-
-    def on_address_changed(self, address: MediaAddress) -> None:
-        """Another pair was nominated."""
-
-    def on_rtcp(self, packets: list[RtcpPacket]) -> None:
-        """Authenticated RTCP from the peer."""
-
-    def on_datachannel(self, channel: RTCDataChannel) -> None:
-        """The peer opened a data channel."""
-
-    def on_closed(self, reason: str) -> None:
-        """The peer is gone, not by `close`: no-ice, no-dtls, vanished, bye, dtls, sctp or error. Once."""
-
-
-class TransportPeer:
-    """One peer on the port. Made by `MediaEndpoint.create_peer`."""
-
-    def __init__(
-        self,
-        endpoint: MediaEndpoint,
-        remote_ufrag: str,
-        fingerprints: list[tuple[str, str]],
-        sctp: SctpParameters | None,
-        source: str,
-        listener: PeerListener,
-        now_ns: int,
-    ) -> None:
-        self._endpoint = endpoint
-        self._listener = listener
-        self.source = source
-        self.created_ns = now_ns
-        self.connected = False
-        self.closed = False
-        self.agent: IceAgent = endpoint.registry.create(remote_ufrag, self, now_ns)
-        self.secure = SecurePeer(
-            endpoint.certificate, fingerprints, sctp, self._send, self, endpoint.counters
-        )
-        self._dtls_path: Path | None = None
-
-    @property
-    def local_ufrag(self) -> str:
-        """For the answer; of the newest generation."""
-        return (self.agent.pending or self.agent.current).ufrag
-
-    @property
-    def local_password(self) -> str:
-        """For the answer; of the newest generation."""
-        return (self.agent.pending or self.agent.current).password
-
-    @property
-    def address(self) -> MediaAddress | None:
-        """Where media goes now, or None before a pair is nominated."""
-        return None if self.agent.selected is None else media_address(self.agent.selected)
-
-    def restart_ice(self, remote_ufrag: str) -> Credentials:
-        """New local credentials (RFC 8445, section 2.4). Media stays where it is until they nominate."""
-        return self._endpoint.registry.restart(self.agent, remote_ufrag)
-
-    def close(self) -> None:
-        """End the peer: SCTP ABORT, close_notify, forget it. Idempotent; does not call `on_closed`."""
-        if self.closed:
-            return
-        self.closed = True
-        self.secure.close()
-        self._endpoint.forget(self)
-
-    # What the endpoint calls
-
-    def take(self, kind: Kind, data: bytes, path: Path) -> None:
-        """Handle a datagram from a path that this peer bound."""
-        if kind is Kind.DTLS:
-            self._dtls_path = path
-            self.secure.receive_dtls(data)
-        elif kind is Kind.RTCP:
-            packets = self.secure.receive_rtcp(data)
-            if packets and self.connected:
-                self._listener.on_rtcp(packets)
-        else:
-            self._endpoint.counters["rtp_received"] += 1
-
-    def moved(self) -> None:
-        """Another path was selected."""
-        if self.connected:
-            address = self.address
-            assert address is not None
-            self._listener.on_address_changed(address)
-        else:
-            self._maybe_connected()
-
-    def check_deadlines(self, now_ns: int, config: EndpointConfig) -> None:
-        """Close the peer if it never connected or has vanished; let DTLS retransmit."""
-        if self.connected:
-            if now_ns - self.agent.last_check_ns > config.vanished_ns:
-                self.end("vanished")
-                return
-        elif now_ns - self.created_ns > config.half_open_ns:
-            self.end("no-dtls" if self.agent.bound else "no-ice")
-            return
-        self.secure.tick()
-
-    def end(self, reason: str) -> None:
-        """Close and tell the listener why."""
-        if self.closed:
-            return
-        self._endpoint.counters[f"closed_{reason.replace('-', '_')}"] += 1
-        self.close()
-        self._listener.on_closed(reason)
-
-    # SecureEvents
-
-    def on_keys(self, keys: SrtpKeys) -> None:
-        """The handshake is complete."""
-        self._maybe_connected()
-
-    def on_datachannel(self, channel: RTCDataChannel) -> None:
-        """Hand the channel on."""
-        self._listener.on_datachannel(channel)
-
-    def on_secure_closed(self, reason: str) -> None:
-        """DTLS or SCTP ended."""
-        self.end(reason)
-
-    def _maybe_connected(self) -> None:
-        address, keys = self.address, self.secure.keys
-        if self.connected or self.closed or address is None or keys is None:
-            return
-        self.connected = True
-        self._endpoint.settled(self)
-        self._listener.on_connected(address, keys)
-
-    def _send(self, data: bytes) -> None:
-        """DTLS goes to the nominated pair, and before there is one, back to where it came from."""
-        path = self.agent.selected or self._dtls_path
-        if path is not None:
-            self._endpoint.port.send(data, path)
-
-
 class MediaEndpoint:
     """The one port. Use: `start`, `create_peer` for each offer, `close`.
 
@@ -271,10 +113,19 @@ class MediaEndpoint:
         assert self._port is not None, "start() comes first"
         return self._port
 
-    async def start(self) -> None:
-        """Open the port and read from it. Raises ConfigError if it is taken."""
+    @property
+    def started(self) -> bool:
+        """Whether the port is open."""
+        return self._port is not None
+
+    async def start(self, port: int | None = None) -> None:
+        """Open the port (by default the configured one) and read from it. Idempotent.
+
+        Raises ConfigError if it is taken.
+        """
         if self._port is None:
-            self._port = UdpPort(open_sockets(self.config.host, self.config.port), self.counters)
+            number = self.config.port if port is None else port
+            self._port = UdpPort(open_sockets(self.config.host, number), self.counters)
             self._port.start(self.receive)
             self._arm()
 
@@ -359,6 +210,10 @@ class MediaEndpoint:
             return
         self._guarded(agent, kind, data, path)
 
+    def send(self, data: bytes, path: Path) -> bool:
+        """Send a datagram along a path. False if the kernel did not take it; counted."""
+        return self.port.send(data, path)
+
     def forget(self, peer: TransportPeer) -> None:
         """For `TransportPeer.close`."""
         self.settled(peer)
@@ -412,7 +267,7 @@ class MediaEndpoint:
         now = monotonic_ns()
         for peer in list(self.peers):
             try:
-                peer.check_deadlines(now, self.config)
+                peer.check_deadlines(now, self.config.half_open_ns, self.config.vanished_ns)
             except Exception:
                 self._contain(peer)
         self._log_drops(now)
@@ -440,14 +295,3 @@ class MediaEndpoint:
     @staticmethod
     def _busy(sentence: str) -> PeerError:
         return PeerError(503, "busy", f"{sentence} Try again in a few seconds.", retry_after_s=RETRY_AFTER_S)
-
-
-def media_address(path: Path) -> MediaAddress:
-    """A path as the broadcast process wants it: text addresses."""
-    local: str | None = None
-    if len(path.local) == 4:
-        local = socket.inet_ntop(socket.AF_INET, path.local)
-    elif len(path.local) == 16:
-        local = socket.inet_ntop(socket.AF_INET6, path.local)
-    scope = path.remote[3] if len(path.remote) == 4 else 0
-    return MediaAddress(path.socket, local, path.remote[0].partition("%")[0], path.remote[1], scope)

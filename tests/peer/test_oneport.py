@@ -6,6 +6,7 @@ import asyncio
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -306,6 +307,33 @@ async def test_losing_the_broadcast_process_ends_everybody() -> None:
         await until(lambda: listener.dtls.state == "closed")
         assert server.backend.counters["ended_broadcast_lost"] == 1
         await listener.close()
+
+
+async def test_what_the_broadcast_process_says_of_a_listener() -> None:
+    async with serving() as server:
+        listener = Listener()
+        session = await listener.join(server)
+        server.play(3)
+        counters = server.engine.counters(session.listener_id)
+        assert counters is not None
+        server.backend.on_listener_stats([counters, replace(counters, listener_id=999)])
+        assert session.info().counters["packets"] == 3
+        server.backend.on_refused(999, "unknown")
+        server.backend.on_refused(session.listener_id, "the key has been used")
+        assert session.state is State.CLOSED
+        assert session.close_reason == "refused"
+        await listener.close()
+
+
+async def test_before_the_port_is_open_nobody_is_answered() -> None:
+    server = Server()
+    with pytest.raises(PeerError) as early:
+        await server.backend.open("main", small(), REQUEST)
+    assert early.value.status == 503
+    await server.endpoint.start(0)
+    await server.backend.start()
+    await server.backend.open("main", small(), REQUEST)
+    await server.backend.close()
 
 
 async def test_health_counts() -> None:

@@ -20,7 +20,7 @@ from rtcserver.peer.state import (
     advance,
     diagram,
 )
-from rtcserver.transport.endpoint import MediaAddress
+from rtcserver.transport.peer import MediaAddress
 
 ADDRESS = MediaAddress(0, "127.0.0.1", "127.0.0.1", 5000)
 EVENTS: list[Event] = [Answered(), Connected(ADDRESS), Moved(ADDRESS), RestartAsked(), Closed("bye")]

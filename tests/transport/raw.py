@@ -17,7 +17,8 @@ from OpenSSL import SSL
 
 from rtcserver.transport import stun
 from rtcserver.transport.dtls import SctpParameters
-from rtcserver.transport.endpoint import MediaEndpoint, TransportPeer
+from rtcserver.transport.endpoint import MediaEndpoint
+from rtcserver.transport.peer import TransportPeer
 from tests.transport.stock import WAIT_S, Recorder
 
 UFRAG = "rawU"

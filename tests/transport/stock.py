@@ -20,7 +20,8 @@ from aiortc import (
 
 from rtcserver.transport.aiortc_internals import SrtpKeys
 from rtcserver.transport.dtls import SctpParameters
-from rtcserver.transport.endpoint import EndpointConfig, MediaAddress, MediaEndpoint, TransportPeer
+from rtcserver.transport.endpoint import EndpointConfig, MediaEndpoint
+from rtcserver.transport.peer import MediaAddress, TransportPeer
 from rtcserver.transport.rtcp import RtcpPacket
 
 WAIT_S = 10

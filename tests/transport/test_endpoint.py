@@ -18,7 +18,8 @@ from aiortc.rtcdtlstransport import (
 
 from rtcserver.errors import ConfigError, PeerError
 from rtcserver.transport import stun
-from rtcserver.transport.endpoint import EndpointConfig, MediaEndpoint, TransportPeer
+from rtcserver.transport.endpoint import EndpointConfig, MediaEndpoint
+from rtcserver.transport.peer import TransportPeer
 from rtcserver.transport.rtcp import Nack, Report
 from tests.transport.stock import (
     SSRC,

@@ -9,7 +9,7 @@ import pytest
 from aiortc import rtcsctptransport as sctp
 from OpenSSL import SSL
 
-from rtcserver.transport.aiortc_internals import SctpAssociation, SteppedTooFarError, run_now
+from rtcserver.transport.aiortc_sctp import SctpAssociation, SteppedTooFarError, run_now
 from tests.transport.raw import RawClient
 from tests.transport.stock import WAIT_S, running, until
 

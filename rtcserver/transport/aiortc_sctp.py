@@ -1,0 +1,183 @@
+"""aiortc's SCTP association, stepped and bounded; the other module that uses aiortc's private parts.
+
+See `aiortc_internals` for what stepping means and for the pin.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Coroutine
+from typing import Any
+
+from aiortc import rtcsctptransport as sctp
+from aiortc.rtcdatachannel import RTCDataChannel
+
+from rtcserver.transport.aiortc_internals import SteppedDtls
+from rtcserver.transport.sctp_guard import check_packet
+
+
+class SteppedTooFarError(RuntimeError):
+    """An aiortc coroutine wanted to wait. Cannot happen with the pinned version; ends that peer."""
+
+
+def run_now(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run an aiortc coroutine that has nothing to wait for. Raises what it raises."""
+    try:
+        coroutine.send(None)
+    except StopIteration:
+        return
+    coroutine.close()
+    raise SteppedTooFarError(repr(coroutine))
+
+
+class SctpAssociation(sctp.RTCSctpTransport):
+    """aiortc's SCTP with limits. Never raises out of `receive`; `failed` says that the peer must go.
+
+    RECEIVE_WINDOW: bytes of unfinished messages, advertised and enforced.
+    MAX_PENDING: chunks kept out of order or unfinished. MAX_CHANNELS: open data channels.
+    MAX_BUFFERED, MAX_WAITING: bytes and messages waiting to be sent on all channels together; beyond,
+    messages are dropped and counted.
+    """
+
+    RECEIVE_WINDOW = 128 * 1024
+    MAX_PENDING = 256
+    MAX_CHANNELS = 16
+    MAX_BUFFERED = 256 * 1024
+    MAX_WAITING = 1024
+
+    def __init__(self, dtls: SteppedDtls, port: int, counters: Counter[str]) -> None:
+        super().__init__(dtls, port)
+        self._advertised_rwnd = self.RECEIVE_WINDOW
+        self._counters = counters
+        self.failed = False
+
+    def begin(self, remote_port: int, max_message_size: int) -> None:
+        """Send INIT; both sides do (RFC 8841, section 9.3)."""
+        run_now(self.start(sctp.RTCSctpCapabilities(maxMessageSize=max_message_size), remote_port))
+
+    def receive(self, packet: bytes) -> None:
+        """Handle one SCTP packet from DTLS."""
+        try:
+            check_packet(packet)
+            _, _, tag, chunks = sctp.parse_packet(packet)
+        except ValueError:
+            self._counters["sctp_malformed"] += 1
+            return
+        except Exception:
+            self._counters["sctp_parse_errors"] += 1
+            return
+        is_init = bool(chunks) and isinstance(chunks[0], sctp.InitChunk)
+        if tag != (0 if is_init else self._local_verification_tag):
+            self._counters["sctp_wrong_tag"] += 1
+            return
+        try:
+            run_now(self._take(chunks))
+        except Exception:
+            # The edge of what a peer can reach in aiortc: whatever it is, it ends this peer only.
+            self._counters["sctp_errors"] += 1
+            self.failed = True
+
+    def shut_down(self) -> None:
+        """Abort the association and stop its timers. Idempotent."""
+        try:
+            run_now(self.stop())
+        except Exception:
+            self._counters["sctp_errors"] += 1
+            self._set_state(self.State.CLOSED)
+        # A flush that is still scheduled must find nothing, or it would start a timer again.
+        self._data_channel_queue.clear()
+        self._outbound_queue.clear()
+        self._sent_queue.clear()
+        self._forward_tsn_chunk = None
+
+    @property
+    def established(self) -> bool:
+        """Whether data channels can be used."""
+        return self._association_state == self.State.ESTABLISHED
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that wait to be sent or acknowledged."""
+        queued = sum(len(item[2]) for item in self._data_channel_queue)
+        return queued + sum(len(c.user_data) for c in self._outbound_queue) + self._flight_size
+
+    async def _take(self, chunks: list[sctp.Chunk]) -> None:
+        for chunk in chunks:
+            if self._acceptable(chunk):
+                await self._receive_chunk(chunk)
+            else:
+                self._counters["sctp_refused"] += 1
+        if self._sack_needed:
+            await self._send_sack()
+
+    def _acceptable(self, chunk: sctp.Chunk) -> bool:
+        """Whether the association's state allows for the chunk."""
+        state = self._association_state
+        running = state in (self.State.ESTABLISHED, self.State.COOKIE_ECHOED)
+        if isinstance(chunk, sctp.DataChunk):
+            if not running or self._last_received_tsn is None:
+                return False
+            ahead: int = (chunk.tsn - self._last_received_tsn) & 0xFFFFFFFF
+            if ahead >= 0x80000000 or ahead == 0:
+                return True  # an old one: acknowledged again
+            return (
+                ahead <= self.MAX_PENDING
+                and len(chunk.user_data) <= self._advertised_rwnd
+                and sum(len(s.reassembly) for s in self._inbound_streams.values()) < self.MAX_PENDING
+            )
+        if isinstance(chunk, sctp.SackChunk):
+            unsent: int = (self._local_tsn - 1 - chunk.cumulative_tsn) & 0xFFFFFFFF
+            return running and unsent < 0x80000000
+        if isinstance(chunk, sctp.ForwardTsnChunk):
+            if not running or self._last_received_tsn is None:
+                return False
+            # Nobody skips more than a window of what it may have in flight.
+            skipped: int = (chunk.cumulative_tsn - self._last_received_tsn) & 0xFFFFFFFF
+            return skipped >= 0x80000000 or skipped <= 0x10000
+        if isinstance(chunk, sctp.InitChunk) and state == self.State.ESTABLISHED:
+            # A repeated INIT is answered while nothing has been received; a new one would reset the streams.
+            same_peer: bool = chunk.initiate_tag == self._remote_verification_tag
+            return same_peer and self._last_received_tsn == (chunk.initial_tsn - 1) & 0xFFFFFFFF
+        return True
+
+    async def _data_channel_receive(self, stream_id: int, pp_id: int, data: bytes) -> None:
+        if pp_id == sctp.WEBRTC_DCEP:
+            kind = data[0]
+            if kind == sctp.DATA_CHANNEL_OPEN:
+                full = len(self._data_channels) >= self.MAX_CHANNELS
+                if stream_id in self._data_channels or full or not _open_fits(data):
+                    self._counters["sctp_refused_channels"] += 1
+                    return
+            elif kind == sctp.DATA_CHANNEL_ACK and stream_id not in self._data_channels:
+                self._counters["sctp_refused"] += 1
+                return
+        elif pp_id == sctp.WEBRTC_STRING:
+            try:
+                data.decode("utf8")
+            except UnicodeDecodeError:
+                self._counters["sctp_bad_text"] += 1
+                return
+        await super()._data_channel_receive(stream_id, pp_id, data)
+
+    def _data_channel_send(self, channel: RTCDataChannel, data: bytes | str) -> None:
+        waiting = len(self._data_channel_queue) + len(self._outbound_queue)
+        if waiting >= self.MAX_WAITING or self.buffered + len(data) > self.MAX_BUFFERED:
+            self._counters["sctp_send_dropped"] += 1
+            return
+        super()._data_channel_send(channel, data)
+
+
+def _open_fits(data: bytes) -> bool:
+    """Whether a DATA_CHANNEL_OPEN holds its label and protocol as UTF-8 (RFC 8832, section 5.1)."""
+    if len(data) < 12:
+        return False
+    label = int.from_bytes(data[8:10], "big")
+    protocol = int.from_bytes(data[10:12], "big")
+    if label > 256 or protocol > 256 or len(data) < 12 + label + protocol:
+        return False
+    try:
+        data[12 : 12 + label].decode("utf8")
+        data[12 + label : 12 + label + protocol].decode("utf8")
+    except UnicodeDecodeError:
+        return False
+    return True

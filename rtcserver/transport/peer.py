@@ -1,0 +1,207 @@
+"""One peer on the port: its ICE agent and its secure side, and what its owner is told.
+
+Made by `MediaEndpoint.create_peer`. Loop-bound; nothing here waits.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections import Counter
+from dataclasses import dataclass
+from typing import Protocol
+
+from aiortc import RTCDataChannel
+
+from rtcserver.transport.aiortc_internals import SharedCertificate, SrtpKeys
+from rtcserver.transport.demux import Kind
+from rtcserver.transport.dtls import SctpParameters, SecurePeer
+from rtcserver.transport.ice import Credentials, IceAgent, IceRegistry, Path
+from rtcserver.transport.rtcp import RtcpPacket
+
+
+@dataclass(frozen=True, slots=True)
+class MediaAddress:
+    """Where a peer's media goes.
+
+    socket: index into `MediaEndpoint.send_sockets`. local: the address to leave from, or None to let the
+    kernel choose. host, port, scope_id: the destination.
+    """
+
+    socket: int
+    local: str | None
+    host: str
+    port: int
+    scope_id: int = 0
+
+
+class PeerListener(Protocol):
+    """What the owner of a `TransportPeer` is told, on the event loop, from within the datagram's handling."""
+
+    def on_connected(self, address: MediaAddress, keys: SrtpKeys) -> None:
+        """DTLS is complete and a pair is nominated. Once."""
+
+    def on_address_changed(self, address: MediaAddress) -> None:
+        """Another pair was nominated."""
+
+    def on_rtcp(self, packets: list[RtcpPacket]) -> None:
+        """Authenticated RTCP from the peer."""
+
+    def on_datachannel(self, channel: RTCDataChannel) -> None:
+        """The peer opened a data channel."""
+
+    def on_closed(self, reason: str) -> None:
+        """The peer is gone, not by `close`: no-ice, no-dtls, vanished, bye, dtls, sctp or error. Once."""
+
+
+class PeerOwner(Protocol):
+    """What a peer needs of the endpoint that made it."""
+
+    @property
+    def registry(self) -> IceRegistry: ...
+
+    @property
+    def certificate(self) -> SharedCertificate: ...
+
+    @property
+    def counters(self) -> Counter[str]: ...
+
+    def send(self, data: bytes, path: Path) -> bool:
+        """Send a datagram along a path."""
+
+    def settled(self, peer: TransportPeer) -> None:
+        """The peer is no longer half-open."""
+
+    def forget(self, peer: TransportPeer) -> None:
+        """The peer is closed."""
+
+
+class TransportPeer:
+    """One peer on the port. Made by `MediaEndpoint.create_peer`."""
+
+    def __init__(
+        self,
+        owner: PeerOwner,
+        remote_ufrag: str,
+        fingerprints: list[tuple[str, str]],
+        sctp: SctpParameters | None,
+        source: str,
+        listener: PeerListener,
+        now_ns: int,
+    ) -> None:
+        self._owner = owner
+        self._listener = listener
+        self.source = source
+        self.created_ns = now_ns
+        self.connected = False
+        self.closed = False
+        self.agent: IceAgent = owner.registry.create(remote_ufrag, self, now_ns)
+        self.secure = SecurePeer(owner.certificate, fingerprints, sctp, self._send, self, owner.counters)
+        self._dtls_path: Path | None = None
+
+    @property
+    def local_ufrag(self) -> str:
+        """For the answer; of the newest generation."""
+        return (self.agent.pending or self.agent.current).ufrag
+
+    @property
+    def local_password(self) -> str:
+        """For the answer; of the newest generation."""
+        return (self.agent.pending or self.agent.current).password
+
+    @property
+    def address(self) -> MediaAddress | None:
+        """Where media goes now, or None before a pair is nominated."""
+        return None if self.agent.selected is None else media_address(self.agent.selected)
+
+    def restart_ice(self, remote_ufrag: str) -> Credentials:
+        """New local credentials (RFC 8445, section 2.4). Media stays where it is until they nominate."""
+        return self._owner.registry.restart(self.agent, remote_ufrag)
+
+    def close(self) -> None:
+        """End the peer: SCTP ABORT, close_notify, forget it. Idempotent; does not call `on_closed`."""
+        if self.closed:
+            return
+        self.closed = True
+        self.secure.close()
+        self._owner.forget(self)
+
+    # What the endpoint calls
+
+    def take(self, kind: Kind, data: bytes, path: Path) -> None:
+        """Handle a datagram from a path that this peer bound."""
+        if kind is Kind.DTLS:
+            self._dtls_path = path
+            self.secure.receive_dtls(data)
+        elif kind is Kind.RTCP:
+            packets = self.secure.receive_rtcp(data)
+            if packets and self.connected:
+                self._listener.on_rtcp(packets)
+        else:
+            self._owner.counters["rtp_received"] += 1
+
+    def moved(self) -> None:
+        """Another path was selected."""
+        if self.connected:
+            address = self.address
+            assert address is not None
+            self._listener.on_address_changed(address)
+        else:
+            self._maybe_connected()
+
+    def check_deadlines(self, now_ns: int, half_open_ns: int, vanished_ns: int) -> None:
+        """Close the peer if it never connected or has vanished; let DTLS retransmit."""
+        if self.connected:
+            if now_ns - self.agent.last_check_ns > vanished_ns:
+                self.end("vanished")
+                return
+        elif now_ns - self.created_ns > half_open_ns:
+            self.end("no-dtls" if self.agent.bound else "no-ice")
+            return
+        self.secure.tick()
+
+    def end(self, reason: str) -> None:
+        """Close and tell the listener why."""
+        if self.closed:
+            return
+        self._owner.counters[f"closed_{reason.replace('-', '_')}"] += 1
+        self.close()
+        self._listener.on_closed(reason)
+
+    # SecureEvents
+
+    def on_keys(self, keys: SrtpKeys) -> None:
+        """The handshake is complete."""
+        self._maybe_connected()
+
+    def on_datachannel(self, channel: RTCDataChannel) -> None:
+        """Hand the channel on."""
+        self._listener.on_datachannel(channel)
+
+    def on_secure_closed(self, reason: str) -> None:
+        """DTLS or SCTP ended."""
+        self.end(reason)
+
+    def _maybe_connected(self) -> None:
+        address, keys = self.address, self.secure.keys
+        if self.connected or self.closed or address is None or keys is None:
+            return
+        self.connected = True
+        self._owner.settled(self)
+        self._listener.on_connected(address, keys)
+
+    def _send(self, data: bytes) -> None:
+        """DTLS goes to the nominated pair, and before there is one, back to where it came from."""
+        path = self.agent.selected or self._dtls_path
+        if path is not None:
+            self._owner.send(data, path)
+
+
+def media_address(path: Path) -> MediaAddress:
+    """A path as the broadcast process wants it: text addresses."""
+    local: str | None = None
+    if len(path.local) == 4:
+        local = socket.inet_ntop(socket.AF_INET, path.local)
+    elif len(path.local) == 16:
+        local = socket.inet_ntop(socket.AF_INET6, path.local)
+    scope = path.remote[3] if len(path.remote) == 4 else 0
+    return MediaAddress(path.socket, local, path.remote[0].partition("%")[0], path.remote[1], scope)
