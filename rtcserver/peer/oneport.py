@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import socket
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Protocol
@@ -18,6 +19,7 @@ from aiortc import RTCDataChannel
 from rtcserver.broadcast.address import Address
 from rtcserver.broadcast.listener import ListenerCounters, ListenerSpec
 from rtcserver.broadcast.srtp import MAX_FIRST_SEQUENCE, Profile
+from rtcserver.broadcast.supervisor import BroadcastSupervisor
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.errors import PeerError
 from rtcserver.peer.answer import AnswerStream, AnswerTransport, build_answer, build_restart_fragment
@@ -36,24 +38,40 @@ _logger = logging.getLogger(__name__)
 
 
 class Broadcast(Protocol):
-    """What this module needs of the broadcast process, or of a `BroadcastEngine` in this one.
+    """One broadcast process, as `rtcserver.broadcast.client.BroadcastClient` is. No call waits."""
 
-    The calls do not wait. They raise ValueError for what cannot be done safely.
-    """
-
-    def add(self, spec: ListenerSpec) -> None:
-        """Begin to send."""
+    def add_listener(self, spec: ListenerSpec) -> None:
+        """Begin to send. Raises ProcessError if the process is gone."""
 
     def set_address(
-        self, listener_id: int, destination: Address | None, source: str | None, fd_index: int = 0
-    ) -> object:
+        self, listener_id: int, destination: Address, source: str | None = None, fd_index: int = 0
+    ) -> None:
         """Send elsewhere."""
 
-    def remove(self, listener_id: int) -> object:
-        """Stop sending."""
+    def remove_listener(self, listener_id: int) -> None:
+        """Stop sending, with a BYE."""
 
-    def nack(self, listener_id: int, sequences: Iterable[int]) -> object:
+    def nack(self, listener_id: int, sequences: Iterable[int]) -> None:
         """Resend what a listener misses."""
+
+    def listener_stats(self, listener_id: int) -> ListenerCounters | None:
+        """The listener's counters, a few seconds old at most."""
+
+
+class BroadcastOwner(Protocol):
+    """What keeps the broadcast process running, as `BroadcastSupervisor` does."""
+
+    @property
+    def client(self) -> Broadcast | None:
+        """The running process, or None between two of them."""
+
+    async def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    def add_feed(
+        self, room: str, sock: socket.socket, frame_samples: int, anchor: Callable[[], tuple[int, int]]
+    ) -> None: ...
 
 
 class OnePortSession:
@@ -93,6 +111,12 @@ class OnePortSession:
 
     def info(self) -> SessionInfo:
         seconds = (monotonic_ns() - self._since_ns) / NS
+        broadcast = self._backend.broadcast
+        sent = None if broadcast is None else broadcast.listener_stats(self.listener_id)
+        if sent is not None:
+            self.counters["packets"] = sent.packets
+            self.counters["retransmits"] = sent.retransmits
+            self.counters["dropped"] = sent.dropped + sent.errors
         return SessionInfo(self.id, self.state.value, seconds, dict(self.counters))
 
     async def patch(self, sdpfrag: str) -> str | None:
@@ -123,9 +147,10 @@ class OnePortSession:
         playing = self.state in (State.PLAYING, State.RESTARTING)
         self._advance(Closed(reason))
         self.close_reason = reason
-        if playing:
+        broadcast = self._backend.broadcast
+        if playing and broadcast is not None:
             # Asked for first, as a client that got close_notify has no use for a BYE.
-            self._backend.broadcast.remove(self.listener_id)
+            broadcast.remove_listener(self.listener_id)
         if self._peer is not None:
             self._peer.close()
         self.channels.clear()
@@ -135,7 +160,11 @@ class OnePortSession:
 
     def on_connected(self, address: MediaAddress, keys: SrtpKeys) -> None:
         """DTLS is done: the broadcast process takes over what is sent."""
-        self._backend.broadcast.add(
+        broadcast = self._backend.broadcast
+        if broadcast is None:
+            self.end("broadcast-lost")
+            return
+        broadcast.add_listener(
             ListenerSpec(
                 listener_id=self.listener_id,
                 room=self.room,
@@ -158,20 +187,19 @@ class OnePortSession:
         """Another pair was nominated."""
         self._advance(Moved(address))
         self.counters["moves"] += 1
-        self._backend.broadcast.set_address(
-            self.listener_id,
-            Address(address.host, address.port, address.scope_id),
-            address.local,
-            address.socket,
-        )
+        broadcast = self._backend.broadcast
+        if broadcast is not None:
+            destination = Address(address.host, address.port, address.scope_id)
+            broadcast.set_address(self.listener_id, destination, address.local, address.socket)
 
     def on_rtcp(self, packets: list[RtcpPacket]) -> None:
         """Loss reports are kept for `info`, NACKs go to the broadcast process."""
         for packet in packets:
             if isinstance(packet, Nack):
-                if packet.media_ssrc == self.ssrc:
+                broadcast = self._backend.broadcast
+                if packet.media_ssrc == self.ssrc and broadcast is not None:
                     self.counters["nacked"] += len(packet.sequences)
-                    self._backend.broadcast.nack(self.listener_id, packet.sequences)
+                    broadcast.nack(self.listener_id, packet.sequences)
             elif isinstance(packet, Report):
                 for block in packet.blocks:
                     if block.ssrc == self.ssrc:
@@ -209,10 +237,18 @@ def _ignore_channel(session: OnePortSession, channel: RTCDataChannel) -> None:
     """Data channels without an application are open and mute."""
 
 
+def supervised(backend: OnePortBackend) -> BroadcastOwner:
+    """A broadcast process of its own, restarted when it ends."""
+    return BroadcastSupervisor(
+        backend.endpoint.send_sockets(), on_lost=backend.broadcast_lost, on_refused=backend.on_refused
+    )
+
+
 class OnePortBackend:
     """`PeerBackend` on one UDP port. Loop-bound.
 
-    endpoint: started and closed by this backend. broadcast: sends on duplicates of its sockets.
+    endpoint: started and closed by this backend. own_broadcast: makes what runs the broadcast process on the
+    endpoint's sockets, and is started and closed by this backend too; feeds are added by `add_feed`.
     frame_ms: duration of a room's Opus frames. on_datachannel: called for each channel that a listener
     opens. max_listeners: sessions at the same time; one more is answered 503.
     """
@@ -220,14 +256,15 @@ class OnePortBackend:
     def __init__(
         self,
         endpoint: MediaEndpoint,
-        broadcast: Broadcast,
         *,
+        own_broadcast: Callable[[OnePortBackend], BroadcastOwner] = supervised,
         frame_ms: Callable[[str], float] = lambda room: 10.0,
         on_datachannel: Callable[[OnePortSession, RTCDataChannel], None] = _ignore_channel,
         max_listeners: int = 2000,
     ) -> None:
         self.endpoint = endpoint
-        self.broadcast = broadcast
+        self._own_broadcast = own_broadcast
+        self._owner: BroadcastOwner | None = None
         self.on_datachannel = on_datachannel
         self.cname = secrets.token_hex(8)
         self.counters: Counter[str] = Counter()
@@ -237,9 +274,28 @@ class OnePortBackend:
         self._by_listener: dict[int, OnePortSession] = {}
         self._next_listener = 1
 
+    @property
+    def broadcast(self) -> Broadcast | None:
+        """The broadcast process, or None while there is none."""
+        return None if self._owner is None else self._owner.client
+
     async def start(self) -> None:
-        """Open the port, if `MediaEndpoint.start` has not been called. Raises ConfigError if it is taken."""
+        """Open the port, if `MediaEndpoint.start` has not, and start the broadcast process.
+
+        Raises ConfigError if the port is taken, ProcessError if the process does not start.
+        """
         await self.endpoint.start()
+        if self._owner is None:
+            owner = self._own_broadcast(self)
+            await owner.start()
+            self._owner = owner
+
+    def add_feed(
+        self, room: str, feed: socket.socket, frame_samples: int, anchor: Callable[[], tuple[int, int]]
+    ) -> None:
+        """Let the broadcast process read a room's feed; see `BroadcastSupervisor.add_feed`. After `start`."""
+        assert self._owner is not None, "start() comes first"
+        self._owner.add_feed(room, feed, frame_samples, anchor)
 
     async def open(self, room: str, offer: str, request: PeerRequest) -> PeerSession:
         """Answer an offer. Raises PeerError. If cancelled, nothing of the session is left behind."""
@@ -248,8 +304,8 @@ class OnePortBackend:
             raise PeerError(
                 422, "ice_lite", "The offer is ICE-lite, and so is this server: neither would begin."
             )
-        if not self.endpoint.started:
-            raise PeerError(503, "starting", "The server is still starting.", retry_after_s=1)
+        if self.broadcast is None:
+            raise PeerError(503, "starting", "The sound is being (re)started.", retry_after_s=1)
         candidates = await self.endpoint.candidates(request.http_host)
         if len(self._sessions) >= self._max_listeners:
             self.counters["refused_full"] += 1
@@ -279,7 +335,7 @@ class OnePortBackend:
         states = Counter(session.state for session in self._sessions.values())
         return {
             "transport": "one-port",
-            "media_port": self.endpoint.port.port,
+            "media_port": self.endpoint.port.port if self.endpoint.started else 0,
             "sessions": len(self._sessions),
             "connecting": states[State.CONNECTING],
             "connected_now": states[State.PLAYING] + states[State.RESTARTING],
@@ -295,24 +351,17 @@ class OnePortBackend:
             _logger.warning("the broadcast process refused a listener: %s", reason)
             session.end("refused")
 
-    def on_listener_stats(self, rows: Iterable[ListenerCounters]) -> None:
-        """What the broadcast process counted for some listeners, for `OnePortSession.info`."""
-        for row in rows:
-            session = self._by_listener.get(row.listener_id)
-            if session is not None:
-                session.counters["packets"] = row.packets
-                session.counters["retransmits"] = row.retransmits
-                session.counters["dropped"] = row.dropped + row.errors
-
     def broadcast_lost(self) -> None:
         """The broadcast process ended: its keys are gone with it, so every listener must reconnect."""
         for session in tuple(self._sessions.values()):
             session.end("broadcast-lost")
 
     async def close(self) -> None:
-        """Close all sessions and the port. Does not wait for anyone."""
+        """Close all sessions, the broadcast process (bounded in time) and the port."""
         for session in tuple(self._sessions.values()):
             session.end("shutdown")
+        if self._owner is not None:
+            await self._owner.close()
         self.endpoint.close()
 
     def forget(self, session: OnePortSession) -> None:

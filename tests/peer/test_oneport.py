@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,10 +21,12 @@ from aiortc import (
 )
 
 from rtcserver.broadcast.engine import BroadcastEngine
+from rtcserver.broadcast.supervisor import BroadcastSupervisor
+from rtcserver.clock import monotonic_ns, ns_to_samples
 from rtcserver.encode.packet import EncodedPacket
 from rtcserver.errors import PeerError
 from rtcserver.peer.base import PeerRequest
-from rtcserver.peer.oneport import OnePortBackend, OnePortSession
+from rtcserver.peer.oneport import OnePortBackend, OnePortSession, supervised
 from rtcserver.peer.sdpfrag import parse_sdpfrag
 from rtcserver.peer.state import State
 from rtcserver.transport import stun
@@ -35,14 +39,38 @@ pytestmark = pytest.mark.usefixtures("on_loopback")
 REQUEST = PeerRequest("127.0.0.1", "127.0.0.1")
 
 
+class InThisProcess:
+    """A `BroadcastOwner` and `Broadcast` whose engine runs here, so that a test sends when it wants."""
+
+    def __init__(self, backend: OnePortBackend) -> None:
+        self.engine = BroadcastEngine(backend.endpoint.send_sockets())
+        self.client: InThisProcess | None = None
+        self.set_address = self.engine.set_address
+        self.nack = self.engine.nack
+        self.listener_stats = self.engine.counters
+        self.add_listener = self.engine.add
+        self.remove_listener = self.engine.remove
+
+    async def start(self) -> None:
+        self.client = self
+
+    async def close(self) -> None:
+        self.client = None
+
+
 class Server:
     """A backend whose broadcast engine is in this process."""
 
     def __init__(self, **options: Any) -> None:
         self.endpoint = MediaEndpoint(EndpointConfig(host="127.0.0.1", half_open_ns=5_000_000_000))
-        self.engine = BroadcastEngine()
-        self.backend = OnePortBackend(self.endpoint, self.engine, **options)
+        self.backend = OnePortBackend(self.endpoint, **{"own_broadcast": InThisProcess, **options})
         self.media_time = 2**32 - 960
+
+    @property
+    def engine(self) -> BroadcastEngine:
+        owner = self.backend.broadcast
+        assert isinstance(owner, InThisProcess)
+        return owner.engine
 
     def play(self, packets: int) -> list[bytes]:
         """Send packets to the room; returns their payloads."""
@@ -57,8 +85,6 @@ class Server:
 async def serving(**options: Any) -> AsyncIterator[Server]:
     server = Server(**options)
     await server.backend.start()
-    for sock in server.endpoint.send_sockets():
-        server.engine.add_socket(sock)
     try:
         yield server
     finally:
@@ -314,15 +340,59 @@ async def test_what_the_broadcast_process_says_of_a_listener() -> None:
         listener = Listener()
         session = await listener.join(server)
         server.play(3)
-        counters = server.engine.counters(session.listener_id)
-        assert counters is not None
-        server.backend.on_listener_stats([counters, replace(counters, listener_id=999)])
         assert session.info().counters["packets"] == 3
         server.backend.on_refused(999, "unknown")
         server.backend.on_refused(session.listener_id, "the key has been used")
         assert session.state is State.CLOSED
         assert session.close_reason == "refused"
         await listener.close()
+
+
+async def test_with_a_broadcast_process_of_its_own() -> None:
+    """Feed → process → SRTP → client; the process is killed; the next listener hears again."""
+    feed, writer = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    start_ns = monotonic_ns()
+    written = 0
+
+    def write(count: int) -> None:
+        nonlocal written
+        for _ in range(count):
+            media_time = ns_to_samples(monotonic_ns() - start_ns) // 480 * 480
+            payload = b"packet" + written.to_bytes(4, "big")
+            writer.send(EncodedPacket(media_time, 480, monotonic_ns(), 0, payload).pack())
+            written += 1
+
+    async def hear(listener: Listener) -> None:
+        before = len(listener.rtp)
+        async with asyncio.timeout(WAIT_S):
+            while not any(p.payload.startswith(b"packet") for p in listener.rtp[before:]):
+                write(1)
+                await asyncio.sleep(0.01)
+
+    async with serving(own_broadcast=supervised) as server:
+        server.backend.add_feed("main", feed, 480, lambda: (0, start_ns))
+        listener = Listener()
+        session = await listener.join(server)
+        await hear(listener)
+        assert {p.ssrc for p in listener.rtp} == {session.ssrc}
+        owner = server.backend._owner
+        assert isinstance(owner, BroadcastSupervisor)
+        assert owner.client is not None
+        assert owner.client.pid is not None
+        os.kill(owner.client.pid, signal.SIGKILL)
+        await until(lambda: session.state is State.CLOSED)
+        assert session.close_reason == "broadcast-lost"
+        with pytest.raises(PeerError) as between:
+            await server.backend.open("main", small(), REQUEST)
+        assert between.value.status == 503
+        await listener.close()
+        await until(lambda: server.backend.broadcast is not None)
+        again = Listener()
+        await again.join(server)
+        await hear(again)
+        await again.close()
+    feed.close()
+    writer.close()
 
 
 async def test_before_the_port_is_open_nobody_is_answered() -> None:
