@@ -2,8 +2,8 @@
 
 A `SlotBlock` holds up to `BLOCK` listeners of one room, payload kind and socket. Sending a packet
 is: `fill` (NumPy), `protect` (libsrtp, in place), `send` (sendmmsg on headers that were built once),
-and `remember` (a copy of the protected bytes, for NACK). Slots are dense: the owner moves the
-last one into a hole.
+and `remember` (a copy of the protected bytes, for NACK). All blocks take turns on one `Bench`, whose
+rows therefore stay in the cache. Slots are dense: the owner moves the last one into a hole.
 """
 
 from __future__ import annotations
@@ -22,13 +22,15 @@ from rtcserver.broadcast.address import CONTROL_SIZE, NAME_SIZE, Route
 from rtcserver.broadcast.batch import IOVEC, MMSGHDR, Patience
 from rtcserver.broadcast.srtp import MAX_TAG, PROTECT, int_pointer, pointer
 
-BLOCK = 512
-"""Slots of a block. Few enough that a block stays in the cache between its three passes."""
+BLOCK = 1024
+"""Slots of a block: one sendmmsg call. The kernel's part evicts ours from the caches, so fewer turns
+are cheaper, and the rows of a block still fit a second-level cache."""
 HEADER = 12
 """Bytes of an RTP header without extensions (RFC 3550, section 5.1)."""
 MAX_PAYLOAD = 1276
 """Bytes of payload: the longest Opus packet of one frame (RFC 6716, section 3.4)."""
-_VERSION = 0x8000_0000
+_VERSION = 0x8000
+_ROW_STEP = 64
 
 
 class Plane(NamedTuple):
@@ -56,70 +58,91 @@ class SlotState(NamedTuple):
     errors: int = 0
 
 
-class SlotBlock:
-    """Up to `capacity` listener slots. Single-threaded.
+class Bench:
+    """The rows in which one block's packets are made at a time, and libsrtp's pointers to them.
 
-    The columns (`sequence`, `packets`, …) are indexed by slot; only the first `count` entries mean
-    something. `packets` and `octets` count what left (octets of payload, as sender reports want them),
-    `dropped` what a full socket refused, `errors` what was refused because of its destination.
+    rows: (`BLOCK`, stride) uint8. lengths: int32, read and written by libsrtp.
     """
 
-    def __init__(self, capacity: int = BLOCK) -> None:
-        self.capacity = capacity
+    def __init__(self) -> None:
+        self.lengths = np.zeros(BLOCK, np.int32)
+        base = self.lengths.ctypes.data
+        self.length_pointers = [int_pointer(base + 4 * slot) for slot in range(BLOCK)]
+        self.iovecs = np.zeros(BLOCK, IOVEC)
+        self.iov_lengths = self.iovecs["length"]
+        self.stride = 0
+        self.fit(0)
+
+    def fit(self, payload: int) -> None:
+        """Have rows for payloads of `payload` bytes."""
+        size = HEADER + payload + MAX_TAG
+        if size <= self.stride:
+            return
+        # Somewhat more, because the length of Opus packets varies.
+        self.stride = -(-max(size * 5 // 4, 256) // _ROW_STEP) * _ROW_STEP
+        self.rows = np.zeros((BLOCK, self.stride), np.uint8)
+        # The header of RFC 3550, section 5.1, as three big-endian words a row.
+        self.words = self.rows[:, :HEADER].view(">u4")
+        base = self.rows.ctypes.data
+        self.pointers = [pointer(base + slot * self.stride) for slot in range(BLOCK)]
+        self.iovecs["base"] = base + np.arange(BLOCK, dtype=np.uint64) * np.uint64(self.stride)
+
+
+class SlotBlock:
+    """Up to `BLOCK` listener slots. Single-threaded; `fill` to `remember` before another block's turn.
+
+    The columns `dropped` (refused by a full socket) and `errors` (refused because of the destination, or
+    by libsrtp) are indexed by slot; only the first `count` entries mean something.
+    """
+
+    def __init__(self, bench: Bench) -> None:
         self.count = 0
-        self.sequence = np.zeros(capacity, np.uint32)
-        self.ssrc = np.zeros(capacity, np.uint32)
-        self.timestamp_offset = np.zeros(capacity, np.uint32)
-        self.packets = np.zeros(capacity, np.int64)
-        self.octets = np.zeros(capacity, np.int64)
-        self.dropped = np.zeros(capacity, np.int64)
-        self.errors = np.zeros(capacity, np.int64)
+        self.dropped = np.zeros(BLOCK, np.int64)
+        self.errors = np.zeros(BLOCK, np.int64)
         self.planes: deque[Plane] = deque()
         """The history, newest last. A slot is in as many of the newest as packets were sent since it came."""
         self.protect_failures = 0
-        self._first_word = np.zeros(capacity, np.uint32)
-        self._tag = np.zeros(capacity, np.int32)
+        self._bench = bench
+        # Everything that grows by the same amount in all slots is kept once, as a sum over the block, and
+        # the columns hold each slot's difference to it: one addition fills all headers.
+        self._sends = 0
+        self._sent_octets = 0
+        self._packets = np.zeros(BLOCK, np.int64)
+        self._octets = np.zeros(BLOCK, np.int64)
+        self._words = np.zeros((BLOCK, 3), np.uint32)
+        """Version, payload type and sequence number less `_sends`; timestamp offset; SSRC."""
+        self._start = np.zeros(BLOCK, np.uint32)
+        """Version and payload type."""
+        self._step = np.zeros(3, np.uint32)
+        self._wraps_at = 1 << 62
+        """The number of sends at which the next sequence number wraps into the bits above it."""
+        self._tag = np.zeros(BLOCK, np.int32)
         self._contexts: list[Any] = []
         self._routes: list[Route] = []
-        self._names = np.zeros((capacity, NAME_SIZE), np.uint8)
-        self._controls = np.zeros((capacity, CONTROL_SIZE), np.uint8)
-        self._iovecs = np.zeros(capacity, IOVEC)
-        self._headers = np.zeros(capacity, MMSGHDR)
-        self._iov_lengths = self._iovecs["length"]
-        slots = np.arange(capacity, dtype=np.uint64)
-        self._headers["iov"] = self._iovecs.ctypes.data + slots * np.uint64(IOVEC.itemsize)
+        self._names = np.zeros((BLOCK, NAME_SIZE), np.uint8)
+        self._controls = np.zeros((BLOCK, CONTROL_SIZE), np.uint8)
+        self._headers = np.zeros(BLOCK, MMSGHDR)
+        slots = np.arange(BLOCK, dtype=np.uint64)
+        self._headers["iov"] = bench.iovecs.ctypes.data + slots * np.uint64(IOVEC.itemsize)
         self._headers["iovlen"] = 1
         self._headers_address = self._headers.ctypes.data
-        self._lengths = np.zeros(capacity, np.int32)
-        self._length_pointers: list[Any] = []
-        self._pointers: list[Any] = []
         self._unsendable: list[int] = []
         self._first = 0
         self._size = 0
-        self._make_rows(0)
 
-    def _make_rows(self, payload: int) -> None:
-        """(Re)allocate the rows for payloads of up to `payload` bytes and some growth."""
-        size = HEADER + payload + payload // 4 + MAX_TAG
-        self._stride = -(-max(size, 256) // 64) * 64
-        self._rows = np.zeros((self.capacity, self._stride), np.uint8)
-        self._words = self._rows[:, :HEADER].view(">u4")
-        base = self._rows.ctypes.data
-        self._iovecs["base"] = base + np.arange(self.capacity, dtype=np.uint64) * np.uint64(self._stride)
-        self._pointers = [pointer(base + n * self._stride) for n in range(len(self._pointers))]
+    @property
+    def full(self) -> bool:
+        """Whether there is no slot left."""
+        return self.count == BLOCK
 
     # Slots
 
     def place(self, state: SlotState) -> int:
         """Put a listener into the next slot and return its number. The block must not be full."""
         slot = self.count
-        if slot >= self.capacity:
+        if self.full:
             raise ValueError("the block is full")
         self.count += 1
-        while len(self._pointers) <= slot:
-            number = len(self._pointers)
-            self._pointers.append(pointer(self._rows.ctypes.data + number * self._stride))
-            self._length_pointers.append(int_pointer(self._lengths.ctypes.data + number * 4))
         self._contexts.append(state.context)
         self._routes.append(state.route)
         self.replace(slot, state)
@@ -129,12 +152,12 @@ class SlotBlock:
         """Put a listener into a slot whose own has left."""
         self._contexts[slot] = state.context
         self._tag[slot] = state.tag
-        self._first_word[slot] = _VERSION | state.payload_type << 16
-        self.sequence[slot] = state.sequence
-        self.ssrc[slot] = state.ssrc
-        self.timestamp_offset[slot] = state.timestamp_offset
-        self.packets[slot] = state.packets
-        self.octets[slot] = state.octets
+        self._start[slot] = _VERSION | state.payload_type
+        first = (_VERSION | state.payload_type) << 16 | state.sequence
+        self._words[slot] = (first - self._sends) & 0xFFFF_FFFF, state.timestamp_offset, state.ssrc
+        self._wraps_at = min(self._wraps_at, self._sends + 0x10000 - state.sequence)
+        self._packets[slot] = state.packets - self._sends
+        self._octets[slot] = state.octets - self._sent_octets
         self.dropped[slot] = state.dropped
         self.errors[slot] = state.errors
         self.set_route(slot, state.route)
@@ -145,14 +168,36 @@ class SlotBlock:
             self._contexts[slot],
             int(self._tag[slot]),
             self._routes[slot],
-            int(self._first_word[slot]) >> 16 & 0x7F,
-            int(self.ssrc[slot]),
-            int(self.sequence[slot]),
-            int(self.timestamp_offset[slot]),
-            int(self.packets[slot]),
-            int(self.octets[slot]),
+            int(self._start[slot]) & 0x7F,
+            int(self._words[slot, 2]),
+            self.sequence(slot),
+            int(self._words[slot, 1]),
+            self.packets(slot),
+            self.octets(slot),
             int(self.dropped[slot]),
             int(self.errors[slot]),
+        )
+
+    def sequence(self, slot: int) -> int:
+        """The next packet's sequence number."""
+        return (int(self._words[slot, 0]) + self._sends) & 0xFFFF
+
+    def packets(self, slot: int) -> int:
+        """Packets that left."""
+        return int(self._packets[slot]) + self._sends
+
+    def octets(self, slot: int) -> int:
+        """Octets of payload in the packets that left, as sender reports want them."""
+        return int(self._octets[slot]) + self._sent_octets
+
+    def sums(self) -> tuple[int, int, int, int]:
+        """Packets, octets, errors and drops of all slots."""
+        n = self.count
+        return (
+            int(self._packets[:n].sum()) + n * self._sends,
+            int(self._octets[:n].sum()) + n * self._sent_octets,
+            int(self.errors[:n].sum()),
+            int(self.dropped[:n].sum()),
         )
 
     def drop_last(self) -> None:
@@ -179,31 +224,37 @@ class SlotBlock:
 
         payload: uint8, at most `MAX_PAYLOAD` bytes. timestamp: media time mod 2³², before the offsets.
         """
-        n, size = self.count, len(payload)
-        if HEADER + size + MAX_TAG > self._stride:
-            self._make_rows(size)
-        words = self._words
-        sequence = self.sequence[:n]
-        np.bitwise_or(self._first_word[:n], sequence, out=words[:n, 0])
-        np.add(self.timestamp_offset[:n], np.uint32(timestamp), out=words[:n, 1])
-        words[:n, 2] = self.ssrc[:n]
-        self._rows[:n, HEADER : HEADER + size] = payload
-        self._lengths[:n] = HEADER + size
-        sequence += np.uint32(1)
-        sequence &= np.uint32(0xFFFF)
+        n, size, bench = self.count, len(payload), self._bench
+        bench.fit(size)
+        if self._sends >= self._wraps_at:
+            self._wrap()
+        self._step[:] = self._sends & 0xFFFF_FFFF, timestamp, 0
+        np.add(self._words[:n], self._step, out=bench.words[:n])
+        bench.rows[:n, HEADER : HEADER + size] = payload
+        bench.lengths[:n] = HEADER + size
         self._size = size
+        self._sends += 1
+        self._sent_octets += size
+
+    def _wrap(self) -> None:
+        """Take back the carries of sequence numbers that wrap now, and find out when the next ones do."""
+        n = self.count
+        sends = np.uint32(self._sends & 0xFFFF_FFFF)
+        first = self._words[:n, 0] + sends
+        first[first >> np.uint32(16) != self._start[:n]] -= np.uint32(0x10000)
+        self._words[:n, 0] = first - sends
+        sequence = first & np.uint32(0xFFFF)
+        self._wraps_at = self._sends + 0x10000 - int(sequence.max(initial=0))
 
     def protect(self) -> None:
         """Turn every slot's packet into SRTP, in place. What libsrtp refuses is never sent."""
-        n = self.count
-        statuses = list(map(PROTECT, self._contexts, self._pointers, self._length_pointers))
+        n, bench = self.count, self._bench
+        statuses = list(map(PROTECT, self._contexts, bench.pointers, bench.length_pointers))
         self._unsendable = []
         if any(statuses):
             self._unsendable = [slot for slot, status in enumerate(statuses) if status]
             self.protect_failures += len(self._unsendable)
-            # Nothing of it may leave or be kept: it can be plaintext.
-            self._rows[self._unsendable] = 0
-        self._iov_lengths[:n] = self._lengths[:n]
+        bench.iov_lengths[:n] = bench.lengths[:n]
 
     def remember(self, depth: int) -> None:
         """Keep a copy of the protected packets; at most `depth` sends are kept."""
@@ -214,16 +265,16 @@ class SlotBlock:
             buffer = old if isinstance(old, np.ndarray) else None
         if buffer is None or len(buffer) < n * width:
             # Room for a full block of somewhat longer packets; untouched memory costs nothing.
-            buffer = np.empty(self.capacity * width * 5 // 4, np.uint8)
+            buffer = np.empty(BLOCK * width * 5 // 4, np.uint8)
         rows = buffer[: n * width].reshape(n, width)
-        rows[:] = self._rows[:n, :width]
+        rows[:] = self._bench.rows[:n, :width]
+        for slot in self._unsendable:
+            # It can be plaintext, and a later packet must never be sent under its number.
+            rows[slot] = 0
         self.planes.append(Plane(rows, HEADER + self._size))
 
     def send(self, sock: socket.socket, patience: Patience, *, batched: bool = batch.HAVE_SENDMMSG) -> None:
         """Send every slot's datagram, without blocking for longer than `patience`; counts what happens."""
-        n, size = self.count, self._size
-        self.packets[:n] += 1
-        self.octets[:n] += size
         for slot in self._unsendable:
             self._uncount(slot, slot + 1, self.errors)
         dropped_at = None
@@ -231,9 +282,8 @@ class SlotBlock:
             if batched:
                 end, failed = batch.send_batch(sock.fileno(), self._headers_address, start, stop, patience)
             else:
-                end, failed = batch.send_each(
-                    sock, self._rows, self._lengths, self._routes, start, stop, patience
-                )
+                rows, lengths = self._bench.rows, self._bench.lengths
+                end, failed = batch.send_each(sock, rows, lengths, self._routes, start, stop, patience)
             for slot in failed:
                 self._uncount(slot, slot + 1, self.errors)
             if end < stop:
@@ -256,8 +306,8 @@ class SlotBlock:
         yield from (run for run in runs if run[0] < first)
 
     def _uncount(self, start: int, stop: int, column: npt.NDArray[np.int64]) -> None:
-        self.packets[start:stop] -= 1
-        self.octets[start:stop] -= self._size
+        self._packets[start:stop] -= 1
+        self._octets[start:stop] -= self._size
         column[start:stop] += 1
 
     # History
@@ -270,5 +320,5 @@ class SlotBlock:
         if slot >= len(plane.rows):
             return None
         packet = plane.rows[slot, : plane.unprotected + int(self._tag[slot])].tobytes()
-        # A packet that could not be protected was blanked: it has no version.
+        # A packet that could not be protected is blanked: it has no version.
         return packet if packet[0] else None

@@ -18,7 +18,7 @@ import numpy as np
 
 from rtcserver.broadcast import batch, rtcp
 from rtcserver.broadcast.address import Address, route
-from rtcserver.broadcast.arena import MAX_PAYLOAD, SlotState
+from rtcserver.broadcast.arena import MAX_PAYLOAD, Bench, SlotState
 from rtcserver.broadcast.batch import Patience
 from rtcserver.broadcast.group import Group, Listener
 from rtcserver.broadcast.listener import KIND_OPUS, ListenerCounters, ListenerSpec, Totals
@@ -48,6 +48,7 @@ class BroadcastEngine:
     def __init__(self, sockets: Iterable[socket.socket] = (), *, batched: bool = batch.HAVE_SENDMMSG) -> None:
         self._sockets = list(sockets)
         self._batched = batched
+        self._bench = Bench()
         self._groups: dict[tuple[str, str], Group] = {}
         self._clocks: dict[str, rtcp.CaptureClock] = {}
         self._listeners: dict[int, Listener] = {}
@@ -61,6 +62,9 @@ class BroadcastEngine:
         """Add a UDP socket and return its `fd_index`."""
         self._sockets.append(sock)
         return len(self._sockets) - 1
+
+    def __len__(self) -> int:
+        return len(self._listeners)
 
     def __contains__(self, listener_id: int) -> bool:
         return listener_id in self._listeners
@@ -117,6 +121,11 @@ class BroadcastEngine:
         group.vacate(listener.place)
         self._prune(group)
         return True
+
+    def remove_all(self) -> None:
+        """Say BYE to everybody."""
+        for listener_id in list(self._listeners):
+            self.remove(listener_id)
 
     def set_address(
         self, listener_id: int, destination: Address | None, source: str | None, fd_index: int = 0
@@ -260,10 +269,11 @@ class BroadcastEngine:
         for group in self._groups.values():
             totals.protect_failures += group.protect_failures
             for block in (block for lane in group.lanes.values() for block in lane):
-                totals.packets += int(block.packets[: block.count].sum())
-                totals.octets += int(block.octets[: block.count].sum())
-                totals.errors += int(block.errors[: block.count].sum())
-                totals.dropped += int(block.dropped[: block.count].sum())
+                packets, octets, errors, dropped = block.sums()
+                totals.packets += packets
+                totals.octets += octets
+                totals.errors += errors
+                totals.dropped += dropped
                 totals.protect_failures += block.protect_failures
         return totals
 
@@ -282,7 +292,7 @@ class BroadcastEngine:
     def _group(self, room: str, kind: str) -> Group:
         group = self._groups.get((room, kind))
         if group is None:
-            group = self._groups[room, kind] = Group(room, kind)
+            group = self._groups[room, kind] = Group(room, kind, self._bench)
         return group
 
     def _prune(self, group: Group) -> None:

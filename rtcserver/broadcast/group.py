@@ -10,7 +10,7 @@ import socket
 from dataclasses import dataclass, field
 
 from rtcserver.broadcast.address import Route
-from rtcserver.broadcast.arena import BLOCK, SlotBlock, SlotState
+from rtcserver.broadcast.arena import Bench, SlotBlock, SlotState
 from rtcserver.broadcast.listener import ListenerCounters, ListenerSpec
 from rtcserver.broadcast.srtp import OutboundSrtp
 from rtcserver.clock import samples_to_ns
@@ -24,7 +24,8 @@ MAX_HISTORY = 512
 class Group:
     """Who gets one room's packets of one payload kind, in blocks by the socket they are sent from."""
 
-    def __init__(self, room: str, kind: str) -> None:
+    def __init__(self, room: str, kind: str, bench: Bench) -> None:
+        self._bench = bench
         self.room = room
         self.kind = kind
         self.lanes: dict[int, list[SlotBlock]] = {}
@@ -45,8 +46,8 @@ class Group:
     def place(self, fd_index: int, state: SlotState) -> Place:
         """Take the next free slot among those of a socket."""
         lane = self.lanes.setdefault(fd_index, [])
-        if not lane or lane[-1].count == lane[-1].capacity:
-            lane.append(SlotBlock(BLOCK))
+        if not lane or lane[-1].full:
+            lane.append(SlotBlock(self._bench))
         return Place(self, fd_index, lane[-1], lane[-1].place(state), self.sent)
 
     def vacate(self, place: Place) -> None:
@@ -83,7 +84,7 @@ class Place:
     @property
     def sequence(self) -> int:
         """The next packet's sequence number."""
-        return int(self.block.sequence[self.slot])
+        return self.block.sequence(self.slot)
 
     @property
     def sent(self) -> int:
@@ -173,8 +174,8 @@ class Listener:
         block, slot = self.place.block, self.place.slot
         return ListenerCounters(
             self.spec.listener_id,
-            int(block.packets[slot]),
-            int(block.octets[slot]),
+            block.packets(slot),
+            block.octets(slot),
             self.retransmits,
             int(block.errors[slot]),
             int(block.dropped[slot]),

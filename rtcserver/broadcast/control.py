@@ -1,0 +1,311 @@
+"""What the server and a broadcast process say to one another. Pure.
+
+JSON over an ``AF_UNIX``/``SOCK_SEQPACKET`` pair, one object a record, its ``type`` the snake-case name
+of a class here. `AddSockets` and `AddFeed` come with descriptors (SCM_RIGHTS). Keys cross this socket,
+which only the two processes have; no message is ever logged.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any, TypeVar
+
+from rtcserver.broadcast.address import Address
+from rtcserver.broadcast.lateness import BOUNDS_US
+from rtcserver.broadcast.listener import KIND_OPUS, ListenerCounters, ListenerSpec, Totals
+from rtcserver.broadcast.srtp import Profile
+from rtcserver.errors import ProcessError
+
+MAX_MESSAGE = 65_536
+MAX_FDS = 16
+"""Descriptors that one message carries at most."""
+MAX_NACKS = 512
+"""Sequence numbers in one `Nack`."""
+MAX_ROWS = 256
+"""Listeners in one `ListenerStats` or `StatsRequest`."""
+_FRAMES = (120, 240, 480, 960)
+
+
+@dataclass(frozen=True, slots=True)
+class AddSockets:
+    """Down, with `count` descriptors: more UDP sockets. `ListenerSpec.fd_index` counts them from 0."""
+
+    count: int
+
+    def __post_init__(self) -> None:
+        _in_range("count", self.count, 1, MAX_FDS)
+
+
+@dataclass(frozen=True, slots=True)
+class AddFeed:
+    """Down, with one descriptor: the reading half of a room's feed. Replaces the room's feed if it has one.
+
+    anchor_media_time (48 kHz samples) was, or will be, reached at anchor_ns (monotonic): silence runs
+    from there until the first packet.
+    """
+
+    room: str
+    frame_samples: int
+    anchor_media_time: int
+    anchor_ns: int
+
+    def __post_init__(self) -> None:
+        if self.frame_samples not in _FRAMES:
+            raise ValueError(f"frame_samples is {self.frame_samples}: allowed are {_FRAMES}")
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFeed:
+    """Down: the room falls silent, and so do its listeners."""
+
+    room: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddListener:
+    """Down. Answered by `Refused` if the listener cannot be served, by nothing otherwise."""
+
+    spec: ListenerSpec
+
+
+@dataclass(frozen=True, slots=True)
+class SetAddress:
+    """Down: send a listener's packets to another address, from another socket or source."""
+
+    listener_id: int
+    destination: Address | None
+    source: str | None = None
+    fd_index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SetKind:
+    """Down: give a listener another kind of payload, in the same RTP stream."""
+
+    listener_id: int
+    kind: str = KIND_OPUS
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveListener:
+    """Down: say BYE to a listener and forget it."""
+
+    listener_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Nack:
+    """Down: a listener misses these sequence numbers."""
+
+    listener_id: int
+    sequences: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        _in_range("number of sequences", len(self.sequences), 0, MAX_NACKS)
+        for sequence in self.sequences:
+            _in_range("sequence", sequence, 0, 0xFFFF)
+
+
+@dataclass(frozen=True, slots=True)
+class StatsRequest:
+    """Down: answered by a `ListenerStats` of those of the listeners that exist, then a `Report`."""
+
+    token: int
+    listener_ids: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        _in_range("number of listeners", len(self.listener_ids), 0, MAX_ROWS)
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """Down: say BYE to all listeners and exit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Up, first: the process serves. scheduling: ``fifo``, ``nice`` or ``normal``."""
+
+    pid: int
+    scheduling: str
+    sendmmsg: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Up: a listener was not added; reason is one sentence without key material."""
+
+    listener_id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerStats:
+    """Up: counters of some listeners. Every listener's turn comes about every two seconds."""
+
+    rows: tuple[ListenerCounters, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RoomCounters:
+    """One room's totals since its feed was added; see `rtcserver.encode.continuity`.
+
+    expired: packets that came too late to be worth sending. invalid: records that were none.
+    """
+
+    listeners: int = 0
+    emitted: int = 0
+    silent: int = 0
+    stale: int = 0
+    skipped_samples: int = 0
+    expired: int = 0
+    invalid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Up, once a second (token 0) and on request: totals, rooms, and how late packets leave.
+
+    late_counts: packets by the time from `captured_ns` to after the last listener's datagram, in the
+    buckets of `lateness.BOUNDS_US`, since the process began; late_max_ns since the last report.
+    unknown: messages about listeners that are not there. unsent: own messages that found the socket full.
+    """
+
+    token: int
+    totals: Totals
+    rooms: dict[str, RoomCounters]
+    late_counts: tuple[int, ...] = (0,) * (len(BOUNDS_US) + 1)
+    late_max_ns: int = 0
+    unknown: int = 0
+    unsent: int = 0
+
+
+Message = (
+    AddSockets
+    | AddFeed
+    | RemoveFeed
+    | AddListener
+    | SetAddress
+    | SetKind
+    | RemoveListener
+    | Nack
+    | StatsRequest
+    | Shutdown
+    | Ready
+    | Refused
+    | ListenerStats
+    | Report
+)
+
+_TYPES: dict[str, type[Any]] = {
+    "add_sockets": AddSockets,
+    "add_feed": AddFeed,
+    "remove_feed": RemoveFeed,
+    "add_listener": AddListener,
+    "set_address": SetAddress,
+    "set_kind": SetKind,
+    "remove_listener": RemoveListener,
+    "nack": Nack,
+    "stats_request": StatsRequest,
+    "shutdown": Shutdown,
+    "ready": Ready,
+    "refused": Refused,
+    "listener_stats": ListenerStats,
+    "report": Report,
+}
+_NAMES = {kind: name for name, kind in _TYPES.items()}
+
+
+def pack(message: Message) -> bytes:
+    """One record. Raises ValueError if it is too long."""
+    body: dict[str, Any] = {"type": _NAMES[type(message)]}
+    match message:
+        case AddListener(spec):
+            body["spec"] = _plain(spec) | {"master": spec.master.hex()}
+        case ListenerStats(rows):
+            body["rows"] = [list(_plain(row).values()) for row in rows]
+        case Report():
+            body |= asdict(message)
+        case _:
+            body |= _plain(message)
+    data = json.dumps(body, separators=(",", ":")).encode()
+    if len(data) > MAX_MESSAGE:
+        raise ValueError(f"a control message of {len(data)} bytes")
+    return data
+
+
+def unpack(data: bytes) -> Message:
+    """Parse a record. Raises ProcessError for anything that `pack` does not make."""
+    try:
+        body = json.loads(data)
+        kind = _TYPES[body.pop("type")]
+        return _parse(kind, body)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        # The data may hold keys: the message does not quote it.
+        raise ProcessError(f"not a control message: {type(error).__name__}") from None
+
+
+def _parse(kind: type[Any], body: dict[str, Any]) -> Message:
+    if kind is AddListener:
+        spec = body["spec"]
+        spec["master"] = bytes.fromhex(spec["master"])
+        spec["profile"] = Profile(spec["profile"])
+        spec["destination"] = _address(spec["destination"])
+        return AddListener(_build(ListenerSpec, spec))
+    if kind is SetAddress:
+        body["destination"] = _address(body["destination"])
+    elif kind is ListenerStats:
+        return ListenerStats(tuple(_build(ListenerCounters, _named(row)) for row in body["rows"]))
+    elif kind is Report:
+        body["totals"] = _build(Totals, body["totals"])
+        body["rooms"] = {room: _build(RoomCounters, row) for room, row in body["rooms"].items()}
+        body["late_counts"] = tuple(body["late_counts"])
+    elif kind is Nack:
+        body["sequences"] = tuple(body["sequences"])
+    elif kind is StatsRequest:
+        body["listener_ids"] = tuple(body["listener_ids"])
+    message: Message = _build(kind, body)
+    return message
+
+
+_T = TypeVar("_T")
+
+
+def _build(kind: type[_T], values: dict[str, Any]) -> _T:
+    """An instance whose plain fields have the declared types; more is the class's own to check."""
+    for item in fields(kind):  # type: ignore[arg-type]  # every kind here is a dataclass
+        wanted = _PLAIN.get(str(item.type))
+        if wanted is not None and item.name in values and type(values[item.name]) is not wanted:
+            raise ValueError(f"{item.name} is no {item.type}")
+        if str(item.type) == "tuple[int, ...]" and any(type(n) is not int for n in values.get(item.name, ())):
+            raise ValueError(f"{item.name} holds more than integers")
+    return kind(**values)
+
+
+_PLAIN: dict[str, type] = {"int": int, "str": str, "bool": bool}
+
+
+def _plain(message: Any) -> dict[str, Any]:
+    """The fields by name; an Address becomes a list. Without the deep copies of `asdict`."""
+    values = {item.name: getattr(message, item.name) for item in fields(message)}
+    destination = values.get("destination")
+    if isinstance(destination, Address):
+        values["destination"] = [destination.host, destination.port, destination.scope_id]
+    return values
+
+
+def _address(value: Any) -> Address | None:
+    if value is None:
+        return None
+    host, port, scope_id = value
+    return _build(Address, {"host": host, "port": port, "scope_id": scope_id})
+
+
+def _named(row: list[int]) -> dict[str, int]:
+    return dict(zip((item.name for item in fields(ListenerCounters)), row, strict=True))
+
+
+def _in_range(name: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise ValueError(f"{name} is {value}: allowed is {low} to {high}")

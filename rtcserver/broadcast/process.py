@@ -1,0 +1,308 @@
+"""The broadcast process: feeds in, SRTP out, and nothing else.
+
+``python -m rtcserver.broadcast.process --control-fd N``, where N is one end of a
+``SOCK_SEQPACKET`` pair; its messages are in `rtcserver.broadcast.control`. A single thread: media
+first, then what the clock demands, then a bounded share of control messages. The process exits as soon as
+the control socket closes, however the server ended, so the media port is never left taken.
+
+It imports NumPy, libsrtp and its own stage, nothing of the web and no asyncio.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+from dataclasses import dataclass
+
+from rtcserver.broadcast import batch, control
+from rtcserver.broadcast.control import ListenerStats, Message, Ready, Refused, Report, RoomCounters
+from rtcserver.broadcast.engine import REPORT_INTERVAL_NS, BroadcastEngine
+from rtcserver.broadcast.lateness import Lateness
+from rtcserver.clock import NS, monotonic_ns, wall_ns
+from rtcserver.encode.continuity import Continuity
+from rtcserver.encode.packet import MAX_RECORD, EncodedPacket
+from rtcserver.errors import ProcessError
+
+CONTROL_BUDGET_NS = 400_000
+"""Time for control messages before media is looked after again."""
+TICK_NS = 50_000_000
+"""Time between two shares of the sender reports."""
+SUMMARY_NS = NS
+FEED_RECORDS = 8
+"""Records that one feed may deliver before the others' turn."""
+EXPIRED_NS = 250_000_000
+"""Age at which a packet helps no listener any more, after this process itself has been stopped."""
+MAX_DRAIN = 4096
+_DONTWAIT = socket.MSG_DONTWAIT
+
+
+@dataclass(slots=True, eq=False)
+class Room:
+    """One feed and its timeline."""
+
+    name: str
+    feed: socket.socket
+    continuity: Continuity
+    expired: int = 0
+    invalid: int = 0
+    ended: bool = False
+
+
+class BroadcastProcess:
+    """The loop around a `BroadcastEngine`. `run` returns when the server is gone or says so."""
+
+    def __init__(self, sock: socket.socket, *, scheduling: str = "normal") -> None:
+        self._control = sock
+        self._engine = BroadcastEngine()
+        self._sockets: list[socket.socket] = []
+        self._rooms: dict[str, Room] = {}
+        self._feeds: dict[int, Room] = {}
+        self._lateness = Lateness()
+        self._unknown = 0
+        self._unsent = 0
+        self._stopping = False
+        self._poll = select.poll()
+        self._poll.register(sock.fileno(), select.POLLIN)
+        now = monotonic_ns()
+        self._next_tick_ns = now + TICK_NS
+        self._next_summary_ns = now + SUMMARY_NS
+        self._send(Ready(os.getpid(), scheduling, batch.HAVE_SENDMMSG))
+
+    def run(self) -> None:
+        """Serve until `control.Shutdown` or the end of the control socket."""
+        control_fd = self._control.fileno()
+        while not self._stopping:
+            ready = self._poll.poll(self._timeout_ms(monotonic_ns()))
+            control_ready = False
+            for fd, _ in ready:
+                if fd == control_fd:
+                    control_ready = True
+                else:
+                    self._read_feed(self._feeds[fd])
+            self._fill_silence()
+            self._tick()
+            if control_ready:
+                self._serve_control()
+
+    def _timeout_ms(self, now: int) -> int:
+        due = min(self._next_tick_ns, self._next_summary_ns)
+        for room in self._rooms.values():
+            silence = room.continuity.due_ns()
+            if silence is not None and silence < due:
+                due = silence
+        # Rounded up: waking early would only mean to wait again.
+        return max(0, -((now - due) // 1_000_000))
+
+    # Media
+
+    def _read_feed(self, room: Room) -> None:
+        for _ in range(FEED_RECORDS):
+            try:
+                record = room.feed.recv(MAX_RECORD, _DONTWAIT)
+            except BlockingIOError:
+                return
+            except OSError:
+                record = b""
+            if not record:
+                # The writer is gone for good; silence goes on until the feed is replaced or removed.
+                self._unregister(room)
+                return
+            try:
+                packet = EncodedPacket.unpack(record)
+            except ValueError:
+                room.invalid += 1
+                continue
+            now = monotonic_ns()
+            if now - packet.captured_ns > EXPIRED_NS:
+                room.expired += 1
+                continue
+            for fresh in room.continuity.push(packet, now):
+                self._engine.send(room.name, fresh)
+                self._lateness.add(monotonic_ns() - fresh.captured_ns)
+
+    def _fill_silence(self) -> None:
+        for room in self._rooms.values():
+            for packet in room.continuity.poll(monotonic_ns()):
+                self._engine.send(room.name, packet)
+
+    # What the clock demands
+
+    def _tick(self) -> None:
+        now = monotonic_ns()
+        if now >= self._next_tick_ns:
+            self._next_tick_ns = max(self._next_tick_ns + TICK_NS, now)
+            share = -(-len(self._engine) * TICK_NS // REPORT_INTERVAL_NS)
+            if share:
+                rows = self._engine.report(now, wall_ns(), min(share, control.MAX_ROWS))
+                self._send(ListenerStats(tuple(rows)))
+        if now >= self._next_summary_ns:
+            self._next_summary_ns = max(self._next_summary_ns + SUMMARY_NS, now)
+            self._send(self._summary(0))
+            # Young garbage only, at a time of our choosing; the start-up heap is frozen.
+            gc.collect(1)
+
+    def _summary(self, token: int) -> Report:
+        audience = self._engine.audience()
+        rooms = {
+            name: RoomCounters(
+                audience.get(name, 0),
+                room.continuity.emitted,
+                room.continuity.silent,
+                room.continuity.stale,
+                room.continuity.skipped_samples,
+                room.expired,
+                room.invalid,
+            )
+            for name, room in self._rooms.items()
+        }
+        return Report(
+            token,
+            self._engine.totals(),
+            rooms,
+            tuple(self._lateness.counts),
+            self._lateness.take_max(),
+            self._unknown,
+            self._unsent,
+        )
+
+    # Control
+
+    def _serve_control(self) -> None:
+        """Handle messages until there are none or the budget is spent; the rest waits in the socket."""
+        end = monotonic_ns() + CONTROL_BUDGET_NS
+        while not self._stopping and monotonic_ns() < end:
+            try:
+                data, fds, _, _ = socket.recv_fds(
+                    self._control, control.MAX_MESSAGE, control.MAX_FDS, _DONTWAIT
+                )
+            except BlockingIOError:
+                return
+            except OSError:
+                data, fds = b"", []
+            if not data:
+                self._stopping = True
+                return
+            descriptors = [socket.socket(fileno=fd) for fd in fds]
+            try:
+                self._handle(control.unpack(data), descriptors)
+            except (ProcessError, ValueError) as error:
+                print(f"broadcast: {error}", file=sys.stderr)
+            finally:
+                # What a message has not taken over is closed here.
+                for descriptor in descriptors:
+                    descriptor.close()
+
+    def _handle(self, message: Message, descriptors: list[socket.socket]) -> None:
+        engine = self._engine
+        known = True
+        match message:
+            case control.AddListener(spec):
+                try:
+                    engine.add(spec)
+                except ValueError as error:
+                    self._send(Refused(spec.listener_id, str(error)))
+            case control.SetAddress(listener_id, destination, source, fd_index):
+                known = engine.set_address(listener_id, destination, source, fd_index)
+            case control.SetKind(listener_id, kind):
+                known = engine.set_kind(listener_id, kind)
+            case control.RemoveListener(listener_id):
+                known = engine.remove(listener_id)
+            case control.Nack(listener_id, sequences):
+                known = listener_id in engine
+                engine.nack(listener_id, sequences)
+            case control.StatsRequest(token, listener_ids):
+                rows = [row for row in map(engine.counters, listener_ids) if row is not None]
+                self._send(ListenerStats(tuple(rows)))
+                self._send(self._summary(token))
+            case control.AddSockets(count):
+                if len(descriptors) != count:
+                    raise ProcessError(f"{len(descriptors)} descriptors came instead of {count}")
+                while descriptors:
+                    self._engine.add_socket(descriptors.pop(0))
+            case control.AddFeed():
+                if len(descriptors) != 1:
+                    raise ProcessError(f"{len(descriptors)} descriptors came instead of one feed")
+                self._add_feed(message, descriptors.pop())
+            case control.RemoveFeed(room):
+                self._remove_feed(room)
+                engine.forget_room(room)
+            case control.Shutdown():
+                engine.remove_all()
+                self._stopping = True
+            case _:
+                raise ProcessError(f"{type(message).__name__} does not go this way")
+        if not known:
+            self._unknown += 1
+
+    def _add_feed(self, message: control.AddFeed, feed: socket.socket) -> None:
+        # What has piled up before is older than the anchor: it would only delay what follows.
+        with contextlib.suppress(OSError):
+            for _ in range(MAX_DRAIN):
+                if not feed.recv(MAX_RECORD, _DONTWAIT):
+                    break
+        self._remove_feed(message.room)
+        continuity = Continuity(message.frame_samples)
+        continuity.start(message.anchor_media_time, message.anchor_ns)
+        room = Room(message.room, feed, continuity)
+        self._rooms[room.name] = self._feeds[feed.fileno()] = room
+        self._poll.register(feed.fileno(), select.POLLIN)
+
+    def _remove_feed(self, name: str) -> None:
+        room = self._rooms.pop(name, None)
+        if room is not None:
+            self._unregister(room)
+            room.feed.close()
+
+    def _unregister(self, room: Room) -> None:
+        if not room.ended:
+            room.ended = True
+            self._poll.unregister(room.feed.fileno())
+            del self._feeds[room.feed.fileno()]
+
+    def _send(self, message: Message) -> None:
+        """Tell the server, if it listens; a report that finds the socket full is not worth waiting for."""
+        try:
+            self._control.send(control.pack(message), _DONTWAIT | socket.MSG_NOSIGNAL)
+        except BlockingIOError:
+            self._unsent += 1
+        except OSError:
+            self._stopping = True
+
+
+def steady_scheduling(priority: int = 10) -> str:
+    """Ask for the steadiest scheduling that this process may have: ``fifo``, ``nice`` or ``normal``."""
+    with contextlib.suppress(OSError, AttributeError):
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
+        return "fifo"
+    with contextlib.suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, 0, -15)
+        return "nice"
+    return "normal"
+
+
+def main() -> None:
+    """Entry point of the process."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--control-fd", type=int, required=True)
+    arguments = parser.parse_args()
+    # Ctrl-C reaches the whole process group; the server decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sock = socket.socket(fileno=arguments.control_fd)
+    process = BroadcastProcess(sock, scheduling=steady_scheduling())
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    process.run()
+    sys.stderr.flush()
+    # Thousands of sessions need no orderly end, and the port is wanted back at once.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
