@@ -21,7 +21,7 @@ from rtcserver.broadcast.listener import ListenerCounters, ListenerSpec
 from rtcserver.broadcast.srtp import MAX_FIRST_SEQUENCE, Profile
 from rtcserver.broadcast.supervisor import BroadcastSupervisor
 from rtcserver.clock import NS, monotonic_ns
-from rtcserver.errors import PeerError
+from rtcserver.errors import PeerError, ProcessError
 from rtcserver.peer.answer import AnswerStream, AnswerTransport, build_answer, build_restart_fragment
 from rtcserver.peer.base import PeerRequest, PeerSession, SessionInfo
 from rtcserver.peer.sdp_offer import OfferSummary, check_offer
@@ -164,22 +164,25 @@ class OnePortSession:
         if broadcast is None:
             self.end("broadcast-lost")
             return
-        broadcast.add_listener(
-            ListenerSpec(
-                listener_id=self.listener_id,
-                room=self.room,
-                destination=Address(address.host, address.port, address.scope_id),
-                profile=Profile(keys.name),
-                master=keys.send,
-                ssrc=self.ssrc,
-                payload_type=self.offer.opus_payload_type,
-                first_sequence=secrets.randbelow(MAX_FIRST_SEQUENCE),
-                timestamp_offset=secrets.randbits(32),
-                cname=self._backend.cname,
-                source=address.local,
-                fd_index=address.socket,
-            )
+        spec = ListenerSpec(
+            listener_id=self.listener_id,
+            room=self.room,
+            destination=Address(address.host, address.port, address.scope_id),
+            profile=Profile(keys.name),
+            master=keys.send,
+            ssrc=self.ssrc,
+            payload_type=self.offer.opus_payload_type,
+            first_sequence=secrets.randbelow(MAX_FIRST_SEQUENCE),
+            timestamp_offset=secrets.randbits(32),
+            cname=self._backend.cname,
+            source=address.local,
+            fd_index=address.socket,
         )
+        try:
+            broadcast.add_listener(spec)
+        except (ValueError, ProcessError) as error:
+            self._backend.on_refused(self.listener_id, str(error))
+            return
         self._advance(Connected(address))
         self._backend.counters["connected"] += 1
 

@@ -21,6 +21,7 @@ from aiortc import (
 )
 
 from rtcserver.broadcast.engine import BroadcastEngine
+from rtcserver.broadcast.listener import ListenerSpec
 from rtcserver.broadcast.supervisor import BroadcastSupervisor
 from rtcserver.clock import monotonic_ns, ns_to_samples
 from rtcserver.encode.packet import EncodedPacket
@@ -393,6 +394,24 @@ async def test_with_a_broadcast_process_of_its_own() -> None:
         await again.close()
     feed.close()
     writer.close()
+
+
+async def test_a_listener_that_cannot_be_added_is_ended() -> None:
+    async with serving() as server:
+        listener = Listener()
+
+        def refuse(spec: ListenerSpec) -> None:
+            raise ValueError("not safe")
+
+        server.backend.broadcast.add_listener = refuse  # type: ignore[union-attr,method-assign]
+        await listener.pc.setLocalDescription(await listener.pc.createOffer())
+        session = await server.backend.open("main", listener.pc.localDescription.sdp, REQUEST)
+        assert isinstance(session, OnePortSession)
+        await listener.pc.setRemoteDescription(RTCSessionDescription(session.answer, "answer"))
+        await until(lambda: session.state is State.CLOSED)
+        assert session.close_reason == "refused"
+        assert not server.endpoint.peers
+        await listener.close()
 
 
 async def test_before_the_port_is_open_nobody_is_answered() -> None:
