@@ -240,7 +240,7 @@ def _ignore_channel(session: OnePortSession, channel: RTCDataChannel) -> None:
     """Data channels without an application are open and mute."""
 
 
-def supervised(backend: OnePortBackend) -> BroadcastOwner:
+def supervised(backend: OnePortBackend) -> BroadcastSupervisor:
     """A broadcast process of its own, restarted when it ends."""
     return BroadcastSupervisor(
         backend.endpoint.send_sockets(), on_lost=backend.broadcast_lost, on_refused=backend.on_refused
