@@ -18,7 +18,7 @@ from rtcserver.errors import InstrumentError
 
 MIN_RATE, MAX_RATE = 44_100, 192_000
 MAX_CHANNELS = 32
-TIMINGS = 8192
+TIMINGS = 16_384
 """Callback durations that are kept for the statistics."""
 
 # PortAudio's error codes (portaudio.h, PaErrorCode).

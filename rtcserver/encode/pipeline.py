@@ -55,6 +55,11 @@ class EncodePipeline:
         np.maximum(self.peak, np.abs(samples).max(axis=0), out=self.peak)
         yield from self._emit(self._resampler.process(samples), block)
 
+    @property
+    def encoded_media(self) -> int:
+        """Media time up to which captured sound has left the resampler for the encoder's frames."""
+        return self._position
+
     def take_peak(self) -> tuple[float, float]:
         """Peak magnitude left and right since the last call, linear."""
         left, right = (float(v) for v in self.peak)

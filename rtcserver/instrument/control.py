@@ -4,7 +4,8 @@ JSON messages over an ``AF_UNIX``/``SOCK_SEQPACKET`` pair, one a datagram; descr
 beside them (SCM_RIGHTS). When the socket closes, the process ends.
 
 Down: ``start`` (once, first), ``add_feed`` (with one descriptor), ``set_bitrate``, ``midi``,
-``timings``, ``stop``. Up: ``status`` (five a second), ``timings`` (on request).
+``timings`` (with ``reset``: forget the durations after the answer), ``stop``. Up: ``status`` (five a second),
+``timings`` (on request).
 """
 
 from __future__ import annotations

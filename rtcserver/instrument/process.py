@@ -36,7 +36,10 @@ STALL_NS = NS
 """An open device that delivers no block for so long is dead."""
 RETRY_NS = 800_000_000
 """Time between two attempts to open a missing device."""
-ENCODE_TIMINGS = 8192
+CLOSE_S = 2
+"""How long closing the device may take in the end."""
+TIMINGS = 16_384
+"""Durations that are kept of each kind: more than half a minute at 128 frames."""
 
 
 def make_source(config: InstrumentConfig) -> Source:
@@ -71,7 +74,9 @@ class InstrumentProcess:
         self._anchor = Anchor(start["media_time"], start["at_ns"])
         self._feeds: list[socket.socket] = []
         self._stopping = False
-        self._encode_ns: deque[int] = deque(maxlen=ENCODE_TIMINGS)
+        self._encode_ns: deque[int] = deque(maxlen=TIMINGS)
+        self._interval_ns: deque[int] = deque(maxlen=TIMINGS)
+        self._arrived_ns = 0
         self._status = Status(epoch=start["epoch"], bitrate_bps=self._config.bitrate_bps)
         self._next_status_ns = 0
         self._source: Source | None = None
@@ -135,6 +140,7 @@ class InstrumentProcess:
             mix.exact,
         )
         status.epoch += 1
+        self._arrived_ns = 0
         self._counter = FrameCounter(stream.rate)
         self._pipeline = None
         self._mix = mix
@@ -197,6 +203,9 @@ class InstrumentProcess:
             epoch = Epoch.begin(self._status.epoch, self._anchor, block.adc_ns, ring.stream.rate)
             self._pipeline = EncodePipeline(ring.stream, self._mix, epoch, self._framer, self._encoder)
         pipeline = self._pipeline
+        if self._arrived_ns:
+            self._interval_ns.append(block.arrived_ns - self._arrived_ns)
+        self._arrived_ns = block.arrived_ns
         began = monotonic_ns()
         for packet in pipeline.push(Block(block.data, block.frames, first, block.arrived_ns, block.adc_ns)):
             self._deliver(packet.pack())
@@ -270,19 +279,42 @@ class InstrumentProcess:
                         play(bytes.fromhex(message["data"]))
                 case "timings":
                     self._send(self._timings())
+                    if message.get("reset"):
+                        self._forget_timings()
                 case "stop":
                     self._stopping = True
                 case other:
                     raise ProcessError(f"unknown control message {other!r}")
 
     def _timings(self) -> dict[str, Any]:
-        source = self._source
-        callback: list[int] = getattr(source, "callback_ns", [])[: getattr(source, "callbacks", 0)]
+        """Durations so far, and where capture and encoder are at this one moment.
+
+        interval_ns: from one block's arrival to the next one's. delivered_frames: what the device has
+        delivered in this epoch; waiting_blocks: how many of its blocks the encoder has not seen.
+        encoded_media: media time up to which sound has reached the encoder's frames.
+        """
+        source, ring, pipeline = self._source, self._ring, self._pipeline
+        # In this order: a block that arrives in between counts as waiting, never as missing.
+        written = ring.written if ring is not None else 0
+        waiting = ring.waiting if ring is not None else 0
+        callback: list[int] = getattr(source, "callback_ns", [])
         return {
             "type": "timings",
-            "callback_ns": summary(callback),
+            "at_ns": monotonic_ns(),
+            "callback_ns": summary(callback[: getattr(source, "callbacks", 0)]),
             "encode_ns": summary(self._encode_ns),
+            "interval_ns": summary(self._interval_ns),
+            "delivered_frames": written * self._status.blocksize,
+            "waiting_blocks": waiting,
+            "encoded_media": pipeline.encoded_media if pipeline is not None else 0,
         }
+
+    def _forget_timings(self) -> None:
+        self._encode_ns.clear()
+        self._interval_ns.clear()
+        source: Any = self._source
+        if hasattr(source, "callbacks"):
+            source.callbacks = 0
 
     def close(self) -> None:
         """Close the device. May hang in its driver: the caller must not rely on its return."""

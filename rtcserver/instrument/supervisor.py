@@ -115,13 +115,16 @@ class InstrumentSupervisor:
         """Play a channel message on an embedded instrument; others ignore it."""
         self._tell({"type": "midi", "data": message.hex()})
 
-    async def timings(self) -> dict[str, Any]:
-        """Callback and encode durations (ns: count, p50, p99, max) of the running process."""
+    async def timings(self, *, reset: bool = False) -> dict[str, Any]:
+        """Durations in the running process (ns: count, p50, p99, max), and how far it has come.
+
+        See `InstrumentProcess`. reset: forget the durations afterwards, to begin a measurement.
+        """
         if self._sock is None:
             raise ProcessError("the instrument process does not run")
         future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._timings.append(future)
-        self._tell({"type": "timings"})
+        self._tell({"type": "timings", "reset": reset})
         return await asyncio.wait_for(future, 5)
 
     async def close(self) -> None:
