@@ -85,7 +85,7 @@ class ServerConfig:
     """Address or name offered to browsers for media besides the machine's own (NAT, port forwarding)."""
     public_media_port: Port = 0
     """UDP port that `public_host` forwards to `media_port`; 0: the same number."""
-    transport: Literal["one-port", "aiortc"] = "aiortc"
+    transport: Literal["one-port", "aiortc"] = "one-port"
     """one-port: all listeners on one UDP port. aiortc: one stock RTCPeerConnection each (reference)."""
     max_listeners: Annotated[int, Ge(1), Le(100_000)] = 2000
     """Listeners over all rooms; one more is answered 503."""

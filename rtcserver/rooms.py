@@ -31,15 +31,23 @@ class Room:
     @property
     def title(self) -> str:
         """What the page calls the room."""
-        return self.config.title or self.instrument.status.device or _KINDS[self.config.instrument.instrument]
+        kind = self.config.instrument.instrument
+        device = self.instrument.status.device if kind == "portaudio" else ""
+        return self.config.title or device or _KINDS[kind]
 
 
 class Rooms:
     """All rooms; the RoomDirectory of signaling. Loop-bound."""
 
-    def __init__(self, config: ServerConfig, listeners: Callable[[str], int]) -> None:
+    def __init__(
+        self,
+        config: ServerConfig,
+        listeners: Callable[[str], int],
+        processes: Callable[[], dict[str, dict[str, object]]],
+    ) -> None:
         self._rooms = {name: Room(room) for name, room in config.rooms.items()}
         self._listeners = listeners
+        self._processes = processes
 
     def __getitem__(self, name: str) -> Room:
         return self._rooms[name]
@@ -75,18 +83,21 @@ class Rooms:
 
     def health(self) -> dict[str, Any]:
         """Rooms and processes, for ``/healthz``."""
+        processes: dict[str, dict[str, object]] = {
+            f"instrument:{name}": {
+                "pid": room.instrument.pid,
+                "running": room.instrument.pid is not None,
+                "restarts": room.instrument.restarts,
+            }
+            for name, room in self._rooms.items()
+        }
+        processes |= self._processes()
         live = all(room.instrument.status.state == "live" for room in self._rooms.values())
+        running = all(process["running"] for process in processes.values())
         return {
-            "status": "ok" if live else "degraded",
+            "status": "ok" if live and running else "degraded",
             "rooms": {name: self._room_health(room) for name, room in self._rooms.items()},
-            "processes": {
-                f"instrument:{name}": {
-                    "pid": room.instrument.pid,
-                    "running": room.instrument.pid is not None,
-                    "restarts": room.instrument.restarts,
-                }
-                for name, room in self._rooms.items()
-            },
+            "processes": processes,
         }
 
     @staticmethod

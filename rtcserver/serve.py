@@ -10,9 +10,7 @@ import socket
 import sys
 
 from rtcserver.config import ServerConfig
-from rtcserver.peer.base import PeerBackend
-from rtcserver.peer.hub import PacketHub
-from rtcserver.peer.stock import StockBackend
+from rtcserver.listening import Listening, OnePort, Stock
 from rtcserver.rooms import Rooms
 from signaling.app import create_app
 from signaling.limits import Limits
@@ -27,10 +25,9 @@ class Server:
     def __init__(self, config: ServerConfig) -> None:
         self.config = config
         self.limits = Limits(max_sessions=config.max_listeners)
-        self.rooms = Rooms(config, lambda room: len(self.backend.sessions(room)))
-        self.hubs: dict[str, PacketHub] = {}
-        self.backend: PeerBackend = self._stock_backend()
-        self.http = HttpServer(create_app(self.rooms, self.backend, self.limits), self.limits)
+        self.rooms = Rooms(config, self._listeners, self._processes)
+        self.listening: Listening = (OnePort if config.transport == "one-port" else Stock)(config, self.rooms)
+        self.http = HttpServer(create_app(self.rooms, self.listening.backend, self.limits), self.limits)
         self.port = config.port
 
     async def start(self) -> None:
@@ -38,28 +35,19 @@ class Server:
         self.port = await self.http.start(self.config.host, self.config.port)
         for room in self.rooms.all():
             await room.instrument.start()
-            hub = PacketHub(
-                room.instrument.subscribe(),
-                frame_samples=room.config.instrument.frame_samples,
-                origin=room.instrument.origin,
-            )
-            hub.start()
-            self.hubs[room.name] = hub
-        await self.backend.start()
+        await self.listening.start(self.rooms.all(), self.port)
 
     async def close(self) -> None:
         """End everything, each part bounded in time."""
         await self.http.close()
-        await self.backend.close()
-        for hub in self.hubs.values():
-            hub.close()
+        await self.listening.close()
         await asyncio.gather(*(room.instrument.close() for room in self.rooms.all()))
 
-    def _stock_backend(self) -> StockBackend:
-        return StockBackend(
-            lambda room: self.hubs[room].subscribe(),
-            frame_ms=lambda room: self.rooms[room].config.instrument.frame_ms,
-        )
+    def _listeners(self, room: str) -> int:
+        return len(self.listening.backend.sessions(room))
+
+    def _processes(self) -> dict[str, dict[str, object]]:
+        return self.listening.processes()
 
 
 async def serve(config: ServerConfig) -> None:

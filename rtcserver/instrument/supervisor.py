@@ -12,10 +12,10 @@ import contextlib
 import logging
 import socket
 import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
+from rtcserver import child
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.config import InstrumentConfig, to_dict
 from rtcserver.encode.timeline import Anchor
@@ -171,7 +171,8 @@ class InstrumentSupervisor:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "rtcserver.instrument.process", str(theirs.fileno())],
+                child.command("rtcserver.instrument.process", str(theirs.fileno())),
+                env=child.environment(),
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 # A terminal's Ctrl-C is for the server; it tells its children itself.

@@ -1,0 +1,123 @@
+"""The two ways to serve listeners, each with what it needs around its backend.
+
+`Stock`: aiortc's peer connections in this process, fed by a hub a room. `OnePort`: the media
+endpoint in this process and the broadcast process beside it, fed by the instrument directly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Protocol
+
+from rtcserver.broadcast.supervisor import BroadcastSupervisor
+from rtcserver.config import ServerConfig
+from rtcserver.peer.base import PeerBackend
+from rtcserver.peer.hub import PacketHub
+from rtcserver.peer.oneport import OnePortBackend, supervised
+from rtcserver.peer.stock import StockBackend
+from rtcserver.rooms import Room, Rooms
+from rtcserver.transport.endpoint import EndpointConfig, MediaEndpoint
+
+
+class Listening(Protocol):
+    """A transport for listeners. Loop-bound."""
+
+    backend: PeerBackend
+
+    async def start(self, rooms: Iterable[Room], http_port: int) -> None:
+        """Begin to serve these rooms, whose instruments run. Raises ConfigError, ProcessError."""
+
+    def processes(self) -> dict[str, dict[str, object]]:
+        """Child processes by name, for ``/healthz``."""
+
+    async def close(self) -> None:
+        """End all sessions and what serves them, bounded in time."""
+
+
+class Stock:
+    """`transport = aiortc`."""
+
+    def __init__(self, config: ServerConfig, rooms: Rooms) -> None:
+        self._hubs: dict[str, PacketHub] = {}
+        self.backend: PeerBackend = StockBackend(
+            lambda room: self._hubs[room].subscribe(),
+            frame_ms=lambda room: rooms[room].config.instrument.frame_ms,
+        )
+
+    async def start(self, rooms: Iterable[Room], http_port: int) -> None:
+        for room in rooms:
+            hub = PacketHub(
+                room.instrument.subscribe(),
+                frame_samples=room.config.instrument.frame_samples,
+                origin=room.instrument.origin,
+            )
+            hub.start()
+            self._hubs[room.name] = hub
+        await self.backend.start()
+
+    def processes(self) -> dict[str, dict[str, object]]:
+        return {}
+
+    async def close(self) -> None:
+        await self.backend.close()
+        for hub in self._hubs.values():
+            hub.close()
+
+
+class OnePort:
+    """`transport = one-port`."""
+
+    def __init__(self, config: ServerConfig, rooms: Rooms) -> None:
+        self._config = config
+        self._endpoint = MediaEndpoint(
+            EndpointConfig(
+                host=config.host,
+                port=config.media_port,
+                public_host=config.public_host,
+                public_media_port=config.public_media_port,
+            )
+        )
+        self._backend = OnePortBackend(
+            self._endpoint,
+            own_broadcast=self._own_broadcast,
+            frame_ms=lambda room: rooms[room].config.instrument.frame_ms,
+            max_listeners=config.max_listeners,
+        )
+        self._supervisor: BroadcastSupervisor | None = None
+        self.backend: PeerBackend = self._backend
+
+    async def start(self, rooms: Iterable[Room], http_port: int) -> None:
+        await self._endpoint.start(self._config.media_port or http_port)
+        await self._backend.start()
+        for room in rooms:
+            self._backend.add_feed(
+                room.name,
+                room.instrument.subscribe(),
+                room.config.instrument.frame_samples,
+                partial(_anchor, room),
+            )
+
+    def processes(self) -> dict[str, dict[str, object]]:
+        supervisor = self._supervisor
+        client = supervisor.client if supervisor is not None else None
+        return {
+            "broadcast": {
+                "pid": client.pid if client is not None else None,
+                "running": client is not None,
+                "restarts": supervisor.restarts if supervisor is not None else 0,
+            }
+        }
+
+    async def close(self) -> None:
+        await self._backend.close()
+
+    def _own_broadcast(self, backend: OnePortBackend) -> BroadcastSupervisor:
+        self._supervisor = supervised(backend)
+        return self._supervisor
+
+
+def _anchor(room: Room) -> tuple[int, int]:
+    """A moment of the room's timeline: media time and monotonic ns."""
+    anchor = room.instrument.anchor
+    return anchor.media_time, anchor.at_ns
