@@ -13,9 +13,7 @@ from typing import Any
 
 import pytest
 from aiortc import (
-    RTCConfiguration,
     RTCDataChannel,
-    RTCPeerConnection,
     RTCSessionDescription,
     rtp,
 )
@@ -26,18 +24,17 @@ from rtcserver.broadcast.supervisor import BroadcastSupervisor
 from rtcserver.clock import monotonic_ns, ns_to_samples
 from rtcserver.encode.packet import EncodedPacket
 from rtcserver.errors import PeerError
-from rtcserver.peer.base import PeerRequest
 from rtcserver.peer.oneport import OnePortBackend, OnePortSession, supervised
 from rtcserver.peer.sdpfrag import parse_sdpfrag
 from rtcserver.peer.state import State
 from rtcserver.transport import stun
 from rtcserver.transport.endpoint import EndpointConfig, MediaEndpoint
+from tests.peer.hearing import REQUEST, Listener
 from tests.peer.offers import NAMES, load, small
 from tests.transport.stock import WAIT_S, on_loopback, until
 
 __all__ = ["on_loopback"]
 pytestmark = pytest.mark.usefixtures("on_loopback")
-REQUEST = PeerRequest("127.0.0.1", "127.0.0.1")
 
 
 class InThisProcess:
@@ -92,44 +89,10 @@ async def serving(**options: Any) -> AsyncIterator[Server]:
         await server.backend.close()
 
 
-class Listener:
-    """A stock client that keeps the RTP and RTCP that it decrypts."""
-
-    def __init__(self, *, data: bool = False) -> None:
-        self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self.pc.addTransceiver("audio", direction="recvonly")
-        self.channel = self.pc.createDataChannel("midi") if data else None
-        self.rtp: list[rtp.RtpPacket] = []
-        self.rtcp: list[bytes] = []
-
-    @property
-    def dtls(self) -> Any:
-        return self.pc.getTransceivers()[0].receiver.transport
-
-    async def join(self, server: Server) -> OnePortSession:
-        await self.pc.setLocalDescription(await self.pc.createOffer())
-        session = await server.backend.open("main", self.pc.localDescription.sdp, REQUEST)
-        assert isinstance(session, OnePortSession)
-
-        async def take_rtp(data: bytes, arrival_time_ms: int) -> None:
-            self.rtp.append(rtp.RtpPacket.parse(data))
-
-        async def take_rtcp(data: bytes) -> None:
-            self.rtcp.append(data)
-
-        self.dtls._handle_rtp_data, self.dtls._handle_rtcp_data = take_rtp, take_rtcp
-        await self.pc.setRemoteDescription(RTCSessionDescription(session.answer, "answer"))
-        await until(lambda: session.state is State.PLAYING and self.dtls.state == "connected")
-        return session
-
-    async def close(self) -> None:
-        await asyncio.wait_for(self.pc.close(), WAIT_S)
-
-
 async def test_a_stock_client_hears_the_room() -> None:
     async with serving() as server:
         listener = Listener()
-        session = await listener.join(server)
+        session = await listener.join(server.backend)
         payloads = server.play(20)
         await until(lambda: len(listener.rtp) == 20)
         assert [p.payload for p in listener.rtp] == payloads
@@ -150,7 +113,7 @@ async def test_a_stock_client_hears_the_room() -> None:
 async def test_two_listeners_share_packets_but_not_streams() -> None:
     async with serving() as server:
         one, two = Listener(), Listener()
-        sessions = [await one.join(server), await two.join(server)]
+        sessions = [await one.join(server.backend), await two.join(server.backend)]
         assert sessions[0].ssrc != sessions[1].ssrc
         payloads = server.play(5)
         await until(lambda: len(one.rtp) == len(two.rtp) == 5)
@@ -167,7 +130,7 @@ async def test_two_listeners_share_packets_but_not_streams() -> None:
 async def test_a_nack_brings_the_packet_again() -> None:
     async with serving() as server:
         listener = Listener()
-        session = await listener.join(server)
+        session = await listener.join(server.backend)
         server.play(5)
         await until(lambda: len(listener.rtp) == 5)
         lost = listener.rtp[2]
@@ -189,7 +152,7 @@ async def test_a_nack_brings_the_packet_again() -> None:
 async def test_reports_reach_the_session_info() -> None:
     async with serving() as server:
         listener = Listener()
-        session = await listener.join(server)
+        session = await listener.join(server.backend)
         block = rtp.RtcpReceiverInfo(
             ssrc=session.ssrc, fraction_lost=1, packets_lost=3, highest_sequence=9, jitter=77, lsr=0, dlsr=0
         )
@@ -204,7 +167,7 @@ async def test_reports_reach_the_session_info() -> None:
 async def test_deleting_says_bye_and_closes() -> None:
     async with serving() as server:
         listener = Listener()
-        session = await listener.join(server)
+        session = await listener.join(server.backend)
         await session.close()
         await session.close()
         await until(lambda: listener.dtls.state == "closed")
@@ -221,7 +184,7 @@ async def test_data_channels_are_handed_on() -> None:
     opened: list[tuple[OnePortSession, RTCDataChannel]] = []
     async with serving(on_datachannel=lambda session, channel: opened.append((session, channel))) as server:
         listener = Listener(data=True)
-        session = await listener.join(server)
+        session = await listener.join(server.backend)
         await until(lambda: opened)
         assert opened[0][0] is session
         assert opened[0][1].label == "midi"
@@ -236,7 +199,7 @@ async def test_data_channels_are_handed_on() -> None:
 async def test_an_ice_restart_moves_the_stream() -> None:
     async with serving() as server:
         listener = Listener()
-        session = await listener.join(server)
+        session = await listener.join(server.backend)
         etag = session.etag
         same = f"a=ice-ufrag:{session.offer.ice_ufrag}\r\na=ice-pwd:{session.offer.ice_pwd}\r\n"
         assert await session.patch(same) is None
@@ -328,7 +291,7 @@ async def test_an_offer_that_is_lite_too_is_refused() -> None:
 async def test_losing_the_broadcast_process_ends_everybody() -> None:
     async with serving() as server:
         listener = Listener()
-        session = await listener.join(server)
+        session = await listener.join(server.backend)
         server.backend.broadcast_lost()
         assert session.state is State.CLOSED
         await until(lambda: listener.dtls.state == "closed")
@@ -339,7 +302,7 @@ async def test_losing_the_broadcast_process_ends_everybody() -> None:
 async def test_what_the_broadcast_process_says_of_a_listener() -> None:
     async with serving() as server:
         listener = Listener()
-        session = await listener.join(server)
+        session = await listener.join(server.backend)
         server.play(3)
         assert session.info().counters["packets"] == 3
         server.backend.on_refused(999, "unknown")
@@ -373,7 +336,7 @@ async def test_with_a_broadcast_process_of_its_own() -> None:
     async with serving(own_broadcast=supervised) as server:
         server.backend.add_feed("main", feed, 480, lambda: (0, start_ns))
         listener = Listener()
-        session = await listener.join(server)
+        session = await listener.join(server.backend)
         await hear(listener)
         assert {p.ssrc for p in listener.rtp} == {session.ssrc}
         owner = server.backend._owner
@@ -389,7 +352,7 @@ async def test_with_a_broadcast_process_of_its_own() -> None:
         await listener.close()
         await until(lambda: server.backend.broadcast is not None)
         again = Listener()
-        await again.join(server)
+        await again.join(server.backend)
         await hear(again)
         await again.close()
     feed.close()
@@ -428,7 +391,7 @@ async def test_before_the_port_is_open_nobody_is_answered() -> None:
 async def test_health_counts() -> None:
     async with serving() as server:
         listener = Listener()
-        await listener.join(server)
+        await listener.join(server.backend)
         await server.backend.open("main", small(), REQUEST)
         health = server.backend.health()
         assert health["transport"] == "one-port"
