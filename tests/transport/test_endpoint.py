@@ -342,3 +342,14 @@ async def test_a_taken_port_is_a_configuration_error() -> None:
         other = MediaEndpoint(EndpointConfig(host="127.0.0.1", port=endpoint.port.port))
         with pytest.raises(ConfigError, match="taken"):
             await other.start()
+
+
+async def test_however_much_is_dropped_one_line_a_second_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async with running() as endpoint:
+        caplog.set_level("INFO", "rtcserver.transport.endpoint")
+        start_ns = 10**12
+        for tick in range(40):
+            endpoint.counters["stranger"] += 1000
+            endpoint._log_drops(start_ns + tick * 250_000_000)
+        assert len(caplog.records) == 10
+        assert sum(record.args[0] for record in caplog.records) == 37_000  # type: ignore[index,misc]
