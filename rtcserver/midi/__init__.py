@@ -1,0 +1,1 @@
+"""MIDI in both directions: ports, their owners' notes, routing, profiles and files."""
