@@ -19,19 +19,22 @@ from dataclasses import dataclass
 
 FEED_VERSION = 1
 KIND_OPUS = 1
+KIND_PCM = 2
+"""A Studio payload (`rtcserver.encode.pcm`); only on the feed while somebody listens to it."""
 _HEADER = struct.Struct("<BBHIqqII")
 MAX_RECORD = _HEADER.size + 4096
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedPacket:
-    """One Opus packet on the room's timeline, encoded once and shared by all listeners.
+    """One packet on the room's timeline, encoded once and shared by all listeners.
 
     media_time: 48 kHz sample count of the first *captured* sample that it decodes to.
     duration: samples at 48 kHz.
     captured_ns: monotonic ns at which the captured block that completed this frame arrived.
     epoch: number of the capture run; it grows by one each time a device is (re)opened.
-    payload: the Opus packet (RFC 6716, section 3).
+    payload: the Opus packet (RFC 6716, section 3), or the Studio payload.
+    kind: `KIND_OPUS` or `KIND_PCM`.
     """
 
     media_time: int
@@ -39,12 +42,13 @@ class EncodedPacket:
     captured_ns: int
     epoch: int
     payload: bytes
+    kind: int = KIND_OPUS
 
     def pack(self) -> bytes:
         """The feed record."""
         return (
             _HEADER.pack(
-                FEED_VERSION, KIND_OPUS, 0, self.epoch, self.media_time, self.captured_ns, self.duration, 0
+                FEED_VERSION, self.kind, 0, self.epoch, self.media_time, self.captured_ns, self.duration, 0
             )
             + self.payload
         )
@@ -55,6 +59,6 @@ class EncodedPacket:
         if len(record) <= _HEADER.size:
             raise ValueError(f"a feed record of {len(record)} bytes is too short")
         version, kind, _, epoch, media_time, captured_ns, duration, _ = _HEADER.unpack_from(record)
-        if version != FEED_VERSION or kind != KIND_OPUS:
+        if version != FEED_VERSION or kind not in (KIND_OPUS, KIND_PCM):
             raise ValueError(f"unknown feed record: version {version}, kind {kind}")
-        return cls(media_time, duration, captured_ns, epoch, record[_HEADER.size :])
+        return cls(media_time, duration, captured_ns, epoch, record[_HEADER.size :], kind)

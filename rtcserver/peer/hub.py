@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.encode.continuity import Continuity
-from rtcserver.encode.packet import MAX_RECORD, EncodedPacket
+from rtcserver.encode.packet import KIND_OPUS, MAX_RECORD, EncodedPacket
 from rtcserver.encode.timeline import Anchor
 from rtcserver.errors import ProcessError
 from rtcserver.peer.track import DEFAULT_QUEUE_PACKETS, MontageTrack
@@ -142,6 +142,8 @@ class PacketHub:
         except ValueError as error:
             self.malformed += 1
             log.debug("Feed record dropped: %s", error)
+            return
+        if packet.kind != KIND_OPUS:
             return
         self.packets += 1
         self._emit(self._continuity.push(packet, monotonic_ns()))
