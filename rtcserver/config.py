@@ -82,9 +82,17 @@ class ServerConfig:
     media_port: Port = 0
     """UDP port of all media; 0 takes the same number as `port`."""
     public_host: str = ""
-    """Address or name offered to browsers for media besides the machine's own (NAT, port forwarding)."""
+    """Address or name offered to browsers for media, too (NAT, port forwarding)."""
     public_media_port: Port = 0
-    """UDP port that `public_host` forwards to `media_port`; 0: the same number."""
+    """UDP port that is forwarded to `media_port`, and the only one offered then; 0: the same number."""
+    offer_bridges: bool = False
+    """Offer the addresses of container bridges (docker0, br-…) to browsers, too."""
+    max_half_open: Annotated[int, Ge(1), Le(100_000)] = 512
+    """Listeners that may be connecting at the same time; one more is answered 503."""
+    max_half_open_per_address: Annotated[int, Ge(1), Le(100_000)] = 64
+    """The same for one client address."""
+    shared_addresses: str = ""
+    """Addresses or networks (10.1.0.0/16), with commas, of proxies that many clients share: no such limit."""
     transport: Literal["one-port", "aiortc"] = "one-port"
     """one-port: all listeners on one UDP port. aiortc: one stock RTCPeerConnection each (reference)."""
     max_listeners: Annotated[int, Ge(1), Le(100_000)] = 2000

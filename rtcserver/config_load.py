@@ -5,6 +5,7 @@ Pure but for `read_toml`. Every error names the key, where it stands, the value 
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import tomllib
 import typing
@@ -78,6 +79,7 @@ def load(
     server = ServerConfig(**{k: v for k, v in values.items() if k in SERVER_KEYS})
     instrument = InstrumentConfig(**{k: v for k, v in values.items() if k in INSTRUMENT_KEYS})
     rooms = _rooms(server, instrument, tables, toml_name)
+    parse_networks(server.shared_addresses)
     for room in rooms.values():
         parse_mix(room.instrument.channels, room.instrument.mix)
     return replace(server, rooms=rooms)
@@ -127,6 +129,19 @@ def _checked(key: str, value: Any, where: str, known: tuple[str, ...]) -> Any:
             allowed = ", ".join(f"{number:g}" for number in annotation.values)
             raise ConfigError(f'{where}: {key} = "{value}" is not allowed; allowed are {allowed}')
     return checked
+
+
+def parse_networks(text: str) -> tuple[str, ...]:
+    """`shared_addresses` as addresses or networks. Raises ConfigError that names the wrong one."""
+    networks = tuple(part.strip() for part in text.split(",") if part.strip())
+    for network in networks:
+        try:
+            ipaddress.ip_network(network, strict=False)
+        except ValueError as error:
+            raise ConfigError(
+                f'shared_addresses: "{network}" is neither an address nor a network such as 10.1.0.0/16'
+            ) from error
+    return networks
 
 
 def defaults() -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from rtcserver.broadcast.supervisor import BroadcastSupervisor
 from rtcserver.config import ServerConfig
+from rtcserver.config_load import parse_networks
 from rtcserver.peer.base import PeerBackend
 from rtcserver.peer.hub import PacketHub
 from rtcserver.peer.oneport import OnePortBackend, supervised
@@ -76,6 +77,10 @@ class OnePort:
                 port=config.media_port,
                 public_host=config.public_host,
                 public_media_port=config.public_media_port,
+                bridges=config.offer_bridges,
+                max_half_open=config.max_half_open,
+                max_half_open_per_address=config.max_half_open_per_address,
+                shared_addresses=parse_networks(config.shared_addresses),
             )
         )
         self._backend = OnePortBackend(
