@@ -34,6 +34,8 @@ RESEND_BURST = 64
 """Retransmissions that a listener gets at once after a quiet time."""
 REPORT_INTERVAL_NS = 2 * NS
 """Time between two sender reports to a listener."""
+MAX_REPORTS = 64
+"""Sender reports in one go: about half a millisecond."""
 MAX_KEYS = 65_536
 """Digests of master keys that are remembered, so that none is used twice."""
 
@@ -54,6 +56,9 @@ class BroadcastEngine:
         self._listeners: dict[int, Listener] = {}
         self._due: deque[Listener] = deque()
         """Whose sender report comes next; listeners that have left are skipped."""
+        self._new: deque[Listener] = deque()
+        """Who has had no turn yet."""
+        self._owed = 0.0
         self._keys: dict[bytes, None] = {}
         self._left = Totals()
         """What is not kept per listener, and the sums of those that have left."""
@@ -101,8 +106,7 @@ class BroadcastEngine:
         listener = Listener(spec, srtp, description, sock, way, place, RESEND_BURST, group.sent)
         listener.settle(place)
         self._listeners[spec.listener_id] = listener
-        # A newcomer's first report is the next one: its browser can then match the clocks at once.
-        self._due.appendleft(listener)
+        self._new.append(listener)
 
     def remove(self, listener_id: int, *, say_bye: bool = True) -> bool:
         """Stop sending to a listener, with a BYE. False if there is no such listener."""
@@ -211,15 +215,22 @@ class BroadcastEngine:
 
     # RTCP
 
-    def report(self, now_ns: int, wall_ns: int, count: int) -> list[ListenerCounters]:
-        """Send the next `count` listeners their sender report; returns the counters of those visited.
+    def report(self, now_ns: int, wall_ns: int, elapsed_ns: int) -> list[ListenerCounters]:
+        """Send sender reports to those whose turn has come; returns the counters of all those visited.
 
-        now_ns and wall_ns are the same moment on both clocks. Who has been sent nothing yet is
-        visited without a report.
+        now_ns and wall_ns are the same moment on both clocks. With `elapsed_ns` since the last call, the
+        corresponding share of the listeners becomes due, at most `MAX_REPORTS` a call. Newcomers come
+        first, so that their browsers can match the clocks soon. Who has been sent nothing yet is visited
+        without a report.
         """
+        self._owed = min(self._owed + len(self._listeners) * elapsed_ns / REPORT_INTERVAL_NS, MAX_REPORTS)
+        newcomers = min(len(self._new), MAX_REPORTS)
+        turns = [self._new.popleft() for _ in range(newcomers)]
+        while self._owed >= 1 and len(turns) < MAX_REPORTS and self._due:
+            self._owed -= 1
+            turns.append(self._due.popleft())
         visited = []
-        for _ in range(min(count, len(self._due))):
-            listener = self._due.popleft()
+        for listener in turns:
             if not listener.alive:
                 continue
             self._due.append(listener)

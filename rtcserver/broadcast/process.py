@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from rtcserver.broadcast import batch, control
 from rtcserver.broadcast.control import ListenerStats, Message, Ready, Refused, Report, RoomCounters
-from rtcserver.broadcast.engine import REPORT_INTERVAL_NS, BroadcastEngine
+from rtcserver.broadcast.engine import BroadcastEngine
 from rtcserver.broadcast.lateness import Lateness
 from rtcserver.clock import NS, monotonic_ns, wall_ns
 from rtcserver.encode.continuity import Continuity
@@ -58,6 +58,8 @@ class BroadcastProcess:
     """The loop around a `BroadcastEngine`. `run` returns when the server is gone or says so."""
 
     def __init__(self, sock: socket.socket, *, scheduling: str = "normal") -> None:
+        # Before Python 3.12 recv_fds ignores its flags: the socket itself must not block.
+        sock.setblocking(False)
         self._control = sock
         self._engine = BroadcastEngine()
         self._sockets: list[socket.socket] = []
@@ -137,9 +139,8 @@ class BroadcastProcess:
         now = monotonic_ns()
         if now >= self._next_tick_ns:
             self._next_tick_ns = max(self._next_tick_ns + TICK_NS, now)
-            share = -(-len(self._engine) * TICK_NS // REPORT_INTERVAL_NS)
-            if share:
-                rows = self._engine.report(now, wall_ns(), min(share, control.MAX_ROWS))
+            rows = self._engine.report(now, wall_ns(), TICK_NS)
+            if rows:
                 self._send(ListenerStats(tuple(rows)))
         if now >= self._next_summary_ns:
             self._next_summary_ns = max(self._next_summary_ns + SUMMARY_NS, now)
@@ -178,9 +179,7 @@ class BroadcastProcess:
         end = monotonic_ns() + CONTROL_BUDGET_NS
         while not self._stopping and monotonic_ns() < end:
             try:
-                data, fds, _, _ = socket.recv_fds(
-                    self._control, control.MAX_MESSAGE, control.MAX_FDS, _DONTWAIT
-                )
+                data, fds, _, _ = socket.recv_fds(self._control, control.MAX_MESSAGE, control.MAX_FDS)
             except BlockingIOError:
                 return
             except OSError:

@@ -39,8 +39,8 @@ class Feed:
 class BroadcastSupervisor:
     """Owns the current `BroadcastClient`. Loop-bound.
 
-    udp_sockets stay the caller's. on_lost is called when a process has ended and all listeners with it;
-    on_refused as in `BroadcastClient`.
+    udp_sockets stay the caller's. on_lost is called when a process has ended and all listeners with it,
+    on_restarted when the next one takes listeners; on_refused as in `BroadcastClient`.
     """
 
     def __init__(
@@ -48,10 +48,12 @@ class BroadcastSupervisor:
         udp_sockets: Sequence[socket.socket],
         *,
         on_lost: Callable[[], None] | None = None,
+        on_restarted: Callable[[], None] | None = None,
         on_refused: Callable[[int, str], None] | None = None,
     ) -> None:
         self._udp_sockets = udp_sockets
         self._on_lost = on_lost
+        self._on_restarted = on_restarted
         self._on_refused = on_refused
         self._feeds: dict[str, Feed] = {}
         self._exited = asyncio.Event()
@@ -122,6 +124,8 @@ class BroadcastSupervisor:
                     self.restarts += 1
                     # It may have ended again already, in which case nothing more will be heard of it.
                     self.client = client if client.alive else None
+                    if self.client is not None and self._on_restarted is not None:
+                        self._on_restarted()
                 except (ProcessError, OSError) as error:
                     logger.error("the broadcast process cannot be restarted: %s", error)
 

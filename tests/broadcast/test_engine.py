@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from rtcserver.broadcast.arena import BLOCK, MAX_PAYLOAD
-from rtcserver.broadcast.engine import BroadcastEngine
+from rtcserver.broadcast.engine import MAX_REPORTS, REPORT_INTERVAL_NS, BroadcastEngine
 from rtcserver.broadcast.group import Listener
 from rtcserver.broadcast.srtp import Profile
 from tests.broadcast.listening import CM, GCM, Listening, media
@@ -92,7 +92,7 @@ def test_ipv6_and_a_source_address(listening: Make, batched: bool) -> None:
         assert [len(ear.rtp()) for ear in (six, *four)] == [1, 1, 1]
         assert six.source[0] == "::1"
         assert [ear.source[0] for ear in four] == ["127.0.0.2", "127.0.0.3"]
-        engine.report(0, 0, 3)
+        engine.report(0, 0, 0)
         engine.nack(3, [four[1].spec.first_sequence])
         assert len(four[1].wait(2)) == 2
         assert four[1].source[0] == "127.0.0.3"
@@ -209,20 +209,32 @@ def test_a_new_address_takes_the_stream_along(media_socket: socket.socket, liste
 
 def test_the_reports_of_all_listeners_come_round(media_socket: socket.socket, listening: Make) -> None:
     engine = BroadcastEngine([media_socket])
-    ears = [listening(n) for n in range(5)]
-    for ear in ears[:4]:
-        engine.add(ear.spec)
+    for n in range(10):
+        engine.add(listening(n).spec)
     engine.send("main", media(0))
-    engine.add(ears[4].spec)
-    # The newcomer comes first, and has nothing to report.
-    visited = engine.report(0, 0, 2)
-    assert visited[0].listener_id == 4
-    engine.remove(0)
-    for _ in range(2):
-        visited += engine.report(0, 0, 2)
-    assert {row.listener_id for row in visited} == {1, 2, 3, 4}
-    assert engine.totals().reports == 3 + 1
+    # Newcomers at once, then each once per interval, however small the steps.
+    assert [row.listener_id for row in engine.report(0, 0, 0)] == list(range(10))
+    engine.add(listening(10).spec)
+    assert [row.listener_id for row in engine.report(0, 0, 0)] == [10]
+    engine.remove(3)
+    visited = [row.listener_id for _ in range(40) for row in engine.report(0, 0, REPORT_INTERVAL_NS // 20)]
+    counts = {n: visited.count(n) for n in range(11)}
+    assert counts.pop(3) == 0
+    assert set(counts.values()) <= {1, 2, 3}
+    assert sum(counts.values()) in (19, 20)
+    # The last one to come has not been sent anything that it could be told the time of.
+    assert engine.totals().reports == 10 + sum(counts.values()) - counts[10] + 1
     assert engine.totals().report_errors == 0
+
+
+def test_a_long_pause_does_not_make_a_flood_of_reports(media_socket: socket.socket, listening: Make) -> None:
+    engine = BroadcastEngine([media_socket])
+    crowd = listening(0)
+    for n in range(3 * MAX_REPORTS):
+        engine.add(crowd.change(listener_id=n, master=n.to_bytes(28)).spec)
+    assert [len(engine.report(0, 0, 0)) for _ in range(4)] == [MAX_REPORTS] * 3 + [0]
+    assert len(engine.report(0, 0, 100 * REPORT_INTERVAL_NS)) == MAX_REPORTS
+    assert len(engine.report(0, 0, 0)) == 0
 
 
 @pytest.mark.parametrize(
@@ -258,7 +270,7 @@ def test_nothing_is_left_of_those_who_have_left(media_socket: socket.socket, lis
         engine.send("main", media(0))
     for ear in ears:
         engine.remove(ear.spec.listener_id)
-    engine.report(0, 0, 10)
+    engine.report(0, 0, REPORT_INTERVAL_NS)
     assert engine.audience() == {}
     specs = [ear.spec for ear in ears]
     assert not [one for one in gc.get_objects() if isinstance(one, Listener) and one.spec in specs]

@@ -73,7 +73,7 @@ def test_more_than_65536_packets_keep_authenticating(
     ]
     for ear in ears:
         engine.add(ear.spec)
-    total, last = 65_536 + 40_000, [0, 0, 0]
+    total, last = 65_536 + 3_000, [0, 0, 0]
     for n in range(total):
         engine.send("main", media(n, size=8))
         if n % 64 == 63 or n == total - 1:
@@ -256,7 +256,7 @@ def test_a_sender_report_pairs_the_clocks_at_capture(
     newest = media(49)
     # 7 ms after the newest packet's last sample was captured, and some time after the epoch.
     now, wall = newest.captured_ns + 7_000_000, 1_700_000_000 * NS + 123_456_789
-    engine.report(now, wall, 1)
+    engine.report(now, wall, 0)
     (data,) = ear.rtcp()
     report, description = RtcpPacket.parse(data)
     assert isinstance(report, RtcpSrPacket)
@@ -290,7 +290,7 @@ def test_srtcp_indices_go_on_through_all_kinds_of_reports(engine: BroadcastEngin
     engine.add(ear.spec)
     engine.send("main", media(0))
     for n in range(5):
-        engine.report(n * NS, n * NS, 1)
+        engine.report(n * NS, n * NS, 2 * NS)
     engine.remove(1)
     datagrams = [data for data in ear.drain() if is_rtcp(data)]
     # RFC 7714, section 9.3: the index is the last word, with the bit that says it is encrypted.
