@@ -130,7 +130,7 @@ class DownSender:
         return self._state_ns + (STATE_ACTIVE_NS if active else STATE_IDLE_NS)
 
     def poll(self, now_ns: int, media_now: int) -> list[bytes]:
-        """The messages that are due now, for all sessions of this cadence. media_now: media time at `now_ns`."""
+        """The messages due now, for all sessions of this cadence. media_now: media time at `now_ns`."""
         if now_ns < self.next_ns:
             return []
         with_state = now_ns >= self._state_due_ns

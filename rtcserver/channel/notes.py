@@ -30,7 +30,7 @@ class NoteState:
         self._by_performer: dict[int, dict[int, int]] = {}
 
     def normal_form(self, performer: int, message: bytes) -> list[bytes]:
-        """What an incoming message of `performer` becomes (PROTOCOL.md, "normal form"); [] if it is dropped."""
+        """What a message of `performer` becomes (PROTOCOL.md, "normal form"); [] if it is dropped."""
         return cells.normal_form(message, self._by_performer.get(performer, {}))
 
     def apply(self, performer: int, message: bytes) -> Change | None:

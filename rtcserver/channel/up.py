@@ -299,8 +299,7 @@ class UpReceiver:
         """Make the server's idea of what is held the performer's own."""
         before = len(found)
         gone = {cell: value for cell, value in self._held.items() if cell not in held}
-        for message in releases(gone):
-            found.append(Played(message, client_us, True))
+        found.extend(Played(message, client_us, True) for message in releases(gone))
         for cell in gone:
             del self._held[cell]
         for cell, value in held.items():

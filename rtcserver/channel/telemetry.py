@@ -1,0 +1,330 @@
+"""The JSON of the ``telemetry`` channel: what is accepted, what is refused, what it costs. Pure.
+
+PROTOCOL.md, "telemetry". `parse_client` raises `ProtocolError` and nothing else; `TelemetryPeer` adds the
+limits of one session. What a server sends is built in `rtcserver.channel.announce`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NoReturn, cast
+
+from rtcserver.channel.announce import MAX_BYTES, error
+from rtcserver.channel.codec import SAFE, VERSION, ProtocolError
+from rtcserver.channel.limits import RateLimit
+
+MAX_SYSEX = 1024
+STATS_PER_S, STATS_BURST = 1, 5
+OTHERS_PER_S, OTHERS_BURST = 10, 20
+MAX_VIOLATIONS = 100
+"""Malformed or oversized messages after which the channel is closed."""
+
+STATS_FIELDS: Mapping[str, tuple[float, float]] = {
+    "interval_ms": (0, 60_000),
+    # Since the report before; samples at 48 kHz.
+    "packets": (0, 100_000),
+    "lost": (0, 100_000),
+    "discarded": (0, 100_000),
+    "nacks": (0, 100_000),
+    "bytes": (0, 100_000_000),
+    "played": (0, 10_000_000),
+    "concealed": (0, 10_000_000),
+    "silent_concealed": (0, 10_000_000),
+    "concealments": (0, 100_000),
+    "inserted": (0, 10_000_000),
+    "removed": (0, 10_000_000),
+    # Means of the interval.
+    "buffer_ms": (0, 10_000),
+    "target_ms": (0, 10_000),
+    "jitter_ms": (0, 10_000),
+    "rtt_ms": (0, 60_000),
+    "playout_ms": (0, 10_000),
+    "latency_ms": (0, 60_000),
+    # Studio: the ring.
+    "studio_level_ms": (0, 10_000),
+    "studio_target_ms": (0, 10_000),
+    "studio_lost": (0, 100_000),
+    "studio_underruns": (0, 100_000),
+    "studio_trimmed_ms": (0, 60_000),
+    # The midi channel.
+    "midi_events": (0, 100_000),
+    "midi_missed": (0, 100_000),
+    "midi_repaired": (0, 100_000),
+    "midi_skew_ms": (-10_000, 10_000),
+    "clock_rtt_ms": (0, 60_000),
+    "hidden": (0, 1),
+}
+"""What a report may say, with the range that it is clamped to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """The first message. name: printable, at most 32 characters, or None."""
+
+    version: int
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """A signed token that makes its bearer a performer; not checked here."""
+
+    token: str
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """One report; see `STATS_FIELDS`. Values are clamped, what was absent or null is not in it."""
+
+    values: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """Choose a sound by its id in the profile. channel: 0–15, or None for the profile's own."""
+
+    sound: str
+    channel: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Panic:
+    """Release one's own notes, or silence everyone."""
+
+    everyone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Player:
+    """Control the player of MIDI files.
+
+    file: with play, None to go on. position_s: with seek. tempo: a factor, with tempo.
+    """
+
+    action: Literal["play", "pause", "stop", "seek", "tempo"]
+    file: str | None = None
+    position_s: float | None = None
+    tempo: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sysex:
+    """System exclusive bytes, F0 to F7. Whether they are granted is for the routing to say."""
+
+    data: bytes
+
+
+ClientMessage = Hello | Auth | Stats | Select | Panic | Player | Sysex
+
+
+def parse_client(text: bytes | str) -> ClientMessage:
+    """Parse what a client sends. Raises `ProtocolError`, whose `code` goes into an ``error`` message."""
+    members = _object(text)
+    kind = members.get("type")
+    parser = _PARSERS.get(kind) if isinstance(kind, str) else None
+    if parser is None:
+        raise ProtocolError("the type of this message is unknown", code="unknown_type")
+    return parser(members)
+
+
+def parse_server(text: bytes | str) -> dict[str, Any]:
+    """Parse what a server sends: an object with a known `type`. Raises `ProtocolError`.
+
+    Of a ``welcome``, `rtp_offset` and `media_time` are checked, since clocks are built on them.
+    """
+    members = _object(text)
+    kind = members.get("type")
+    if kind not in ("welcome", "performers", "selected", "player", "error"):
+        raise ProtocolError("the type of this message is unknown", code="unknown_type")
+    if kind == "welcome":
+        if members.get("version") != VERSION:
+            raise ProtocolError(f"a server of version {members.get('version')!r}", code="unknown_version")
+        _integer(members, "rtp_offset", 0, 0xFFFF_FFFF)
+        _integer(members, "media_time", -SAFE, SAFE)
+    return members
+
+
+@dataclass(slots=True)
+class TelemetryCounters:
+    """In messages. frequent: dropped because they came too fast."""
+
+    messages: int = 0
+    malformed: int = 0
+    too_large: int = 0
+    unknown_type: int = 0
+    frequent: int = 0
+
+
+class TelemetryPeer:
+    """The server's end of one session's ``telemetry`` channel: parsing and limits."""
+
+    def __init__(self) -> None:
+        self.counters = TelemetryCounters()
+        self._stats = RateLimit(STATS_PER_S, STATS_BURST)
+        self._others = RateLimit(OTHERS_PER_S, OTHERS_BURST)
+        self._raw = RateLimit(STATS_PER_S + OTHERS_PER_S + 20, STATS_BURST + OTHERS_BURST + MAX_VIOLATIONS)
+
+    @property
+    def abusive(self) -> bool:
+        """Whether the shell should close this channel."""
+        return self.counters.malformed + self.counters.too_large >= MAX_VIOLATIONS
+
+    def receive(self, text: bytes | str, now_ns: int) -> tuple[ClientMessage | None, str | None]:
+        """Take one message. Returns what it says, or None, and an ``error`` message to send back, or None."""
+        self.counters.messages += 1
+        if not self._raw.take(now_ns):
+            # Not even parsed: parsing is what a flood costs.
+            self.counters.frequent += 1
+            return None, None
+        try:
+            message = parse_client(text)
+        except ProtocolError as problem:
+            if problem.code == "too_large":
+                self.counters.too_large += 1
+            elif problem.code == "unknown_type":
+                self.counters.unknown_type += 1
+            else:
+                self.counters.malformed += 1
+            return None, error(problem.code, str(problem)) if self._others.take(now_ns) else None
+        limit = self._stats if isinstance(message, Stats) else self._others
+        if not limit.take(now_ns):
+            self.counters.frequent += 1
+            return None, None
+        return message, None
+
+
+def _object(text: bytes | str) -> dict[str, Any]:
+    if not isinstance(text, str):
+        raise ProtocolError("the telemetry channel carries text, not bytes")
+    # The first test bounds what the second one costs.
+    if len(text) > MAX_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        raise ProtocolError(f"more than {MAX_BYTES} bytes", code="too_large")
+    try:
+        members = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise ProtocolError("not JSON") from None
+    if not isinstance(members, dict):
+        raise ProtocolError("not a JSON object")
+    return cast(dict[str, Any], members)
+
+
+def _no_constant(name: str) -> NoReturn:
+    """JSON has no NaN and no infinities (RFC 8259, section 6); Python's parser would take them."""
+    raise ValueError(name)
+
+
+def _text(members: dict[str, Any], name: str, longest: int) -> str:
+    value = members.get(name)
+    if not isinstance(value, str) or not 1 <= len(value) <= longest or not value.isprintable():
+        raise ProtocolError(f"{name} is not a text of 1–{longest} printable characters")
+    return value
+
+
+def _name(members: dict[str, Any]) -> str | None:
+    """What a person typed: mended, not refused."""
+    value = members.get("name")
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ProtocolError("name is not a text")
+    return "".join(c if c.isprintable() else " " for c in value).strip()[:32].strip() or None
+
+
+def _number(members: dict[str, Any], name: str, low: float, high: float) -> float:
+    value = members.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise ProtocolError(f"{name} is not a number in {low:g}–{high:g}")
+    return float(value)
+
+
+def _integer(members: dict[str, Any], name: str, low: int, high: int) -> int:
+    value = members.get(name)
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ProtocolError(f"{name} is not an integer in {low}–{high}")
+    return value
+
+
+def _boolean(members: dict[str, Any], name: str) -> bool:
+    value = members.get(name, False)
+    if not isinstance(value, bool):
+        raise ProtocolError(f"{name} is not true or false")
+    return value
+
+
+def _parse_hello(members: dict[str, Any]) -> Hello:
+    version = members.get("version")
+    if isinstance(version, bool) or version != VERSION:
+        raise ProtocolError(f"this server speaks version {VERSION}", code="unknown_version")
+    return Hello(VERSION, _name(members))
+
+
+def _parse_auth(members: dict[str, Any]) -> Auth:
+    return Auth(_text(members, "token", 1024), _name(members))
+
+
+def _parse_stats(members: dict[str, Any]) -> Stats:
+    values: dict[str, float] = {}
+    for name, (low, high) in STATS_FIELDS.items():
+        value = members.get(name)
+        if value is None:
+            continue
+        # 1e999 is JSON, and infinite.
+        if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) == math.inf:
+            raise ProtocolError(f"{name} is not a finite number")
+        values[name] = float(min(high, max(low, value)))
+    return Stats(values)
+
+
+def _parse_select(members: dict[str, Any]) -> Select:
+    channel = members.get("channel")
+    return Select(
+        _text(members, "sound", 64), None if channel is None else _integer(members, "channel", 0, 15)
+    )
+
+
+def _parse_panic(members: dict[str, Any]) -> Panic:
+    return Panic(_boolean(members, "all"))
+
+
+def _parse_player(members: dict[str, Any]) -> Player:
+    match members.get("action"):
+        case "play":
+            return Player("play", file=None if members.get("file") is None else _text(members, "file", 64))
+        case "pause":
+            return Player("pause")
+        case "stop":
+            return Player("stop")
+        case "seek":
+            return Player("seek", position_s=_number(members, "position_s", 0, 86_400))
+        case "tempo":
+            return Player("tempo", tempo=_number(members, "tempo", 0.25, 4))
+        case _:
+            raise ProtocolError("action is not play, pause, stop, seek or tempo")
+
+
+def _parse_sysex(members: dict[str, Any]) -> Sysex:
+    text = members.get("data")
+    try:
+        data = bytes.fromhex(text) if isinstance(text, str) else b""
+    except ValueError:
+        data = b""
+    if len(data) > MAX_SYSEX:
+        raise ProtocolError(f"more than {MAX_SYSEX} bytes of SysEx", code="too_large")
+    if len(data) < 3 or data[0] != 0xF0 or data[-1] != 0xF7 or max(data[1:-1]) > 0x7F:
+        raise ProtocolError("data is not one SysEx message in hexadecimal")
+    return Sysex(data)
+
+
+_PARSERS: dict[str, Callable[[dict[str, Any]], ClientMessage]] = {
+    "hello": _parse_hello,
+    "auth": _parse_auth,
+    "stats": _parse_stats,
+    "select": _parse_select,
+    "panic": _parse_panic,
+    "player": _parse_player,
+    "sysex": _parse_sysex,
+}
