@@ -52,7 +52,7 @@ def preflight(methods: str) -> dict[str, str]:
     return {
         "Allow": methods,
         "Access-Control-Allow-Methods": methods,
-        "Access-Control-Allow-Headers": "Content-Type, If-Match, Authorization",
+        "Access-Control-Allow-Headers": "Content-Type, If-Match, Authorization, Rtcserver-Mode",
         "Access-Control-Max-Age": "86400",
     }
 

@@ -14,11 +14,14 @@ from urllib.parse import quote
 from aiohttp import web
 
 from rtcserver.errors import PeerError
-from rtcserver.peer.base import PeerBackend, PeerRequest, PeerSession
+from rtcserver.peer.base import MODES, Mode, PeerBackend, PeerRequest, PeerSession
 from signaling.body import read_text
 from signaling.headers import SDP, SDPFRAG, host_of, if_match, preflight
 from signaling.limits import Limits
 from signaling.rooms import RoomDirectory
+
+MODE_HEADER = "Rtcserver-Mode"
+"""Asks for Studio; see `rtcserver.peer.base.PeerRequest`."""
 
 T = TypeVar("T")
 
@@ -69,6 +72,7 @@ class Whep:
                 "ETag": f'"{session.etag}"',
                 "Accept-Patch": SDPFRAG,
                 "Cache-Control": "no-store",
+                **session.headers,
             },
         )
         response.charset = None
@@ -176,4 +180,14 @@ def _peer_request(request: web.Request) -> PeerRequest:
         remote_address=(request.remote or "").partition("%")[0],
         http_host=host_of(request.headers.get("Host", "")),
         user_agent=request.headers.get("User-Agent", "")[:200],
+        mode=_mode(request.headers.get(MODE_HEADER, "listen")),
+    )
+
+
+def _mode(asked: str) -> Mode:
+    for mode in MODES:
+        if asked == mode:
+            return mode
+    raise PeerError(
+        400, "unknown_mode", f"{MODE_HEADER} names no mode; it is one of {', '.join(MODES)}, or left out."
     )

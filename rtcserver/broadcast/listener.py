@@ -9,6 +9,12 @@ from rtcserver.broadcast.srtp import MAX_FIRST_SEQUENCE, Profile
 
 KIND_OPUS = "opus"
 """The payload kind of the feed's own packets."""
+KIND_SILENCE = "silence"
+"""Encoded silence on the same timeline: for Studio listeners until their worker says that it is there."""
+KIND_PCM = "pcm"
+"""Studio payloads (`rtcserver.encode.pcm`)."""
+KIND_PCM_TWICE = "pcm-twice"
+"""Studio payloads with each block sent twice."""
 
 
 @dataclass(frozen=True, slots=True)

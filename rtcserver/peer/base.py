@@ -7,8 +7,13 @@ Signaling sees nothing else of a listener.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol, get_args
+
+Mode = Literal["listen", "studio", "studio-channel"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+"""studio-channel is Studio over a DataChannel, for browsers without Encoded Transforms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +22,14 @@ class PeerRequest:
 
     remote_address: the client's IP address as text, for limits.
     http_host: the host part of its ``Host`` header (no port), or "": how it reached this machine.
+    mode: what it asks for. Listen is Opus; Studio is PCM in RTP, which only the page's own worker can
+        read, so it is asked for by a header that no other client sends.
     """
 
     remote_address: str
     http_host: str = ""
     user_agent: str = ""
+    mode: Mode = "listen"
 
 
 @dataclass(slots=True)
@@ -51,6 +59,10 @@ class PeerSession(Protocol):
     @property
     def etag(self) -> str:
         """Opaque; changes with each ICE restart. Without quotes."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Further headers of the answer: what a mode other than Listen got."""
 
     def info(self) -> SessionInfo: ...
 

@@ -45,6 +45,7 @@ class StockSession:
         self.etag = secrets.token_hex(8)
         self.room = room
         self.answer = ""
+        self.headers: dict[str, str] = {}
         self.state = "connecting"
         self.since_ns = monotonic_ns()
         self._backend = backend
@@ -172,6 +173,8 @@ class StockBackend:
     async def open(self, room: str, offer: str, request: PeerRequest) -> PeerSession:
         """Answer an offer. Raises PeerError. If cancelled, nothing of the session is left behind."""
         summary = check_offer(offer)
+        if request.mode != "listen":
+            raise PeerError(422, "studio_unavailable", "Studio needs transport = one-port on this server.")
         if sum(session.state == "connecting" for session in self._sessions.values()) >= self.max_half_open:
             raise PeerError(503, "busy", "Too many listeners are connecting at this moment.", retry_after_s=2)
         try:

@@ -1,0 +1,252 @@
+"""One listener on the one port: its transport peer, its state, and what the broadcast process is told of it.
+
+Nothing here waits for a listener: there is no task per session.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
+
+from aiortc import RTCDataChannel
+
+from rtcserver.broadcast.address import Address
+from rtcserver.broadcast.listener import KIND_OPUS, KIND_SILENCE, ListenerCounters, ListenerSpec
+from rtcserver.broadcast.srtp import MAX_FIRST_SEQUENCE, Profile
+from rtcserver.clock import NS, monotonic_ns
+from rtcserver.errors import PeerError, ProcessError
+from rtcserver.peer.answer import AnswerStream, AnswerTransport, build_answer, build_restart_fragment
+from rtcserver.peer.base import Mode, SessionInfo
+from rtcserver.peer.sdp_offer import OfferSummary
+from rtcserver.peer.sdpfrag import parse_sdpfrag
+from rtcserver.peer.state import Answered, Closed, Connected, Event, Moved, RestartAsked, State, advance
+from rtcserver.transport.aiortc_internals import SrtpKeys
+from rtcserver.transport.candidates import Candidate
+from rtcserver.transport.endpoint import MediaEndpoint
+from rtcserver.transport.peer import MediaAddress, TransportPeer
+from rtcserver.transport.rtcp import Nack, Report, RtcpPacket
+
+_logger = logging.getLogger(__name__)
+
+
+class Broadcast(Protocol):
+    """One broadcast process, as `rtcserver.broadcast.client.BroadcastClient` is. No call waits."""
+
+    def add_listener(self, spec: ListenerSpec) -> None:
+        """Begin to send. Raises ProcessError if the process is gone."""
+
+    def set_address(
+        self, listener_id: int, destination: Address, source: str | None = None, fd_index: int = 0
+    ) -> None:
+        """Send elsewhere."""
+
+    def remove_listener(self, listener_id: int) -> None:
+        """Stop sending, with a BYE."""
+
+    def set_kind(self, listener_id: int, kind: str) -> None:
+        """Give a listener another kind of payload."""
+
+    def nack(self, listener_id: int, sequences: Iterable[int]) -> None:
+        """Resend what a listener misses."""
+
+    def listener_stats(self, listener_id: int) -> ListenerCounters | None:
+        """The listener's counters, a few seconds old at most."""
+
+
+class SessionOwner(Protocol):
+    """What a session needs of its backend."""
+
+    cname: str
+    counters: Counter[str]
+    on_datachannel: Callable[[OnePortSession, RTCDataChannel], None]
+
+    @property
+    def broadcast(self) -> Broadcast | None: ...
+
+    @property
+    def endpoint(self) -> MediaEndpoint: ...
+
+    def on_refused(self, listener_id: int, reason: str) -> None: ...
+
+    def forget(self, session: OnePortSession) -> None: ...
+
+
+class OnePortSession:
+    """One listener. Made by `OnePortBackend.open`; loop-bound."""
+
+    def __init__(self, backend: SessionOwner, room: str, offer: OfferSummary, listener_id: int) -> None:
+        self.id = secrets.token_urlsafe(24)
+        self.room = room
+        self.etag = secrets.token_hex(8)
+        self.answer = ""
+        self.offer = offer
+        self.mode: Mode = "listen"
+        self.headers: Mapping[str, str] = {}
+        self.state = State.NEW
+        self.close_reason = ""
+        self.channels: list[RTCDataChannel] = []
+        self.counters: Counter[str] = Counter()
+        self.listener_id = listener_id
+        self.rtp_offset = secrets.randbits(32)
+        """RTP timestamp = (media time + this) mod 2³²."""
+        self.ssrc = secrets.randbits(32) or 1
+        self._backend = backend
+        self._since_ns = monotonic_ns()
+        self._peer: TransportPeer | None = None
+        self._candidates: list[Candidate] = []
+        self._remote_ufrag = offer.ice_ufrag
+
+    def begin(self, peer: TransportPeer, candidates: list[Candidate], frame_ms: float) -> None:
+        """Make `answer`."""
+        self._peer = peer
+        self._candidates = candidates
+        stream = AnswerStream(
+            ssrc=self.ssrc,
+            cname=self._backend.cname,
+            stream_id=f"room-{self.listener_id}",
+            track_id=f"audio-{self.listener_id}",
+            frame_ms=frame_ms,
+        )
+        self.answer = build_answer(self.offer, self._answer_transport(), stream, secrets.randbits(62))
+        self._advance(Answered())
+
+    def info(self) -> SessionInfo:
+        seconds = (monotonic_ns() - self._since_ns) / NS
+        broadcast = self._backend.broadcast
+        sent = None if broadcast is None else broadcast.listener_stats(self.listener_id)
+        if sent is not None:
+            self.counters["packets"] = sent.packets
+            self.counters["retransmits"] = sent.retransmits
+            self.counters["dropped"] = sent.dropped + sent.errors
+        return SessionInfo(self.id, self.state.value, seconds, dict(self.counters))
+
+    async def patch(self, sdpfrag: str) -> str | None:
+        """Trickled candidates are not needed (204); other credentials restart ICE (200)."""
+        fragment = parse_sdpfrag(sdpfrag)
+        peer = self._peer
+        if self.state is State.CLOSED or peer is None:
+            raise PeerError(404, "no_such_session", "This session has ended.")
+        if not fragment.ice_ufrag or fragment.ice_ufrag == self._remote_ufrag:
+            return None
+        if not fragment.ice_pwd:
+            raise PeerError(400, "malformed_sdp", "An ICE restart needs both a=ice-ufrag and a=ice-pwd.")
+        self._advance(RestartAsked())
+        self._remote_ufrag = fragment.ice_ufrag
+        peer.restart_ice(fragment.ice_ufrag)
+        self.etag = secrets.token_hex(8)
+        self.counters["ice_restarts"] += 1
+        return build_restart_fragment(self.offer, self._answer_transport())
+
+    async def close(self) -> None:
+        """End the session. Idempotent; does not wait."""
+        self.end("deleted")
+
+    def end(self, reason: str) -> None:
+        """End the session, for `reason`. Idempotent."""
+        if self.state is State.CLOSED:
+            return
+        playing = self.state in (State.PLAYING, State.RESTARTING)
+        self._advance(Closed(reason))
+        self.close_reason = reason
+        broadcast = self._backend.broadcast
+        if playing and broadcast is not None:
+            # Asked for first, as a client that got close_notify has no use for a BYE.
+            broadcast.remove_listener(self.listener_id)
+        if self._peer is not None:
+            self._peer.close()
+        self.channels.clear()
+        self._backend.forget(self)
+
+    def set_payload(self, kind: str) -> None:
+        """Give a Studio listener its PCM, plain or with each block twice (`rtcserver.broadcast.listener`).
+
+        Raises PeerError for a session that is not a Studio one: nobody else may ever get PCM.
+        """
+        if self.mode != "studio":
+            raise PeerError(409, "not_studio", "This session listens to Opus; it cannot change.")
+        broadcast = self._backend.broadcast
+        if broadcast is not None and self.state in (State.PLAYING, State.RESTARTING):
+            broadcast.set_kind(self.listener_id, kind)
+
+    # PeerListener
+
+    def on_connected(self, address: MediaAddress, keys: SrtpKeys) -> None:
+        """DTLS is done: the broadcast process takes over what is sent."""
+        broadcast = self._backend.broadcast
+        if broadcast is None:
+            self.end("broadcast-lost")
+            return
+        spec = ListenerSpec(
+            listener_id=self.listener_id,
+            room=self.room,
+            destination=Address(address.host, address.port, address.scope_id),
+            profile=Profile(keys.name),
+            master=keys.send,
+            ssrc=self.ssrc,
+            payload_type=self.offer.opus_payload_type,
+            first_sequence=secrets.randbelow(MAX_FIRST_SEQUENCE),
+            timestamp_offset=self.rtp_offset,
+            cname=self._backend.cname,
+            source=address.local,
+            fd_index=address.socket,
+            kind=KIND_OPUS if self.mode == "listen" else KIND_SILENCE,
+        )
+        try:
+            broadcast.add_listener(spec)
+        except (ValueError, ProcessError) as error:
+            self._backend.on_refused(self.listener_id, str(error))
+            return
+        self._advance(Connected(address))
+        self._backend.counters["connected"] += 1
+
+    def on_address_changed(self, address: MediaAddress) -> None:
+        """Another pair was nominated."""
+        self._advance(Moved(address))
+        self.counters["moves"] += 1
+        broadcast = self._backend.broadcast
+        if broadcast is not None:
+            destination = Address(address.host, address.port, address.scope_id)
+            broadcast.set_address(self.listener_id, destination, address.local, address.socket)
+
+    def on_rtcp(self, packets: list[RtcpPacket]) -> None:
+        """Loss reports are kept for `info`, NACKs go to the broadcast process."""
+        for packet in packets:
+            if isinstance(packet, Nack):
+                broadcast = self._backend.broadcast
+                if packet.media_ssrc == self.ssrc and broadcast is not None:
+                    self.counters["nacked"] += len(packet.sequences)
+                    broadcast.nack(self.listener_id, packet.sequences)
+            elif isinstance(packet, Report):
+                for block in packet.blocks:
+                    if block.ssrc == self.ssrc:
+                        self.counters["lost"] = block.lost
+                        self.counters["jitter_48k"] = block.jitter
+
+    def on_datachannel(self, channel: RTCDataChannel) -> None:
+        """The client opened a channel."""
+        self.channels.append(channel)
+        channel.on("close", lambda: self._forget_channel(channel))
+        self._backend.on_datachannel(self, channel)
+
+    def on_closed(self, reason: str) -> None:
+        """The transport is gone."""
+        self.end(reason)
+
+    def _forget_channel(self, channel: RTCDataChannel) -> None:
+        if channel in self.channels:
+            self.channels.remove(channel)
+
+    def _answer_transport(self) -> AnswerTransport:
+        assert self._peer is not None
+        return AnswerTransport(
+            self._peer.local_ufrag,
+            self._peer.local_password,
+            self._backend.endpoint.fingerprint,
+            self._candidates,
+        )
+
+    def _advance(self, event: Event) -> None:
+        self.state = advance(self.state, event)
