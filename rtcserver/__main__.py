@@ -14,6 +14,7 @@ def build_parser() -> argparse.ArgumentParser:
     """All commands with their arguments."""
     from rtcserver import cli_config, devices_cli
     from rtcserver.client import cli as client_cli
+    from rtcserver.load import cli as load_cli
 
     parser = argparse.ArgumentParser(
         prog="rtcserver", description="A WebRTC media server that streams a live instrument to browsers."
@@ -23,6 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
     cli_config.add_arguments(commands.add_parser("serve", help="run the server"))
     devices_cli.add_arguments(commands.add_parser("devices", help="list what can be captured"))
     client_cli.add_arguments(commands.add_parser("client", help="listen without a browser and measure"))
+    load_cli.add_arguments(commands.add_parser("load", help="many listeners that count packets"))
     return parser
 
 
@@ -38,6 +40,10 @@ def main(argv: list[str] | None = None) -> int:
             from rtcserver import devices_cli
 
             return devices_cli.run(args)
+        if args.command == "load":
+            from rtcserver.load import cli as load_cli
+
+            return load_cli.run(args)
         from rtcserver.client import cli as client_cli
 
         return client_cli.run(args)

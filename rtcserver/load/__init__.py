@@ -1,0 +1,1 @@
+"""Listeners by the thousand: real joins, then packets that are only counted."""

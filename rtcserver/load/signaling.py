@@ -1,0 +1,66 @@
+"""Load listeners' signaling: WHEP, on connections that all listeners of a worker share."""
+
+from __future__ import annotations
+
+import socket
+from importlib import import_module
+from urllib.parse import urlsplit
+
+from rtcserver.client.whep import ListenError, WhepClient, WhepSession
+from rtcserver.load import sdp
+from rtcserver.load.peer import JoinError, Signaling
+from rtcserver.load.sdp import Local, Remote
+
+TIMEOUT_S = 10.0
+
+
+class WhepSignaling:
+    """`Signaling` over WHEP. url: a room's page or a WHEP endpoint."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self.host = address_of(url)
+        self._http = WhepClient(TIMEOUT_S)
+
+    async def open(self, local: Local) -> tuple[object, Remote]:
+        try:
+            session = await self._http.offer(self._url, sdp.offer(local))
+        except ListenError as error:
+            raise JoinError(_short(str(error))) from error
+        try:
+            return session, sdp.parse(session.answer)
+        except ValueError as error:
+            await self._http.delete(session)
+            raise JoinError(str(error)) from error
+
+    async def close(self, handle: object) -> None:
+        assert isinstance(handle, WhepSession)
+        await self._http.delete(handle)
+
+    async def shut_down(self) -> None:
+        await self._http.close()
+
+
+def address_of(url: str) -> str:
+    """The IP address of a URL's host. Raises ListenError if it has none."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ListenError(f"{url!r} is no http:// or https:// URL")
+    try:
+        found = socket.getaddrinfo(parts.hostname, None, type=socket.SOCK_DGRAM)
+    except OSError as error:
+        raise ListenError(f"{parts.hostname} has no address: {error}") from error
+    # IPv4 first: a server on "localhost" may be bound to that only.
+    return str(min(found, key=lambda entry: entry[0] != socket.AF_INET)[4][0])
+
+
+def make(name: str, url: str) -> Signaling:
+    """The class that ``module:Class`` names, on `url`."""
+    module, _, cls = name.partition(":")
+    signaling: Signaling = getattr(import_module(module), cls)(url)
+    return signaling
+
+
+def _short(text: str) -> str:
+    """Without what differs from listener to listener, so that failures can be counted by kind."""
+    return text.partition(" answers ")[2] or text
