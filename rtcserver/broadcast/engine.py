@@ -161,10 +161,12 @@ class BroadcastEngine:
 
     def send(self, room: str, packet: EncodedPacket, kind: str = KIND_OPUS) -> None:
         """Send a packet to every listener of a room, and keep it for NACK."""
-        clock = self._clocks.get(room)
-        if clock is None:
-            clock = self._clocks[room] = rtcp.CaptureClock()
-        clock.observe(packet.media_time, packet.duration, packet.captured_ns, packet.epoch)
+        if kind == KIND_OPUS:
+            # The room's clock is read off one kind only: each has a latency of its own.
+            clock = self._clocks.get(room)
+            if clock is None:
+                clock = self._clocks[room] = rtcp.CaptureClock()
+            clock.observe(packet.media_time, packet.duration, packet.captured_ns, packet.epoch)
         if len(packet.payload) > MAX_PAYLOAD:
             self._left.oversized += 1
             return
@@ -183,6 +185,10 @@ class BroadcastEngine:
                 block.protect()
                 block.send(sock, patience, batched=self._batched)
                 block.remember(group.depth)
+
+    def has_listeners(self, room: str, kind: str) -> bool:
+        """Whether anybody gets this kind of a room's payloads."""
+        return (room, kind) in self._groups
 
     def forget_room(self, room: str) -> None:
         """Let go of a room's clock, when its feed is removed."""

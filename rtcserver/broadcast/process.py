@@ -18,15 +18,18 @@ import select
 import signal
 import socket
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from rtcserver.broadcast import batch, control
 from rtcserver.broadcast.control import ListenerStats, Message, Ready, Refused, Report, RoomCounters
 from rtcserver.broadcast.engine import BroadcastEngine
 from rtcserver.broadcast.lateness import Lateness
+from rtcserver.broadcast.listener import KIND_PCM as KIND_PCM_PLAIN
+from rtcserver.broadcast.listener import KIND_PCM_TWICE, KIND_SILENCE
 from rtcserver.clock import NS, monotonic_ns, wall_ns
-from rtcserver.encode.continuity import Continuity
-from rtcserver.encode.packet import MAX_RECORD, EncodedPacket
+from rtcserver.encode.continuity import Continuity, silence_payload
+from rtcserver.encode.packet import KIND_PCM, MAX_RECORD, EncodedPacket
+from rtcserver.encode.pcm import Redundancy
 from rtcserver.errors import ProcessError
 
 CONTROL_BUDGET_NS = 400_000
@@ -49,6 +52,9 @@ class Room:
     name: str
     feed: socket.socket
     continuity: Continuity
+    silence: bytes
+    redundancy: Redundancy = field(default_factory=Redundancy)
+    last_pcm: EncodedPacket | None = None
     expired: int = 0
     invalid: int = 0
     ended: bool = False
@@ -124,14 +130,36 @@ class BroadcastProcess:
             if now - packet.captured_ns > EXPIRED_NS:
                 room.expired += 1
                 continue
+            if packet.kind == KIND_PCM:
+                self._send_pcm(room, packet)
+                continue
             for fresh in room.continuity.push(packet, now):
                 self._engine.send(room.name, fresh)
                 self._lateness.add(monotonic_ns() - fresh.captured_ns)
+                self._send_silence(room, fresh)
+
+    def _send_pcm(self, room: Room, packet: EncodedPacket) -> None:
+        """Studio payloads; a repeated block goes under the repeated block's timestamp."""
+        self._engine.send(room.name, packet, KIND_PCM_PLAIN)
+        if not self._engine.has_listeners(room.name, KIND_PCM_TWICE):
+            return
+        before, room.last_pcm = room.last_pcm, packet
+        first, *repeats = room.redundancy.push(packet.payload)
+        self._engine.send(room.name, replace(packet, payload=first), KIND_PCM_TWICE)
+        for repeat in repeats:
+            if before is not None:
+                self._engine.send(room.name, replace(before, payload=repeat), KIND_PCM_TWICE)
+
+    def _send_silence(self, room: Room, packet: EncodedPacket) -> None:
+        """What Studio listeners get before their worker has reported."""
+        if self._engine.has_listeners(room.name, KIND_SILENCE):
+            self._engine.send(room.name, replace(packet, payload=room.silence), KIND_SILENCE)
 
     def _fill_silence(self) -> None:
         for room in self._rooms.values():
             for packet in room.continuity.poll(monotonic_ns()):
                 self._engine.send(room.name, packet)
+                self._send_silence(room, packet)
 
     # What the clock demands
 
@@ -248,7 +276,7 @@ class BroadcastProcess:
         self._remove_feed(message.room)
         continuity = Continuity(message.frame_samples)
         continuity.start(message.anchor_media_time, message.anchor_ns)
-        room = Room(message.room, feed, continuity)
+        room = Room(message.room, feed, continuity, silence_payload(message.frame_samples))
         self._rooms[room.name] = self._feeds[feed.fileno()] = room
         self._poll.register(feed.fileno(), select.POLLIN)
 
