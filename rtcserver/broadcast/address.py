@@ -61,6 +61,8 @@ def route(family: int, destination: Address | None, source: str | None) -> Route
         raise ValueError("an IP socket needs a destination")
     if not 0 < destination.port < 65536:
         raise ValueError(f"port {destination.port} is out of range")
+    if not 0 <= destination.scope_id < 1 << 32:
+        raise ValueError(f"scope_id {destination.scope_id} is out of range")
     if family == socket.AF_INET:
         packed = _ipv4(destination.host)
         name = struct.pack("=H", family) + struct.pack("!H", destination.port) + packed + bytes(8)

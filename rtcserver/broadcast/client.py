@@ -159,7 +159,7 @@ class BroadcastClient:
         self._post(control.AddListener(spec))
 
     def set_address(
-        self, listener_id: int, destination: Address, source: str | None = None, fd_index: int = 0
+        self, listener_id: int, destination: Address | None, source: str | None = None, fd_index: int = 0
     ) -> None:
         """Send a listener's next packets elsewhere."""
         self._post(control.SetAddress(listener_id, destination, source, fd_index))

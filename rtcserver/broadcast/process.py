@@ -39,9 +39,11 @@ TICK_NS = 50_000_000
 SUMMARY_NS = NS
 FEED_RECORDS = 8
 """Records that one feed may deliver before the others' turn."""
-EXPIRED_NS = 250_000_000
-"""Age at which a packet helps no listener any more, after this process itself has been stopped."""
+EXPIRED_NS = 120_000_000
+"""Age at which a packet helps no listener any more: this process was stopped, or cannot keep up. What
+is newer is still sent, so an overload costs gaps and not ever more delay."""
 MAX_DRAIN = 4096
+"""Records that are taken from a feed in one go only to be thrown away."""
 _DONTWAIT = socket.MSG_DONTWAIT
 
 
@@ -110,7 +112,10 @@ class BroadcastProcess:
     # Media
 
     def _read_feed(self, room: Room) -> None:
-        for _ in range(FEED_RECORDS):
+        sent = 0
+        for _ in range(MAX_DRAIN):
+            if sent == FEED_RECORDS:
+                return
             try:
                 record = room.feed.recv(MAX_RECORD, _DONTWAIT)
             except BlockingIOError:
@@ -133,6 +138,7 @@ class BroadcastProcess:
             if packet.kind == KIND_PCM:
                 self._send_pcm(room, packet)
                 continue
+            sent += 1
             for fresh in room.continuity.push(packet, now):
                 self._engine.send(room.name, fresh)
                 self._lateness.add(monotonic_ns() - fresh.captured_ns)

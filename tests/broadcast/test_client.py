@@ -6,7 +6,8 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
@@ -45,7 +46,7 @@ async def client(media_socket: socket.socket) -> AsyncIterator[BroadcastClient]:
 
 
 @pytest.fixture
-def feed() -> AsyncIterator[tuple[socket.socket, socket.socket]]:
+def feed() -> Iterator[tuple[socket.socket, socket.socket]]:
     """(writing, reading) halves."""
     writing, reading = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with writing, reading:
@@ -190,7 +191,7 @@ async def test_messages_that_had_to_wait_arrive_in_order(
 async def test_a_start_that_fails_says_so(
     media_socket: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module.sys, "executable", "/bin/false")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
     client = BroadcastClient()
     with pytest.raises(ProcessError, match="did not start"):
         await client.start([media_socket])

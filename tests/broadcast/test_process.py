@@ -188,6 +188,28 @@ def test_bad_records_and_old_packets_are_counted(child: Child, feed: socket.sock
     assert (room.invalid, room.expired) == (2, 1)
 
 
+def test_a_process_that_was_stopped_goes_on_with_what_is_fresh(
+    child: Child, feed: socket.socket, listening: Make
+) -> None:
+    ear = listening(1)
+    child.tell(control.AddListener(ear.spec))
+    child.report()
+    child.process.send_signal(signal.SIGSTOP)
+    old = [packet(n, age_ns=10**9) for n in range(40)]
+    fresh = [packet(n) for n in range(40, 44)]
+    for one in old + fresh:
+        feed.send(one.pack())
+    # Fresh must be fresh when it is read, however busy the machine is.
+    child.process.send_signal(signal.SIGCONT)
+    got = [one.payload for one in ear.decrypt(ear.wait(1))]
+    room = child.report().rooms["main"]
+    got += [one.payload for one in ear.rtp()]
+    heard = [one.payload for one in fresh if one.payload in got]
+    assert room.expired == 40 + 4 - len(heard)
+    assert got[: len(heard)] == heard
+    assert not {one.payload for one in old} & set(got)
+
+
 def test_bad_messages_change_nothing(child: Child, feed: socket.socket, listening: Make) -> None:
     ear, copy = listening(1), listening(2)
     child.tell(control.AddListener(ear.spec))
