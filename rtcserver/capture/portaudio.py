@@ -38,6 +38,8 @@ class PortAudioSource:
         self.name = config.device or "default input"
         self.callback_ns = [0] * TIMINGS
         """Durations of the latest callbacks in ns; a ring of which `callbacks` counts the writes."""
+        self.interval_ns = [0] * TIMINGS
+        """Times from each of them to the one before."""
         self.callbacks = 0
 
     def rescan(self) -> None:
@@ -99,16 +101,21 @@ class PortAudioSource:
         return stream
 
     def _callback(self, stream: StreamFormat, ring: BlockRing) -> Any:
-        write, timings, rate = ring.write, self.callback_ns, stream.rate
+        write, timings, intervals, rate = ring.write, self.callback_ns, self.interval_ns, stream.rate
+        before = monotonic_ns()
 
         def callback(data: Any, frames: int, time: Any, status: Any) -> None:
+            nonlocal before
             now = monotonic_ns()
             # PortAudio's clock is mapped by reading both at once, never assumed to be ours.
             age_s = time.currentTime - time.inputBufferAdcTime
             adc = now - round(age_s * NS) if 0 < age_s < 1 else now - frames * NS // rate
             flags = FLAG_OVERFLOW if status and status.input_overflow else 0
             write(memoryview(data), frames, now, adc, flags)
-            timings[self.callbacks % TIMINGS] = monotonic_ns() - now
+            place = self.callbacks % TIMINGS
+            intervals[place] = now - before
+            before = now
+            timings[place] = monotonic_ns() - now
             self.callbacks += 1
 
         return callback

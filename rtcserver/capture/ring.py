@@ -1,6 +1,7 @@
 """The ring between a device's thread and the encoder's: preallocated, one writer, one reader.
 
-The writer copies a block into the next slot, stamps it and wakes the reader. It never waits,
+The writer copies a block into the next slot, stamps it and, when as many are there as the reader
+wants, wakes it: an encoder that needs four blocks for a frame sleeps through three. It never waits,
 allocates nothing that grows and never fails: when the reader is a whole ring behind, the oldest
 blocks are overwritten, and the reader counts them as lost frames.
 """
@@ -14,6 +15,12 @@ from rtcserver.capture.block import Block, StreamFormat
 
 FLAG_OVERFLOW = 1
 """The device says that input was lost before this block (paInputOverflow)."""
+
+
+_eventfd_write = ctypes.PyDLL(None).eventfd_write
+"""As `os.eventfd_write`, which lets go of the interpreter lock: the reader that it wakes would take it at
+once, and the device's thread would have to wait for it to finish its callback."""
+_eventfd_write.argtypes = (ctypes.c_int, ctypes.c_uint64)
 
 
 class BlockRing:
@@ -34,10 +41,12 @@ class BlockRing:
         self._flags = [0] * slots
         self._written = 0
         self._read = 0
+        self._wake_at = 0
+        """The reader wants to be woken when so many blocks have been written."""
         self.overruns = 0
         """Blocks that the reader was too late for."""
         self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        """Becomes readable when there is a block; for poll()."""
+        """Becomes readable when there are as many blocks as the reader wants; for poll()."""
 
     def write(self, data: memoryview, frames: int, arrived_ns: int, adc_ns: int, flags: int) -> None:
         """Copy one block in. Called by the device's thread only."""
@@ -49,7 +58,8 @@ class BlockRing:
         self._adc[slot] = adc_ns
         self._flags[slot] = flags
         self._written += 1
-        os.eventfd_write(self.fd, 1)
+        if self._written >= self._wake_at:
+            _eventfd_write(self.fd, 1)
 
     @property
     def written(self) -> int:
@@ -61,15 +71,26 @@ class BlockRing:
         """Blocks written and not yet read."""
         return self._written - self._read
 
+    def want(self, blocks: int) -> bool:
+        """Be woken when `blocks` wait to be read; True if they do already, and no wake-up may come.
+
+        Called by the reader's thread. Without a call, every block wakes it.
+        """
+        self._wake_at = self._read + blocks
+        # A block that was written while the old number stood has not woken anybody.
+        return self._written >= self._wake_at
+
     def clear_wakeup(self) -> None:
         """Reset `fd` before draining; a block written after that wakes poll() again."""
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self.fd)
 
-    def read(self) -> tuple[Block, int, int] | None:
+    def read(self, most: int = 1) -> tuple[Block, int, int] | None:
         """The next block as ``(block, flags, lost_blocks)``, or None. `first_frame` is left at 0.
 
-        Called by the reader's thread only. `lost_blocks` counts those overwritten before it.
+        Called by the reader's thread only. `lost_blocks` counts those overwritten before it. Up to
+        `most` blocks that follow one another without a flag come as one: as early as the first was
+        converted, and as late as the last one arrived.
         """
         lost = 0
         behind = self._written - self._read
@@ -81,17 +102,27 @@ class BlockRing:
             self._read += lost
             self.overruns += lost
         slot = self._read % self.slots
+        count = self._run(slot, min(most, behind - lost))
+        last = slot + count - 1
+        frames = (count - 1) * self.stream.blocksize + self._frames[last]
         start = slot * self.stream.block_bytes
-        frames = self._frames[slot]
         block = Block(
             self._view[start : start + frames * self.stream.frame_bytes],
             frames,
             0,
-            self._arrived[slot],
+            self._arrived[last],
             self._adc[slot],
         )
-        self._read += 1
+        self._read += count
         return block, self._flags[slot], lost
+
+    def _run(self, slot: int, most: int) -> int:
+        """How many slots from this one on hold sound that lies in one piece."""
+        size, end = self.stream.blocksize, min(slot + most, self.slots)
+        last = slot
+        while last + 1 < end and self._frames[last] == size and not self._flags[last + 1]:
+            last += 1
+        return last - slot + 1
 
     def close(self) -> None:
         """Release the wake-up descriptor."""

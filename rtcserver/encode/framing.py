@@ -34,6 +34,11 @@ class Framer:
         """Media time of the next sample expected."""
         return None if self._start is None else self._start + self._fill
 
+    @property
+    def missing(self) -> int:
+        """Samples that complete the frame in hand."""
+        return self.frame_samples - self._fill
+
     def push(
         self, samples: npt.NDArray[np.float32], position: int
     ) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:

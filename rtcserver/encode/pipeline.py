@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from rtcserver.capture.block import Block, StreamFormat, to_float
 from rtcserver.capture.mix import StereoMix
+from rtcserver.clock import MEDIA_RATE
 from rtcserver.encode.framing import Framer
 from rtcserver.encode.opus import OpusEncoder
 from rtcserver.encode.packet import EncodedPacket
@@ -54,6 +55,13 @@ class EncodePipeline:
         self._next_frame = block.first_frame + block.frames
         np.maximum(self.peak, np.abs(samples).max(axis=0), out=self.peak)
         yield from self._emit(self._resampler.process(samples), block)
+
+    @property
+    def blocks_to_packet(self) -> int:
+        """Number of blocks, at least 1, before which no packet can be complete."""
+        # One sample less than needed: the resampler's output comes in whole samples, now and then one more.
+        missing = self.framer.missing - 1
+        return max(1, -(-missing * self.stream.rate // (MEDIA_RATE * self.stream.blocksize)))
 
     @property
     def encoded_media(self) -> int:

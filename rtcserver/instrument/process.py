@@ -75,8 +75,6 @@ class InstrumentProcess:
         self._feeds: list[socket.socket] = []
         self._stopping = False
         self._encode_ns: deque[int] = deque(maxlen=TIMINGS)
-        self._interval_ns: deque[int] = deque(maxlen=TIMINGS)
-        self._arrived_ns = 0
         self._status = Status(epoch=start["epoch"], bitrate_bps=self._config.bitrate_bps)
         self._next_status_ns = 0
         self._source: Source | None = None
@@ -140,7 +138,6 @@ class InstrumentProcess:
             mix.exact,
         )
         status.epoch += 1
-        self._arrived_ns = 0
         self._counter = FrameCounter(stream.rate)
         self._pipeline = None
         self._mix = mix
@@ -170,11 +167,14 @@ class InstrumentProcess:
         control_fd = self._sock.fileno()
         last_block_ns = monotonic_ns()
         while not self._stopping:
-            for fd, _ in self._poll.poll(100):
+            # Studio wants each block at once; otherwise it is enough to wake up for a whole packet.
+            whole = self._pipeline is not None and not self._studio
+            wanted = self._pipeline.blocks_to_packet if whole and self._pipeline is not None else 1
+            for fd, _ in self._poll.poll(0 if ring.want(wanted) else 100):
                 if fd == control_fd:
                     self._control()
             ring.clear_wakeup()
-            while (item := ring.read()) is not None:
+            while (item := ring.read(wanted)) is not None:
                 block, flags, lost = item
                 self._block(block, flags, lost)
                 last_block_ns = block.arrived_ns
@@ -202,17 +202,27 @@ class InstrumentProcess:
         if self._pipeline is None:
             epoch = Epoch.begin(self._status.epoch, self._anchor, block.adc_ns, ring.stream.rate)
             self._pipeline = EncodePipeline(ring.stream, self._mix, epoch, self._framer, self._encoder)
+            self._packer = PcmPacker(ring.stream, self._mix, epoch.number, self._config.studio_bits)
         pipeline = self._pipeline
-        if self._arrived_ns:
-            self._interval_ns.append(block.arrived_ns - self._arrived_ns)
-        self._arrived_ns = block.arrived_ns
+        block = Block(block.data, block.frames, first, block.arrived_ns, block.adc_ns)
+        if self._studio:
+            self._deliver_pcm(block, pipeline.epoch)
         began = monotonic_ns()
-        for packet in pipeline.push(Block(block.data, block.frames, first, block.arrived_ns, block.adc_ns)):
+        for packet in pipeline.push(block):
             self._deliver(packet.pack())
             self._encode_ns.append(monotonic_ns() - began)
         self._status.media_time = pipeline.epoch.media_time(first)
         self._status.at_ns = block.adc_ns
         self._anchor = Anchor(self._status.media_time, self._status.at_ns)
+
+    def _deliver_pcm(self, block: Block, epoch: Epoch) -> None:
+        """The block's Studio payloads; before encoding, which would only make them wait."""
+        assert self._packer is not None
+        for first, frames, payload in self._packer.pack(block):
+            start = epoch.media_time(first)
+            duration = epoch.media_time(first + frames) - start
+            packet = EncodedPacket(start, duration, block.arrived_ns, epoch.number, payload, KIND_PCM)
+            self._deliver(packet.pack())
 
     def _deliver(self, record: bytes) -> None:
         gone = []
@@ -289,11 +299,12 @@ class InstrumentProcess:
     def _timings(self) -> dict[str, Any]:
         """Durations so far, and where capture and encoder are at this one moment.
 
-        interval_ns: from one block's arrival to the next one's. delivered_frames: what the device has
-        delivered in this epoch; waiting_blocks: how many of its blocks the encoder has not seen.
-        encoded_media: media time up to which sound has reached the encoder's frames.
+        interval_ns: from one callback of the device to the next one's. delivered_frames: what the device
+        has delivered in this epoch; waiting_blocks: how many of its blocks the encoder has not seen.
+        lost_frames, overflows, overruns: as in `Status`. encoded_media: media time up to which sound has
+        reached the encoder's frames.
         """
-        source, ring, pipeline = self._source, self._ring, self._pipeline
+        source, ring, counter, pipeline = self._source, self._ring, self._counter, self._pipeline
         # In this order: a block that arrives in between counts as waiting, never as missing.
         written = ring.written if ring is not None else 0
         waiting = ring.waiting if ring is not None else 0
@@ -301,17 +312,20 @@ class InstrumentProcess:
         return {
             "type": "timings",
             "at_ns": monotonic_ns(),
-            "callback_ns": summary(callback[: getattr(source, "callbacks", 0)]),
+            "callback_ns": summary(getattr(source, "callback_ns", [])[:callbacks]),
+            # The first one began before the measurement.
+            "interval_ns": summary(getattr(source, "interval_ns", [])[1:callbacks]),
             "encode_ns": summary(self._encode_ns),
-            "interval_ns": summary(self._interval_ns),
             "delivered_frames": written * self._status.blocksize,
             "waiting_blocks": waiting,
+            "lost_frames": counter.lost_frames if counter is not None else 0,
+            "overflows": counter.overflows if counter is not None else 0,
+            "overruns": ring.overruns if ring is not None else 0,
             "encoded_media": pipeline.encoded_media if pipeline is not None else 0,
         }
 
     def _forget_timings(self) -> None:
         self._encode_ns.clear()
-        self._interval_ns.clear()
         source: Any = self._source
         if hasattr(source, "callbacks"):
             source.callbacks = 0
