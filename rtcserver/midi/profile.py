@@ -39,7 +39,7 @@ class PortRules:
 class SoundScheme:
     """One way of choosing a sound: bank and program numbers, all from 0, and how to show them.
 
-    layout: ``grid`` (banks × programs), ``list`` (by name), ``numbers``. bank_msb None: no bank select at all.
+    layout: ``grid`` (banks × programs), ``list`` (by name), ``numbers``. bank_msb None: no bank select.
     """
 
     id: str
@@ -93,10 +93,10 @@ class ChecklistItem:
 class Profile:
     """One kind of instrument.
 
-    play_channel: the channel that pages play on, from 0. one_channel: the instrument plays on that channel only,
-    and what performers send on others goes there. programs: performers may choose sounds.
-    system_exclusive: longest SysEx in bytes from those it is granted to. file_programs, file_drums: whether a MIDI
-    file's programs and its drum channel (10) are played.
+    play_channel: the channel that pages play on, from 0. one_channel: the instrument plays on that channel
+    only, and what performers send on others goes there. programs: performers may choose sounds.
+    system_exclusive: longest SysEx in bytes from those it is granted to. file_programs, file_drums: whether a
+    MIDI file's programs and its drum channel (10) are played.
     """
 
     id: str
