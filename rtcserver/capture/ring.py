@@ -9,6 +9,7 @@ blocks are overwritten, and the reader counts them as lost frames.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 
 from rtcserver.capture.block import Block, StreamFormat

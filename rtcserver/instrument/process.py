@@ -308,7 +308,7 @@ class InstrumentProcess:
         # In this order: a block that arrives in between counts as waiting, never as missing.
         written = ring.written if ring is not None else 0
         waiting = ring.waiting if ring is not None else 0
-        callback: list[int] = getattr(source, "callback_ns", [])
+        callbacks = getattr(source, "callbacks", 0)
         return {
             "type": "timings",
             "at_ns": monotonic_ns(),
