@@ -15,9 +15,11 @@ Loopback addresses are offered only to a client that came by one.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import re
 import socket
+import threading
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
@@ -27,6 +29,8 @@ MAX_CANDIDATES = 12
 RESOLVE_TIMEOUT_S = 1.0
 _RESOLVING_AT_ONCE = 4
 _CACHE_NAMES = 64
+_THREADS = threading.BoundedSemaphore(_RESOLVING_AT_ONCE)
+"""Lookups that the system's resolver has not finished yet, whether anybody still waits for them or not."""
 
 _TYPE_PREFERENCE_HOST = 126  # RFC 8445, section 5.1.2.2
 _BRIDGES = re.compile(r"^(docker|br-|veth|virbr|lxcbr|lxdbr|cni|flannel|podman|cali)")
@@ -130,10 +134,36 @@ Lookup = Callable[[str], Awaitable[list[str]]]
 
 
 async def system_lookup(name: str) -> list[str]:
-    """The addresses of a name, from the system's resolver."""
+    """The addresses of a name, from the system's resolver. Raises OSError, also when it is too busy.
+
+    In a daemon thread of its own: the resolver may take half a minute over a name that a stranger has
+    sent, and neither other users of the loop's executor nor the end of the server wait for that.
+    """
+    if not _THREADS.acquire(blocking=False):
+        raise OSError("too many names are being resolved")
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(name, None, type=socket.SOCK_DGRAM)
-    return [str(entry[4][0]) for entry in found]
+    answer: asyncio.Future[list[str]] = loop.create_future()
+
+    def settle(found: list[str] | OSError | UnicodeError) -> None:
+        if answer.done():
+            return
+        if isinstance(found, list):
+            answer.set_result(found)
+        else:
+            answer.set_exception(found)
+
+    def look_up() -> None:
+        found: list[str] | OSError | UnicodeError
+        try:
+            found = [str(entry[4][0]) for entry in socket.getaddrinfo(name, None, type=socket.SOCK_DGRAM)]
+        except (OSError, UnicodeError) as error:
+            found = error
+        _THREADS.release()
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(settle, found)
+
+    threading.Thread(target=look_up, name="resolver", daemon=True).start()
+    return await answer
 
 
 class Resolver:

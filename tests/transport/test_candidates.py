@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from ipaddress import ip_address
 
 import pytest
@@ -14,6 +15,7 @@ from rtcserver.transport.candidates import (
     choose,
     literal,
     machine_addresses,
+    system_lookup,
     usable,
 )
 
@@ -141,3 +143,35 @@ async def test_a_slow_name_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
         return []
 
     assert await Resolver(lookup).resolve("slow", 0) == []
+
+
+async def test_the_system_resolves_and_refuses() -> None:
+    assert "127.0.0.1" in await system_lookup("localhost")
+    with pytest.raises(UnicodeError):
+        await system_lookup("bad..name")
+
+
+def test_a_resolver_that_hangs_holds_up_neither_the_loop_nor_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even when the loop's own executor would: its threads are joined at the end."""
+    release = threading.Event()
+
+    def hangs(*_: object, **__: object) -> list[object]:
+        assert release.wait(10)
+        return []
+
+    monkeypatch.setattr("socket.getaddrinfo", hangs)
+    monkeypatch.setattr("rtcserver.transport.candidates.RESOLVE_TIMEOUT_S", 0.01)
+
+    async def ask() -> None:
+        resolver = Resolver()
+        assert [await resolver.resolve(f"slow{number}", 0) for number in range(5)] == [[]] * 5
+        assert len([thread for thread in threading.enumerate() if thread.name == "resolver"]) == 4
+
+    try:
+        asyncio.run(ask())
+        assert not release.is_set()
+    finally:
+        release.set()
+        for thread in threading.enumerate():
+            if thread.name == "resolver":
+                thread.join(5)
