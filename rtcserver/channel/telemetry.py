@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn, cast
 
+from rtcserver.channel import studio
 from rtcserver.channel.announce import MAX_BYTES, error
 from rtcserver.channel.codec import SAFE, VERSION, ProtocolError
 from rtcserver.channel.limits import RateLimit
+from rtcserver.channel.studio import StudioReady, StudioReport
 
 MAX_SYSEX = 1024
 STATS_PER_S, STATS_BURST = 1, 5
@@ -118,7 +120,7 @@ class Sysex:
     data: bytes
 
 
-ClientMessage = Hello | Auth | Stats | Select | Panic | Player | Sysex
+ClientMessage = Hello | Auth | Stats | Select | Panic | Player | Sysex | StudioReady | StudioReport
 
 
 def parse_client(text: bytes | str) -> ClientMessage:
@@ -190,7 +192,7 @@ class TelemetryPeer:
             else:
                 self.counters.malformed += 1
             return None, error(problem.code, str(problem)) if self._others.take(now_ns) else None
-        limit = self._stats if isinstance(message, Stats) else self._others
+        limit = self._stats if isinstance(message, Stats | StudioReport) else self._others
         if not limit.take(now_ns):
             self.counters.frequent += 1
             return None, None
@@ -327,4 +329,6 @@ _PARSERS: dict[str, Callable[[dict[str, Any]], ClientMessage]] = {
     "panic": _parse_panic,
     "player": _parse_player,
     "sysex": _parse_sysex,
+    "studio_ready": studio.parse_ready,
+    "studio_report": studio.parse_report,
 }

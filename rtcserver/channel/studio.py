@@ -1,0 +1,62 @@
+"""What a Studio session says on its ``telemetry`` channel. PROTOCOL.md, "Studio". Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rtcserver.channel.codec import ProtocolError
+from rtcserver.encode.pcm import VERSION
+
+REPORT_FIELDS: Mapping[str, tuple[float, float]] = {
+    "level_ms": (0, 10_000),
+    "target_ms": (0, 10_000),
+    "level_p5_ms": (0, 10_000),
+    "level_p95_ms": (0, 10_000),
+    # Since the session began.
+    "underruns": (0, 1e9),
+    "lost": (0, 1e9),
+    "repaired": (0, 1e9),
+    "duplicates": (0, 1e9),
+    "drift_ppm": (-100_000, 100_000),
+    "ratio": (0.5, 2),
+    "output_ms": (0, 10_000),
+}
+"""What a report may say, with the range that it is clamped to: a ring that lies harms only its owner."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudioReady:
+    """The page's worker receives frames: PCM may begin. version: of the payload format."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class StudioReport:
+    """How the ring does; see `REPORT_FIELDS`. Values are clamped, what was absent or null is not in it."""
+
+    values: dict[str, float]
+
+
+def parse_ready(members: dict[str, Any]) -> StudioReady:
+    """``studio_ready``. Raises ProtocolError for a version that is not spoken here."""
+    version = members.get("version")
+    if isinstance(version, bool) or version != VERSION:
+        raise ProtocolError(f"this server speaks Studio version {VERSION}", code="unknown_version")
+    return StudioReady(VERSION)
+
+
+def parse_report(members: dict[str, Any]) -> StudioReport:
+    """``studio_report``. Raises ProtocolError for what is no number."""
+    values: dict[str, float] = {}
+    for name, (low, high) in REPORT_FIELDS.items():
+        value = members.get(name)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise ProtocolError(f"{name} is not a finite number")
+        values[name] = float(min(high, max(low, value)))
+    return StudioReport(values)
