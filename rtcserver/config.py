@@ -23,6 +23,7 @@ class OneOf:
     values: tuple[float, ...]
 
 
+StudioBits = Annotated[int, OneOf((0, 16, 24))]
 FrameMs = Annotated[float, OneOf((2.5, 5, 10, 20))]
 Port = Annotated[int, Ge(0), Le(65535)]
 Decibels = Annotated[float, Ge(-120), Le(24)]
@@ -64,6 +65,8 @@ class InstrumentConfig:
     """Duration of one Opus frame in ms: 2.5, 5, 10 or 20."""
     bitrate_bps: Annotated[int, Ge(64_000), Le(510_000)] = 160_000
     """Opus bitrate in bit/s; can be changed while running."""
+    studio_bits: StudioBits = 0
+    """Bits a sample in Studio: 0 takes the device's own (16, or 24 for float), 16 halves the traffic."""
 
     @property
     def frame_samples(self) -> int:
@@ -97,6 +100,8 @@ class ServerConfig:
     """one-port: all listeners on one UDP port. aiortc: one stock RTCPeerConnection each (reference)."""
     max_listeners: Annotated[int, Ge(1), Le(100_000)] = 2000
     """Listeners over all rooms; one more is answered 503."""
+    studio_listeners: Annotated[int, Ge(0), Le(1000)] = 8
+    """Studio listeners a room: uncompressed sound costs 1.5 to 2.5 Mb/s each. 0 turns Studio off."""
     room: Annotated[str, MaxLen(64)] = "main"
     """Name of the room when no [rooms.NAME] table is given; letters, digits, - and _."""
     title: Annotated[str, MaxLen(200)] = ""

@@ -12,6 +12,7 @@ import contextlib
 import gc
 import os
 import select
+import signal
 import socket
 import sys
 from collections import deque
@@ -26,6 +27,8 @@ from rtcserver.clock import NS, monotonic_ns
 from rtcserver.config import InstrumentConfig
 from rtcserver.encode.framing import Framer
 from rtcserver.encode.opus import OpusEncoder
+from rtcserver.encode.packet import KIND_PCM, EncodedPacket
+from rtcserver.encode.pcm import PcmPacker
 from rtcserver.encode.pipeline import EncodePipeline
 from rtcserver.encode.timeline import Anchor, Epoch
 from rtcserver.errors import ConfigError, DependencyError, InstrumentError, ProcessError
@@ -81,6 +84,8 @@ class InstrumentProcess:
         self._ring: BlockRing | None = None
         self._counter: FrameCounter | None = None
         self._pipeline: EncodePipeline | None = None
+        self._packer: PcmPacker | None = None
+        self._studio = False
         self._poll = select.poll()
         self._poll.register(sock.fileno(), select.POLLIN)
         sock.setblocking(False)
@@ -124,7 +129,13 @@ class InstrumentProcess:
                     rescan()
                 self._source = source
                 raise
-            mix = stereo_mix(self._config.channels, self._config.mix, stream.channels)
+            try:
+                mix = stereo_mix(self._config.channels, self._config.mix, stream.channels)
+            except ConfigError:
+                source.close()
+                self._ring.close()
+                self._ring = None
+                raise
         except (InstrumentError, ConfigError) as error:
             self._fault(str(error), getattr(error, "code", "config"))
             return False
@@ -287,6 +298,8 @@ class InstrumentProcess:
                     play = getattr(self._source, "midi", None)
                     if play is not None:
                         play(bytes.fromhex(message["data"]))
+                case "studio":
+                    self._studio = bool(message["on"])
                 case "timings":
                     self._send(self._timings())
                     if message.get("reset"):
@@ -366,6 +379,8 @@ def main() -> int:
     steady_scheduling()
     code = process.run()
     if code == 0:
+        # A driver that hangs must not keep the device: the default action of the alarm ends the process.
+        signal.alarm(CLOSE_S)
         process.close()
     # A dead device's driver may hang in its clean-up at interpreter exit: end without it.
     sys.stderr.flush()

@@ -73,6 +73,7 @@ class InstrumentSupervisor:
         self._last_frames = (-1, -1)
         self._timings: list[asyncio.Future[dict[str, Any]]] = []
         self._encoded_before = 0
+        self._studio = False
         self.on_status: Callable[[Status], None] | None = None
 
     @property
@@ -110,6 +111,12 @@ class InstrumentSupervisor:
         """Change the Opus bitrate from the next frame on; kept over restarts."""
         self.config = InstrumentConfig(**{**to_dict(self.config), "bitrate_bps": bitrate_bps})
         self._tell({"type": "set_bitrate", "bitrate_bps": bitrate_bps})
+
+    def set_studio(self, on: bool) -> None:
+        """Put Studio payloads on the feeds, too; kept over restarts."""
+        if on != self._studio:
+            self._studio = on
+            self._tell({"type": "studio", "on": on})
 
     def midi(self, message: bytes) -> None:
         """Play a channel message on an embedded instrument; others ignore it."""
@@ -192,6 +199,7 @@ class InstrumentSupervisor:
                 "epoch": self.status.epoch,
             }
         )
+        self._tell({"type": "studio", "on": self._studio})
         for feed in self._feeds:
             self._tell({"type": "add_feed"}, (feed.fileno(),))
         self._ended.clear()
