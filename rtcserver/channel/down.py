@@ -119,10 +119,10 @@ class DownSender:
         earliest = self._sent_ns + self._cadence.interval_ns
         if self._journal.newest > self._sent:
             return earliest
-        due = self._state_due_ns
         if self._repeat < len(self._cadence.repeats_ns):
-            due = min(due, self._fresh_ns + self._cadence.repeats_ns[self._repeat])
-        return max(due, earliest)
+            # While there are repeats, the state goes with them.
+            return max(self._fresh_ns + self._cadence.repeats_ns[self._repeat], earliest)
+        return max(self._state_due_ns, earliest)
 
     @property
     def _state_due_ns(self) -> int:

@@ -1,0 +1,92 @@
+"""What hypothesis makes: MIDI messages, wire messages, and scripts of playing and bad weather."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from rtcserver.channel import cells, codec
+
+data = st.integers(0, 127)
+channels = st.integers(0, 15)
+performers = st.integers(1, cells.LAST_PERFORMER)
+
+
+def _message(status: int, first: int, second: int) -> bytes:
+    return bytes((status, first, second))[: cells.message_length(status)]
+
+
+channel_messages = st.builds(_message, st.integers(0x80, 0xEF), data, data)
+
+_few = st.sampled_from((60, 61, 62, 63))
+playing = st.one_of(
+    st.builds(lambda note, velocity: bytes((0x90, note, velocity)), _few, st.sampled_from((0, 1, 80, 127))),
+    st.builds(lambda note: bytes((0x80, note, 64)), _few),
+    st.builds(lambda value: bytes((0xB0, 64, value)), st.sampled_from((0, 64, 127))),
+    st.builds(lambda value: bytes((0xB3, 1, value)), data),
+    st.builds(lambda value: bytes((0xE0, 0, value)), data),
+    st.builds(lambda value: bytes((0xC1, value)), data),
+    st.sampled_from((bytes((0xB0, 123, 0)), bytes((0xB0, 121, 0)), bytes((0xB0, 120, 0)))),
+    channel_messages,
+)
+"""Mostly on few keys, so that presses meet releases."""
+
+media_times = st.integers(-(1 << 40), 1 << 40)
+client_times = st.integers(-codec.SAFE, codec.SAFE)
+u32 = st.integers(0, 0xFFFF_FFFF)
+
+note_events = st.tuples(performers, channel_messages, st.integers(-(2**31), 2**31 - 1))
+
+
+@st.composite
+def owned_cells(draw: st.DrawFn) -> int:
+    slot = draw(st.one_of(data, st.sampled_from(sorted(cells.CONTROLLER + pedal for pedal in cells.PEDALS))))
+    return draw(channels) << 12 | slot
+
+
+@st.composite
+def state_parts(draw: st.DrawFn) -> codec.StatePart:
+    found = {
+        (draw(performers), cell): draw(st.integers(1, 127))
+        for cell in draw(st.lists(owned_cells(), max_size=20))
+    }
+    for channel in draw(st.lists(channels, max_size=3)):
+        found[(cells.ROOM, channel << 12 | cells.BEND)] = draw(st.integers(0, 16383))
+        found[(cells.ROOM, cells.controller_cell(channel, 7))] = draw(data)
+    ordered = tuple(codec.OwnedCell(*key, value) for key, value in sorted(found.items()))
+    keys = [performer << 16 | cell for performer, cell, _ in ordered]
+    first = draw(st.integers(0, keys[0] if keys else cells.LAST_KEY))
+    last = draw(st.integers(max(first, keys[-1] if keys else 0), cells.LAST_KEY))
+    return codec.StatePart(first, last, ordered)
+
+
+@st.composite
+def notes(draw: st.DrawFn) -> codec.Notes:
+    base = draw(media_times)
+    events = tuple(
+        codec.NoteEvent(performer, message, base + delta)
+        for performer, message, delta in draw(st.lists(note_events, max_size=20))
+    )
+    return codec.Notes(draw(u32), base, events, draw(st.none() | state_parts()))
+
+
+replies = st.one_of(
+    st.builds(codec.Reply, st.just(True), st.integers(0, 255), u32, client_times, client_times, u32),
+    st.builds(codec.Reply, st.just(False), st.just(0), st.just(0), client_times, client_times, u32),
+)
+
+play_events = st.builds(
+    codec.PlayEvent, channel_messages | st.sampled_from((codec.PANIC, codec.PANIC_ALL)), u32
+)
+held = st.dictionaries(owned_cells(), st.integers(1, 127), max_size=codec.MAX_HELD).map(
+    lambda found: tuple(sorted(found.items()))
+)
+plays = st.builds(
+    codec.Play,
+    st.integers(0, 255),
+    u32,
+    client_times,
+    st.lists(play_events, max_size=codec.MAX_PLAY_EVENTS).map(tuple),
+    st.none() | held,
+    st.booleans(),
+)
+pings = st.builds(codec.Ping, client_times)

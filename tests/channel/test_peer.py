@@ -1,0 +1,77 @@
+"""One session's end of the midi channel: roles, limits, and whatever bytes come."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtcserver.channel.codec import Ping, Play, PlayEvent, Reply
+from rtcserver.channel.peer import MESSAGES_PER_S, MidiPeer
+from tests.channel.world import MS, SECOND
+
+ON = bytes((0x90, 60, 100))
+PLAY = Play(0, 1, 5, (PlayEvent(ON, 0),), ((60, 100),)).pack()
+
+
+def test_everyone_is_told_the_time() -> None:
+    peer = MidiPeer()
+    assert peer.receive(Ping(42).pack(), 0, 480) == ([], [Reply(False, 0, 0, 42, 480).pack()])
+
+
+def test_a_listener_does_not_play() -> None:
+    peer = MidiPeer()
+    assert peer.receive(PLAY, 0, 0) == ([], [])
+    assert peer.counters.refused == 1
+    peer.grant(3, 0)
+    played, replies = peer.receive(PLAY, 0, 0)
+    assert [one.message for one in played] == [ON]
+    assert len(replies) == 1
+
+
+def test_leaving_releases() -> None:
+    peer = MidiPeer()
+    assert peer.revoke() == []
+    peer.grant(3, 0)
+    peer.receive(PLAY, 0, 0)
+    assert [one.message for one in peer.revoke()] == [bytes((0x80, 60, 64))]
+    assert peer.performer is None
+    peer.receive(PLAY, 0, 0)
+    assert peer.counters.refused == 1
+
+
+def test_pings_keep_a_performer_alive() -> None:
+    peer = MidiPeer()
+    peer.grant(3, 0)
+    peer.receive(PLAY, 0, 0)
+    for second in range(1, 6):
+        peer.receive(Ping(0).pack(), second * SECOND, 0)
+        assert peer.poll(second * SECOND, 0).played == []
+    assert [one.message for one in peer.poll(7 * SECOND, 0).played] == [bytes((0x80, 60, 64))]
+
+
+def test_floods_are_not_read_or_answered() -> None:
+    peer = MidiPeer()
+    replies = 0
+    for number in range(4000):
+        replies += len(peer.receive(Ping(0).pack(), number * MS // 4, 0).replies)
+    assert 20 <= replies <= 41
+    assert peer.counters.flooded == 4000 - peer.counters.unanswered_pings - replies
+    assert MESSAGES_PER_S <= 4000 - peer.counters.flooded <= MESSAGES_PER_S * 3 // 2 + 1
+
+
+@given(st.lists(st.binary(max_size=1300) | st.text(max_size=20), max_size=20))
+def test_nothing_that_arrives_raises(arrivals: list[bytes | str]) -> None:
+    peer = MidiPeer()
+    peer.grant(3, 0)
+    for data in arrivals:
+        assert peer.receive(data, 0, 0).played == []
+    counted = peer.counters
+    assert counted.messages == len(arrivals)
+    assert counted.malformed + counted.unknown_kind + counted.unknown_version <= len(arrivals)
+
+
+def test_versions_and_kinds_are_counted_apart() -> None:
+    peer = MidiPeer()
+    for data in (b"\x07\x12", b"\x01\x63", b"\x01\x12", "text"):
+        peer.receive(data, 0, 0)
+    assert (peer.counters.unknown_version, peer.counters.unknown_kind, peer.counters.malformed) == (1, 1, 2)
