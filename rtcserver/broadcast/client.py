@@ -29,6 +29,12 @@ MAX_QUEUE = 8192
 """Messages that wait for the process before it is given up."""
 START_TIMEOUT_S = 10.0
 SHUTDOWN_TIMEOUT_S = 2.0
+_ENVIRONMENT = {
+    # BLAS is not used; its threads would only cost memory.
+    "OPENBLAS_NUM_THREADS": "1",
+    # Histories come and go with listeners; a threshold that glibc does not raise gives them back.
+    "MALLOC_MMAP_THRESHOLD_": "131072",
+}
 _SOCKET_BUFFER = 1 << 20
 _READS_PER_WAKEUP = 32
 
@@ -91,8 +97,7 @@ class BroadcastClient:
                     str(theirs.fileno()),
                     pass_fds=(theirs.fileno(),),
                     stdin=asyncio.subprocess.DEVNULL,
-                    # BLAS is not used; its threads would only cost memory.
-                    env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"},
+                    env={**os.environ, "PYTHONPATH": path, **_ENVIRONMENT},
                 )
             except BaseException:
                 ours.close()

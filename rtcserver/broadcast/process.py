@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
 import gc
 import os
 import select
@@ -77,6 +78,8 @@ class BroadcastProcess:
         self._unknown = 0
         self._unsent = 0
         self._stopping = False
+        self._used = False
+        """Whether there was a listener a second ago."""
         self._poll = select.poll()
         self._poll.register(sock.fileno(), select.POLLIN)
         now = monotonic_ns()
@@ -181,6 +184,10 @@ class BroadcastProcess:
             self._send(self._summary(0))
             # Young garbage only, at a time of our choosing; the start-up heap is frozen.
             gc.collect(1)
+            if self._used and not len(self._engine):
+                # Nobody hears the milliseconds that this may take.
+                give_memory_back()
+            self._used = len(self._engine) > 0
 
     def _summary(self, token: int) -> Report:
         audience = self._engine.audience()
@@ -317,6 +324,13 @@ def steady_scheduling(priority: int = 10) -> str:
         os.setpriority(os.PRIO_PROCESS, 0, -15)
         return "nice"
     return "normal"
+
+
+def give_memory_back() -> None:
+    """Return the heap's free pages to the system, where the C library can."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def main() -> None:
