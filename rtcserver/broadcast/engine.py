@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -36,7 +36,7 @@ REPORT_INTERVAL_NS = 2 * NS
 """Time between two sender reports to a listener."""
 MAX_REPORTS = 64
 """Sender reports in one go: about half a millisecond."""
-MAX_KEYS = 65_536
+MAX_KEYS = 16_384
 """Digests of master keys that are remembered, so that none is used twice."""
 
 
@@ -54,9 +54,9 @@ class BroadcastEngine:
         self._groups: dict[tuple[str, str], Group] = {}
         self._clocks: dict[str, rtcp.CaptureClock] = {}
         self._listeners: dict[int, Listener] = {}
-        self._due: deque[Listener] = deque()
-        """Whose sender report comes next; listeners that have left are skipped."""
-        self._new: deque[Listener] = deque()
+        self._due: OrderedDict[int, Listener] = OrderedDict()
+        """Whose sender report comes next."""
+        self._new: OrderedDict[int, Listener] = OrderedDict()
         """Who has had no turn yet."""
         self._owed = 0.0
         self._keys: dict[bytes, None] = {}
@@ -106,14 +106,15 @@ class BroadcastEngine:
         listener = Listener(spec, srtp, description, sock, way, place, RESEND_BURST, group.sent)
         listener.settle(place)
         self._listeners[spec.listener_id] = listener
-        self._new.append(listener)
+        self._new[spec.listener_id] = listener
 
     def remove(self, listener_id: int, *, say_bye: bool = True) -> bool:
         """Stop sending to a listener, with a BYE. False if there is no such listener."""
         listener = self._listeners.pop(listener_id, None)
         if listener is None:
             return False
-        listener.alive = False
+        self._new.pop(listener_id, None)
+        self._due.pop(listener_id, None)
         if say_bye:
             self._send_rtcp(listener, rtcp.bye(listener.spec.ssrc), None)
         counters, left = listener.counters(), self._left
@@ -230,16 +231,15 @@ class BroadcastEngine:
         without a report.
         """
         self._owed = min(self._owed + len(self._listeners) * elapsed_ns / REPORT_INTERVAL_NS, MAX_REPORTS)
-        newcomers = min(len(self._new), MAX_REPORTS)
-        turns = [self._new.popleft() for _ in range(newcomers)]
-        while self._owed >= 1 and len(turns) < MAX_REPORTS and self._due:
+        turns: list[Listener] = []
+        while self._new and len(turns) < MAX_REPORTS:
+            turns.append(self._new.popitem(last=False)[1])
+        while self._due and self._owed >= 1 and len(turns) < MAX_REPORTS:
             self._owed -= 1
-            turns.append(self._due.popleft())
+            turns.append(self._due.popitem(last=False)[1])
         visited = []
         for listener in turns:
-            if not listener.alive:
-                continue
-            self._due.append(listener)
+            self._due[listener.spec.listener_id] = listener
             listener.forget()
             counters = listener.counters()
             if counters.packets:

@@ -109,7 +109,6 @@ class Listener:
     place: Place
     credit: float
     credited_at: int
-    alive: bool = True
     carried: dict[int, bytes] | None = None
     resent: dict[int, int] = field(default_factory=dict)
     retransmits: int = 0
