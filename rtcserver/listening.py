@@ -18,6 +18,7 @@ from rtcserver.peer.hub import PacketHub
 from rtcserver.peer.oneport import OnePortBackend, supervised
 from rtcserver.peer.stock import StockBackend
 from rtcserver.rooms import Room, Rooms
+from rtcserver.session.desk import Allow, Desk, RoomDesk
 from rtcserver.transport.endpoint import EndpointConfig, MediaEndpoint
 
 
@@ -39,7 +40,7 @@ class Listening(Protocol):
 class Stock:
     """`transport = aiortc`."""
 
-    def __init__(self, config: ServerConfig, rooms: Rooms) -> None:
+    def __init__(self, config: ServerConfig, rooms: Rooms, allow: Allow) -> None:
         self._hubs: dict[str, PacketHub] = {}
         self.backend: PeerBackend = StockBackend(
             lambda room: self._hubs[room].subscribe(),
@@ -69,7 +70,7 @@ class Stock:
 class OnePort:
     """`transport = one-port`."""
 
-    def __init__(self, config: ServerConfig, rooms: Rooms) -> None:
+    def __init__(self, config: ServerConfig, rooms: Rooms, allow: Allow) -> None:
         self._config = config
         self._endpoint = MediaEndpoint(
             EndpointConfig(
@@ -83,8 +84,12 @@ class OnePort:
                 shared_addresses=parse_networks(config.shared_addresses),
             )
         )
+        self.desk = Desk({room.name: RoomDesk(room, allow) for room in rooms.all()}, config.studio_listeners)
         self._backend = OnePortBackend(
             self._endpoint,
+            on_datachannel=self.desk.on_datachannel,
+            on_ended=self.desk.on_ended,
+            admit=self.desk.admit,
             own_broadcast=self._own_broadcast,
             frame_ms=lambda room: rooms[room].config.instrument.frame_ms,
             max_listeners=config.max_listeners,
@@ -116,6 +121,7 @@ class OnePort:
 
     async def close(self) -> None:
         await self._backend.close()
+        self.desk.close()
 
     def _own_broadcast(self, backend: OnePortBackend) -> BroadcastSupervisor:
         self._supervisor = supervised(backend)

@@ -5,18 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import secrets
 import signal
 import socket
 import sys
 
+from rtcserver.clock import NS, wall_ns
 from rtcserver.config import ServerConfig
 from rtcserver.listening import Listening, OnePort, Stock
 from rtcserver.rooms import Rooms
+from rtcserver.session.token import sign, verify
 from signaling.app import create_app
 from signaling.limits import Limits
 from signaling.serve import HttpServer
 
 log = logging.getLogger(__name__)
+
+TOKEN_S = 30 * 24 * 3600
+"""How long a performer link is valid; it ends with the server process, too."""
 
 
 class Server:
@@ -26,7 +32,10 @@ class Server:
         self.config = config
         self.limits = Limits(max_sessions=config.max_listeners)
         self.rooms = Rooms(config, self._listeners, self._processes)
-        self.listening: Listening = (OnePort if config.transport == "one-port" else Stock)(config, self.rooms)
+        self.listening: Listening = (OnePort if config.transport == "one-port" else Stock)(
+            config, self.rooms, self._allow
+        )
+        self._secret = secrets.token_bytes(32)
         self.http = HttpServer(create_app(self.rooms, self.listening.backend, self.limits), self.limits)
         self.port = config.port
 
@@ -42,6 +51,14 @@ class Server:
         await self.http.close()
         await self.listening.close()
         await asyncio.gather(*(room.instrument.close() for room in self.rooms.all()))
+
+    def performer_link(self, room: str) -> str:
+        """What makes a page a performer's: the fragment never reaches a server or its log."""
+        token = sign(self._secret, room, int(wall_ns() / NS) + TOKEN_S)
+        return f"#perform={token}"
+
+    def _allow(self, token: str, room: str) -> bool:
+        return verify(self._secret, token, room, wall_ns() / NS)
 
     def _listeners(self, room: str) -> int:
         return len(self.listening.backend.sessions(room))

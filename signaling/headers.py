@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 
@@ -79,8 +78,3 @@ def if_match(header: str | None, etag: str) -> bool:
 def wants_html(accept: str) -> bool:
     """Whether a client prefers a page to JSON: browsers name text/html when they navigate."""
     return "text/html" in accept.lower()
-
-
-def public_handle(session_id: str) -> str:
-    """A name for a session that may be shown and logged: the id itself would let anyone end it."""
-    return hashlib.sha256(session_id.encode()).hexdigest()[:12]

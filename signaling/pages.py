@@ -12,8 +12,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
 from rtcserver.errors import PeerError
-from rtcserver.peer.base import PeerBackend
-from signaling.headers import public_handle
+from rtcserver.peer.base import PeerBackend, public_handle
 from signaling.limits import Limits
 from signaling.respond import as_json
 from signaling.rooms import RoomDirectory
@@ -109,6 +108,7 @@ class Pages:
                     "state": info.state,
                     "since_s": round(info.since_s, 3),
                     "counters": info.counters,
+                    **info.details,
                 }
             )
         return as_json({**self._rooms.describe(name), "sessions": sessions})

@@ -13,7 +13,8 @@ from typing import Any
 from aiohttp import web
 
 from rtcserver.errors import PeerError
-from signaling.headers import CORS, SECURITY, public_handle, wants_html
+from rtcserver.peer.base import public_handle
+from signaling.headers import CORS, SECURITY, wants_html
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -100,6 +100,39 @@ def unpack(payload: bytes) -> PcmBlock:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class StudioFormat:
+    """What a room's Studio listeners get.
+
+    frames: of a full payload; a larger capture block is cut into several. exact: the device's very
+    samples.
+    """
+
+    rate: int
+    bits: int
+    frames: int
+    exact: bool
+
+    @classmethod
+    def of(cls, sample_format: str, exact: bool, rate: int, blocksize: int, bits: int) -> StudioFormat:
+        """The format for a device; `bits` is the configuration's `studio_bits`."""
+        natural = 16 if sample_format == "int16" and exact else 24
+        chosen = min(bits or natural, natural)
+        return cls(rate, chosen, min(blocksize, MAX_FRAMES[chosen]), exact and chosen == natural)
+
+    @property
+    def packets_per_s(self) -> float:
+        """Datagrams a second to each listener, without redundancy."""
+        return self.rate / self.frames
+
+    @property
+    def mbps(self) -> float:
+        """Megabits a second to each listener, without redundancy, all headers up to IP's included."""
+        # IPv4 20, UDP 8, RTP 12, SRTP tag 16.
+        size = self.frames * CHANNELS * self.bits // 8 + HEADER_SIZE + 20 + 8 + 12 + 16
+        return size * 8 * self.packets_per_s / 1e6
+
+
 class PcmPacker:
     """Makes the payloads of one capture run.
 
@@ -109,14 +142,11 @@ class PcmPacker:
     """
 
     def __init__(self, stream: StreamFormat, mix: StereoMix, epoch: int, bits: int = 0) -> None:
-        natural = 16 if stream.sample_format == "int16" and mix.exact else 24
         self.stream = stream
         self.mix = mix
         self.epoch = epoch
-        self.bits = min(bits or natural, natural)
-        self.exact = mix.exact and self.bits == natural
-        self.frames = min(stream.blocksize, MAX_FRAMES[self.bits])
-        """Frames of a full payload; a larger capture block is cut into several."""
+        studio = StudioFormat.of(stream.sample_format, mix.exact, stream.rate, stream.blocksize, bits)
+        self.bits, self.frames, self.exact = studio.bits, studio.frames, studio.exact
 
     def pack(self, block: Block) -> Iterator[tuple[int, int, bytes]]:
         """``(device frame, frames, payload)`` for each piece of a block."""

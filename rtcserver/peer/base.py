@@ -7,6 +7,7 @@ Signaling sees nothing else of a listener.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, get_args
@@ -32,6 +33,11 @@ class PeerRequest:
     mode: Mode = "listen"
 
 
+def public_handle(session_id: str) -> str:
+    """A name for a session that may be shown and logged: the id itself would let anyone end it."""
+    return hashlib.sha256(session_id.encode()).hexdigest()[:12]
+
+
 @dataclass(slots=True)
 class SessionInfo:
     """What ``GET /api/rooms/{room}`` tells about one session."""
@@ -40,6 +46,8 @@ class SessionInfo:
     state: str
     since_s: float
     counters: dict[str, int] = field(default_factory=dict)
+    details: dict[str, object] = field(default_factory=dict)
+    """What else may be shown: its mode, its role, what it reported."""
 
 
 class PeerSession(Protocol):

@@ -47,7 +47,7 @@ def _ignore_channel(session: OnePortSession, channel: RTCDataChannel) -> None:
     """Data channels without an application are open and mute."""
 
 
-def _no_studio(room: str, mode: Mode) -> Mapping[str, str]:
+def _no_studio(room: str, mode: Mode, present: int) -> Mapping[str, str]:
     raise PeerError(422, "studio_unavailable", "This server has no Studio mode.")
 
 
@@ -77,7 +77,7 @@ class OnePortBackend:
         on_datachannel: Callable[[OnePortSession, RTCDataChannel], None] = _ignore_channel,
         on_ended: Callable[[OnePortSession], None] = lambda session: None,
         max_listeners: int = 2000,
-        admit: Callable[[str, Mode], Mapping[str, str]] = _no_studio,
+        admit: Callable[[str, Mode, int], Mapping[str, str]] = _no_studio,
     ) -> None:
         self.endpoint = endpoint
         self._own_broadcast = own_broadcast
@@ -133,8 +133,10 @@ class OnePortBackend:
         if request.mode != "listen":
             if not summary.has_datachannel:
                 raise PeerError(422, "no_datachannel", "Studio needs a data channel in the offer.")
-            session.headers = self._admit(room, request.mode)
+            present = sum(s.room == room and s.mode != "listen" for s in self._sessions.values())
+            session.headers = self._admit(room, request.mode, present)
             session.mode = request.mode
+            session.details["mode"] = request.mode
         peer = self.endpoint.create_peer(
             remote_ufrag=summary.ice_ufrag,
             fingerprints=summary.fingerprints,

@@ -19,7 +19,7 @@ from rtcserver.broadcast.srtp import MAX_FIRST_SEQUENCE, Profile
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.errors import PeerError, ProcessError
 from rtcserver.peer.answer import AnswerStream, AnswerTransport, build_answer, build_restart_fragment
-from rtcserver.peer.base import Mode, SessionInfo
+from rtcserver.peer.base import Mode, SessionInfo, public_handle
 from rtcserver.peer.sdp_offer import OfferSummary
 from rtcserver.peer.sdpfrag import parse_sdpfrag
 from rtcserver.peer.state import Answered, Closed, Connected, Event, Moved, RestartAsked, State, advance
@@ -84,6 +84,7 @@ class OnePortSession:
         self.answer = ""
         self.offer = offer
         self.mode: Mode = "listen"
+        self.details: dict[str, object] = {"mode": "listen"}
         self.headers: Mapping[str, str] = {}
         self.state = State.NEW
         self.close_reason = ""
@@ -121,7 +122,7 @@ class OnePortSession:
             self.counters["packets"] = sent.packets
             self.counters["retransmits"] = sent.retransmits
             self.counters["dropped"] = sent.dropped + sent.errors
-        return SessionInfo(self.id, self.state.value, seconds, dict(self.counters))
+        return SessionInfo(self.id, self.state.value, seconds, dict(self.counters), dict(self.details))
 
     async def patch(self, sdpfrag: str) -> str | None:
         """Trickled candidates are not needed (204); other credentials restart ICE (200)."""
@@ -159,6 +160,11 @@ class OnePortSession:
             self._peer.close()
         self.channels.clear()
         self._backend.forget(self)
+
+    @property
+    def public_id(self) -> str:
+        """A name for this session that may be shown."""
+        return public_handle(self.id)
 
     def set_payload(self, kind: str) -> None:
         """Give a Studio listener its PCM, plain or with each block twice (`rtcserver.broadcast.listener`).

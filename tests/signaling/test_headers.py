@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signaling.headers import host_of, if_match, public_handle, wants_html
+from rtcserver.peer.base import public_handle
+from signaling.headers import host_of, if_match, wants_html
 
 
 @pytest.mark.parametrize(
