@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from playwright.async_api import Page
+from pathlib import Path
+from typing import Any, Protocol
 
 from tests.rig.chromium import Chromium
 from tests.rig.netns import Namespace
@@ -15,6 +14,18 @@ PORT = 8080
 LEFT_HZ, RIGHT_HZ = 440.0, 660.0
 """The tone instrument's defaults."""
 TONE_DBFS = -18.0
+
+
+PROBE = (Path(__file__).parent / "clients" / "probe.js").read_text()
+"""A function of the WHEP URL that listens in a browser with its peer connection in reach."""
+
+
+class Page(Protocol):
+    """A page of Chromium or Firefox."""
+
+    async def click(self, selector: str) -> object: ...
+
+    async def wait_for_function(self, expression: str, *, arg: Any = None) -> object: ...
 
 
 class ServerIn(RtcServer):
