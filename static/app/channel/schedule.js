@@ -1,0 +1,78 @@
+// @ts-check
+/** Events that wait until they are heard. Pure; bounded. */
+
+import { writeOf } from "./cells.js";
+
+/** @typedef {import("./down.js").Heard} Heard */
+
+const MAX_WAITING = 2048;
+
+/** Hands out what a `DownReceiver` learned when its media time is heard; of one cell never an older event after a newer one. */
+export class Schedule {
+  /** overflowed: handed out before their time because too many waited. superseded: dropped as older than what is shown. */
+  counters = { overflowed: 0, superseded: 0 };
+  /** @type {Heard[]} ascending by media time, then number */
+  #waiting = [];
+  /** @type {Map<number, number>} key → number of the last event handed out */
+  #shown = new Map();
+
+  get waiting() {
+    return this.#waiting.length;
+  }
+
+  /** @param {readonly Heard[]} heard */
+  push(heard) {
+    for (const event of heard) {
+      let at = this.#waiting.length;
+      while (at > 0 && later(/** @type {Heard} */ (this.#waiting[at - 1]), event)) at -= 1;
+      this.#waiting.splice(at, 0, event);
+    }
+  }
+
+  /** When the next one is due, in media time, or null. */
+  get nextMedia() {
+    return this.#waiting[0]?.mediaTime ?? null;
+  }
+
+  /**
+   * @param {number | null} heardMedia what is heard now; null if nothing is known to be playing: then all are due
+   * @returns {Heard[]} in order
+   */
+  due(heardMedia) {
+    const overflow = Math.max(0, this.#waiting.length - MAX_WAITING);
+    let count = overflow;
+    while (count < this.#waiting.length && (heardMedia === null || (this.nextOf(count) ?? 0) <= heardMedia)) count += 1;
+    const found = this.#waiting.splice(0, count).filter((event) => this.#isNews(event));
+    if (heardMedia !== null) this.counters.overflowed += overflow;
+    return found;
+  }
+
+  /** @param {number} index */
+  nextOf(index) {
+    return this.#waiting[index]?.mediaTime;
+  }
+
+  /** Forget everything: the connection is another one. */
+  clear() {
+    this.#waiting = [];
+    this.#shown.clear();
+  }
+
+  /** @param {Heard} event */
+  #isNews({ performer, message, sequence }) {
+    const write = writeOf(performer, message);
+    if (!write) return true;
+    const key = (write.performer << 16) | write.cell;
+    if (sequence < (this.#shown.get(key) ?? -1)) {
+      this.counters.superseded += 1;
+      return false;
+    }
+    this.#shown.set(key, sequence);
+    return true;
+  }
+}
+
+/** @param {Heard} a @param {Heard} b */
+function later(a, b) {
+  return a.mediaTime > b.mediaTime || (a.mediaTime === b.mediaTime && a.sequence > b.sequence);
+}
