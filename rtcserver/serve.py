@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime
 import logging
 import secrets
 import signal
 import socket
+import ssl
 import sys
 
 from rtcserver.clock import NS, wall_ns
@@ -15,6 +17,8 @@ from rtcserver.config import ServerConfig
 from rtcserver.listening import Listening, OnePort, Stock
 from rtcserver.rooms import Rooms
 from rtcserver.session.token import sign, verify
+from rtcserver.transport.candidates import machine_addresses
+from signaling import tls
 from signaling.app import create_app
 from signaling.limits import Limits
 from signaling.serve import HttpServer
@@ -36,12 +40,14 @@ class Server:
             config, self.rooms, self._allow
         )
         self._secret = secrets.token_bytes(32)
-        self.http = HttpServer(create_app(self.rooms, self.listening.backend, self.limits), self.limits)
+        authority = tls.state_folder(config.state_dir) / tls.CA_FILE if config.tls == "auto" else None
+        app = create_app(self.rooms, self.listening.backend, self.limits, authority=authority)
+        self.http = HttpServer(app, self.limits)
         self.port = config.port
 
     async def start(self) -> None:
         """Listen first, so that a taken port ends the server before a device is touched."""
-        self.port = await self.http.start(self.config.host, self.config.port)
+        self.port = await self.http.start(self.config.host, self.config.port, tls=self._tls())
         for room in self.rooms.all():
             await room.instrument.start()
         await self.listening.start(self.rooms.all(), self.port)
@@ -51,6 +57,22 @@ class Server:
         await self.http.close()
         await self.listening.close()
         await asyncio.gather(*(room.instrument.close() for room in self.rooms.all()))
+
+    def _tls(self) -> ssl.SSLContext | None:
+        config = self.config
+        if config.tls_cert or config.tls_key:
+            return tls.context(config.tls_cert, config.tls_key)
+        if config.tls == "off":
+            return None
+        addresses = [str(address) for address in machine_addresses()]
+        names = tls.machine_names(addresses, (config.public_host, config.host))
+        now = datetime.datetime.fromtimestamp(wall_ns() / NS, datetime.UTC)
+        return tls.automatic(tls.state_folder(config.state_dir), names, now)
+
+    @property
+    def scheme(self) -> str:
+        """http or https."""
+        return "https" if self.config.tls == "auto" or self.config.tls_cert else "http"
 
     def performer_link(self, room: str) -> str:
         """What makes a page a performer's: the fragment never reaches a server or its log."""
@@ -88,9 +110,9 @@ def announce(server: Server) -> None:
     host = server.config.public_host or server.config.host or "localhost"
     names = server.rooms.names()
     for name in names:
-        print(f"Listen at  http://{host}:{server.port}/r/{name}", flush=True)
+        print(f"Listen at  {server.scheme}://{host}:{server.port}/r/{name}", flush=True)
     if not server.config.host and not server.config.public_host:
-        print(f"From other machines:  http://{socket.gethostname()}:{server.port}/", flush=True)
+        print(f"From other machines:  {server.scheme}://{socket.gethostname()}:{server.port}/", flush=True)
 
 
 def run(config: ServerConfig) -> int:

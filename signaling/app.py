@@ -17,9 +17,17 @@ STATIC = Path(__file__).resolve().parent.parent / "static"
 
 
 def create_app(
-    rooms: RoomDirectory, backend: PeerBackend, limits: Limits | None = None, *, static: Path = STATIC
+    rooms: RoomDirectory,
+    backend: PeerBackend,
+    limits: Limits | None = None,
+    *,
+    static: Path = STATIC,
+    authority: Path | None = None,
 ) -> web.Application:
     """All routes of the server. It neither starts nor closes the backend; `signaling.serve` serves it.
+
+    authority: PEM file for ``/ca.pem``, if there is a local authority.
+
 
     Serve it with ``handler_cancellation=True``, as `signaling.serve.HttpServer` does: then a client
     that leaves while its answer is made ends that work at once.
@@ -28,7 +36,7 @@ def create_app(
     app = web.Application(middlewares=[error_boundary], client_max_size=bounds.max_body_bytes)
     whep = Whep(rooms, backend, bounds)
     app.add_routes(whep.routes())
-    app.add_routes(Pages(rooms, backend, bounds, static).routes())
+    app.add_routes(Pages(rooms, backend, bounds, static, authority).routes())
     app.on_response_prepare.append(add_headers)
 
     async def cleanup(_: web.Application) -> None:

@@ -54,11 +54,19 @@ class _BoundedFile(web.FileResponse):
 class Pages:
     """The handlers for everything that is not WHEP."""
 
-    def __init__(self, rooms: RoomDirectory, backend: PeerBackend, limits: Limits, static: Path) -> None:
+    def __init__(
+        self,
+        rooms: RoomDirectory,
+        backend: PeerBackend,
+        limits: Limits,
+        static: Path,
+        authority: Path | None = None,
+    ) -> None:
         self._rooms = rooms
         self._backend = backend
         self._limits = limits
         self._static = static.resolve()
+        self._authority = authority
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -69,6 +77,8 @@ class Pages:
             web.get("/api/rooms/{room}", self.api_room),
             web.get("/healthz", self.healthz),
             web.get("/favicon.ico", self.favicon),
+            web.get("/trust", self.trust),
+            web.get("/ca.pem", self.authority),
             web.get("/static/{path:.+}", self.static_file),
         ]
 
@@ -125,6 +135,22 @@ class Pages:
         if body["backend"].get("status") == "degraded":
             body["status"] = "degraded"
         return as_json(body)
+
+    async def trust(self, request: web.Request) -> web.StreamResponse:
+        """How to trust the local authority."""
+        self._local_authority()
+        return self._send("trust.html")
+
+    async def authority(self, request: web.Request) -> web.StreamResponse:
+        """The local authority's certificate."""
+        return web.Response(
+            body=self._local_authority().read_bytes(), content_type="application/x-x509-ca-cert"
+        )
+
+    def _local_authority(self) -> Path:
+        if self._authority is None:
+            raise PeerError(404, "no_authority", "This server has no certificate authority of its own.")
+        return self._authority
 
     async def favicon(self, request: web.Request) -> web.StreamResponse:
         for name in ("favicon.ico", "favicon.svg"):
