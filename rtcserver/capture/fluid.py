@@ -16,9 +16,11 @@ import numpy.typing as npt
 from rtcserver.capture import demo
 from rtcserver.capture.block import StreamFormat
 from rtcserver.capture.source import ClockedSource
-from rtcserver.clock import MEDIA_RATE
+from rtcserver.clock import MEDIA_RATE, NS
 from rtcserver.config import InstrumentConfig
 from rtcserver.errors import DependencyError, InstrumentError
+from rtcserver.midi.merge import Merger
+from rtcserver.midi.schedule import Schedule
 
 SOUNDFONTS = (
     "/usr/share/sounds/sf2/FluidR3_GM.sf2",
@@ -30,6 +32,8 @@ SOUNDFONTS = (
 """Where Debian, Fedora and Arch put General MIDI SoundFonts."""
 MAX_PENDING = 4096
 """Messages that may wait for the next block; the oldest are dropped beyond."""
+SYNTH_BUFFER = 64
+"""Frames that FluidSynth computes at a time (FLUID_BUFSIZE, fixed when it is built)."""
 
 
 def find_soundfont(configured: str) -> Path:
@@ -80,35 +84,104 @@ class FluidSynthSource(ClockedSource):
         if self._demo is not None:
             for message in demo.setup():
                 self._apply(message)
-        self._pending: deque[bytes] = deque(maxlen=MAX_PENDING)
+        self._pending: deque[tuple[str, int, bytes, int]] = deque(maxlen=MAX_PENDING)
         self.dropped_messages = 0
+        self._merger = Merger()
+        self._schedule = Schedule()
+        """By frame number."""
+        self._rendered = 0
 
-    def midi(self, message: bytes) -> None:
-        """Play one complete channel message at the start of the next block. Any thread."""
-        if len(self._pending) == MAX_PENDING:
-            self.dropped_messages += 1
-        self._pending.append(message)
+    def midi(self, message: bytes, at_ns: int = 0, performer: int = 0) -> None:
+        """Play one complete channel message for `performer`. Any thread.
+
+        at_ns: monotonic ns at which it is to sound: at that frame, as near as FluidSynth can (see `_grid`).
+        0, or what is past already, is played at the start of the next block.
+        """
+        self._hand_over("play", performer, message, at_ns)
+
+    def release(self, performer: int) -> None:
+        """Let go of all that `performer` holds, and drop what is scheduled for him. Any thread."""
+        self._hand_over("release", performer, b"", 0)
+
+    def silence(self) -> None:
+        """Let go of all that anybody holds, and of what hangs for other reasons. Any thread."""
+        self._hand_over("silence", 0, b"", 0)
 
     def render(self, frames: int, first_frame: int) -> npt.NDArray[np.int16]:
-        played = False
-        while self._pending:
-            message = self._pending.popleft()
-            if not played and self._demo is not None:
-                for off in self._demo.interrupt(first_frame):
-                    self._apply(off)
-            played = True
-            self._apply(message)
+        cuts: list[tuple[int, int, bytes]] = []
+        self._take_over(first_frame, cuts)
+        cuts += [
+            (self._grid(frame - first_frame, frames), performer, message)
+            for frame, performer, message in self._schedule.due(first_frame + frames + SYNTH_BUFFER // 2 - 1)
+        ]
+        if cuts:
+            self._interrupt_demo(first_frame)
         if self._demo is not None:
             for message in self._demo.due(first_frame, frames):
                 self._apply(message)
-        samples: npt.NDArray[np.int16] = self._synth.get_samples(frames)
-        return samples.reshape(frames, 2)
+        block = np.empty((frames, 2), np.int16)
+        done = 0
+        for offset, performer, message in cuts:
+            if offset > done:
+                block[done:offset] = self._synth.get_samples(offset - done).reshape(-1, 2)
+                done = offset
+            self._apply_all(self._merger.apply(performer, message))
+        if done < frames:
+            block[done:] = self._synth.get_samples(frames - done).reshape(-1, 2)
+        self._rendered += frames
+        return block
 
     def close(self) -> None:
         super().close()
         if self._synth is not None and (self._thread is None or not self._thread.is_alive()):
             self._synth.delete()
             self._synth = None
+
+    def _hand_over(self, what: str, performer: int, message: bytes, at_ns: int) -> None:
+        if len(self._pending) == MAX_PENDING:
+            self.dropped_messages += 1
+        self._pending.append((what, performer, message, at_ns))
+
+    def _take_over(self, first_frame: int, cuts: list[tuple[int, int, bytes]]) -> None:
+        """Sort what came since the last block into `cuts`, the schedule, or at once."""
+        rate = self.stream.rate
+        while self._pending:
+            what, performer, message, at_ns = self._pending.popleft()
+            if what == "play":
+                frame = ((at_ns - self.start_ns) * rate * 2 + NS) // (2 * NS) if at_ns else first_frame
+                if frame <= first_frame:
+                    cuts.append((0, performer, message))
+                else:
+                    cuts += [(0, *early) for early in self._schedule.add(performer, message, frame)]
+                continue
+            # A release ends what came before it, not what comes after.
+            for _, player, played in cuts:
+                self._apply_all(self._merger.apply(player, played))
+            cuts.clear()
+            if what == "release":
+                self._schedule.cancel(performer)
+                self._apply_all(self._merger.release(performer))
+            else:
+                self._schedule.clear()
+                self._apply_all(self._merger.silence())
+
+    def _grid(self, offset: int, frames: int) -> int:
+        """Where to cut the block so that an event at `offset` sounds as near to it as possible.
+
+        FluidSynth computes in buffers of 64 frames and starts voices at their beginning: half a buffer at
+        most lies between the frame asked for and the one that sounds, 0.7 ms at 48 kHz.
+        """
+        at = self._rendered + offset
+        boundary = (at + SYNTH_BUFFER // 2) // SYNTH_BUFFER * SYNTH_BUFFER
+        return min(max(boundary - self._rendered, 0), frames)
+
+    def _interrupt_demo(self, frame: int) -> None:
+        if self._demo is not None:
+            self._apply_all(self._demo.interrupt(frame))
+
+    def _apply_all(self, messages: list[bytes]) -> None:
+        for message in messages:
+            self._apply(message)
 
     def _apply(self, message: bytes) -> None:
         kind, channel = message[0] & 0xF0, message[0] & 0x0F
@@ -121,5 +194,8 @@ class FluidSynthSource(ClockedSource):
             synth.cc(channel, message[1], message[2])
         elif kind == 0xC0:
             synth.program_change(channel, message[1])
+        elif kind == 0xD0:
+            # pyfluidsynth binds no function for it.
+            self._library._fl.fluid_synth_channel_pressure(synth.synth, channel, message[1])
         elif kind == 0xE0:
             synth.pitch_bend(channel, ((message[2] << 7) | message[1]) - 8192)

@@ -45,6 +45,8 @@ class ClockedSource:
         self.stream = stream
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self.start_ns = 0
+        """Monotonic ns of frame 0 once the source runs: frame *n* is at start + n/rate, exactly."""
 
     def render(self, frames: int, first_frame: int) -> npt.NDArray[np.float32] | npt.NDArray[np.int16]:
         """The next block, ``(frames, channels)`` in the stream's format. Called on the source's thread."""
@@ -63,7 +65,7 @@ class ClockedSource:
 
     def _run(self, ring: BlockRing) -> None:
         rate, size = self.stream.rate, self.stream.blocksize
-        start = monotonic_ns()
+        start = self.start_ns = monotonic_ns()
         frame = 0
         while not self._stop.is_set():
             block = np.ascontiguousarray(self.render(size, frame))

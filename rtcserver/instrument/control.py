@@ -3,8 +3,9 @@
 JSON messages over an ``AF_UNIX``/``SOCK_SEQPACKET`` pair, one a datagram; descriptors travel
 beside them (SCM_RIGHTS). When the socket closes, the process ends.
 
-Down: ``start`` (once, first), ``add_feed`` (with one descriptor), ``set_bitrate``, ``midi``, ``studio``,
-``timings`` (with ``reset``: forget the durations after the answer), ``stop``. Up: ``status`` (five a second),
+Down: ``start`` (once, first), ``add_feed`` (with one descriptor), ``set_bitrate``, ``midi``
+(``events``: [performer, hexadecimal, at_ns or 0] each), ``midi_release`` (``performer``), ``midi_silence``,
+``studio``, ``timings`` (with ``reset``: forget the durations after the answer), ``stop``. Up: ``status`` (five a second),
 ``timings`` (on request).
 """
 

@@ -294,10 +294,8 @@ class InstrumentProcess:
                 case "set_bitrate":
                     self._encoder.set_bitrate(int(message["bitrate_bps"]))
                     self._status.bitrate_bps = self._encoder.bitrate_bps
-                case "midi":
-                    play = getattr(self._source, "midi", None)
-                    if play is not None:
-                        play(bytes.fromhex(message["data"]))
+                case "midi" | "midi_release" | "midi_silence":
+                    self._midi(message)
                 case "studio":
                     self._studio = bool(message["on"])
                 case "timings":
@@ -308,6 +306,19 @@ class InstrumentProcess:
                     self._stopping = True
                 case other:
                     raise ProcessError(f"unknown control message {other!r}")
+
+    def _midi(self, message: dict[str, Any]) -> None:
+        """Play on the embedded instrument; what has no `midi` (a sound card) ignores it."""
+        source: Any = self._source
+        if not hasattr(source, "midi"):
+            return
+        if message["type"] == "midi":
+            for performer, data, at_ns in message["events"]:
+                source.midi(bytes.fromhex(data), at_ns, performer)
+        elif message["type"] == "midi_release":
+            source.release(message["performer"])
+        else:
+            source.silence()
 
     def _timings(self) -> dict[str, Any]:
         """Durations so far, and where capture and encoder are at this one moment.

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from rtcserver import child
@@ -34,6 +34,8 @@ BACKOFF_S = (0.05, 0.25, 1.0, 2.0)
 HEALTHY_NS = 10 * NS
 """A process that ran well for so long makes the next restart a first one."""
 FEED_BUFFER = 256 * 1024
+MIDI_EVENTS = 400
+"""Events in one control message."""
 
 
 class Backoff:
@@ -120,7 +122,21 @@ class InstrumentSupervisor:
 
     def midi(self, message: bytes) -> None:
         """Play a channel message on an embedded instrument; others ignore it."""
-        self._tell({"type": "midi", "data": message.hex()})
+        self.midi_play([(0, message, None)])
+
+    def midi_play(self, events: Iterable[tuple[int, bytes, int | None]]) -> None:
+        """Play ``(performer, message, at_ns)`` on an embedded instrument; at_ns None: at once."""
+        packed = [[performer, message.hex(), at_ns or 0] for performer, message, at_ns in events]
+        for first in range(0, len(packed), MIDI_EVENTS):
+            self._tell({"type": "midi", "events": packed[first : first + MIDI_EVENTS]})
+
+    def midi_release(self, performer: int) -> None:
+        """Let go of all that `performer` holds on an embedded instrument, and drop what is scheduled."""
+        self._tell({"type": "midi_release", "performer": performer})
+
+    def midi_silence(self) -> None:
+        """Silence an embedded instrument."""
+        self._tell({"type": "midi_silence"})
 
     async def timings(self, *, reset: bool = False) -> dict[str, Any]:
         """Durations in the running process (ns: count, p50, p99, max), and how far it has come.
