@@ -28,7 +28,6 @@ def create_app(
 
     authority: PEM file for ``/ca.pem``, if there is a local authority.
 
-
     Serve it with ``handler_cancellation=True``, as `signaling.serve.HttpServer` does: then a client
     that leaves while its answer is made ends that work at once.
     """

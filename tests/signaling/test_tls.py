@@ -74,7 +74,7 @@ def test_browsers_accept_how_long_it_is_valid(tmp_path: Path) -> None:
 
 def test_wrong_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "a.pem").write_text("no certificate")
-    with pytest.raises(ConfigError, match="tls_key: .*missing.pem does not exist"):
+    with pytest.raises(ConfigError, match=r"tls_key: .*missing\.pem does not exist"):
         tls.context(str(tmp_path / "a.pem"), str(tmp_path / "missing.pem"))
     with pytest.raises(ConfigError, match="are no certificate and its key"):
         tls.context(str(tmp_path / "a.pem"), str(tmp_path / "a.pem"))
