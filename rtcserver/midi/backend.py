@@ -22,6 +22,8 @@ _APIS = {
     "winmm": "API_WINDOWS_MM",
 }
 _SEQUENCER = Path("/dev/snd/seq")
+_LISTENS = "00010000"
+"""Flag of a listening socket in /proc/net/unix (__SO_ACCEPTCON)."""
 _HINTS = {
     "alsa": "ALSA's sequencer /dev/snd/seq is missing or not readable (modprobe snd-seq; group audio; in a "
     "container: --device /dev/snd)",
@@ -120,7 +122,8 @@ class Backend:
         name = f"/jack_{os.environ.get('JACK_DEFAULT_SERVER', 'default')}_{os.getuid()}_0"
         with contextlib.suppress(OSError):
             for line in Path("/proc/net/unix").read_text().splitlines():
-                if line.endswith(name):
+                # Num RefCount Protocol Flags Type St Inode Path; connections have the listener's path, too.
+                if line.endswith(name) and line.split()[3] == _LISTENS:
                     return line.split()[6]
         return ""
 
