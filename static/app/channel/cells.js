@@ -38,6 +38,7 @@ export function messageLength(status) {
 export function isChannelMessage(message) {
   const [status = 0, ...data] = message;
   return (
+    Number.isInteger(status) &&
     status >= 0x80 &&
     status <= 0xef &&
     message.length === messageLength(status) &&

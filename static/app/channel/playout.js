@@ -11,9 +11,9 @@ import { PER_MS } from "./clock.js";
 import { modulo, unwrap } from "./codec.js";
 
 /** Observations whose median counts. */
-const WINDOW = 15;
-/** How fast the shown time may run ahead or behind while it corrects itself: 5 %. */
-const SLEW = 0.05;
+const WINDOW = 31;
+/** How fast the shown time may run ahead or behind while it corrects itself: 10 %. */
+const SLEW = 0.1;
 /** Beyond this the sound was interrupted, not stretched: follow at once. */
 const JUMP_MS = 150;
 /** Without an observation for this long, nothing is known to be playing. */
@@ -88,7 +88,7 @@ export class PlayoutClock {
   }
 
   /**
-   * The media time that is heard now, or null if nothing is known to be playing. Runs smoothly at 95–105 % of real time, but for
+   * The media time that is heard now, or null if nothing is known to be playing. Runs smoothly at 90–110 % of real time, but for
    * interruptions.
    *
    * @param {number} nowMs

@@ -40,16 +40,12 @@ export class Schedule {
    */
   due(heardMedia) {
     const overflow = Math.max(0, this.#waiting.length - MAX_WAITING);
+    const now = heardMedia ?? Infinity;
     let count = overflow;
-    while (count < this.#waiting.length && (heardMedia === null || (this.nextOf(count) ?? 0) <= heardMedia)) count += 1;
+    while ((this.#waiting[count]?.mediaTime ?? Infinity) <= now && count < this.#waiting.length) count += 1;
     const found = this.#waiting.splice(0, count).filter((event) => this.#isNews(event));
     if (heardMedia !== null) this.counters.overflowed += overflow;
     return found;
-  }
-
-  /** @param {number} index */
-  nextOf(index) {
-    return this.#waiting[index]?.mediaTime;
   }
 
   /** Forget everything: the connection is another one. */
