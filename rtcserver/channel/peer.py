@@ -47,6 +47,7 @@ class MidiPeer:
         self.counters = MidiPeerCounters()
         self.performer: int | None = None
         self.up: UpReceiver | None = None
+        self._parked: UpReceiver | None = None
         self._messages = RateLimit(MESSAGES_PER_S, MESSAGES_PER_S // 2)
         self._pings = RateLimit(PINGS_PER_S, PINGS_PER_S)
 
@@ -54,7 +55,9 @@ class MidiPeer:
         """Make this session performer number `performer`. No effect on one that plays already."""
         if self.up is None:
             self.performer = performer
-            self.up = UpReceiver(now_ns)
+            # Epochs and event numbers go on from before, as the client's do.
+            self.up = self._parked or UpReceiver(now_ns)
+            self.up.alive(now_ns)
 
     def revoke(self) -> list[Played]:
         """Make it a listener again; returns the releases of what it held."""
@@ -62,7 +65,7 @@ class MidiPeer:
             return []
         released = self.up.release()
         self.performer = None
-        self.up = None
+        self._parked, self.up = self.up, None
         return released
 
     def receive(self, data: bytes | str, now_ns: int, media_now: int) -> Received:

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from rtcserver.channel.codec import Ping, Play, PlayEvent, Reply
 from rtcserver.channel.peer import MESSAGES_PER_S, MidiPeer
-from tests.channel.world import MS, SECOND
+from tests.channel.world import MS, SECOND, UpWorld
+from tests.rig.impair import CLEAN
 
 ON = bytes((0x90, 60, 100))
 PLAY = Play(0, 1, 5, (PlayEvent(ON, 0),), ((60, 100),)).pack()
@@ -37,6 +38,23 @@ def test_leaving_releases() -> None:
     assert peer.performer is None
     peer.receive(PLAY, 0, 0)
     assert peer.counters.refused == 1
+
+
+def test_a_performer_who_was_one_before_plays_on() -> None:
+    world = UpWorld(CLEAN)
+    world.push(ON)
+    world.advance(10 * MS)
+    assert world.peer.revoke()
+    world.advance(10 * MS)
+    world.peer.grant(4, world.now_ns)
+    world.push(bytes((0x90, 61, 1)))
+    world.advance(100 * MS)
+    # The first message belongs to the epoch before; its reply tells the client of the new one.
+    assert not world.sender.held
+    assert world.sender.epoch == 1
+    world.push(ON)
+    world.advance(10 * MS)
+    assert set(world.peer.up.held if world.peer.up else ()) == set(world.sender.held) == {60}
 
 
 def test_pings_keep_a_performer_alive() -> None:
