@@ -65,6 +65,16 @@ class InstrumentConfig:
     """Duration of one Opus frame in ms: 2.5, 5, 10 or 20."""
     bitrate_bps: Annotated[int, Ge(64_000), Le(510_000)] = 160_000
     """Opus bitrate in bit/s; can be changed while running."""
+    midi: Literal["auto", "off"] = "auto"
+    """auto: performers may play the instrument, if it has a MIDI port. off: nobody may."""
+    midi_profile: str = "auto"
+    """What the instrument understands: montage, gm, a .toml file; auto goes by the device's name."""
+    midi_output: str = ""
+    """MIDI port that plays the instrument: a name or a part of one; empty: the profile's rules choose."""
+    midi_input: str = ""
+    """MIDI port that the instrument's own keys come in on; empty: the profile's rules choose."""
+    midi_api: Literal["auto", "alsa", "jack", "coremidi", "winmm"] = "auto"
+    """MIDI system to use."""
     studio_bits: StudioBits = 0
     """Bits a sample in Studio: 0 takes the device's own (16, or 24 for float), 16 halves the traffic."""
 

@@ -6,19 +6,23 @@ endpoint in this process and the broadcast process beside it, fed by the instrum
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
 from rtcserver.broadcast.supervisor import BroadcastSupervisor
 from rtcserver.config import ServerConfig
 from rtcserver.config_load import parse_networks
+from rtcserver.midi.supervisor import MidiPort, Port
 from rtcserver.peer.base import PeerBackend
 from rtcserver.peer.hub import PacketHub
 from rtcserver.peer.oneport import OnePortBackend, supervised
 from rtcserver.peer.stock import StockBackend
 from rtcserver.rooms import Room, Rooms
 from rtcserver.session.desk import Allow, Desk, RoomDesk
+from rtcserver.session.ports import port_of
+from rtcserver.session.stage import MidiStage
 from rtcserver.transport.endpoint import EndpointConfig, MediaEndpoint
 
 
@@ -27,8 +31,11 @@ class Listening(Protocol):
 
     backend: PeerBackend
 
-    async def start(self, rooms: Iterable[Room], http_port: int) -> None:
+    async def start(self, rooms: Sequence[Room], http_port: int) -> None:
         """Begin to serve these rooms, whose instruments run. Raises ConfigError, ProcessError."""
+
+    def playable(self, room: str) -> bool:
+        """Whether performers can play this room's instrument."""
 
     def processes(self) -> dict[str, dict[str, object]]:
         """Child processes by name, for ``/healthz``."""
@@ -47,7 +54,7 @@ class Stock:
             frame_ms=lambda room: rooms[room].config.instrument.frame_ms,
         )
 
-    async def start(self, rooms: Iterable[Room], http_port: int) -> None:
+    async def start(self, rooms: Sequence[Room], http_port: int) -> None:
         for room in rooms:
             hub = PacketHub(
                 room.instrument.subscribe(),
@@ -57,6 +64,9 @@ class Stock:
             hub.start()
             self._hubs[room.name] = hub
         await self.backend.start()
+
+    def playable(self, room: str) -> bool:
+        return False
 
     def processes(self) -> dict[str, dict[str, object]]:
         return {}
@@ -95,10 +105,19 @@ class OnePort:
             max_listeners=config.max_listeners,
         )
         self._supervisor: BroadcastSupervisor | None = None
+        self._ports: dict[str, Port] = {}
         self.backend: PeerBackend = self._backend
 
-    async def start(self, rooms: Iterable[Room], http_port: int) -> None:
+    async def start(self, rooms: Sequence[Room], http_port: int) -> None:
         await self._endpoint.start(self._config.media_port or http_port)
+        for room in rooms:
+            found = port_of(room.name, room.instrument)
+            if found is not None:
+                port, profile = found
+                desk = self.desk.rooms[room.name]
+                desk.stage = MidiStage(desk, port, profile)
+                self._ports[room.name] = port
+                await port.start()
         await self._backend.start()
         for room in rooms:
             self._backend.add_feed(
@@ -108,10 +127,18 @@ class OnePort:
                 partial(_anchor, room),
             )
 
+    def playable(self, room: str) -> bool:
+        return self.desk.rooms[room].stage is not None
+
     def processes(self) -> dict[str, dict[str, object]]:
         supervisor = self._supervisor
         client = supervisor.client if supervisor is not None else None
-        return {
+        ports: dict[str, dict[str, object]] = {
+            f"midi:{name}": {"pid": port.pid, "running": port.pid is not None, "restarts": port.restarts}
+            for name, port in self._ports.items()
+            if isinstance(port, MidiPort)
+        }
+        return ports | {
             "broadcast": {
                 "pid": client.pid if client is not None else None,
                 "running": client is not None,
@@ -122,6 +149,7 @@ class OnePort:
     async def close(self) -> None:
         await self._backend.close()
         self.desk.close()
+        await asyncio.gather(*(port.close() for port in self._ports.values()))
 
     def _own_broadcast(self, backend: OnePortBackend) -> BroadcastSupervisor:
         self._supervisor = supervised(backend)

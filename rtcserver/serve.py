@@ -110,6 +110,9 @@ def announce(server: Server) -> None:
     host = server.config.public_host or server.config.host or "localhost"
     names = server.rooms.names()
     for name in names:
+        if server.listening.playable(name):
+            link = server.performer_link(name)
+            print(f"Play at    {server.scheme}://{host}:{server.port}/r/{name}{link}", flush=True)
         print(f"Listen at  {server.scheme}://{host}:{server.port}/r/{name}", flush=True)
     if not server.config.host and not server.config.public_host:
         print(f"From other machines:  {server.scheme}://{socket.gethostname()}:{server.port}/", flush=True)

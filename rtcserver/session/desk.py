@@ -181,6 +181,14 @@ class RoomDesk:
         for member in self.members.values():
             member.tell(text)
 
+    def silence(self, by: int) -> None:
+        """Release every performer's notes, and whatever else hangs; nobody at the keys is touched."""
+        for member in self.members.values():
+            if member.midi.up is not None:
+                self._take(member, member.midi.up.release())
+        if self.stage is not None:
+            self.stage.silence(by)
+
     def note(self, performer: int, message: bytes, media_time: int) -> None:
         """Something is played, by whomever: put it into the journal for everyone to see."""
         self.journal.push(performer, message, media_time, monotonic_ns())
@@ -217,17 +225,9 @@ class RoomDesk:
     def _panic(self, member: Member, everyone: bool) -> None:
         number = self._number(member)
         if everyone:
-            self._silence(number)
+            self.silence(number)
         elif member.midi.up is not None:
             self._take(member, member.midi.up.release())
-
-    def _silence(self, by: int) -> None:
-        """Release every performer's notes, and whatever else hangs; nobody at the keys is touched."""
-        for member in self.members.values():
-            if member.midi.up is not None:
-                self._take(member, member.midi.up.release())
-        if self.stage is not None:
-            self.stage.silence(by)
 
     def _take(self, member: Member, played: list[Played], number: int | None = None) -> None:
         """Route what a performer did."""

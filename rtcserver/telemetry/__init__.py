@@ -1,0 +1,1 @@
+"""Counters and histograms of all stages, as Prometheus reads them."""

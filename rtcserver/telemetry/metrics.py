@@ -1,0 +1,192 @@
+"""``GET /metrics``: what all stages count, in Prometheus's text format.
+
+Read from the stages' own counters at each scrape; nothing here is on the audio path. Labels are
+bounded: rooms, processes, modes and names of counters, all fixed by configuration or code.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Protocol
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from rtcserver import __version__
+from rtcserver.broadcast.control import Report
+from rtcserver.broadcast.lateness import BOUNDS_US
+from rtcserver.telemetry.listeners import ListenerMetrics
+from rtcserver.telemetry.processes import usage
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Rooms(Protocol):
+    """What is read of the rooms."""
+
+    def health(self) -> dict[str, Any]: ...
+
+
+class Metrics:
+    """The registry of a server process."""
+
+    def __init__(
+        self,
+        rooms: Rooms,
+        audience: Callable[[], Mapping[tuple[str, str], int]],
+        broadcast: Callable[[], Report | None],
+        transport: Callable[[], Mapping[str, int]],
+        midi: Callable[[], Mapping[tuple[str, str], int]],
+    ) -> None:
+        self._registry = CollectorRegistry()
+        self.listeners = ListenerMetrics(self._registry)
+        self._registry.register(_Stages(rooms, audience, broadcast, transport, midi))
+
+    def render(self) -> bytes:
+        """The exposition text."""
+        return generate_latest(self._registry)
+
+
+class _Stages(Collector):
+    def __init__(
+        self,
+        rooms: Rooms,
+        audience: Callable[[], Mapping[tuple[str, str], int]],
+        broadcast: Callable[[], Report | None],
+        transport: Callable[[], Mapping[str, int]],
+        midi: Callable[[], Mapping[tuple[str, str], int]],
+    ) -> None:
+        self._rooms = rooms
+        self._audience = audience
+        self._broadcast = broadcast
+        self._transport = transport
+        self._midi = midi
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        health = self._rooms.health()
+        yield InfoMetricFamily("rtcserver", "The server.", value={"version": __version__})
+        yield from _instruments(health["rooms"])
+        yield from _processes(health["processes"])
+        yield _labelled(
+            GaugeMetricFamily("rtcserver_listeners", "Sessions now.", labels=["room", "mode"]),
+            self._audience(),
+        )
+        report = self._broadcast()
+        if report is not None:
+            yield from _broadcasting(report)
+        yield _labelled(
+            CounterMetricFamily(
+                "rtcserver_transport_events",
+                "What the media port did and dropped.",
+                labels=["event"],
+            ),
+            {(event,): count for event, count in sorted(self._transport().items())},
+        )
+        yield _labelled(
+            CounterMetricFamily(
+                "rtcserver_midi_events", "MIDI messages and faults by room.", labels=["room", "event"]
+            ),
+            self._midi(),
+        )
+
+
+def _labelled(family: Any, values: Mapping[Any, float]) -> Metric:
+    for labels, value in values.items():
+        family.add_metric(list(labels), value)
+    metric: Metric = family
+    return metric
+
+
+def _instruments(rooms: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
+    gauges: dict[str, tuple[str, Callable[[Mapping[str, Any]], float]]] = {
+        "rtcserver_capture_live": (
+            "Whether the device delivers sound.",
+            lambda r: float(r["state"] == "live"),
+        ),
+        "rtcserver_capture_rate_hertz": ("Sampling rate of the device.", lambda r: r["rate"]),
+        "rtcserver_capture_waiting_frames": (
+            "Captured frames that wait for the encoder.",
+            lambda r: r["frames_behind"],
+        ),
+        "rtcserver_encode_bitrate_bits_per_second": ("Bitrate set.", lambda r: r["bitrate_bps"]),
+        "rtcserver_media_time_seconds": ("Media time of the room.", lambda r: r["media_time"] / 48_000),
+    }
+    counters: dict[str, tuple[str, Callable[[Mapping[str, Any]], float]]] = {
+        "rtcserver_capture_lost_frames": ("Frames lost in this epoch.", lambda r: r["lost_frames"]),
+        "rtcserver_capture_xruns": ("Overflows and overruns in this epoch.", lambda r: r["xruns"]),
+        "rtcserver_capture_epochs": ("Times that the device was opened.", lambda r: r["epoch"]),
+        "rtcserver_encode_packets": ("Opus packets encoded.", lambda r: r["encoded_total"]),
+        "rtcserver_feed_dropped_packets": ("Packets a reader was too slow for.", lambda r: r["feed_dropped"]),
+    }
+    for name, (text, read) in gauges.items():
+        family = GaugeMetricFamily(name, text, labels=["room"])
+        yield _labelled(family, {(room,): read(status) for room, status in rooms.items()})
+    for name, (text, read) in counters.items():
+        counter = CounterMetricFamily(name, text, labels=["room"])
+        yield _labelled(counter, {(room,): read(status) for room, status in rooms.items()})
+
+
+def _processes(processes: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
+    up = GaugeMetricFamily("rtcserver_process_up", "Whether the process runs.", labels=["process"])
+    restarts = CounterMetricFamily("rtcserver_process_restarts", "Restarts.", labels=["process"])
+    cpu = CounterMetricFamily(
+        "rtcserver_process_cpu_seconds", "CPU time since its start.", labels=["process", "kind"]
+    )
+    memory = GaugeMetricFamily(
+        "rtcserver_process_resident_memory_bytes", "Memory in RAM.", labels=["process"]
+    )
+    pids = {"server": os.getpid(), **{name: one["pid"] for name, one in processes.items()}}
+    for name, one in processes.items():
+        up.add_metric([name], float(bool(one["running"])))
+        restarts.add_metric([name], one["restarts"])
+    for name, pid in pids.items():
+        used = usage(pid) if pid else None
+        if used is not None:
+            cpu.add_metric([name, "user"], used.user_s)
+            cpu.add_metric([name, "system"], used.system_s)
+            memory.add_metric([name], used.resident_bytes)
+    yield from (up, restarts, cpu, memory)
+
+
+def _broadcasting(report: Report) -> Iterator[Metric]:
+    totals = report.totals
+    counters = {
+        "packets": ("RTP packets sent.", totals.packets),
+        "payload_bytes": ("Octets of RTP payload sent.", totals.octets),
+        "retransmits": ("Packets resent for a NACK.", totals.retransmits),
+        "refused_nacks": ("Packets asked for too late or too often.", totals.refused_nacks),
+        "send_errors": ("Datagrams the kernel refused.", totals.errors),
+        "dropped_packets": ("Datagrams dropped by back-pressure.", totals.dropped),
+        "sender_reports": ("RTCP sender reports.", totals.reports),
+    }
+    for name, (text, value) in counters.items():
+        yield CounterMetricFamily(f"rtcserver_broadcast_{name}", text, value=value)
+    silent = CounterMetricFamily("rtcserver_broadcast_silent_packets", "Silence sent.", labels=["room"])
+    expired = CounterMetricFamily("rtcserver_broadcast_expired_packets", "Packets too old.", labels=["room"])
+    for room, counted in report.rooms.items():
+        silent.add_metric([room], counted.silent)
+        expired.add_metric([room], counted.expired)
+    yield from (silent, expired)
+    buckets: list[tuple[str, float]] = []
+    seen = 0
+    for bound, count in zip((*BOUNDS_US, None), report.late_counts, strict=True):
+        seen += count
+        buckets.append(("+Inf" if bound is None else repr(bound / 1e6), seen))
+    lateness = HistogramMetricFamily(
+        "rtcserver_broadcast_lateness_seconds",
+        "From the arrival of the block that completes a frame to the frame's departure to everyone.",
+    )
+    # The sum is not kept: the buckets are what matters, and their middles tell it well enough.
+    lateness.add_metric([], buckets, sum_value=None)
+    yield lateness
