@@ -10,11 +10,12 @@ import numpy.typing as npt
 from benchmarks.music import demo_piece
 from rtcserver.clock import MEDIA_RATE
 
-SPACING = 12_037
-"""Samples between two clicks (251 ms): prime, so that they meet every phase of any frame or block."""
+SPACING = 12_297
+"""Samples between two clicks (256 ms). From one to the next, the phase in 10 ms of samples moves on by the
+golden section: a few dozen clicks meet all phases of frames, blocks and playout ticks evenly."""
 CLICKS = 100
 LENGTH = SPACING * CLICKS
-"""Samples of the loop, 25.08 s."""
+"""Samples of the loop, 25.6 s."""
 _CHIRP = 288
 _LEVEL = 0.35
 _CLEAR = 0.35

@@ -49,6 +49,7 @@ LEAST_MS = 2.0
 """No click arrives sooner: where latency is counted from, modulo the clicks' distance."""
 SPACING_MS = SPACING * 1000 / MEDIA_RATE
 _BRACKETS = 30
+_PLAYED = "document.querySelector('#audio').currentTime * 48000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +150,6 @@ async def load(browser: Chromium, server: RtcServer, settle_s: float, hear_s: fl
         error,
         said,
     )
-
-
-_PLAYED = """async () => {
-  const element = document.querySelector("#audio");
-  return element.currentTime * 48000;
-}"""
 
 
 async def measure(
