@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,6 +20,8 @@ from rtcserver.channel.codec import (
     Notes,
     OwnedCell,
     StatePart,
+    note_row,
+    pack_notes,
     unwrap,
 )
 from rtcserver.channel.notes import NoteState
@@ -48,9 +51,12 @@ STUDIO = Cadence(4 * MS, tuple(ms * MS for ms in (10, 20, 40, 80, 120, 160, 200,
 
 
 class _Entry(NamedTuple):
+    """row: see `note_row`."""
+
     sequence: int
     at_ns: int
-    event: NoteEvent
+    media_time: int
+    row: bytes
 
 
 class Journal:
@@ -88,7 +94,7 @@ class Journal:
     def _append(self, performer: int, message: bytes, media_time: int, now_ns: int) -> None:
         self.newest += 1
         self.state.apply(performer, message)
-        self._entries.append(_Entry(self.newest, now_ns, NoteEvent(performer, message, media_time)))
+        self._entries.append(_Entry(self.newest, now_ns, media_time, note_row(performer, message)))
 
     def recent(self, since_ns: int, after: int) -> list[_Entry]:
         """Entries of the journal that are not older than `since_ns` or whose number is above `after`."""
@@ -149,22 +155,21 @@ class DownSender:
             ):
                 self._repeat += 1
         self._sent_ns = now_ns
-        notes = [_notes(chunk, self._journal.newest, media_now) for chunk in _chunks(entries, fresh)]
+        *full, final = _chunks(entries, fresh)
+        parts: list[StatePart] = []
         if with_state:
             self._state_ns = now_ns
-            parts = self._state_round(len(notes[-1].events))
-            notes[-1] = _with_state(notes[-1], parts[0])
-            notes.extend(Notes(notes[-1].newest, media_now, (), part) for part in parts[1:])
-        return [message.pack() for message in notes]
+            parts = self._state_round(len(final))
+        return [
+            *(_packed(chunk, chunk[-1].sequence, media_now) for chunk in full),
+            *_packed_with(final, parts, self._journal.newest, media_now),
+        ]
 
     def join(self, now_ns: int, media_now: int) -> list[bytes]:
         """What a session gets when its channel opens: the last events and the whole state."""
         entries = self._journal.recent(now_ns - REPEAT_WINDOW_NS, self._journal.newest)[-MAX_NOTES_EVENTS:]
-        first = _notes(entries, self._journal.newest, media_now)
-        parts = _parts(self._journal.state.cells(), 0, len(first.events), None)
-        notes = [_with_state(first, parts[0])]
-        notes.extend(Notes(first.newest, media_now, (), part) for part in parts[1:])
-        return [message.pack() for message in notes]
+        parts = _parts(self._journal.state.cells(), 0, len(entries), None)
+        return _packed_with(entries, parts, self._journal.newest, media_now)
 
     def _state_round(self, events: int) -> list[StatePart]:
         parts = _parts(self._journal.state.cells(), self._cursor, events, STATE_PARTS)
@@ -323,18 +328,18 @@ def _chunks(entries: list[_Entry], fresh: int) -> list[list[_Entry]]:
     return [*out, rest]
 
 
-def _notes(entries: list[_Entry], newest: int, media_now: int) -> Notes:
-    newest = entries[-1].sequence if entries else newest
-    events = tuple(
-        # A jump of the media clock must not make a message that cannot be packed.
-        event._replace(media_time=media_now + max(-_MAX_DELTA, min(_MAX_DELTA, event.media_time - media_now)))
-        for _, _, event in entries
-    )
-    return Notes(newest & 0xFFFF_FFFF, media_now, events)
+def _packed(entries: Sequence[_Entry], newest: int, media_now: int, part: StatePart | None = None) -> bytes:
+    # A jump of the media clock must not make a message that cannot be packed.
+    rows = [(max(-_MAX_DELTA, min(_MAX_DELTA, entry[2] - media_now)), entry[3]) for entry in entries]
+    return pack_notes(newest & 0xFFFF_FFFF, media_now, rows, part)
 
 
-def _with_state(notes: Notes, part: StatePart) -> Notes:
-    return Notes(notes.newest, notes.media_time, notes.events, part)
+def _packed_with(entries: list[_Entry], parts: list[StatePart], newest: int, media_now: int) -> list[bytes]:
+    """The message that ends with event `newest`, with the first part of the state; then the other parts."""
+    return [
+        _packed(entries, newest, media_now, parts[0] if parts else None),
+        *(_packed((), newest, media_now, part) for part in parts[1:]),
+    ]
 
 
 def _parts(every: list[OwnedCell], cursor: int, events: int, limit: int | None) -> list[StatePart]:
