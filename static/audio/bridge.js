@@ -1,0 +1,153 @@
+// @ts-check
+/**
+ * Carries the sound over a hole: the frames before it are continued by linear prediction (Burg's method: the
+ * continuation of what rings, rings on, and always dies away), faded out where the hole is long, and cross-faded into
+ * the frames after it. The same does for the end of an underrun, and for the start out of silence. Never a click.
+ *
+ * All memory is taken at the start. One prediction is about 100,000 multiplications a side: 0.1 to 0.2 ms.
+ */
+
+const ORDER = 32;
+/** Frames that a prediction is made from. */
+export const HISTORY = 512;
+/** Frames until which the continuation keeps its level, and until which it is silent. */
+const KEPT = 192;
+export const BRIDGED = 512;
+/** Frames of the cross-fade into what follows. */
+export const SEAM = 96;
+
+export class Bridge {
+  #left = new Prediction();
+  #right = new Prediction();
+  #frame = 0;
+  #seam = SEAM;
+
+  /** Whether anything of it is still to be heard, or to be gone over from. */
+  get active() {
+    return this.#seam < SEAM;
+  }
+
+  /**
+   * Begins with nothing before it: what comes next is faded in.
+   */
+  fromSilence() {
+    this.#left.clear();
+    this.#right.clear();
+    this.#frame = 0;
+    this.#seam = 0;
+  }
+
+  /**
+   * @param {Float32Array} left the last `HISTORY` frames, a circle
+   * @param {Float32Array} right
+   * @param {number} end index after the newest of them, in the circle
+   */
+  begin(left, right, end) {
+    this.#left.predict(left, end);
+    this.#right.predict(right, end);
+    this.#frame = 0;
+    this.#seam = 0;
+  }
+
+  /** Goes on to the next frame: call it once after both sides were asked. @param {boolean} real whether a frame was there */
+  advance(real) {
+    this.#frame += 1;
+    this.#seam = real ? this.#seam + 1 : 0;
+  }
+
+  /**
+   * @param {number} side 0 left, 1 right
+   * @returns {number} the continuation, where there is no frame
+   */
+  alone(side) {
+    if (this.#frame >= BRIDGED) return 0;
+    const value = (side === 0 ? this.#left : this.#right).frames[this.#frame] ?? 0;
+    if (this.#frame < KEPT) return value;
+    return value * (0.5 + 0.5 * Math.cos((Math.PI * (this.#frame - KEPT)) / (BRIDGED - KEPT)));
+  }
+
+  /**
+   * @param {number} side
+   * @param {number} real the frame
+   * @returns {number} on the way from the continuation to it
+   */
+  into(side, real) {
+    const share = 0.5 - 0.5 * Math.cos((Math.PI * (this.#seam + 1)) / (SEAM + 1));
+    return real * share + this.alone(side) * (1 - share);
+  }
+}
+
+class Prediction {
+  frames = new Float32Array(BRIDGED);
+  #forward = new Float64Array(HISTORY);
+  #backward = new Float64Array(HISTORY);
+  #weights = new Float64Array(ORDER + 1);
+  #before = new Float64Array(ORDER + 1);
+  #line = new Float64Array(ORDER + BRIDGED);
+
+  clear() {
+    this.frames.fill(0);
+  }
+
+  /**
+   * @param {Float32Array} circle
+   * @param {number} end
+   */
+  predict(circle, end) {
+    const mask = circle.length - 1;
+    let energy = 0;
+    for (let i = 0; i < HISTORY; i += 1) {
+      const value = circle[(end - HISTORY + i) & mask] ?? 0;
+      this.#forward[i] = this.#backward[i] = value;
+      energy += value * value;
+    }
+    if (energy === 0) {
+      this.clear();
+      return;
+    }
+    for (let i = 0; i < ORDER; i += 1) this.#line[i] = circle[(end - ORDER + i) & mask] ?? 0;
+    this.#burg();
+    this.#continue();
+  }
+
+  /** J. P. Burg's recursion: reflection coefficients below 1 from both errors, so the filter cannot grow. */
+  #burg() {
+    const forward = this.#forward;
+    const backward = this.#backward;
+    const weights = this.#weights;
+    const before = this.#before;
+    weights.fill(0);
+    weights[0] = 1;
+    for (let m = 1; m <= ORDER; m += 1) {
+      let across = 0;
+      let power = 0;
+      for (let i = m; i < HISTORY; i += 1) {
+        const f = forward[i] ?? 0;
+        const b = backward[i - 1] ?? 0;
+        across += f * b;
+        power += f * f + b * b;
+      }
+      // A pure tone is predicted without any error left; what is left then is rounding.
+      if (power < 1e-20) break;
+      const k = (-2 * across) / (power * (1 + 1e-9));
+      before.set(weights);
+      for (let i = 1; i <= m; i += 1) weights[i] = (before[i] ?? 0) + k * (before[m - i] ?? 0);
+      for (let i = HISTORY - 1; i >= m; i -= 1) {
+        const f = forward[i] ?? 0;
+        const b = backward[i - 1] ?? 0;
+        forward[i] = f + k * b;
+        backward[i] = b + k * f;
+      }
+    }
+  }
+
+  #continue() {
+    const line = this.#line;
+    for (let n = ORDER; n < line.length; n += 1) {
+      let value = 0;
+      for (let i = 1; i <= ORDER; i += 1) value -= (this.#weights[i] ?? 0) * (line[n - i] ?? 0);
+      line[n] = value;
+      this.frames[n - ORDER] = value;
+    }
+  }
+}

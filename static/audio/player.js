@@ -1,0 +1,436 @@
+// @ts-check
+/**
+ * Plays the ring: decides when to begin, how much to keep, how fast to go, and what to do when there is nothing.
+ * This is the worklet's inside without the worklet. Pure, and without allocation once it runs.
+ *
+ *            level ≥ target                      nothing left
+ *   filling ────────────────► playing ─────────────────────────► filling (fades out; the target has grown)
+ *                               │ far above the target: cross-fade to it
+ *                               │ off the target or clocks differ: up to 0.3 % faster or slower
+ *                               └ else: every frame exactly as it came
+ */
+
+import { AHEAD, Sinc, TAPS } from "./sinc.js";
+import { Drift, Slope } from "./drift.js";
+import { Histogram } from "./histogram.js";
+import { Control, Figure } from "./slots.js";
+import { LINE_MASK, Source } from "./source.js";
+import { Target } from "./target.js";
+
+/** @typedef {import("./ring.js").Ring} Ring */
+
+/** Quanta called in less than this are one call of the device, in ms; the clock at hand has whole ones. */
+const BURST_GAP_MS = 2;
+/** The controller looks every so often. */
+const CONTROL_S = 0.25;
+/** The first target, beside what the bursts and the blocks need. */
+const FIRST_MARGIN_MS = 2;
+/** A backlog above the target of this size is cut: soon after a start, later, and at once. */
+const BACKLOG_EARLY_MS = 1.5;
+const BACKLOG_MS = 15;
+const BACKLOG_AT_ONCE_MS = 100;
+const EARLY_S = 2;
+/** A cut leaves at least this above the lowest level. */
+const LEAST_LEFT_MS = 1;
+/** Jitter before the first block counts up to this. */
+const MOST_FIRST_JITTER_MS = 40;
+/** Deviation from 1 on the way to a whole frame. */
+const LANDING = 0.0005;
+/** A level's percentiles cover 5 to 10 s. */
+const STATISTICS_S = 5;
+const FILLING = 1;
+const PLAYING = 2;
+
+export class Player {
+  #ring;
+  #rate;
+  #generation = 0;
+  /** Rate of the stream; 0 while nothing has come. */
+  #streamRate = 0;
+  #source;
+  #sinc = new Sinc();
+  #target = new Target(44_100, 0);
+  #drift = new Drift();
+  #slope = new Slope(80);
+  #levels = new Histogram(0.25, 1_200);
+  #phase = 0;
+  /** Index and fraction in the source's line of what is played next. */
+  #index = 0;
+  #fraction = 0;
+  /** Frames of the stream to each frame played, nominally. */
+  #nominal = 1;
+  #rendered = 0;
+  #startedAt = 0;
+  /** Frames that an underrun has lasted, and the newest position when it began; −1 once a block has come since. */
+  #dry = 0;
+  #dryAt = -1;
+  // Bursts: the quanta of one call of the device.
+  #calledMs = -Infinity;
+  #calls = 0;
+  #burst = 1;
+  /** Levels in the burst at hand. */
+  #burstQuanta = 0;
+  #burstLevel = 0;
+  // The controller's interval.
+  #sinceControl = 0;
+  #levelSum = 0;
+  #levelCount = 0;
+  #level = -1;
+  #low = Infinity;
+  #sinceTurn = 0;
+  #late = 0;
+  #underruns = 0;
+  #trims = 0;
+
+  /**
+   * @param {Ring} ring
+   * @param {number} rate of the audio context, Hz
+   */
+  constructor(ring, rate) {
+    this.#ring = ring;
+    this.#rate = rate;
+    this.#source = new Source(ring);
+    ring.figures[Figure.ratio] = 1;
+  }
+
+  /** Position of the frame that is played next; with a fraction while it interpolates. */
+  get position() {
+    return this.#source.position - (this.#source.end - this.#index) + this.#fraction;
+  }
+
+  /** Whether the last quantum held the very frames that came, one for one. */
+  exact = false;
+
+  /**
+   * Fills one quantum.
+   *
+   * @param {Float32Array} left
+   * @param {Float32Array} right
+   * @param {number} nowMs any clock that goes on while nothing is rendered
+   */
+  render(left, right, nowMs) {
+    const frames = left.length;
+    this.#countBurst(nowMs);
+    this.#follow();
+    if (this.#phase === 0) {
+      left.fill(0);
+      right.fill(0);
+      this.exact = false;
+    } else {
+      this.#play(left, right, frames);
+    }
+    this.#rendered += frames;
+    this.#ring.figures[Figure.aliveMs] = nowMs;
+    this.#ring.figures[Figure.rendered] = this.#rendered;
+  }
+
+  /**
+   * @param {Float32Array} left
+   * @param {Float32Array} right
+   * @param {number} frames
+   */
+  #play(left, right, frames) {
+    const newest = this.#ring.loadPosition(Control.newest, this.#source.position);
+    if (this.#phase === FILLING) this.#fill(newest, frames);
+    const step = this.#step(frames);
+    const copying = step === 1 && this.#fraction === 0;
+    const needed = copying ? this.#index + frames : this.#index + Math.ceil(this.#fraction + step * frames) + AHEAD;
+    const before = this.#levelAt(newest);
+    this.#supply(needed - this.#source.end, newest);
+    if (copying) this.#copy(left, right, frames);
+    else this.#interpolate(left, right, frames, step);
+    this.#ring.storePosition(Control.reader, this.#source.position);
+    if (this.#phase === PLAYING) this.#watch(before, this.#levelAt(newest), frames);
+  }
+
+  /**
+   * Frames of the stream for each one played. On the way back to exact copying it steers to a whole frame: the last
+   * fraction is worked off within a quantum, at a twentieth of a percent.
+   *
+   * @param {number} frames
+   */
+  #step(frames) {
+    const { correction } = this.#drift;
+    if (correction !== 0 || this.#nominal !== 1 || this.#fraction === 0) return this.#nominal * (1 + correction);
+    const left = this.#fraction < 0.5 ? -this.#fraction : 1 - this.#fraction;
+    const most = LANDING * frames;
+    return 1 + Math.max(-most, Math.min(most, left)) / frames;
+  }
+
+  /**
+   * Frames between what has come and what is played.
+   *
+   * @param {number} newest
+   */
+  #levelAt(newest) {
+    return newest - this.#source.position + this.#source.end - this.#index - this.#fraction;
+  }
+
+  /** Where to begin so that the mean level will be the target: a burst takes the first half of it at once. */
+  #beginning() {
+    return Math.ceil(this.#target.frames + ((this.#burst - 1) / 2) * 128 * this.#nominal);
+  }
+
+  /**
+   * @param {number} newest
+   * @param {number} frames of a quantum
+   */
+  #fill(newest, frames) {
+    if (newest !== this.#dryAt && this.#dryAt >= 0) {
+      // The block that was waited for: now it is known how late it was.
+      this.#dryAt = -1;
+      this.#target.missed(this.#dry);
+    }
+    const wanted = this.#beginning();
+    if (newest - this.#source.position < wanted) {
+      this.#dry += frames * this.#nominal;
+      return;
+    }
+    this.#source.jump(newest - wanted);
+    this.#phase = PLAYING;
+    this.#startedAt = this.#rendered;
+    this.#settle();
+    this.#tell();
+  }
+
+  /**
+   * Lets the source's line grow by so many frames, with or without the ring.
+   *
+   * @param {number} count
+   * @param {number} newest
+   */
+  #supply(count, newest) {
+    if (count <= 0) return;
+    if (this.#phase === FILLING) {
+      this.#source.starve(count);
+      return;
+    }
+    const there = Math.min(count, Math.max(0, newest - this.#source.position));
+    this.#source.take(there);
+    if (there === count) return;
+    this.#source.starve(count - there);
+    this.#underrun(count - there, newest);
+  }
+
+  /**
+   * @param {number} missing frames that this quantum lacks
+   * @param {number} newest
+   */
+  #underrun(missing, newest) {
+    this.#phase = FILLING;
+    this.#underruns += 1;
+    this.#dry = missing;
+    this.#dryAt = newest;
+    this.#tell();
+  }
+
+  /**
+   * Copies whole frames. Called only when the fraction is 0.
+   *
+   * @param {Float32Array} left
+   * @param {Float32Array} right
+   * @param {number} frames
+   */
+  #copy(left, right, frames) {
+    const source = this.#source;
+    for (let i = 0; i < frames; i += 1) {
+      const at = (this.#index + i) & LINE_MASK;
+      left[i] = source.left[at] ?? 0;
+      right[i] = source.right[at] ?? 0;
+    }
+    this.exact = this.#phase === PLAYING && source.alteredEnd <= this.#index;
+    this.#index += frames;
+  }
+
+  /**
+   * @param {Float32Array} left
+   * @param {Float32Array} right
+   * @param {number} frames
+   * @param {number} step
+   */
+  #interpolate(left, right, frames, step) {
+    const source = this.#source;
+    for (let i = 0; i < frames; i += 1) {
+      const weights = this.#sinc.weights(this.#fraction);
+      let sumLeft = 0;
+      let sumRight = 0;
+      const first = this.#index - AHEAD + 1;
+      for (let tap = 0; tap < TAPS; tap += 1) {
+        const weight = weights[tap] ?? 0;
+        const at = (first + tap) & LINE_MASK;
+        sumLeft += weight * (source.left[at] ?? 0);
+        sumRight += weight * (source.right[at] ?? 0);
+      }
+      left[i] = sumLeft;
+      right[i] = sumRight;
+      this.#fraction += step;
+      const whole = Math.floor(this.#fraction);
+      this.#index += whole;
+      this.#fraction -= whole;
+    }
+    // A step that was meant to end on a whole frame does so up to rounding.
+    const rest = Math.abs(this.#fraction - Math.round(this.#fraction));
+    if (this.#nominal === 1 && this.#drift.correction === 0 && rest < 1e-6) {
+      this.#index += Math.round(this.#fraction);
+      this.#fraction = 0;
+    }
+    this.exact = false;
+  }
+
+  /**
+   * What the quantum tells about the level.
+   *
+   * @param {number} before
+   * @param {number} after
+   * @param {number} frames
+   */
+  #watch(before, after, frames) {
+    this.#burstLevel += before;
+    this.#burstQuanta += 1;
+    this.#levelSum += before;
+    this.#levelCount += 1;
+    if (after < this.#low) this.#low = after;
+    this.#target.observe(before, after);
+    this.#hearOfLate();
+    this.#sinceControl += frames;
+    const excess = after - this.#target.frames;
+    if (excess > this.#inFrames(BACKLOG_AT_ONCE_MS)) this.#trim(excess);
+    else if (this.#sinceControl >= CONTROL_S * this.#rate) this.#control();
+  }
+
+  #hearOfLate() {
+    const late = this.#ring.load(Control.late);
+    if (late === this.#late) return;
+    this.#late = late;
+    this.#target.missed(this.#ring.load(Control.lateBy));
+  }
+
+  #control() {
+    const elapsedS = this.#sinceControl / this.#rate;
+    const mean = this.#levelSum / this.#levelCount;
+    this.#level = this.#level < 0 ? mean : this.#level + (mean - this.#level) * 0.25;
+    // Where the writer is against where this clock would have it: its slope is the difference of the clocks.
+    const ahead = this.position + mean - this.#rendered * this.#nominal;
+    this.#slope.add(this.#rendered / this.#rate, ahead / this.#streamRate);
+    const excess = Math.min(this.#level, mean) - this.#target.frames;
+    const early = this.#rendered - this.#startedAt < EARLY_S * this.#rate;
+    const backlog = excess > this.#inFrames(early ? BACKLOG_EARLY_MS : BACKLOG_MS);
+    if (backlog && this.#low > this.#inFrames(LEAST_LEFT_MS) + excess) this.#trim(excess);
+    else this.#drift.update((this.#level - this.#target.frames) / this.#streamRate, elapsedS);
+    this.#sinceControl = this.#levelSum = this.#levelCount = 0;
+    this.#low = Infinity;
+    this.#turn(elapsedS);
+    this.#tell();
+  }
+
+  /**
+   * Cuts the backlog.
+   *
+   * @param {number} excess frames
+   */
+  #trim(excess) {
+    this.#source.jump(this.#source.position + Math.round(excess));
+    this.#trims += 1;
+    this.#settle();
+  }
+
+  /** After a jump: what was averaged before it is of no use. */
+  #settle() {
+    this.#target.restart();
+    this.#drift.jumped();
+    this.#slope.clear();
+    this.#level = -1;
+    this.#sinceControl = this.#levelSum = this.#levelCount = 0;
+    this.#low = Infinity;
+    this.#burstLevel = this.#burstQuanta = 0;
+  }
+
+  /** @param {number} elapsedS */
+  #turn(elapsedS) {
+    this.#sinceTurn += elapsedS;
+    if (this.#sinceTurn < STATISTICS_S) return;
+    this.#sinceTurn = 0;
+    this.#levels.turn();
+  }
+
+  /**
+   * Notes where one call of the device ends and the next begins.
+   *
+   * @param {number} nowMs
+   */
+  #countBurst(nowMs) {
+    if (nowMs - this.#calledMs < BURST_GAP_MS) {
+      this.#calls += 1;
+      return;
+    }
+    if (this.#calls > 0) {
+      // It follows the larger ones: the level has to last for them.
+      this.#burst += (this.#calls - this.#burst) * (this.#calls > this.#burst ? 0.5 : 0.02);
+    }
+    this.#calledMs = nowMs;
+    this.#calls = 1;
+    if (this.#burstQuanta === 0) return;
+    this.#levels.add(this.#inMs(this.#burstLevel / this.#burstQuanta));
+    this.#burstLevel = this.#burstQuanta = 0;
+  }
+
+  /** Takes up a stream that begins, or begins anew. */
+  #follow() {
+    const generation = this.#ring.load(Control.generation);
+    if (generation === this.#generation) return;
+    this.#generation = generation;
+    const rate = this.#ring.load(Control.rate);
+    if (rate !== this.#streamRate) this.#retune(rate);
+    this.#source.position = this.#ring.loadPosition(Control.start, this.#source.position);
+    this.#ring.storePosition(Control.reader, this.#source.position);
+    this.#late = this.#ring.load(Control.late);
+    this.#phase = FILLING;
+    this.#dry = 0;
+    this.#dryAt = -1;
+    this.#tell();
+  }
+
+  /** @param {number} rate of the stream, Hz */
+  #retune(rate) {
+    this.#streamRate = rate;
+    this.#nominal = rate / this.#rate;
+    this.#sinc.tune(Math.min(1, this.#rate / rate));
+    this.#levels.clear();
+    this.#drift = new Drift();
+    // What is known before the first block: the bursts, a block, and how evenly the silence came.
+    const jitterMs = Math.min(MOST_FIRST_JITTER_MS, this.#ring.figures[Figure.jitterMs] ?? 0);
+    const spread = ((this.#burst + 1) / 2) * 128 * this.#nominal + this.#ring.load(Control.blockFrames);
+    this.#target = new Target(rate, spread + this.#inFrames(FIRST_MARGIN_MS + jitterMs));
+  }
+
+  #tell() {
+    const { figures } = this.#ring;
+    const block = this.#ring.load(Control.blockFrames) || 128;
+    figures[Figure.phase] = this.#phase;
+    figures[Figure.played] = this.position;
+    figures[Figure.playedAtS] = this.#rendered / this.#rate;
+    figures[Figure.levelMs] = this.#inMs(Math.max(0, this.#level));
+    figures[Figure.targetMs] = this.#inMs(this.#target.frames);
+    figures[Figure.levelP5Ms] = this.#levels.percentile(0.05);
+    figures[Figure.levelP95Ms] = this.#levels.percentile(0.95);
+    figures[Figure.underruns] = this.#underruns;
+    figures[Figure.lost] = Math.ceil(this.#source.lostFrames / block);
+    figures[Figure.concealedMs] = this.#inMs(this.#source.concealed);
+    figures[Figure.longestGapMs] = this.#inMs(this.#source.longestGap);
+    figures[Figure.driftPpm] = this.#slope.value * 1e6;
+    figures[Figure.ratio] = 1 + this.#drift.correction;
+    figures[Figure.burst] = this.#burst;
+    figures[Figure.trims] = this.#trims;
+    figures[Figure.exact] = this.exact ? 1 : 0;
+  }
+
+  /** @param {number} frames of the stream */
+  #inMs(frames) {
+    return (frames * 1000) / this.#streamRate;
+  }
+
+  /** @param {number} ms */
+  #inFrames(ms) {
+    return (ms * this.#streamRate) / 1000;
+  }
+}

@@ -1,0 +1,88 @@
+// @ts-check
+/**
+ * What the worker, the worklet and the page tell one another, by number of the slot in the ring's memory.
+ *
+ * `Control` slots are 32-bit integers that are read and written atomically: positions and counters. `Figure` slots
+ * are 64-bit floats for people and for decisions that can wait: a torn one would do no harm.
+ *
+ * A *position* counts the stream's frames since the first one that arrived. In control slots it is modulo 2^30.
+ */
+
+export const POSITION_MODULUS = 2 ** 30;
+
+/** @enum {number} */
+export const Control = Object.freeze({
+  /** Position after the newest frame. */
+  newest: 0,
+  /** Raised when the stream begins anew: a new epoch or rate. 0: nothing has come yet. */
+  generation: 1,
+  /** Position of the first frame of this generation; written before `generation`. */
+  start: 2,
+  /** Hz; written before `generation`. */
+  rate: 3,
+  /** Position that the reader takes next. */
+  reader: 4,
+  /** Studio payloads received, whatever they carried. */
+  payloads: 5,
+  /** Payloads that are no Opus frame and not valid either. */
+  invalid: 6,
+  /** Frames that carry no PCM: the silence before the start. */
+  silence: 7,
+  /** Blocks that only redundancy or a resend delivered. */
+  repaired: 8,
+  /** Payloads that brought nothing new and are no repeats. */
+  duplicates: 9,
+  /** Blocks that came after their time. */
+  late: 10,
+  /** By how many frames the last late block came too late. */
+  lateBy: 11,
+  /** Frames in the last block. */
+  blockFrames: 12,
+  /** Bits a sample. */
+  bits: 13,
+});
+
+/** @enum {number} */
+export const Figure = Object.freeze({
+  /** Device frame number = position + this. */
+  frameOffset: 0,
+  /** RTP timestamp of position 0 in this generation, modulo 2^32; NaN when not known. */
+  rtpAtZero: 1,
+  epoch: 2,
+  /** Delay of arrival over the quickest of the last seconds, in ms: the 95th percentile. */
+  jitterMs: 3,
+  // From here on the worklet writes.
+  /** 0 nothing yet, 1 filling, 2 playing. */
+  phase: 4,
+  /** Position that is being played, averaged over the last bursts, at `playedAtMs`. */
+  played: 5,
+  /** Clock of the audio context, in seconds, that belongs to `played`. */
+  playedAtS: 6,
+  levelMs: 7,
+  targetMs: 8,
+  levelP5Ms: 9,
+  levelP95Ms: 10,
+  underruns: 11,
+  /** Blocks that were not there in their time, and were concealed. */
+  lost: 12,
+  /** The longest gap without real samples, in ms. */
+  longestGapMs: 13,
+  driftPpm: 14,
+  /** Frames of the stream taken for each frame played, over their nominal ratio; exactly 1 is bit-exact copying. */
+  ratio: 15,
+  /** Quanta per call of the device. */
+  burst: 16,
+  /** Frames played by the context since the start. */
+  rendered: 17,
+  /** Times the backlog was cut. */
+  trims: 18,
+  /** Wall clock of the worklet's last sign of life, ms since 1970. */
+  aliveMs: 19,
+  /** 1 while the samples that are handed on are the very ones that came. */
+  exact: 20,
+  /** Frames concealed, in ms since the start. */
+  concealedMs: 21,
+});
+
+export const CONTROLS = 16;
+export const FIGURES = 24;

@@ -1,0 +1,128 @@
+// @ts-check
+/**
+ * The stream as one line without holes: frames from the ring where they are there, a bridge where they are not, and a
+ * cross-fade where the reader jumps. What the ring's reader has taken lies in a circle of the last frames, counted by
+ * its own index, so that the interpolation sees an unbroken past. Takes no memory after the start. Pure.
+ */
+
+import { Bridge } from "./bridge.js";
+
+/** @typedef {import("./ring.js").Ring} Ring */
+
+const SIZE = 8_192;
+export const LINE_MASK = SIZE - 1;
+const JUMP_FADE = 192;
+
+export class Source {
+  #ring;
+  #bridge = new Bridge();
+  /** Jumping: position of the frames that are faded out. */
+  #leaving = 0;
+  #fading = 0;
+  #broken = 0;
+  /** Before the first frame silence is no gap. */
+  #begun = false;
+  /** The line; index & LINE_MASK. */
+  left = new Float32Array(SIZE);
+  right = new Float32Array(SIZE);
+  /** Index after the last frame of the line. */
+  end = 0;
+  /** Position in the ring of the frame that comes next. */
+  position = 0;
+  /** Frames that were not there in their time, since the start. */
+  lostFrames = 0;
+  /** Frames without a real sample so far, lost ones and those of underruns, since the start. */
+  concealed = 0;
+  /** The longest run of them. */
+  longestGap = 0;
+  /** Index after the last frame of the line that is not the very frame that came. */
+  alteredEnd = 0;
+
+  /** @param {Ring} ring */
+  constructor(ring) {
+    this.#ring = ring;
+    this.#bridge.fromSilence();
+  }
+
+  /**
+   * Goes on at another position: at once after silence, with a cross-fade while it plays.
+   *
+   * @param {number} position
+   */
+  jump(position) {
+    if (!this.#bridge.active && this.#fading === 0 && position !== this.position) {
+      this.#leaving = this.position;
+      this.#fading = JUMP_FADE;
+    }
+    this.position = position;
+  }
+
+  /**
+   * Takes frames from the ring.
+   *
+   * @param {number} count
+   */
+  take(count) {
+    for (let i = 0; i < count; i += 1) {
+      const slot = this.#ring.slotOf(this.position);
+      if (slot < 0) {
+        this.lostFrames += 1;
+        this.#conceal();
+      } else {
+        this.#real(slot);
+      }
+      this.position += 1;
+    }
+  }
+
+  /**
+   * Goes on without the ring, which has nothing: the sound dies away, then there is silence.
+   *
+   * @param {number} count
+   */
+  starve(count) {
+    this.#fading = 0;
+    for (let i = 0; i < count; i += 1) this.#conceal();
+  }
+
+  /** @param {number} slot */
+  #real(slot) {
+    const at = this.end & LINE_MASK;
+    let left = this.#ring.left[slot] ?? 0;
+    let right = this.#ring.right[slot] ?? 0;
+    if (this.#fading > 0) {
+      const share = this.#fading / (JUMP_FADE + 1);
+      const other = this.#ring.slotOf(this.#leaving);
+      left = left * (1 - share) + (other < 0 ? 0 : (this.#ring.left[other] ?? 0)) * share;
+      right = right * (1 - share) + (other < 0 ? 0 : (this.#ring.right[other] ?? 0)) * share;
+      this.#leaving += 1;
+      this.#fading -= 1;
+      this.alteredEnd = this.end + 1;
+    }
+    if (this.#bridge.active) {
+      left = this.#bridge.into(0, left);
+      right = this.#bridge.into(1, right);
+      this.#bridge.advance(true);
+      this.alteredEnd = this.end + 1;
+    }
+    this.#broken = 0;
+    this.#begun = true;
+    this.left[at] = left;
+    this.right[at] = right;
+    this.end += 1;
+  }
+
+  #conceal() {
+    if (!this.#bridge.active) this.#bridge.begin(this.left, this.right, this.end);
+    const at = this.end & LINE_MASK;
+    this.left[at] = this.#bridge.alone(0);
+    this.right[at] = this.#bridge.alone(1);
+    this.#bridge.advance(false);
+    this.end += 1;
+    this.alteredEnd = this.end;
+    if (!this.#begun) return;
+    this.concealed += 1;
+    this.#broken += 1;
+    if (this.#broken > this.longestGap) this.longestGap = this.#broken;
+  }
+}

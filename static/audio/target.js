@@ -1,0 +1,113 @@
+// @ts-check
+/**
+ * How many frames should lie in the ring: as few as the arrival of the blocks and the calls of the device allow.
+ *
+ * It learns from the ring alone. Between the mean level and the lowest one lies everything that makes playing
+ * risky: jitter of the network, hiccups of either machine, the size of the blocks, and the bursts in which the device
+ * asks for samples. The target is the largest such spread of the last seconds, and a margin. It grows at once and
+ * shrinks slowly. Pure; all numbers are frames unless their name has a unit.
+ */
+
+const WINDOW_S = 0.25;
+/** A spread counts for this long: 64 windows are 16 s. */
+const HELD_WINDOWS = 64;
+const MARGIN_MS = 2;
+const CEILING_MS = 150;
+/** A gain smaller than this is not worth leaving the exact copying for. */
+const WORTHWHILE_MS = 2.5;
+const SHRINK_MS_PER_S = 1;
+/** Lateness up to this is jitter; beyond it is an outage, which no ring could bridge. */
+const JITTER_MS = 250;
+/** The most that one late block adds: a rare hiccup must not cost everybody a tenth of a second. */
+const MOST_AT_ONCE_MS = 15;
+
+export class Target {
+  #rate;
+  #margin;
+  #ceiling;
+  /** @type {number} */
+  #frames;
+  #spreads = new Float64Array(HELD_WINDOWS);
+  #next = 0;
+  #sum = 0;
+  #count = 0;
+  #low = Infinity;
+  #passed = 0;
+  /** Mean level over the last seconds; negative while unknown. */
+  #mean = -1;
+
+  /**
+   * @param {number} rate Hz
+   * @param {number} frames to start with
+   */
+  constructor(rate, frames) {
+    this.#rate = rate;
+    this.#margin = (MARGIN_MS * rate) / 1000;
+    this.#ceiling = (CEILING_MS * rate) / 1000;
+    this.#frames = Math.min(frames, this.#ceiling);
+  }
+
+  get frames() {
+    return this.#frames;
+  }
+
+  /**
+   * Tells the level around one quantum.
+   *
+   * @param {number} before
+   * @param {number} after what was left; below 0 it would have been too late
+   */
+  observe(before, after) {
+    this.#sum += before;
+    this.#count += 1;
+    if (after < this.#low) this.#low = after;
+    this.#passed += before - after;
+    if (this.#passed >= WINDOW_S * this.#rate) this.#close();
+  }
+
+  /**
+   * A block, or all of them, came too late by so many frames.
+   *
+   * @param {number} late
+   */
+  missed(late) {
+    if (late * 1000 > JITTER_MS * this.#rate) return;
+    this.#hold(this.#frames - this.#margin + Math.min(late, (MOST_AT_ONCE_MS * this.#rate) / 1000));
+    this.#grow();
+  }
+
+  /** The level jumps for a known reason (a start, a trim): the mean begins anew. */
+  restart() {
+    this.#mean = -1;
+    this.#sum = this.#count = this.#passed = 0;
+    this.#low = Infinity;
+  }
+
+  #close() {
+    const mean = this.#sum / this.#count;
+    this.#mean = this.#mean < 0 ? mean : this.#mean + (mean - this.#mean) * 0.25;
+    this.#hold(this.#mean - this.#low);
+    this.#sum = this.#count = this.#passed = 0;
+    this.#low = Infinity;
+    this.#grow();
+    const wanted = this.#wanted();
+    const shrinking = this.#frames - wanted > (WORTHWHILE_MS * this.#rate) / 1000;
+    if (shrinking) this.#frames = Math.max(wanted, this.#frames - SHRINK_MS_PER_S * WINDOW_S * (this.#rate / 1000));
+  }
+
+  /** @param {number} spread */
+  #hold(spread) {
+    this.#spreads[this.#next] = spread;
+    this.#next = (this.#next + 1) % HELD_WINDOWS;
+  }
+
+  #grow() {
+    this.#frames = Math.max(this.#frames, this.#wanted());
+  }
+
+  #wanted() {
+    let largest = 0;
+    for (let i = 0; i < HELD_WINDOWS; i += 1) largest = Math.max(largest, this.#spreads[i] ?? 0);
+    return Math.min(this.#ceiling, largest + this.#margin);
+  }
+}

@@ -1,0 +1,94 @@
+// @ts-check
+/**
+ * The worker between the network and the loudspeaker: takes every RTP payload of the Studio session out of the browser's
+ * pipeline before the decoder sees it (RTCRtpScriptTransform, W3C webrtc-encoded-transform) and puts it into the ring.
+ * Nothing is ever written back, so the decoder gets nothing. The page's main thread is not on the way.
+ *
+ * The page says where the frames come from (`readable`, `channel`; a transform announces itself) and where they go
+ * (`memory`, or `port` to a worklet that has a ring of its own). The worker tells the page when it has proof that it
+ * receives frames: the server sends nothing but ordinary silence before.
+ */
+
+import { isStudio } from "./payload.js";
+import { Receiver } from "./receiver.js";
+import { Ring } from "./ring.js";
+
+/** @typedef {(bytes: Uint8Array, nowMs: number, rtp?: number) => void} Deliver */
+/**
+ * @typedef {{type: "memory", memory: SharedArrayBuffer} | {type: "port", port: MessagePort}
+ *   | {type: "readable", readable: ReadableStream} | {type: "channel", channel: RTCDataChannel}
+ *   | {type: "message", bytes: ArrayBuffer}} ToWorker
+ * @typedef {{type: "up"} | {type: "proof", frames: number}} FromWorker
+ */
+
+/** So many frames are proof that the transform works. */
+const PROOF = 5;
+
+const scope = /** @type {any} */ (globalThis);
+let frames = 0;
+/** @type {Deliver} */
+let deliver = () => {};
+
+scope.onrtctransform = (/** @type {any} */ event) => drain(event.transformer.readable);
+scope.onmessage = (/** @type {MessageEvent<ToWorker>} */ { data }) => {
+  switch (data.type) {
+    case "memory": {
+      const receiver = new Receiver(new Ring(data.memory));
+      deliver = (bytes, nowMs, rtp) => (isStudio(bytes) ? receiver.take(bytes, nowMs, rtp) : receiver.silence(nowMs, rtp));
+      break;
+    }
+    case "port": {
+      const { port } = data;
+      deliver = (bytes, nowMs, rtp) => port.postMessage({ bytes, nowMs, rtp });
+      break;
+    }
+    case "readable":
+      drain(data.readable);
+      break;
+    case "channel":
+      data.channel.binaryType = "arraybuffer";
+      data.channel.onmessage = (message) => take(new Uint8Array(message.data));
+      break;
+    case "message":
+      take(new Uint8Array(data.bytes));
+      break;
+  }
+};
+tell({ type: "up" });
+
+/**
+ * @param {ReadableStream} readable of encoded audio frames
+ */
+async function drain(readable) {
+  const reader = readable.getReader();
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    take(new Uint8Array(value.data), timestampOf(value));
+  }
+}
+
+/**
+ * @param {Uint8Array} bytes
+ * @param {number} [rtp]
+ */
+function take(bytes, rtp) {
+  frames += 1;
+  deliver(bytes, performance.now(), rtp);
+  if (frames === PROOF) tell({ type: "proof", frames });
+}
+
+/**
+ * Browsers differ in where the RTP timestamp is; some once had another number in `timestamp`.
+ *
+ * @param {any} frame an RTCEncodedAudioFrame
+ * @returns {number | undefined}
+ */
+function timestampOf(frame) {
+  return frame.getMetadata?.().rtpTimestamp ?? frame.timestamp;
+}
+
+/** @param {FromWorker} message */
+function tell(message) {
+  scope.postMessage(message);
+}
