@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
+from rtcserver.broadcast.control import Report
 from rtcserver.broadcast.supervisor import BroadcastSupervisor
 from rtcserver.config import ServerConfig
 from rtcserver.config_load import parse_networks
@@ -23,6 +24,7 @@ from rtcserver.rooms import Room, Rooms
 from rtcserver.session.desk import Allow, Desk, RoomDesk
 from rtcserver.session.ports import port_of
 from rtcserver.session.stage import MidiStage
+from rtcserver.telemetry.metrics import Metrics
 from rtcserver.transport.endpoint import EndpointConfig, MediaEndpoint
 
 
@@ -42,6 +44,18 @@ class Listening(Protocol):
 
     async def close(self) -> None:
         """End all sessions and what serves them, bounded in time."""
+
+
+def metrics_of(rooms: Rooms, listening: Listening) -> Metrics | None:
+    """The metrics of a transport that has them."""
+    if not isinstance(listening, OnePort):
+        return None
+    metrics = Metrics(
+        rooms, listening.desk.audience, listening.report, listening.datagrams, listening.desk.midi_events
+    )
+    for desk in listening.desk.rooms.values():
+        desk.observe = metrics.listeners.observe
+    return metrics
 
 
 class Stock:
@@ -150,6 +164,15 @@ class OnePort:
         await self._backend.close()
         self.desk.close()
         await asyncio.gather(*(port.close() for port in self._ports.values()))
+
+    def report(self) -> Report | None:
+        """The broadcast process's latest report."""
+        client = self._supervisor.client if self._supervisor is not None else None
+        return client.stats() if client is not None else None
+
+    def datagrams(self) -> dict[str, int]:
+        """What the media port and the sessions counted."""
+        return {**self._endpoint.counters, **{f"session_{k}": v for k, v in self._backend.counters.items()}}
 
     def _own_broadcast(self, backend: OnePortBackend) -> BroadcastSupervisor:
         self._supervisor = supervised(backend)

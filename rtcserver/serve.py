@@ -14,7 +14,7 @@ import sys
 
 from rtcserver.clock import NS, wall_ns
 from rtcserver.config import ServerConfig
-from rtcserver.listening import Listening, OnePort, Stock
+from rtcserver.listening import Listening, OnePort, Stock, metrics_of
 from rtcserver.rooms import Rooms
 from rtcserver.session.token import sign, verify
 from rtcserver.transport.candidates import machine_addresses
@@ -41,7 +41,15 @@ class Server:
         )
         self._secret = secrets.token_bytes(32)
         authority = tls.state_folder(config.state_dir) / tls.CA_FILE if config.tls == "auto" else None
-        app = create_app(self.rooms, self.listening.backend, self.limits, authority=authority)
+        metrics = metrics_of(self.rooms, self.listening)
+        app = create_app(
+            self.rooms,
+            self.listening.backend,
+            self.limits,
+            authority=authority,
+            instruments=self.listening.desk if isinstance(self.listening, OnePort) else None,
+            metrics=metrics.render if metrics is not None else None,
+        )
         self.http = HttpServer(app, self.limits)
         self.port = config.port
 

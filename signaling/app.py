@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from aiohttp import web
@@ -9,6 +10,7 @@ from aiohttp import web
 from rtcserver.peer.base import PeerBackend
 from signaling.limits import Limits
 from signaling.pages import Pages
+from signaling.play import Instruments, Play
 from signaling.respond import add_headers, error_boundary
 from signaling.rooms import RoomDirectory
 from signaling.whep import Whep
@@ -23,10 +25,13 @@ def create_app(
     *,
     static: Path = STATIC,
     authority: Path | None = None,
+    instruments: Instruments | None = None,
+    metrics: Callable[[], bytes] | None = None,
 ) -> web.Application:
     """All routes of the server. It neither starts nor closes the backend; `signaling.serve` serves it.
 
-    authority: PEM file for ``/ca.pem``, if there is a local authority.
+    authority: PEM file for ``/ca.pem``, if there is a local authority. instruments, metrics: what
+    `signaling.play` serves, if the transport has it.
 
     Serve it with ``handler_cancellation=True``, as `signaling.serve.HttpServer` does: then a client
     that leaves while its answer is made ends that work at once.
@@ -36,6 +41,7 @@ def create_app(
     whep = Whep(rooms, backend, bounds)
     app.add_routes(whep.routes())
     app.add_routes(Pages(rooms, backend, bounds, static, authority).routes())
+    app.add_routes(Play(rooms, bounds, instruments, metrics).routes())
     app.on_response_prepare.append(add_headers)
 
     async def cleanup(_: web.Application) -> None:

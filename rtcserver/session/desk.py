@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiortc import RTCDataChannel
 
@@ -44,6 +44,17 @@ class Stage(Protocol):
     def player(self) -> Mapping[str, object] | None:
         """What the player of MIDI files does."""
 
+    @property
+    def sounds(self) -> dict[str, Any]:
+        """The whole profile, for the page."""
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """What was played, filtered, selected, silenced."""
+
+    def upload(self, title: str, data: bytes) -> dict[str, Any]:
+        """Take a MIDI file. Raises PeerError."""
+
     def play(self, performer: int, played: list[Played]) -> None:
         """A performer's events, in order."""
 
@@ -69,6 +80,7 @@ class RoomDesk:
         self.performers = Performers()
         self.journal = Journal()
         self.stage: Stage | None = None
+        self.observe: Callable[[str, Mapping[str, float]], None] | None = None
         self._allow = allow
         self._senders: dict[str, DownSender] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -119,6 +131,11 @@ class RoomDesk:
                 raise PeerError(403, "not_granted", "SysEx is not granted to performers of this room.")
             case _:
                 raise PeerError(400, "unexpected", "This message is not for the server.")
+
+    def on_stats(self, member: Member, values: dict[str, float]) -> None:
+        """A report, for the histograms."""
+        if self.observe is not None:
+            self.observe(member.session.mode, values)
 
     def on_midi(self, member: Member, data: bytes | str) -> None:
         """Bytes of the ``midi`` channel."""
@@ -194,11 +211,15 @@ class RoomDesk:
         self.journal.push(performer, message, media_time, monotonic_ns())
         self._arm()
 
+    def authorise(self, token: str) -> None:
+        """Raises PeerError(403) unless the token is a performer's of this room."""
+        if not self._allow(token, self.room.name):
+            raise PeerError(403, "bad_token", "This performer link is not valid for this room, or too old.")
+
     def _authorise(self, member: Member, token: str, name: str | None) -> None:
         if self.stage is None:
             raise PeerError(409, "no_midi", "The instrument of this room takes no MIDI.")
-        if not self._allow(token, self.room.name):
-            raise PeerError(403, "bad_token", "This performer link is not valid for this room, or too old.")
+        self.authorise(token)
         now = monotonic_ns()
         member.name = name or member.name
         if member.midi.performer is None:
@@ -319,6 +340,42 @@ class Desk:
         if mode != "studio":
             raise PeerError(422, "studio_channel", "Studio over a DataChannel is not served.")
         return admission(self.rooms[room].studio_format(), present, self._studio_listeners)
+
+    def sounds(self, room: str) -> dict[str, Any]:
+        """The profile of a room's instrument. Raises PeerError(404) if it takes no MIDI."""
+        return self._stage(room).sounds
+
+    def authorise(self, room: str, token: str) -> None:
+        """Raises PeerError(403) unless the token is a performer's of this room."""
+        self.rooms[room].authorise(token)
+
+    def upload(self, room: str, title: str, data: bytes) -> dict[str, Any]:
+        """Take a MIDI file. Raises PeerError that says what is wrong with it."""
+        return self._stage(room).upload(title, data)
+
+    def audience(self) -> dict[tuple[str, str], int]:
+        """Sessions with DataChannels by room and mode."""
+        count: dict[tuple[str, str], int] = {}
+        for name, room in self.rooms.items():
+            for member in room.members.values():
+                key = (name, member.session.mode)
+                count[key] = count.get(key, 0) + 1
+        return count
+
+    def midi_events(self) -> dict[tuple[str, str], int]:
+        """MIDI counters by room and event."""
+        return {
+            (name, event): value
+            for name, room in self.rooms.items()
+            if room.stage is not None
+            for event, value in room.stage.counters.items()
+        }
+
+    def _stage(self, room: str) -> Stage:
+        stage = self.rooms[room].stage
+        if stage is None:
+            raise PeerError(404, "no_midi", "The instrument of this room takes no MIDI.")
+        return stage
 
     def close(self) -> None:
         """Stop all timers."""

@@ -32,6 +32,9 @@ class Room(Protocol):
     def on_message(self, member: Member, message: ClientMessage) -> None:
         """Something said on ``telemetry`` that is not the member's own business."""
 
+    def on_stats(self, member: Member, values: dict[str, float]) -> None:
+        """A report of how the sound arrives."""
+
     def on_midi(self, member: Member, data: bytes | str) -> None:
         """A message of the ``midi`` channel."""
 
@@ -115,6 +118,7 @@ class Member:
                 self.reports += 1
                 self.stats = values
                 self.session.details["stats"] = values
+                self._room.on_stats(self, values)
             case StudioReady():
                 self.studio_ready = True
                 self._room.set_payload(self, twice=self.redundancy.on)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from rtcserver.channel import announce
 from rtcserver.channel.cells import is_channel_message
@@ -57,6 +57,15 @@ class MidiStage:
     def player(self) -> Mapping[str, object] | None:
         """Nothing plays files yet."""
         return None
+
+    @property
+    def sounds(self) -> dict[str, Any]:
+        """The whole profile, for the page."""
+        return self.profile_of.to_json()
+
+    def upload(self, title: str, data: bytes) -> dict[str, Any]:
+        """Raises PeerError: files are not played yet."""
+        raise PeerError(409, "no_player", "This server does not play MIDI files.")
 
     def play(self, performer: int, played: list[Played]) -> None:
         """A performer's events: to the port at once, and to everyone's page."""
