@@ -83,6 +83,18 @@ class Merger:
             if owner in self._pedals[pedal]
         ]
 
+    def returns(self, owner: int) -> list[bytes]:
+        """What brings back to neutral all that `owner` was the last to bend. Changes nothing."""
+        messages = []
+        for what in sorted(what for what, mover in self._movers.items() if mover == owner):
+            if what[0] & 0xF0 == m.PITCH_BEND:
+                messages.append(m.pitch_bend(what[0] & 0x0F, m.BEND_CENTRE))
+            elif what[0] & 0xF0 == m.CHANNEL_PRESSURE:
+                messages.append(m.channel_pressure(what[0] & 0x0F, 0))
+            else:
+                messages.append(what + bytes((_NEUTRAL[bytes((m.CONTROL, what[1]))],)))
+        return messages
+
     def holds(self, owner: int) -> bool:
         """Whether `owner` holds any key or pedal, or has bent something."""
         return (
@@ -250,17 +262,9 @@ class Merger:
             self._movers[what] = owner
 
     def _return_moved(self, owner: int, number: int | None = None) -> list[bytes]:
-        messages = []
-        for what in sorted(what for what, mover in self._movers.items() if mover == owner):
-            if number is not None and what[0] & 0x0F != number:
-                continue
-            del self._movers[what]
-            if what[0] & 0xF0 == m.PITCH_BEND:
-                messages.append(m.pitch_bend(what[0] & 0x0F, m.BEND_CENTRE))
-            elif what[0] & 0xF0 == m.CHANNEL_PRESSURE:
-                messages.append(m.channel_pressure(what[0] & 0x0F, 0))
-            else:
-                messages.append(what + bytes((_NEUTRAL[bytes((m.CONTROL, what[1]))],)))
+        messages = [x for x in self.returns(owner) if number is None or m.channel(x) == number]
+        for message in messages:
+            self._move(owner, message, m.classify(message))
         return messages
 
     def _mode(self, owner: int, number: int, controller: int) -> list[bytes]:
