@@ -119,7 +119,7 @@ def _instruments(rooms: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
             "Captured frames that wait for the encoder.",
             lambda r: r["frames_behind"],
         ),
-        "rtcserver_encode_bitrate_bits_per_second": ("Bitrate set.", lambda r: r["bitrate_bps"]),
+        "rtcserver_encode_bitrate_bytes_per_second": ("Bitrate.", lambda r: r["bitrate_bps"] / 8),
         "rtcserver_media_time_seconds": ("Media time of the room.", lambda r: r["media_time"] / 48_000),
     }
     counters: dict[str, tuple[str, Callable[[Mapping[str, Any]], float]]] = {
