@@ -103,7 +103,7 @@ class LoadPeer:
                     self._ufrag,
                     self._password,
                     self._context.fingerprint,
-                    signaling.host,
+                    self.sock.getsockname()[0],
                     self.sock.getsockname()[1],
                     self._wants_channel,
                 )
@@ -169,8 +169,10 @@ class LoadPeer:
         except OSError:
             with contextlib.suppress(OSError):
                 self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-        loopback = host.startswith("127.") or host == "::1"
-        self.sock.bind((host if loopback else "", 0))
+        # Bound to the one address that the server is reached from; unconnected, as media may come from elsewhere.
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((host, 9))
+            self.sock.bind((probe.getsockname()[0], 0))
 
     async def _repeat(self, action: Callable[[], None], done: Callable[[], bool]) -> None:
         """Do something at once and each `RESEND_S` until it has had its effect."""

@@ -27,7 +27,7 @@ from rtcserver.load.signaling import make
 
 TICK_S = 0.01
 MIN_ROUND_S = 0.1
-CALLS_PER_S = 8000
+CALLS_PER_S = 5000
 """Receive calls a second at most: with many listeners each socket waits longer for its turn."""
 MAX_JOINING = 64
 SAMPLE_EVERY = 50
