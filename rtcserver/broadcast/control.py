@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from rtcserver.broadcast.address import Address
@@ -224,7 +225,7 @@ def pack(message: Message) -> bytes:
         case AddListener(spec):
             body["spec"] = _plain(spec) | {"master": spec.master.hex()}
         case ListenerStats(rows):
-            body["rows"] = [list(_plain(row).values()) for row in rows]
+            body["rows"] = list(map(_ROW, rows))
         case Report():
             body |= asdict(message)
         case _:
@@ -256,7 +257,7 @@ def _parse(kind: type[Any], body: dict[str, Any]) -> Message:
     if kind is SetAddress:
         body["destination"] = _address(body["destination"])
     elif kind is ListenerStats:
-        return ListenerStats(tuple(_build(ListenerCounters, _named(row)) for row in body["rows"]))
+        return ListenerStats(tuple(map(_counters, body["rows"])))
     elif kind is Report:
         body["totals"] = _build(Totals, body["totals"])
         body["rooms"] = {room: _build(RoomCounters, row) for room, row in body["rooms"].items()}
@@ -302,8 +303,15 @@ def _address(value: Any) -> Address | None:
     return _build(Address, {"host": host, "port": port, "scope_id": scope_id})
 
 
-def _named(row: list[int]) -> dict[str, int]:
-    return dict(zip((item.name for item in fields(ListenerCounters)), row, strict=True))
+# Rows are the one thing that comes by the hundred a second: they are not built field by field.
+_COLUMNS = tuple(item.name for item in fields(ListenerCounters))
+_ROW = attrgetter(*_COLUMNS)
+
+
+def _counters(row: list[int]) -> ListenerCounters:
+    if len(row) != len(_COLUMNS) or any(type(value) is not int for value in row):
+        raise ValueError("a row is not one of ListenerCounters")
+    return ListenerCounters(*row)
 
 
 def _in_range(name: str, value: int, low: int, high: int) -> None:

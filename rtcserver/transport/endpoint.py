@@ -32,6 +32,8 @@ from rtcserver.transport.peer import PeerListener, TransportPeer
 from rtcserver.transport.udp import UdpPort, open_sockets
 
 TICK_S = 0.25
+ROUND_TICKS = 4
+"""Ticks in which each connected peer has its turn once; half-open ones have it in every tick."""
 HALF_OPEN_NS = 15_000_000_000
 """A peer that is not connected this long after its creation is closed."""
 VANISHED_NS = 15_000_000_000
@@ -100,6 +102,7 @@ class MediaEndpoint:
         self._half_open_from: Counter[str] = Counter()
         self._shared = [ipaddress.ip_network(text, strict=False) for text in config.shared_addresses]
         self._resolver = Resolver()
+        self._rota: list[list[TransportPeer]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._port: UdpPort | None = None
         self._machine_addresses: list[IpAddress] = []
@@ -265,7 +268,12 @@ class MediaEndpoint:
     def _tick(self) -> None:
         self._arm()
         now = monotonic_ns()
-        for peer in list(self.peers):
+        if not self._rota:
+            peers = list(self.peers)
+            share = -(-len(peers) // ROUND_TICKS)
+            self._rota = [peers[at : at + share] for at in range(0, len(peers), share or 1)]
+        turn = self._rota.pop() if self._rota else []
+        for peer in {*turn, *self._half_open}:
             try:
                 peer.check_deadlines(now, self.config.half_open_ns, self.config.vanished_ns)
             except Exception:

@@ -33,6 +33,7 @@ BUFFER_BYTES = 4 * 1024 * 1024
 _IP_PKTINFO: int = getattr(socket, "IP_PKTINFO", 26 if sys.platform == "darwin" else 8)
 _IPV6_RECVPKTINFO: int = getattr(socket, "IPV6_RECVPKTINFO", 49)
 _IPV6_PKTINFO: int = getattr(socket, "IPV6_PKTINFO", 50)
+_MSG_TRUNC = int(socket.MSG_TRUNC)
 _SO_RCVBUFFORCE = 33
 _SO_SNDBUFFORCE = 32
 _ANCILLARY_BYTES = socket.CMSG_SPACE(20) + socket.CMSG_SPACE(12)
@@ -199,7 +200,7 @@ class UdpPort:
             size = len(data)
             if size == 0:
                 counters["udp_empty"] += 1
-            elif size > MAX_DATAGRAM or flags & socket.MSG_TRUNC:
+            elif size > MAX_DATAGRAM or flags & _MSG_TRUNC:
                 counters["udp_oversized"] += 1
             else:
                 local, scope = _local_of(ancillary)
