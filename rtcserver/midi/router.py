@@ -5,7 +5,7 @@ leave (`rtcserver.midi.merge`). Every performer's notes are his own: they end wh
 two seconds, or presses panic. The person at the instrument's keys (`LOCAL`) is a performer whom nothing here
 releases.
 
-What is refused, by code: ``listener`` (no performer), ``malformed``, ``rate`` (more than `EVENTS_PER_S`; never
+What is refused, by code: ``listener`` (no performer), ``malformed``, ``rate`` (over `EVENTS_PER_S`; never
 what lets go), ``sysex`` and ``system`` (not granted, or too long), ``control`` (local control: it would mute
 the person at the keys), ``program`` (the profile does not let performers choose sounds).
 """
@@ -252,10 +252,10 @@ class Router:
     def _take(
         self, performer: int, state: _Performer, message: bytes, media_time: int, at_ns: int | None
     ) -> Outcome:
-        outcome = Outcome(
-            port=[Play(performer, message, at_ns)], shown=[Shown(performer, message, media_time)]
-        )
+        # Never before what was shown of him already: a file that was stopped and goes on at once.
         state.latest_media = max(state.latest_media, media_time)
+        shown = Shown(performer, message, state.latest_media)
+        outcome = Outcome(port=[Play(performer, message, at_ns)], shown=[shown])
         self._held.apply(performer, message)
         self._follow_sound(performer, message, outcome)
         self.counts["events"] += 1
