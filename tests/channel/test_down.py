@@ -107,9 +107,11 @@ def test_late_messages_change_nothing_that_is_newer() -> None:
     receiver = DownReceiver()
     on = codec.NoteEvent(PERFORMER, ON, 0)
     off = codec.NoteEvent(PERFORMER, OFF, 10)
-    assert len(receiver.receive(Notes(2, 10, (off,)))) == 1
-    assert receiver.receive(Notes(1, 0, (on,))) == []
+    receiver.receive(Notes(1, 0, (off,)))
+    assert len(receiver.receive(Notes(3, 10, (off,)))) == 1
+    assert receiver.receive(Notes(2, 0, (on,))) == []
     assert receiver.cells() == {}
+    assert receiver.counters.superseded == 1
 
 
 def test_a_state_covers_events_that_come_after_it() -> None:

