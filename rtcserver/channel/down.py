@@ -40,7 +40,10 @@ _HEADER_BYTES, _EVENT_BYTES, _RANGE_BYTES, _CELL_BYTES = 16, 8, 8, 5
 
 @dataclass(frozen=True, slots=True)
 class Cadence:
-    """interval_ns: least time between two messages. repeats_ns: after the last event, ascending."""
+    """interval_ns: least time between two messages with new events, or before one without; see PROTOCOL.md.
+
+    repeats_ns: after the last event, ascending.
+    """
 
     interval_ns: int
     repeats_ns: tuple[int, ...]
@@ -124,7 +127,9 @@ class DownSender:
         """When the next message is due."""
         earliest = self._sent_ns + self._cadence.interval_ns
         if self._journal.newest > self._sent:
-            return earliest
+            # A repeat or a state that has just left holds new events back less than other new ones do.
+            fresh = self._fresh_ns + self._cadence.interval_ns
+            return max(fresh, self._sent_ns + self._cadence.interval_ns // 4)
         if self._repeat < len(self._cadence.repeats_ns):
             # While there are repeats, the state goes with them.
             return max(self._fresh_ns + self._cadence.repeats_ns[self._repeat], earliest)
