@@ -1,0 +1,123 @@
+"""What breaks mends itself: a killed process, a device that goes and comes back, a killed server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from itertools import pairwise
+
+import psutil
+import pytest
+
+from rtcserver.client.listener import Listener
+from rtcserver.client.measure import Packet
+from tests.main_job.test_listening import FRAME, TRANSPORTS, live
+from tests.rig.jack import JackServer, Tones
+from tests.rig.process import wait_until
+from tests.rig.server import RtcServer
+
+
+def steps(packets: list[Packet]) -> set[int]:
+    """Steps of the RTP timestamp, modulo whole frames: {0} if the grid was never left."""
+    return {(b.timestamp - a.timestamp) % FRAME for a, b in pairwise(packets)}
+
+
+def exact(packets: list[Packet]) -> float:
+    """How far media time and arrival drift apart over the run, in ms; delivery jitter included."""
+    media_ms = (packets[-1].timestamp - packets[0].timestamp) / 48
+    arrival_ms = (packets[-1].arrival_ns - packets[0].arrival_ns) / 1e6
+    return abs(media_ms - arrival_ms)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_killed_instrument_process_is_replaced_and_the_listener_stays(transport: str) -> None:
+    with RtcServer(instrument="tone", transport=transport) as server:
+        server.wait_healthy(live)
+        async with Listener(server.room_url, keep_s=2) as ear:
+            await ear.hear(1.0)
+            (pid,) = server.pids_with("rtcserver.instrument.process")
+            os.kill(pid, signal.SIGKILL)
+            wait_until(lambda: server.pids_with("rtcserver.instrument.process") not in ([], [pid]), "new", 5)
+            await asyncio.to_thread(server.wait_healthy, live)
+            await ear.hear(6.0)
+            report = ear.report(6.0)
+            packets = list(ear.packets)
+            assert ear.state == "connected"
+        health = server.health()
+    assert health["rooms"]["main"]["epoch"] == 2
+    assert steps(packets) == {0}
+    assert exact(packets) < 60
+    assert {(b.sequence - a.sequence) & 0xFFFF for a, b in pairwise(packets)} == {1}
+    # The last two seconds are sound again.
+    assert (report.left.hz, report.right.hz) == (pytest.approx(440, abs=1), pytest.approx(660, abs=1))
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_device_that_is_unplugged_and_replugged(transport: str) -> None:
+    with (
+        JackServer() as jack,
+        Tones(jack, 8) as tones,
+        RtcServer(
+            instrument="portaudio", device="MONTAGE", channels="3,4", transport=transport, env=jack.variables
+        ) as server,
+    ):
+        server.wait_healthy(live)
+        async with Listener(server.room_url, keep_s=1) as ear:
+            await ear.hear(1.0)
+            await asyncio.to_thread(jack.stop)
+            tones.stop()
+            await asyncio.to_thread(server.wait_healthy, lambda h: h["status"] == "degraded")
+            room = server.get_json("/api/rooms/main")
+            assert room["instrument"]["state"] == "silent"
+            assert room["instrument"]["error"]
+            silent = ear.received
+            await asyncio.sleep(1.0)
+            # Silence goes on, encoded: about a hundred packets a second.
+            assert ear.received - silent > 80
+            jack.start()
+            tones.start()
+            back = time.monotonic()
+            await asyncio.to_thread(server.wait_healthy, live)
+            took = time.monotonic() - back
+            await ear.hear(ear.heard_s + 2.0)
+            sound = ear.report(ear.heard_s)
+            packets = list(ear.packets)
+            assert ear.state == "connected"
+    assert took < 3.0
+    assert steps(packets) == {0}
+    assert exact(packets) < 100
+    assert sound.left.hz == pytest.approx(tones.hz(3), abs=1)
+    assert sound.right.hz == pytest.approx(tones.hz(4), abs=1)
+
+
+async def test_a_missing_device_is_silence_with_a_reason(jack_server: JackServer) -> None:
+    with RtcServer(
+        instrument="portaudio", device="Synth that is not there", env=jack_server.variables
+    ) as server:
+        server.wait_healthy(lambda h: h["rooms"]["main"]["code"] == "missing")
+        error = server.get_json("/api/rooms/main")["instrument"]["error"]
+        async with Listener(server.room_url) as ear:
+            assert await ear.hear(1.0)
+            report = ear.report(1.0)
+    assert 'no input device is called "Synth that is not there"' in error
+    assert "system" in error  # what there is instead
+    assert not report.heard
+    assert report.delivery.packets == 100
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_nothing_outlives_a_killed_server(transport: str) -> None:
+    server = RtcServer(instrument="tone", transport=transport)
+    with server:
+        server.wait_healthy(live)
+        children = server.child_pids()
+        assert children
+        os.kill(server.pid, signal.SIGKILL)
+        wait_until(lambda: not any(psutil.pid_exists(pid) for pid in children), "all children gone", 5)
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            with socket.socket(socket.AF_INET, kind) as sock:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                sock.bind(("", server.port))

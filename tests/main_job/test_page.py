@@ -1,0 +1,61 @@
+"""The page in real Chromium: opened, heard on both sides, and reconnecting by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.main_job.test_listening import TRANSPORTS, live
+from tests.rig.chromium import Chromium, hear
+from tests.rig.server import RtcServer
+
+
+async def until(page: Any, expression: str, timeout_s: float = 20.0) -> Any:
+    """Poll a JavaScript expression until it is truthy; the page's CSP forbids wait_for_function."""
+    for _ in range(round(timeout_s / 0.1)):
+        value = await page.evaluate(expression)
+        if value:
+            return value
+        await asyncio.sleep(0.1)
+    pytest.fail(f"not in {timeout_s} s: {expression}")
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_click_on_listen_and_the_sound_is_there(transport: str) -> None:
+    with RtcServer(instrument="tone", transport=transport) as server:
+        server.wait_healthy(live)
+        async with Chromium() as browser:
+            page = await browser.open(server.url)
+            assert page.url == server.room_url
+            await page.click("#listen")
+            await until(page, "document.querySelector('#status').dataset.state === 'live'")
+            left, right = (await hear(page, 2.0)).sides
+            stats = await until(page, "window.rtcserver.stats()?.stereo && window.rtcserver.stats()")
+            meters = await page.evaluate(
+                "['left','right'].map((s) => document.querySelector(`#meter-${s}`).textContent.trim())"
+            )
+    assert (left.hz, right.hz) == (pytest.approx(440, abs=1), pytest.approx(660, abs=1))
+    assert left.dbfs == pytest.approx(-18, abs=1.5)
+    assert stats["codec"] == "opus"
+    assert stats["bufferMs"] is not None
+    assert all(meters)
+
+
+async def test_the_page_reconnects_when_the_server_comes_back() -> None:
+    with RtcServer(instrument="tone") as server:
+        server.wait_healthy(live)
+        async with Chromium() as browser:
+            page = await browser.open(server.room_url + "?listen")
+            await until(page, "document.querySelector('#status').dataset.state === 'live'")
+            first = await page.evaluate("String(window.rtcserver.session)")
+            server.kill()
+            await until(page, "document.querySelector('#status').dataset.state !== 'live'")
+            words = await page.evaluate("document.querySelector('#status').innerText")
+            server.start()
+            await until(page, "document.querySelector('#status').dataset.state === 'live'", 40)
+            left, _ = (await hear(page, 1.0)).sides
+    assert words
+    assert first
+    assert left.hz == pytest.approx(440, abs=1)
