@@ -39,9 +39,9 @@ async (url) => {
       const pair = all.find((one) => one.id === of("transport").selectedCandidatePairId || one.selected) ?? {};
       const remote = all.find((one) => one.id === pair.remoteCandidateId) ?? {};
       return {
+        inbound: { ...inbound },
         packets: inbound.packetsReceived ?? 0,
         lost: inbound.packetsLost ?? 0,
-        jitter: inbound.jitter,
         payloadType: codec.payloadType,
         mimeType: codec.mimeType,
         channels: codec.channels,
