@@ -7,6 +7,7 @@
  *   window.rtcserver.state      "idle" | "connecting" | "buffering" | "live" | "blocked" | "reconnecting" | "failed"
  *   window.rtcserver.session    the whole session (session.js, type Session), frozen
  *   window.rtcserver.stats()    the last reading of the statistics (stats.js, type Snapshot), or null
+ *   window.rtcserver.studio     Studio: state (studio-session.js, Phase), session, stats(), record(frames), support
  *   window.rtcserver.room       what the server last said about the room (room.js, type Room), or null
  *
  *   #listen                     the one big button; data-action is "Listen", "Stop", "Tap to hear" or "Try again"
@@ -18,7 +19,8 @@
  *   #stat-…                     buffer target gap gap-last lost lost-share packets rtt jitter bitrate frames codec channels
  *   #room-title #instrument #listeners
  *
- * Each of the controls and figures has a data-testid of the same name. `?listen` in the address starts by itself.
+ * Each of the controls and figures has a data-testid of the same name. `?listen` in the address starts by
+ * itself, `?studio` in Studio.
  */
 
 import { ScreenLock, showOnLockScreen } from "./device.js";
@@ -26,13 +28,15 @@ import { Listener } from "./listener.js";
 import { StereoMeter } from "./meters.js";
 import { Player } from "./player.js";
 import { Watch, readRoom, roomFromPath } from "./room.js";
-import { stateOf } from "./session.js";
+import { INITIAL, stateOf } from "./session.js";
 import { loadSettings, saveSettings } from "./settings.js";
+import { Studio } from "./studio.js";
 import { byId } from "./ui/dom.js";
 import { History } from "./ui/history.js";
 import { LevelFigures, Numbers } from "./ui/numbers.js";
 import { Panel } from "./ui/panel.js";
 import { Ring } from "./ui/ring.js";
+import { StudioPanel } from "./ui/studio-panel.js";
 import { VolumeControl } from "./ui/volume.js";
 import { instrumentLine } from "./words.js";
 
@@ -44,6 +48,7 @@ let settings = loadSettings();
 /** @type {AskedRoom} */
 let asked = { kind: "asking" };
 let wasListening = false;
+let shownStudio = false;
 
 const panel = new Panel(roomName);
 const numbers = new Numbers();
@@ -52,7 +57,13 @@ const history = new History(byId("history", HTMLCanvasElement));
 const meter = new StereoMeter();
 const screenLock = new ScreenLock();
 const player = new Player(byId("audio", HTMLAudioElement), (blocked) => listener.playback(blocked));
-const ring = new Ring(byId("ring", HTMLCanvasElement), (side) => meter.read(side), (left, right) => levels.show(left, right));
+/** What the page shows while Studio plays and Listen rests. */
+const STUDIO_LIVE = Object.freeze({ ...INITIAL, phase: /** @type {const} */ ("live"), heard: true });
+const ring = new Ring(
+  byId("ring", HTMLCanvasElement),
+  (side) => (studio.sounding ? studio.read(side) : meter.read(side)),
+  (left, right) => levels.show(left, right),
+);
 
 const output = {
   /** @param {MediaStream} stream */
@@ -72,8 +83,23 @@ const listener = new Listener(`/r/${roomPath}/whep`, output, show, (snapshot) =>
   history.add(snapshot);
 });
 
+const studio = new Studio(
+  `/r/${roomPath}/whep`,
+  {
+    sounding: () => stateOf(listener.session) === "live",
+    start: () => listener.listen(),
+    stop: () => listener.stop(),
+    setShare: (share) => player.setShare(share),
+    rate: () => room()?.instrument.rate ?? 0,
+  },
+  showStudio,
+);
+studio.setVolume(settings.volume, settings.muted);
+const studioPanel = new StudioPanel(studio);
+
 new VolumeControl(settings, player.volumeWorks, ({ volume, muted }) => {
   player.setVolume(volume, muted);
+  studio.setVolume(volume, muted);
   remember({ volume, muted });
 });
 player.setVolume(settings.volume, settings.muted);
@@ -84,7 +110,8 @@ wireScreenLock();
 
 // Leaving the page leaves the room; a page that comes back from the browser's cache takes up where it was.
 addEventListener("pagehide", () => {
-  wasListening = listener.session.phase !== "idle";
+  wasListening = listener.session.phase !== "idle" || studio.sounding;
+  studio.stop();
   listener.stop();
 });
 addEventListener("pageshow", ({ persisted }) => persisted && wasListening && listener.listen());
@@ -109,14 +136,33 @@ Object.defineProperty(window, "rtcserver", {
       return room();
     },
     stats: () => listener.snapshot,
+    studio: Object.freeze({
+      get state() {
+        return studio.session.phase;
+      },
+      get session() {
+        return studio.session;
+      },
+      stats: () => studio.stats,
+      record: (/** @type {number} */ frames) => studio.record(frames),
+      support: studio.support,
+    }),
   }),
 });
 
 show();
-if (new URLSearchParams(location.search).has("listen")) listener.listen();
+const start = new URLSearchParams(location.search);
+if (start.has("studio")) studio.choose();
+if (start.has("studio") || start.has("listen")) listener.listen();
 
 function press() {
   meter.resume();
+  if (studio.sounding) {
+    studio.stop();
+    listener.stop();
+    show();
+    return;
+  }
   switch (stateOf(listener.session)) {
     case "idle":
     case "failed":
@@ -126,12 +172,21 @@ function press() {
       player.resume().then((blocked) => listener.playback(blocked));
       break;
     default:
+      studio.stop();
       listener.stop();
   }
 }
 
+function showStudio() {
+  studioPanel.show(stateOf(listener.session) === "live");
+  if (studio.sounding !== shownStudio) show();
+}
+
 function show() {
-  const { session } = listener;
+  if (stateOf(listener.session) === "live") studio.listening();
+  shownStudio = studio.sounding;
+  const session = studio.sounding ? STUDIO_LIVE : listener.session;
+  studioPanel.show(stateOf(listener.session) === "live");
   const { state } = panel.show(session, asked);
   const sounding = session.phase === "live" || session.phase === "buffering";
   ring.show(ringMode(state));

@@ -7,6 +7,8 @@ export class Player {
   #element;
   #owner = new AbortController();
   #wanted = false;
+  #volume = { position: 1, muted: false };
+  #share = 1;
 
   /**
    * @param {HTMLAudioElement} element
@@ -61,8 +63,19 @@ export class Player {
    * @param {boolean} muted
    */
   setVolume(position, muted) {
-    this.#element.volume = gainOf(position);
+    this.#volume = { position, muted };
+    this.#element.volume = gainOf(position) * this.#share;
     this.#element.muted = muted;
+  }
+
+  /**
+   * For cross-fades, on top of the volume.
+   *
+   * @param {number} share 0 to 1
+   */
+  setShare(share) {
+    this.#share = share;
+    this.setVolume(this.#volume.position, this.#volume.muted);
   }
 
   close() {

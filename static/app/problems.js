@@ -38,6 +38,13 @@ export const WEBRTC_MISSING = {
   retry: false,
 };
 
+/** @type {Problem} */
+export const STUDIO_REFUSED = {
+  code: "studio_refused",
+  message: "This server has no Studio mode that this page can play.",
+  retry: false,
+};
+
 /**
  * @param {unknown} error what the browser threw while it made the offer or took the answer
  * @returns {Problem}

@@ -18,12 +18,21 @@ import { addressOf, asksForStereo, candidates, withStereoOpus } from "./sdp.js";
  * @property {(stream: MediaStream) => void} stream
  */
 
+/**
+ * @typedef {object} Special what makes a session another than plain listening
+ * @property {RTCConfiguration} [configuration] added to the connection's
+ * @property {Record<string, string>} [headers] of the POST
+ * @property {(peer: RTCPeerConnection, audio: RTCRtpTransceiver) => void} [prepare] before the offer is made
+ * @property {(headers: Headers) => Problem | null} [accepted] with the headers of a 201; a problem ends the connection
+ */
+
 /** The offer leaves with the candidates found so far after this long, in milliseconds. */
 const GATHERING_MS = 500;
 
 export class WhepConnection {
   #url;
   #tell;
+  #special;
   #owner = new AbortController();
   /** @type {RTCPeerConnection | null} */
   #peer = null;
@@ -35,10 +44,12 @@ export class WhepConnection {
   /**
    * @param {string} url of the room's WHEP endpoint
    * @param {Hearer} tell
+   * @param {Special} [special]
    */
-  constructor(url, tell) {
+  constructor(url, tell, special = {}) {
     this.#url = url;
     this.#tell = tell;
+    this.#special = special;
   }
 
   /** Whether this browser decodes in stereo: what its own description asks for is what its decoder does. */
@@ -95,10 +106,11 @@ export class WhepConnection {
    * @returns {Promise<string>} the offer, with as many candidates as half a second found
    */
   async #offer() {
-    const peer = new RTCPeerConnection({ iceServers: [], bundlePolicy: "max-bundle" });
+    const peer = new RTCPeerConnection({ iceServers: [], bundlePolicy: "max-bundle", ...this.#special.configuration });
     this.#peer = peer;
     this.#listenTo(peer);
-    peer.addTransceiver("audio", { direction: "recvonly" });
+    const audio = peer.addTransceiver("audio", { direction: "recvonly" });
+    this.#special.prepare?.(peer, audio);
     const { sdp = "" } = await peer.createOffer();
     if (this.#closed) return "";
     await peer.setLocalDescription({ type: "offer", sdp: withStereoOpus(sdp) });
@@ -139,9 +151,10 @@ export class WhepConnection {
   async #post(offer) {
     let response;
     let body;
+    const headers = { "Content-Type": "application/sdp", ...this.#special.headers };
     try {
       // Not tied to close(): once the server has answered, it must be told that nobody will come.
-      response = await fetch(this.#url, { method: "POST", headers: { "Content-Type": "application/sdp" }, body: offer });
+      response = await fetch(this.#url, { method: "POST", headers, body: offer });
       if (response.ok) this.#location = resolve(response.headers.get("Location"), response.url);
       if (this.#closed) this.#leave();
       body = await response.text();
@@ -150,7 +163,12 @@ export class WhepConnection {
       return null;
     }
     if (this.#closed) return null;
-    if (response.ok) return body;
+    if (response.ok) {
+      const problem = this.#special.accepted?.(response.headers) ?? null;
+      if (problem === null) return body;
+      this.#tell.refused(problem);
+      return null;
+    }
     const retryAfterMs = parseRetryAfter(response.headers.get("Retry-After"), Date.now());
     this.#tell.refused(refused(response.status, sentenceOf(body), retryAfterMs));
     return null;

@@ -75,6 +75,7 @@ export class Player {
   #sinceControl = 0;
   #levelSum = 0;
   #levelCount = 0;
+  #playedSum = 0;
   #level = -1;
   #low = Infinity;
   #sinceTurn = 0;
@@ -91,6 +92,7 @@ export class Player {
     this.#rate = rate;
     this.#source = new Source(ring);
     ring.figures[Figure.ratio] = 1;
+    ring.figures[Figure.playedMs] = NaN;
   }
 
   /** Position of the frame that is played next; with a fraction while it interpolates. */
@@ -117,7 +119,7 @@ export class Player {
       right.fill(0);
       this.exact = false;
     } else {
-      this.#play(left, right, frames);
+      this.#play(left, right, frames, nowMs);
     }
     this.#rendered += frames;
     this.#ring.figures[Figure.aliveMs] = nowMs;
@@ -128,8 +130,9 @@ export class Player {
    * @param {Float32Array} left
    * @param {Float32Array} right
    * @param {number} frames
+   * @param {number} nowMs
    */
-  #play(left, right, frames) {
+  #play(left, right, frames, nowMs) {
     const newest = this.#ring.loadPosition(Control.newest, this.#source.position);
     if (this.#phase === FILLING) this.#fill(newest, frames);
     const step = this.#step(frames);
@@ -140,7 +143,7 @@ export class Player {
     if (copying) this.#copy(left, right, frames);
     else this.#interpolate(left, right, frames, step);
     this.#ring.storePosition(Control.reader, this.#source.position);
-    if (this.#phase === PLAYING) this.#watch(before, this.#levelAt(newest), frames);
+    if (this.#phase === PLAYING) this.#watch(before, this.#levelAt(newest), frames, nowMs);
   }
 
   /**
@@ -283,8 +286,10 @@ export class Player {
    * @param {number} before
    * @param {number} after
    * @param {number} frames
+   * @param {number} nowMs
    */
-  #watch(before, after, frames) {
+  #watch(before, after, frames, nowMs) {
+    this.#playedSum += this.#inMs(this.position - frames * this.#nominal) - nowMs;
     this.#burstLevel += before;
     this.#burstQuanta += 1;
     this.#levelSum += before;
@@ -312,12 +317,13 @@ export class Player {
     // Where the writer is against where this clock would have it: its slope is the difference of the clocks.
     const ahead = this.position + mean - this.#rendered * this.#nominal;
     this.#slope.add(this.#rendered / this.#rate, ahead / this.#streamRate);
+    this.#ring.figures[Figure.playedMs] = this.#playedSum / this.#levelCount;
     const excess = Math.min(this.#level, mean) - this.#target.frames;
     const early = this.#rendered - this.#startedAt < EARLY_S * this.#rate;
     const backlog = excess > this.#inFrames(early ? BACKLOG_EARLY_MS : BACKLOG_MS);
     if (backlog && this.#low > this.#inFrames(LEAST_LEFT_MS) + excess) this.#trim(excess);
     else this.#drift.update((this.#level - this.#target.frames) / this.#streamRate, elapsedS);
-    this.#sinceControl = this.#levelSum = this.#levelCount = 0;
+    this.#sinceControl = this.#levelSum = this.#levelCount = this.#playedSum = 0;
     this.#low = Infinity;
     this.#turn(elapsedS);
     this.#tell();
@@ -340,7 +346,7 @@ export class Player {
     this.#drift.jumped();
     this.#slope.clear();
     this.#level = -1;
-    this.#sinceControl = this.#levelSum = this.#levelCount = 0;
+    this.#sinceControl = this.#levelSum = this.#levelCount = this.#playedSum = 0;
     this.#low = Infinity;
     this.#burstLevel = this.#burstQuanta = 0;
   }
@@ -383,6 +389,7 @@ export class Player {
     if (rate !== this.#streamRate) this.#retune(rate);
     this.#source.position = this.#ring.loadPosition(Control.start, this.#source.position);
     this.#ring.storePosition(Control.reader, this.#source.position);
+    this.#ring.figures[Figure.playedMs] = NaN;
     this.#late = this.#ring.load(Control.late);
     this.#phase = FILLING;
     this.#dry = 0;
@@ -407,8 +414,6 @@ export class Player {
     const { figures } = this.#ring;
     const block = this.#ring.load(Control.blockFrames) || 128;
     figures[Figure.phase] = this.#phase;
-    figures[Figure.played] = this.position;
-    figures[Figure.playedAtS] = this.#rendered / this.#rate;
     figures[Figure.levelMs] = this.#inMs(Math.max(0, this.#level));
     figures[Figure.targetMs] = this.#inMs(this.#target.frames);
     figures[Figure.levelP5Ms] = this.#levels.percentile(0.05);

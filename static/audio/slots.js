@@ -54,34 +54,32 @@ export const Figure = Object.freeze({
   // From here on the worklet writes.
   /** 0 nothing yet, 1 filling, 2 playing. */
   phase: 4,
-  /** Position that is being played, averaged over the last bursts, at `playedAtMs`. */
-  played: 5,
-  /** Clock of the audio context, in seconds, that belongs to `played`. */
-  playedAtS: 6,
-  levelMs: 7,
-  targetMs: 8,
-  levelP5Ms: 9,
-  levelP95Ms: 10,
-  underruns: 11,
+  /** Position that leaves the worklet, in ms, less the wall clock in ms: a mean, so that bursts do not show. NaN: none. */
+  playedMs: 5,
+  levelMs: 6,
+  targetMs: 7,
+  levelP5Ms: 8,
+  levelP95Ms: 9,
+  underruns: 10,
   /** Blocks that were not there in their time, and were concealed. */
-  lost: 12,
+  lost: 11,
   /** The longest gap without real samples, in ms. */
-  longestGapMs: 13,
-  driftPpm: 14,
+  longestGapMs: 12,
+  driftPpm: 13,
   /** Frames of the stream taken for each frame played, over their nominal ratio; exactly 1 is bit-exact copying. */
-  ratio: 15,
+  ratio: 14,
   /** Quanta per call of the device. */
-  burst: 16,
+  burst: 15,
   /** Frames played by the context since the start. */
-  rendered: 17,
+  rendered: 16,
   /** Times the backlog was cut. */
-  trims: 18,
+  trims: 17,
   /** Wall clock of the worklet's last sign of life, ms since 1970. */
-  aliveMs: 19,
+  aliveMs: 18,
   /** 1 while the samples that are handed on are the very ones that came. */
-  exact: 20,
+  exact: 19,
   /** Frames concealed, in ms since the start. */
-  concealedMs: 21,
+  concealedMs: 20,
 });
 
 export const CONTROLS = 16;

@@ -1,0 +1,84 @@
+// @ts-check
+/** When a network cannot carry Studio, and what the page says then. Pure. */
+
+/** Blocks that nothing could bring in time, as a share of all, over `OVER_MS`. */
+export const MOST_LOST = 0.03;
+/** Underruns within `UNDERRUNS_MS`, not counting those of the first `SETTLING_MS`. */
+export const MOST_UNDERRUNS = 4;
+/** A ring this deep is no faster than Listen, in ms, for `OVER_MS`. */
+export const MOST_TARGET_MS = 60;
+export const OVER_MS = 5_000;
+export const UNDERRUNS_MS = 10_000;
+export const SETTLING_MS = 4_000;
+/** So long without a single block, and there is nothing to wait for. */
+export const QUIET_MS = 4_000;
+
+/**
+ * @typedef {object} Reading
+ * @property {number} atMs
+ * @property {number} payloads received so far
+ * @property {number} lost blocks that were missing in their time, so far
+ * @property {number} underruns so far
+ * @property {number} targetMs
+ */
+
+/** @typedef {"loss" | "jitter" | "quiet"} Verdict */
+
+/** @type {Record<Verdict, string>} */
+export const REASONS = {
+  loss: "This network loses too much for Studio.",
+  jitter: "This network delivers too unevenly for Studio.",
+  quiet: "The instrument’s samples stopped arriving.",
+};
+
+export class Limits {
+  /** @type {Reading[]} of the last seconds */
+  #readings = [];
+  #startedMs;
+  #movedMs;
+  /** @type {number | null} since when the target is too high */
+  #deepMs = null;
+
+  /** @param {number} nowMs when playing began */
+  constructor(nowMs) {
+    this.#startedMs = this.#movedMs = nowMs;
+  }
+
+  /**
+   * @param {Reading} reading about ten a second
+   * @returns {Verdict | null} why Studio should be left
+   */
+  judge(reading) {
+    const { atMs } = reading;
+    const last = this.#readings.at(-1);
+    if (!last || reading.payloads > last.payloads) this.#movedMs = atMs;
+    this.#readings.push(reading);
+    while (atMs - (this.#readings[0]?.atMs ?? atMs) > UNDERRUNS_MS) this.#readings.shift();
+    if (atMs - this.#movedMs >= QUIET_MS) return "quiet";
+    if (atMs - this.#startedMs < SETTLING_MS) return null;
+    this.#deepMs = reading.targetMs > MOST_TARGET_MS ? (this.#deepMs ?? atMs) : null;
+    if (this.#deepMs !== null && atMs - this.#deepMs >= OVER_MS) return "jitter";
+    if (this.#since(UNDERRUNS_MS, reading, "underruns") >= MOST_UNDERRUNS) return "jitter";
+    const lost = this.#since(OVER_MS, reading, "lost");
+    const came = this.#since(OVER_MS, reading, "payloads");
+    const long = atMs - (this.#from(OVER_MS, atMs)?.atMs ?? atMs) > OVER_MS / 2;
+    return long && lost > MOST_LOST * (lost + came) ? "loss" : null;
+  }
+
+  /**
+   * @param {number} spanMs
+   * @param {number} atMs
+   */
+  #from(spanMs, atMs) {
+    return this.#readings.find((one) => atMs - one.atMs <= spanMs && one.atMs - this.#startedMs >= SETTLING_MS);
+  }
+
+  /**
+   * @param {number} spanMs
+   * @param {Reading} now
+   * @param {"lost" | "underruns" | "payloads"} what
+   */
+  #since(spanMs, now, what) {
+    return now[what] - (this.#from(spanMs, now.atMs)?.[what] ?? now[what]);
+  }
+}

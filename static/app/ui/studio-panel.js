@@ -1,0 +1,132 @@
+// @ts-check
+/**
+ * The Studio panel: the switch between Listen and Studio, and how the ring does while Studio plays. It builds its own
+ * elements inside `#studio`.
+ *
+ * For tests and tools these names are stable: #mode-listen and #mode-studio (radio buttons), #studio-line (role status),
+ * #studio-again, and while Studio plays #studio-latency, -latency-how, -output, -level, -target, -underruns, -lost, -ratio,
+ * -exact, -format, -traffic. Each has a data-testid of the same name; the section's data-phase is the reducer's phase.
+ */
+
+import { count, milliseconds } from "../format.js";
+import { LIMITS_LINE, LISTEN_MEANS, STUDIO_MEANS, exactness, formatLine, outputWarning, studioLine } from "../studio-words.js";
+import { byId, setText } from "./dom.js";
+import { StudioPlot } from "./studio-plot.js";
+
+/** @typedef {import("../studio.js").Studio} Studio */
+/** @typedef {import("../studio.js").StudioStats} StudioStats */
+
+const MARKUP = `
+  <h2 id="studio-title">How you listen</h2>
+  <fieldset class="modes" aria-labelledby="studio-title">
+    <label class="mode"><input type="radio" name="mode" id="mode-listen" value="listen" checked>
+      <b>Listen</b> <span>${LISTEN_MEANS}</span></label>
+    <label class="mode"><input type="radio" name="mode" id="mode-studio" value="studio" aria-describedby="studio-line">
+      <b>Studio</b> <span>${STUDIO_MEANS}</span></label>
+  </fieldset>
+  <p class="studio-say"><span id="studio-line" role="status"></span>
+    <button id="studio-again" class="plain" type="button" hidden>Back to Studio</button></p>
+  <div id="studio-numbers" class="studio-numbers" hidden>
+    <figure class="plot">
+      <figcaption>
+        <span class="key key-buffer">Ring, ms</span>
+        <span class="key key-target">Target</span>
+        <span class="key key-gap">Underrun or loss</span>
+        <span class="plot-span">last half minute</span>
+      </figcaption>
+      <canvas id="studio-plot" role="img" aria-label="Level of the ring and its target over the last half minute"></canvas>
+    </figure>
+    <dl class="grid">
+      <div><dt>To the browser</dt><dd><b id="studio-latency">–</b> ms</dd><dd class="sub" id="studio-latency-how"></dd></div>
+      <div><dt>Output adds</dt><dd><b id="studio-output">–</b> ms</dd><dd class="sub">says the browser</dd></div>
+      <div><dt>In the ring</dt><dd><b id="studio-level">–</b> ms</dd><dd class="sub">aims at <span id="studio-target">–</span> ms</dd></div>
+      <div><dt>Underruns</dt><dd><b id="studio-underruns">–</b></dd><dd class="sub"><span id="studio-lost">–</span></dd></div>
+      <div><dt>Bit-exact</dt><dd><b id="studio-exact">–</b></dd><dd class="sub" id="studio-ratio"></dd></div>
+      <div><dt>Samples</dt><dd><b id="studio-format" class="words">–</b></dd><dd class="sub" id="studio-traffic"></dd></div>
+    </dl>
+    <p id="studio-warning" class="studio-warning" hidden></p>
+    <p class="studio-limits">${LIMITS_LINE}</p>
+  </div>`;
+
+export class StudioPanel {
+  #studio;
+  #section = byId("studio", HTMLElement);
+  #listen;
+  #choice;
+  #again;
+  #numbers;
+  #plot;
+  /** @type {Map<string, HTMLElement>} */
+  #elements = new Map();
+  #drawnMs = 0;
+
+  /**
+   * @param {Studio} studio
+   * @param {() => void} [choose] instead of `studio.choose()`: what a tap on Studio does
+   */
+  constructor(studio, choose = () => studio.choose()) {
+    this.#studio = studio;
+    this.#section.innerHTML = MARKUP;
+    for (const element of this.#section.querySelectorAll("[id]")) {
+      if (element instanceof HTMLElement) element.dataset.testid = element.id;
+    }
+    this.#listen = byId("mode-listen", HTMLInputElement);
+    this.#choice = byId("mode-studio", HTMLInputElement);
+    this.#again = byId("studio-again", HTMLButtonElement);
+    this.#numbers = byId("studio-numbers", HTMLElement);
+    this.#plot = new StudioPlot(byId("studio-plot", HTMLCanvasElement));
+    this.#listen.addEventListener("change", () => studio.leave());
+    this.#choice.addEventListener("change", choose);
+    this.#again.addEventListener("click", choose);
+    const { support } = studio;
+    this.#choice.disabled = "missing" in support;
+    this.show(false);
+  }
+
+  /** @param {boolean} listening whether Listen plays, or is about to */
+  show(listening) {
+    const { session, wanted, support, sounding, stats } = this.#studio;
+    this.#section.dataset.phase = session.phase;
+    const chosen = session.phase === "off" ? wanted && session.notice === "" : session.phase !== "returning";
+    this.#choice.checked = chosen;
+    this.#listen.checked = !chosen;
+    setText(this.#at("studio-line"), "missing" in support ? support.missing : studioLine(session, listening, wanted));
+    this.#again.hidden = !(session.phase === "off" && session.offered && listening);
+    this.#numbers.hidden = !sounding || stats === null;
+    document.body.dataset.mode = sounding ? "studio" : "listen";
+    if (sounding && stats) this.#figures(stats);
+    else this.#plot.clear();
+  }
+
+  /** @param {StudioStats} stats */
+  #figures(stats) {
+    const { ring, format } = stats;
+    this.#plot.add(stats);
+    // Ten readings a second are drawn; five times as many as anybody reads.
+    if (stats.atMs - this.#drawnMs < 450) return;
+    this.#drawnMs = stats.atMs;
+    const { exact, why } = exactness(format, ring, stats.untouched);
+    const warning = outputWarning(stats.outputMs);
+    setText(this.#at("studio-latency"), milliseconds(stats.browserMs));
+    setText(this.#at("studio-latency-how"), stats.measured ? "from the instrument, measured" : "estimated: ring and network");
+    setText(this.#at("studio-output"), milliseconds(stats.outputMs));
+    setText(this.#at("studio-level"), milliseconds(ring.levelMs));
+    setText(this.#at("studio-target"), milliseconds(ring.targetMs));
+    setText(this.#at("studio-underruns"), count(ring.underruns));
+    setText(this.#at("studio-lost"), `${count(ring.lost)} blocks lost, ${count(ring.repaired)} repaired`);
+    setText(this.#at("studio-exact"), exact ? "Yes" : "No");
+    setText(this.#at("studio-ratio"), why);
+    setText(this.#at("studio-format"), formatLine(format));
+    const twice = format.redundancy ? ", each block twice" : "";
+    setText(this.#at("studio-traffic"), `${format.mbps.toFixed(1)} Mb/s, ${count(format.packetsPerS)} packets a second${twice}`);
+    setText(this.#at("studio-warning"), warning);
+    this.#at("studio-warning").hidden = warning === "";
+  }
+
+  /** @param {string} id */
+  #at(id) {
+    let element = this.#elements.get(id);
+    if (!element) this.#elements.set(id, (element = byId(id, HTMLElement)));
+    return element;
+  }
+}
