@@ -55,6 +55,12 @@ class Stage(Protocol):
     def upload(self, title: str, data: bytes) -> dict[str, Any]:
         """Take a MIDI file. Raises PeerError."""
 
+    def join(self, performer: int) -> None:
+        """A performer may play from now on."""
+
+    def close(self) -> None:
+        """Stop what plays."""
+
     def play(self, performer: int, played: list[Played]) -> None:
         """A performer's events, in order."""
 
@@ -103,7 +109,9 @@ class RoomDesk:
         self._follow_studio()
 
     def close(self) -> None:
-        """Stop the timer."""
+        """Stop the timer and the player."""
+        if self.stage is not None:
+            self.stage.close()
         if self._timer is not None:
             self._timer.cancel()
 
@@ -227,6 +235,7 @@ class RoomDesk:
             if number is None:
                 raise PeerError(503, "full", "All performers' places are taken.")
             member.midi.grant(number, now)
+            self.stage.join(number)
         else:
             self.performers.rename(member.midi.performer, member.name)
         self.welcome(member)
