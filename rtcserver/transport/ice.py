@@ -9,7 +9,9 @@ Pure: datagrams, paths and `now_ns` go in; replies and events come out.
   check of every pair ("aggressive", RFC 5245, section 8.1.1.2), others only in the pair that they
   chose. So a nomination takes over at once if its PRIORITY is at least that of the selected path,
   and otherwise on its second check in a row: an aggressive agent alternates between its pairs,
-  one that has moved does not.
+  one that has moved does not. Many clients nominate once and then only check (RFC 7675): when their
+  NAT gives them another address, they do not know. So when the selected path has been silent for
+  `SILENT_SELECTED_NS`, any authenticated check takes over.
 - An ICE restart (RFC 8445, section 2.4; 9) makes new credentials; the old ones stay good, and media
   stays where it is, until the new ones nominate.
 
@@ -41,7 +43,8 @@ MAX_PATHS = 16
 
 PATH_HOLD_NS = 5_000_000_000
 SILENT_SELECTED_NS = 5_000_000_000
-"""Without a check on the selected path for this long, any checked path that was nominated once takes over."""
+"""Without a check on the selected path for this long, the next checked path takes over. Consent checks
+come every 4 to 6 s (RFC 7675, section 5.1), so a client that has moved waits for its second one at most."""
 
 _SEEN_BITS = 8192
 
@@ -119,11 +122,10 @@ class Credentials(NamedTuple):
 class _Bound:
     """What is known of one bound path."""
 
-    __slots__ = ("last_ns", "nominated", "priority", "streak")
+    __slots__ = ("last_ns", "priority", "streak")
 
     def __init__(self, now_ns: int) -> None:
         self.priority = 0
-        self.nominated = False
         self.streak = 0
         self.last_ns = now_ns
 
@@ -338,7 +340,7 @@ class IceRegistry:
             return False
         if not message.use_candidate:
             agent.advance(IceEvent.CHECK)
-            if not bound.nominated or path == agent.selected or agent.pending is not None:
+            if agent.state is not IceState.SELECTED or path == agent.selected:
                 return False
             return self._select(agent, path) if self._selected_is_silent(agent, now_ns) else False
 
@@ -346,7 +348,6 @@ class IceRegistry:
             if each is not bound:
                 each.streak = 0
         bound.streak += 1
-        bound.nominated = True
         restarted = agent.pending is not None
         if agent.pending is not None:
             del self._by_ufrag[agent.current.ufrag.encode()]

@@ -204,26 +204,46 @@ def test_a_moved_peer_is_followed_on_its_second_nomination_in_a_row() -> None:
 
 
 def test_without_use_candidate_the_address_does_not_change() -> None:
+    """Not while the selected path lives, and not before one was selected."""
     registry = IceRegistry()
     agent = make(registry)
-    registry.receive(check(agent.current, nominate=True), path(1), 0)
     for turn in range(20):
+        checked = registry.receive(check(agent.current, priority=2**31), path(2), turn * S)
+        assert checked is not None
+        assert not checked.moved
+    assert agent.selected is None
+    registry.receive(check(agent.current, nominate=True), path(1), 20 * S)
+    for turn in range(20, 40):
+        registry.receive(check(agent.current), path(1), turn * S)
         checked = registry.receive(check(agent.current, priority=2**31), path(2), turn * S)
         assert checked is not None
         assert not checked.moved
     assert agent.selected == path(1)
 
 
-def test_a_pair_nominated_before_takes_over_when_the_selected_one_is_silent() -> None:
+def test_another_path_takes_over_when_the_selected_one_is_silent() -> None:
+    """A client behind a NAT that forgot it: it goes on checking and does not know that it has moved."""
     registry = IceRegistry()
     agent = make(registry)
     registry.receive(check(agent.current, nominate=True, priority=20), path(1), 0)
-    registry.receive(check(agent.current, nominate=True, priority=10), path(2), 0)
     early = registry.receive(check(agent.current), path(2), SILENT_SELECTED_NS)
     late = registry.receive(check(agent.current), path(2), SILENT_SELECTED_NS + 1)
     assert early is not None
     assert late is not None
     assert (early.moved, late.moved) == (False, True)
+    assert agent.selected == path(2)
+
+
+def test_during_a_restart_only_a_nomination_moves() -> None:
+    registry = IceRegistry()
+    agent = make(registry)
+    registry.receive(check(agent.current, nominate=True), path(1), 0)
+    renewed = registry.restart(agent, REMOTE)
+    for credentials in (agent.current, renewed):
+        checked = registry.receive(check(credentials), path(2), SILENT_SELECTED_NS + 1)
+        assert checked is not None
+        assert not checked.moved
+    assert agent.selected == path(1)
 
 
 def test_another_local_address_is_another_path() -> None:
