@@ -88,6 +88,10 @@ class UdpRelay(RigProcess):
         kept = [text for text in lines if text == line or not text.startswith("a=candidate:")]
         return "\r\n".join(kept) + "\r\n"
 
+    def rebind(self) -> None:
+        """Give every client another source port towards the server, as a NAT does that lost its table."""
+        self._ask({"rebind": True})
+
     def impair(self, *, up: Impairment | None = None, down: Impairment | None = None) -> None:
         """Change a direction for all clients at once. Numbers go on, so the rest stays reproducible."""
         paths = {"up": up, "down": down}
@@ -175,15 +179,28 @@ class _Relay:
     def client(self, source: Address) -> _Client | None:
         client = self.clients.get(source)
         if client is None and self.upstream is not None and len(self.clients) < MAX_CLIENTS:
-            upstream = _udp(socket.AF_INET6 if ":" in self.upstream[0] else socket.AF_INET)
-            upstream.connect(self.upstream)
+            upstream = self.towards(self.upstream)
             name = f"{self.seed}/{len(self.clients)}"
             up, down = (Path(self.impairments[way], f"{name}/{way}") for way in ("up", "down"))
             client = self.clients[source] = self.by_fd[upstream.fileno()] = _Client(
                 source, upstream, up, down
             )
-            self.poller.register(upstream, select.EPOLLIN)
         return client
+
+    def towards(self, upstream: Address) -> socket.socket:
+        made = _udp(socket.AF_INET6 if ":" in upstream[0] else socket.AF_INET)
+        made.connect(upstream)
+        self.poller.register(made, select.EPOLLIN)
+        return made
+
+    def rebind(self) -> None:
+        for client in self.clients.values():
+            former = client.socket
+            client.socket = self.towards(former.getpeername())
+            self.by_fd[client.socket.fileno()] = client
+            self.poller.unregister(former)
+            del self.by_fd[former.fileno()]
+            former.close()
 
     def plan(self, client: _Client, is_down: bool, data: bytes, now: int) -> None:
         path = client.down if is_down else client.up
@@ -227,6 +244,8 @@ class _Relay:
             self.impairments[way] = Impairment(**values)
             for client in self.clients.values():
                 (client.up if way == "up" else client.down).impairment = self.impairments[way]
+        if command.get("rebind"):
+            self.rebind()
         answer: dict[str, Any] = {"address": self.listen.getsockname(), "clients": len(self.clients)}
         if command.get("counters"):
             up, down = Counters(), Counters()
