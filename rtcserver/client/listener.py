@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Protocol, Self
@@ -48,11 +48,22 @@ class MediaPath(Protocol):
         """The answer as this peer shall see it."""
 
 
+class Channels(Protocol):
+    """DataChannels of a listener; see `rtcserver.client.midi.MidiClient`."""
+
+    def open(self, connection: RTCPeerConnection, packets: Sequence[Packet]) -> None:
+        """Before the offer. packets: the timeline, live."""
+
+    def close(self) -> None:
+        """At the end. Idempotent."""
+
+
 class Listener:
     """``async with Listener(url) as ear:`` connects on entry, says goodbye on exit, both bounded in time.
 
     window_s: keep audio of the first so many seconds only. on_audio: called with each new stretch of
     ``(frames, 2) int16`` at 48 kHz, holes already filled with silence. path: what descriptions lead through.
+    channels: opened with the connection.
     `packets` is the timeline of the first SSRC, in order of arrival, the oldest dropped beyond `MAX_PACKETS`;
     `received` counts them all.
     """
@@ -67,6 +78,7 @@ class Listener:
         on_audio: Callable[[Samples], None] | None = None,
         insecure: bool = False,
         path: MediaPath | None = None,
+        channels: Channels | None = None,
     ) -> None:
         self.url = url
         self.packets: deque[Packet] = deque(maxlen=MAX_PACKETS)
@@ -77,6 +89,7 @@ class Listener:
         self._on_audio = on_audio
         self._insecure = insecure
         self._path = path
+        self._channels = channels
         self._meter = AudioMeter(keep_s)
         self._media = Unwrapper(32)
         self._media_now = -1
@@ -123,6 +136,8 @@ class Listener:
         pc.on("connectionstatechange", self._changed.set)
         self._receiver = _opus_only(pc.addTransceiver("audio", direction="recvonly"))
         self._tap = ReceiverTap(self._receiver, self._on_packet)
+        if self._channels is not None:
+            self._channels.open(pc, self.packets)
         await pc.setLocalDescription(await pc.createOffer())
         offer = ask_for_stereo(pc.localDescription.sdp)
         if self._path is not None:
@@ -185,6 +200,8 @@ class Listener:
 
     async def close(self) -> None:
         """DELETE the session and close the connection. Idempotent, at most about ten seconds."""
+        if self._channels is not None:
+            self._channels.close()
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.wait([self._reading], timeout=1)
@@ -254,6 +271,7 @@ async def listen(
     on_progress: Callable[[float], None] | None = None,
     insecure: bool = False,
     path: MediaPath | None = None,
+    channels: Channels | None = None,
 ) -> Report:
     """Listen to `seconds` of media time and report. Raises `ListenError` if there is no connection.
 
@@ -266,6 +284,7 @@ async def listen(
         on_audio=on_audio,
         insecure=insecure,
         path=path,
+        channels=channels,
     ) as ear:
         hearing = asyncio.ensure_future(ear.hear(seconds, stall_s=stall_s))
         try:
