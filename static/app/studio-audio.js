@@ -94,6 +94,10 @@ export class StudioAudio {
   async start(worker) {
     const context = this.#context;
     if (context.state !== "running") context.resume().catch(() => {});
+    // The ring first: what comes before the worklet stands shows already how evenly the network delivers.
+    const { port1, port2 } = new MessageChannel();
+    if (this.#memory) worker.postMessage({ type: "memory", memory: this.#memory });
+    else worker.postMessage({ type: "port", port: port1 }, [port1]);
     await context.audioWorklet.addModule(new URL("../audio/worklet.js", import.meta.url));
     if (this.#closed) return;
     const node = new AudioWorkletNode(context, "studio", {
@@ -105,13 +109,7 @@ export class StudioAudio {
     node.port.onmessage = ({ data }) => this.#hear(data);
     node.connect(this.#gain);
     node.connect(this.#input);
-    if (this.#memory) {
-      worker.postMessage({ type: "memory", memory: this.#memory });
-    } else {
-      const { port1, port2 } = new MessageChannel();
-      worker.postMessage({ type: "port", port: port1 }, [port1]);
-      this.#post({ type: "port", port: port2 }, [port2]);
-    }
+    if (!this.#memory) this.#post({ type: "port", port: port2 }, [port2]);
   }
 
   /** Whether the browser lets it sound: without a tap some do not. */

@@ -16,11 +16,11 @@ export const TOO_HIGH_S = 0.002;
 const SETTLED_S = 0.0006;
 const AGREED = 25e-6;
 const SMALL = 200e-6;
-/** Shares of the error worked off per second, and of its sum; critically damped. */
+/** Shares of the error worked off per second, and of its sum; slow, since clocks are steady. */
 const PROPORTIONAL = 0.3;
-const INTEGRAL = (PROPORTIONAL * PROPORTIONAL) / 4;
+const INTEGRAL = (PROPORTIONAL * PROPORTIONAL) / 16;
 /** Up to this error the integral learns. */
-const TELLING_S = 0.0025;
+const TELLING_S = 0.0015;
 /** The pitch moves no faster than this per second: half a cent in a tenth of a second. */
 const SLEW_PER_S = 0.003;
 /** The integral learns clocks, which differ by far less than what the controller may do. */

@@ -26,7 +26,7 @@ const CONTROL_S = 0.25;
 /** The first target, beside what the bursts and the blocks need. */
 const FIRST_MARGIN_MS = 2;
 /** A backlog above the target of this size is cut: soon after a start, later, and at once. */
-const BACKLOG_EARLY_MS = 1.5;
+const BACKLOG_EARLY_MS = 4;
 const BACKLOG_MS = 15;
 const BACKLOG_AT_ONCE_MS = 100;
 const EARLY_S = 2;

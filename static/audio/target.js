@@ -35,6 +35,8 @@ export class Target {
   #passed = 0;
   /** Mean level over the last seconds; negative while unknown. */
   #mean = -1;
+  /** After a start the rest of a backlog still comes in: that is no spread. */
+  #settling = true;
 
   /**
    * @param {number} rate Hz
@@ -79,16 +81,22 @@ export class Target {
   /** The level jumps for a known reason (a start, a trim): the mean begins anew. */
   restart() {
     this.#mean = -1;
+    this.#settling = true;
     this.#sum = this.#count = this.#passed = 0;
     this.#low = Infinity;
   }
 
   #close() {
     const mean = this.#sum / this.#count;
-    this.#mean = this.#mean < 0 ? mean : this.#mean + (mean - this.#mean) * 0.25;
-    this.#hold(this.#mean - this.#low);
+    const low = this.#low;
     this.#sum = this.#count = this.#passed = 0;
     this.#low = Infinity;
+    if (this.#settling) {
+      this.#settling = false;
+      return;
+    }
+    this.#mean = this.#mean < 0 ? mean : this.#mean + (mean - this.#mean) * 0.25;
+    this.#hold(this.#mean - low);
     this.#grow();
     const wanted = this.#wanted();
     const shrinking = this.#frames - wanted > (WORTHWHILE_MS * this.#rate) / 1000;
