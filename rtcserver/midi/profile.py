@@ -70,6 +70,7 @@ class SoundScheme:
             "id": self.id,
             "title": self.title,
             "layout": self.layout,
+            "bank_msb": self.bank_msb,
             "banks": [self.bank_lsb[0], self.bank_lsb[1]],
             "programs": [self.program[0], self.program[1]],
             "bank_title": self.bank_title,
@@ -172,6 +173,15 @@ class Profile:
 def names() -> list[str]:
     """Names of the profiles that come with the server."""
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def guess(*device_names: str) -> str:
+    """The profile for a device that calls itself so: the one with rules for such a name, else ``gm``."""
+    for name in names():
+        for part in load(name).port.contains:
+            if any(part.casefold() in device.casefold() for device in device_names):
+                return name
+    return "gm"
 
 
 def load(name: str) -> Profile:

@@ -12,10 +12,10 @@ import contextlib
 import logging
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
+from rtcserver import child
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.errors import ProcessError
 from rtcserver.instrument.supervisor import Backoff, InstrumentSupervisor
@@ -159,7 +159,8 @@ class MidiPort:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "rtcserver.midi.process", str(theirs.fileno())],
+                child.command("rtcserver.midi.process", str(theirs.fileno())),
+                env=child.environment(),
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 # A terminal's Ctrl-C is for the server; it tells its children itself.

@@ -93,7 +93,8 @@ def test_pause_releases_and_play_goes_on_where_it_was() -> None:
 def test_seeking_sets_what_was_set_before() -> None:
     piece = song(
         (0, m.control(0, 0, 1)), (0, m.program(0, 5)), (10, m.control(0, 64, 127)), (20, m.pitch_bend(0, 0)),
-        (30, m.control(1, 7, 3)), (500, m.program(0, 6)), (600, m.note_on(0, 60, 1)), (900, m.note_off(0, 60)),
+        (30, m.control(1, 7, 3)), (500, m.program(0, 6)), (600, m.note_on(0, 60, 1)),
+        (900, m.note_off(0, 60)),
     )  # fmt: skip
     player = loaded(piece)
     assert player.seek(550 * MS, 0).events == []

@@ -118,6 +118,19 @@ def test_a_wrong_value_is_named_with_what_is_allowed(path: str, value: Any, says
     assert "montage.toml" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("names", "profile"),
+    [
+        (("MONTAGE: USB Audio (hw:1,0)", ""), "montage"),
+        (("", "modx7"), "montage"),
+        (("", ""), "gm"),
+        (("P-125",), "gm"),
+    ],
+)
+def test_a_profile_is_guessed_by_the_devices_name(names: tuple[str, ...], profile: str) -> None:
+    assert profiles.guess(*names) == profile
+
+
 def test_files_are_found_by_name_or_path(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"'moog'; allowed are gm, montage"):
         profiles.load("moog")
