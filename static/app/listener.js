@@ -18,6 +18,7 @@ import { WhepConnection } from "./whep.js";
  * @property {(stream: MediaStream) => Promise<boolean>} play resolves to whether the browser wants a tap first
  * @property {() => void} stop
  */
+/** @typedef {(peer: RTCPeerConnection) => {close: () => void}} Attach what else a connection carries; before its offer */
 
 /** How often the statistics are read until the first sound, and afterwards, in milliseconds. */
 const EAGER_MS = 200;
@@ -28,6 +29,9 @@ export class Listener {
   #output;
   #onSession;
   #onSnapshot;
+  #attach;
+  /** @type {{close: () => void} | null} */
+  #attached = null;
   #owner = new AbortController();
   /** @type {Session} */
   #session = INITIAL;
@@ -50,13 +54,15 @@ export class Listener {
    * @param {string} url of the room's WHEP endpoint
    * @param {Output} output
    * @param {(session: Session) => void} onSession after every change
-   * @param {(snapshot: Snapshot) => void} onSnapshot after every reading of the statistics
+   * @param {(snapshot: Snapshot, counters: Counters) => void} onSnapshot after every reading of the statistics
+   * @param {Attach} attach
    */
-  constructor(url, output, onSession, onSnapshot) {
+  constructor(url, output, onSession, onSnapshot, attach) {
     this.#url = url;
     this.#output = output;
     this.#onSession = onSession;
     this.#onSnapshot = onSnapshot;
+    this.#attach = attach;
     const { signal } = this.#owner;
     const hurry = () => this.hurry();
     addEventListener("online", hurry, { signal });
@@ -133,12 +139,16 @@ export class Listener {
    * @param {number} generation
    */
   #dial(generation) {
-    const connection = new WhepConnection(this.#url, {
-      answered: (addresses) => this.#dispatch({ type: "answered", generation, addresses }),
-      refused: (problem) => this.#dispatch({ type: "refused", generation, problem }),
-      transport: (state) => this.#dispatch({ type: "transport", generation, state }),
-      stream: (stream) => this.#play(generation, stream),
-    });
+    const connection = new WhepConnection(
+      this.#url,
+      {
+        answered: (addresses) => this.#dispatch({ type: "answered", generation, addresses }),
+        refused: (problem) => this.#dispatch({ type: "refused", generation, problem }),
+        transport: (state) => this.#dispatch({ type: "transport", generation, state }),
+        stream: (stream) => this.#play(generation, stream),
+      },
+      { prepare: (peer) => (this.#attached = this.#attach(peer)) },
+    );
     this.#connection = connection;
     connection.open();
     this.#read(connection, generation);
@@ -146,6 +156,8 @@ export class Listener {
 
   #hangUp() {
     clearTimeout(this.#reading);
+    this.#attached?.close();
+    this.#attached = null;
     this.#connection?.close();
     this.#connection = null;
     this.#counters = this.#firstPackets = this.#settled = null;
@@ -188,6 +200,6 @@ export class Listener {
     this.#counters = counters;
     this.#snapshot = latest;
     this.#dispatch({ type: "media", generation, packets: latest.packets, elapsedMs: latest.elapsedMs });
-    this.#onSnapshot(latest);
+    this.#onSnapshot(latest, counters);
   }
 }

@@ -6,6 +6,8 @@
  *
  *   window.rtcserver.state      "idle" | "connecting" | "buffering" | "live" | "blocked" | "reconnecting" | "failed"
  *   window.rtcserver.session    the whole session (session.js, type Session), frozen
+ *   window.rtcserver.midi       role, performer, playable, lit(), events, counters, heardAt(ms), mediaAt(ms), press(note, velocity),
+ *                               release(note): see midi/stage.js; keys are [data-testid="key-21"] to "key-108"
  *   window.rtcserver.stats()    the last reading of the statistics (stats.js, type Snapshot), or null
  *   window.rtcserver.studio     Studio: state (studio-session.js, Phase), session, stats(), record(frames), support
  *   window.rtcserver.room       what the server last said about the room (room.js, type Room), or null
@@ -26,6 +28,7 @@
 import { ScreenLock, showOnLockScreen } from "./device.js";
 import { Listener } from "./listener.js";
 import { StereoMeter } from "./meters.js";
+import { Stage } from "./midi/stage.js";
 import { Player } from "./player.js";
 import { Watch, readRoom, roomFromPath } from "./room.js";
 import { INITIAL, stateOf } from "./session.js";
@@ -78,10 +81,20 @@ const output = {
   },
 };
 
-const listener = new Listener(`/r/${roomPath}/whep`, output, show, (snapshot) => {
-  numbers.show(snapshot, room()?.frameMs ?? 0);
-  history.add(snapshot);
-});
+/** Of a device that does not say how long it takes: a usual one. */
+const USUAL_LATENCY_MS = 20;
+const stage = new Stage(roomName, () => meter.outputLatencyMs ?? USUAL_LATENCY_MS);
+const listener = new Listener(
+  `/r/${roomPath}/whep`,
+  output,
+  show,
+  (snapshot, counters) => {
+    numbers.show(snapshot, room()?.frameMs ?? 0);
+    history.add(snapshot);
+    stage.report(counters);
+  },
+  (peer) => stage.connect(peer),
+);
 
 const studio = new Studio(
   `/r/${roomPath}/whep`,
@@ -136,6 +149,7 @@ Object.defineProperty(window, "rtcserver", {
       return room();
     },
     stats: () => listener.snapshot,
+    midi: stage.handle,
     studio: Object.freeze({
       get state() {
         return studio.session.phase;

@@ -64,6 +64,12 @@ export class StereoMeter {
     return toDb(peakOf(this.#samples));
   }
 
+  /** From the browser to the ear, in milliseconds, as the device says of this context; null while nothing is known. */
+  get outputLatencyMs() {
+    const seconds = this.#context?.state === "running" ? this.#context.outputLatency : 0;
+    return seconds > 0 ? seconds * 1000 : null;
+  }
+
   close() {
     if (this.#owner.signal.aborted) return;
     this.detach();

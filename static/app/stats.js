@@ -18,6 +18,11 @@
  * @property {number | null} jitterS RTP inter-arrival jitter (RFC 3550, section 6.4.1)
  * @property {number | null} rttS
  * @property {number | null} nacks
+ * @property {number | null} discarded packets that came too late or twice
+ * @property {number | null} inserted samples that were stretched in
+ * @property {number | null} removed samples that were squeezed out
+ * @property {number | null} playoutDelayS sum over all played samples of the delay that the device reported
+ * @property {number | null} playoutSamples
  * @property {string | null} codec "opus"
  * @property {number} clockRate Hz
  */
@@ -63,6 +68,7 @@ export function readCounters(report, atMs) {
   const inbound = stats.find((stat) => stat.type === "inbound-rtp" && (stat.kind ?? stat.mediaType) === "audio");
   if (!inbound) return null;
   const codec = stats.find((stat) => stat.type === "codec" && stat.id === inbound.codecId);
+  const playout = stats.find((stat) => stat.type === "media-playout");
   return {
     atMs,
     packets: inbound.packetsReceived ?? 0,
@@ -78,6 +84,11 @@ export function readCounters(report, atMs) {
     jitterS: number(inbound.jitter),
     rttS: roundTrip(stats),
     nacks: number(inbound.nackCount),
+    discarded: number(inbound.packetsDiscarded),
+    inserted: number(inbound.insertedSamplesForDeceleration),
+    removed: number(inbound.removedSamplesForAcceleration),
+    playoutDelayS: number(playout?.totalPlayoutDelay),
+    playoutSamples: number(playout?.totalSamplesCount),
     codec: typeof codec?.mimeType === "string" ? codec.mimeType.replace(/^audio\//i, "").toLowerCase() : null,
     clockRate: number(codec?.clockRate) ?? 48_000,
   };

@@ -1,0 +1,56 @@
+// @ts-check
+/** The notes of the last seconds as bars over media time, for the roll. Pure; bounded. */
+
+/** @typedef {{performer: number, note: number, velocity: number, start: number, end: number | null}} Bar in media time */
+
+const MOST = 1024;
+
+export class Bars {
+  #span;
+  /** @type {Bar[]} by start, oldest first */
+  #bars = [];
+
+  /** @param {number} span samples of media time that are kept */
+  constructor(span) {
+    this.#span = span;
+  }
+
+  get size() {
+    return this.#bars.length;
+  }
+
+  /**
+   * @param {import("./sounding.js").Change} change
+   * @param {number} mediaTime
+   */
+  add({ performer, note, velocity }, mediaTime) {
+    for (const bar of this.#bars) {
+      if (bar.end === null && bar.performer === performer && bar.note === note) bar.end = Math.max(bar.start, mediaTime);
+    }
+    if (velocity === 0) return;
+    this.#bars.push({ performer, note, velocity, start: mediaTime, end: null });
+    if (this.#bars.length > MOST) this.#bars.shift();
+  }
+
+  /**
+   * Those that can be seen, and forgets those that no longer can.
+   *
+   * @param {number} now media time that is heard
+   * @returns {readonly Bar[]}
+   */
+  seen(now) {
+    if (this.#bars.some(({ end }) => end !== null && end < now - this.#span)) {
+      this.#bars = this.#bars.filter(({ end }) => end === null || end >= now - this.#span);
+    }
+    return this.#bars;
+  }
+
+  /** What still sounds ends now: its connection is gone. @param {number} mediaTime */
+  endAll(mediaTime) {
+    for (const bar of this.#bars) bar.end ??= Math.max(bar.start, mediaTime);
+  }
+
+  clear() {
+    this.#bars = [];
+  }
+}

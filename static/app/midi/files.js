@@ -1,0 +1,101 @@
+// @ts-check
+/** MIDI files that the server plays: sending one, and where the player is. */
+
+import { PER_MS } from "../channel/clock.js";
+
+/** Bytes of the largest file that a server takes. */
+export const MAX_FILE = 1024 * 1024;
+export const TEMPOS = Object.freeze([0.25, 4]);
+
+/** @typedef {import("../channel/telemetry.js").PlayerState} PlayerState */
+/** @typedef {{file: string, name: string, durationS: number}} Uploaded */
+
+/**
+ * Why a file is not worth sending, or null. Pure.
+ *
+ * @param {{name: string, size: number}} file
+ * @returns {string | null}
+ */
+export function objection({ name, size }) {
+  if (!/\.(midi?|smf|kar)$/i.test(name)) return "This is not a MIDI file: its name should end in .mid.";
+  if (size === 0) return "This file is empty.";
+  if (size > MAX_FILE) return `This file is too large: ${(size / MAX_FILE).toFixed(1)} MB, at most 1 MB.`;
+  return null;
+}
+
+/**
+ * @param {string} roomPath the room's name as a part of an address
+ * @param {string} token
+ * @param {File} file
+ * @returns {Promise<Uploaded>}
+ * @throws {Error} whose message is a sentence for the performer
+ */
+export async function upload(roomPath, token, file) {
+  const no = objection(file);
+  if (no) throw new Error(no);
+  /** @type {Response} */
+  let response;
+  /** @type {any} */
+  let body = null;
+  try {
+    response = await fetch(`/api/rooms/${roomPath}/files`, {
+      method: "POST",
+      headers: {
+        "Content-Type": "audio/midi",
+        Authorization: `Bearer ${token}`,
+        "X-File-Name": encodeURIComponent(file.name),
+      },
+      body: file,
+    });
+    body = await response.json().catch(() => null);
+  } catch {
+    throw new Error("The server cannot be reached.");
+  }
+  if (!response.ok) throw new Error(sentence(body?.message) ?? `The server refuses this file (${response.status}).`);
+  return { file: String(body?.file ?? ""), name: sentence(body?.name) ?? file.name, durationS: Number(body?.duration_s) || 0 };
+}
+
+/** @param {unknown} value @returns {string | null} */
+function sentence(value) {
+  return typeof value === "string" && value !== "" ? value.slice(0, 300) : null;
+}
+
+/**
+ * Where in the file the player is. Pure.
+ *
+ * @param {PlayerState} player
+ * @param {number | null} mediaTime that is heard; null if nothing is known
+ * @returns {number} seconds
+ */
+export function positionAt(player, mediaTime) {
+  const since = player.state === "playing" && mediaTime !== null ? (mediaTime - player.media_time) / (PER_MS * 1000) : 0;
+  const position = player.position_s + Math.max(0, since) * player.tempo;
+  return Math.max(0, Math.min(player.duration_s, position));
+}
+
+/**
+ * A message of the server as a state, whatever is missing. Pure.
+ *
+ * @param {any} message
+ * @returns {PlayerState | null}
+ */
+export function readPlayer(message) {
+  if (!message || !["stopped", "playing", "paused"].includes(message.state)) return null;
+  return {
+    type: "player",
+    state: message.state,
+    file: typeof message.file === "string" ? message.file : null,
+    name: typeof message.name === "string" ? message.name : null,
+    position_s: Number(message.position_s) || 0,
+    duration_s: Number(message.duration_s) || 0,
+    tempo: Number(message.tempo) || 1,
+    by: Number.isInteger(message.by) ? message.by : null,
+    media_time: Number(message.media_time) || 0,
+  };
+}
+
+/** Minutes and seconds. Pure. @param {number} seconds @returns {string} "3:07" */
+export function clockText(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}

@@ -1,0 +1,43 @@
+// @ts-check
+/** The performer's link: `#perform=TOKEN` becomes a secret of this tab, and leaves the address bar. */
+
+const MAX_TOKEN = 1024;
+
+/**
+ * @param {string} hash of the address, with or without #
+ * @returns {string | null}
+ */
+export function tokenIn(hash) {
+  const token = new URLSearchParams(hash.replace(/^#/, "")).get("perform");
+  return token && token.length <= MAX_TOKEN && /^[\w.~-]+$/.test(token) ? token : null;
+}
+
+/** @param {string} room */
+const keyOf = (room) => `rtcserver.perform.${room}`;
+
+/**
+ * Reads the token of this tab for the room, from the address first.
+ *
+ * @param {string} room
+ * @returns {string | null}
+ */
+export function takeToken(room) {
+  const fresh = tokenIn(location.hash);
+  // Whoever looks over a shoulder, or gets the address by copy and paste, must not become a performer by it.
+  if (location.hash.includes("perform=")) history.replaceState(history.state, "", location.pathname + location.search);
+  try {
+    if (fresh) sessionStorage.setItem(keyOf(room), fresh);
+    return fresh ?? sessionStorage.getItem(keyOf(room));
+  } catch {
+    return fresh;
+  }
+}
+
+/** @param {string} room */
+export function dropToken(room) {
+  try {
+    sessionStorage.removeItem(keyOf(room));
+  } catch {
+    // No storage: there is nothing to forget.
+  }
+}

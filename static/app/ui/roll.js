@@ -1,0 +1,138 @@
+// @ts-check
+/** The last seconds of what was heard: light that rises from the keys, in the colour of who played it. */
+
+import { FIRST, LAST, isBlack, placeOf } from "../midi/keys.js";
+import { VOICES, voiceOf } from "../midi/voices.js";
+import { Theme, fit, wantsStillness } from "./theme.js";
+
+/** @typedef {import("../midi/bars.js").Bar} Bar */
+/** @typedef {import("../midi/keys.js").View} View */
+
+/** Media time between the keys and the top edge, in samples: 6 s. */
+export const SPAN = 6 * 48_000;
+/** The row of lights at the keys, in CSS pixels. */
+const LIGHTS_PX = 12;
+/** Without motion the picture moves on in steps of so many samples. */
+const STEP = 24_000;
+
+export class Roll {
+  #canvas;
+  #context;
+  #theme = new Theme(() => this.#read());
+  /** @type {string[]} */
+  #voices = [];
+  #drawn = "";
+
+  /** @param {HTMLCanvasElement} canvas */
+  constructor(canvas) {
+    this.#canvas = canvas;
+    this.#context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    this.#read();
+  }
+
+  /** The next `paint` paints, whatever it is given. */
+  invalidate() {
+    this.#drawn = "";
+  }
+
+  /**
+   * @param {readonly Bar[]} bars
+   * @param {number} now media time that is heard
+   * @param {View} view
+   * @param {ReadonlyMap<number, number>} lit note → performer
+   */
+  paint(bars, now, view, lit) {
+    const { width, height, scale } = fit(this.#canvas);
+    const still = wantsStillness();
+    const moment = still ? Math.floor(now / STEP) * STEP : now;
+    // A picture without bars only changes with its lights.
+    const state = `${width} ${height} ${scale} ${view.left} ${view.width} ${[...lit]} ${bars.length ? moment : ""}`;
+    if (width === 0 || state === this.#drawn) return;
+    this.#drawn = state;
+    const context = this.#context;
+    context.setTransform(scale, 0, 0, scale, 0, 0);
+    context.clearRect(0, 0, width, height);
+    const floor = height - LIGHTS_PX;
+    const x = (/** @type {number} */ at) => ((at - view.left) / view.width) * width;
+    const y = (/** @type {number} */ at) => floor - Math.max(0, Math.min(1, (moment - at) / SPAN)) * floor;
+    this.#lines(x, floor, view);
+    for (const bar of bars) {
+      const place = placeOf(bar.note);
+      const top = y(bar.start);
+      const bottom = bar.end === null ? floor : y(bar.end);
+      if (bar.start > moment + STEP || bottom <= 0) continue;
+      const left = x(place.left + (place.black ? 0.06 : 0.16));
+      const right = x(place.left + place.width - (place.black ? 0.06 : 0.16));
+      context.globalAlpha = 0.35 + 0.65 * (bar.velocity / 127);
+      context.fillStyle = this.#voices[voiceOf(bar.performer)] ?? "#888";
+      context.beginPath();
+      context.roundRect(left, top, Math.max(1.5, right - left), Math.max(2.5, bottom - top), 2.5);
+      context.fill();
+    }
+    context.globalAlpha = 1;
+    this.#fade(width, floor);
+    this.#lights(x, floor, view, width, lit);
+  }
+
+  close() {
+    this.#theme.close();
+  }
+
+  #read() {
+    const style = getComputedStyle(this.#canvas);
+    this.#voices = Array.from({ length: VOICES }, (_, voice) => style.getPropertyValue(`--voice-${voice}`).trim() || "#888");
+    this.invalidate();
+  }
+
+  /**
+   * @param {(at: number) => number} x
+   * @param {number} floor
+   * @param {View} view
+   */
+  #lines(x, floor, view) {
+    const context = this.#context;
+    context.fillStyle = this.#theme.palette.line;
+    for (let note = 24; note <= LAST; note += 12) {
+      const { left } = placeOf(note);
+      if (left >= view.left && left <= view.left + view.width) context.fillRect(Math.round(x(left)), 0, 1, floor);
+    }
+  }
+
+  /** Older light is fainter. @param {number} width @param {number} floor */
+  #fade(width, floor) {
+    const context = this.#context;
+    const gradient = context.createLinearGradient(0, 0, 0, floor);
+    gradient.addColorStop(0, "rgb(0 0 0 / 0)");
+    gradient.addColorStop(0.75, "rgb(0 0 0 / 1)");
+    context.globalCompositeOperation = "destination-in";
+    context.fillStyle = gradient;
+    context.fillRect(0, 0, width, floor);
+    context.fillStyle = "#000";
+    context.fillRect(0, floor, width, LIGHTS_PX);
+    context.globalCompositeOperation = "source-over";
+  }
+
+  /**
+   * One light for each key, like the ring's.
+   *
+   * @param {(at: number) => number} x
+   * @param {number} floor
+   * @param {View} view
+   * @param {number} width
+   * @param {ReadonlyMap<number, number>} lit
+   */
+  #lights(x, floor, view, width, lit) {
+    const context = this.#context;
+    const { off } = this.#theme.palette;
+    const broad = Math.max(1.5, Math.min(5, (width / view.width) * 0.22));
+    for (let note = FIRST; note <= LAST; note += 1) {
+      const { left, width: keyWidth } = placeOf(note);
+      const middle = x(left + keyWidth / 2);
+      if (middle < -broad || middle > width + broad) continue;
+      const performer = lit.get(note);
+      context.fillStyle = performer === undefined ? off : (this.#voices[voiceOf(performer)] ?? off);
+      const tall = performer === undefined ? (isBlack(note) ? 3 : 5) : 8;
+      context.fillRect(middle - broad / 2, floor + LIGHTS_PX - 2 - tall, broad, tall);
+    }
+  }
+}
