@@ -7,6 +7,7 @@ everything else in the socket is handed back as bytes.
 
 from __future__ import annotations
 
+import copy
 import ctypes
 import errno
 import socket
@@ -53,31 +54,42 @@ class Batch(NamedTuple):
 
 
 class Drain:
-    """One arena for all sockets of a process. Not thread-safe.
+    """One arena, for all sockets of a process or for one. Not thread-safe.
 
     timestamps: also read the kernel's arrival times; the sockets need `stamp`.
+    wait: sleep until all slots are full, or the socket's own time-out. The kernel wakes the thread for each
+    datagram, as it would any receiver, and puts it to sleep again without a way through Python.
     strangers: datagrams from another port than the listener's server.
     """
 
-    def __init__(self, *, timestamps: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        timestamps: bool = False,
+        slots: int = SLOTS,
+        slot_bytes: int = SLOT_BYTES,
+        wait: bool = False,
+    ) -> None:
         self.strangers = 0
         self._timestamps = timestamps
-        self._rows = np.zeros((SLOTS, SLOT_BYTES), np.uint8)
-        self._names = np.zeros((SLOTS, _NAME), np.uint8)
-        self._controls = np.zeros((SLOTS, _CONTROL), np.uint8)
-        self._headers = np.zeros(SLOTS, _MMSGHDR)
+        self._slots = slots
+        self._flags = 0 if wait else int(socket.MSG_DONTWAIT)
+        self._rows = np.zeros((slots, slot_bytes), np.uint8)
+        self._names = np.zeros((slots, _NAME), np.uint8)
+        self._controls = np.zeros((slots, _CONTROL), np.uint8)
+        self._headers = np.zeros(slots, _MMSGHDR)
         if not HAVE_RECVMMSG:
             return
-        slots = np.arange(SLOTS, dtype=np.uint64)
-        iovecs = self._iovecs = np.zeros(SLOTS, _IOVEC)
-        iovecs["base"] = self._rows.ctypes.data + slots * np.uint64(SLOT_BYTES)
-        iovecs["length"] = SLOT_BYTES
-        self._headers["name"] = self._names.ctypes.data + slots * np.uint64(_NAME)
+        index = np.arange(slots, dtype=np.uint64)
+        iovecs = self._iovecs = np.zeros(slots, _IOVEC)
+        iovecs["base"] = self._rows.ctypes.data + index * np.uint64(slot_bytes)
+        iovecs["length"] = slot_bytes
+        self._headers["name"] = self._names.ctypes.data + index * np.uint64(_NAME)
         self._headers["namelen"] = _NAME
-        self._headers["iov"] = iovecs.ctypes.data + slots * np.uint64(_IOVEC.itemsize)
+        self._headers["iov"] = iovecs.ctypes.data + index * np.uint64(_IOVEC.itemsize)
         self._headers["iovlen"] = 1
         if timestamps:
-            self._headers["control"] = self._controls.ctypes.data + slots * np.uint64(_CONTROL)
+            self._headers["control"] = self._controls.ctypes.data + index * np.uint64(_CONTROL)
         self._address = self._headers.ctypes.data
         self._recvmmsg: Any = ctypes.CDLL(None, use_errno=True).recvmmsg
         self._recvmmsg.argtypes = (
@@ -93,10 +105,32 @@ class Drain:
 
         port: the server's; datagrams from another one are dropped and counted.
         """
-        n = self._receive(sock)
+        n = self.receive(sock)
         if not n:
             return None, [], False
-        more = n == SLOTS
+        batch, others = self.sort(n, port, stream)
+        return batch, others, n == self._slots
+
+    def underway(self, port: int, stream: Stream) -> Stream:
+        """A copy of `stream` with what a call of `receive` that still waits has received so far.
+
+        The kernel writes each datagram's length when it has come.
+        """
+        so_far = copy.copy(stream)
+        lengths = self._headers["received"]
+        n = self._slots if lengths.all() else int(np.argmin(lengths != 0))
+        if n:
+            strangers = self.strangers
+            self.sort(n, port, so_far)
+            self.strangers = strangers
+        return so_far
+
+    def clear(self) -> None:
+        """Forget what came, for `underway`."""
+        self._headers["received"] = 0
+
+    def sort(self, n: int, port: int, stream: Stream) -> tuple[Batch | None, list[bytes]]:
+        """Count the RTP packets among the first n slots. Views last until the next `clear` or `receive`."""
         rows = self._rows[:n]
         lengths = self._headers["received"][:n]
         first, second = rows[:, 0], rows[:, 1]
@@ -113,7 +147,7 @@ class Drain:
             indices = np.flatnonzero(media)
             count = len(indices)
             if not count:
-                return None, others, more
+                return None, others
         heads = rows[indices, :8]
         sequences = heads[:, 2:4].copy().view(">u2")[:, 0].astype(np.uint16)
         timestamps = heads[:, 4:8].copy().view(">u4")[:, 0].astype(np.uint32)
@@ -123,29 +157,30 @@ class Drain:
             # Behind the header of 16 bytes: seconds and nanoseconds.
             times = self._controls[:n][indices, 16:_TIMESTAMP_BYTES].copy().view("<i8")
             arrived = times[:, 0] * 1_000_000_000 + times[:, 1]
-        return Batch(rows[indices], lengths[indices], sequences, timestamps, arrived), others, more
+        return Batch(rows[indices], lengths[indices], sequences, timestamps, arrived), others
 
-    def _receive(self, sock: socket.socket) -> int:
+    def receive(self, sock: socket.socket) -> int:
+        """Fill the slots from the first on; returns how many."""
         if not HAVE_RECVMMSG:
             return self._receive_each(sock)
         if self._timestamps:
             self._headers["controllen"] = _CONTROL
         while True:
-            n: int = self._recvmmsg(sock.fileno(), self._address, SLOTS, socket.MSG_DONTWAIT, None)
+            n: int = self._recvmmsg(sock.fileno(), self._address, self._slots, self._flags, None)
             if n >= 0:
                 return n
             if ctypes.get_errno() != errno.EINTR:
                 return 0
 
     def _receive_each(self, sock: socket.socket) -> int:
-        for slot in range(SLOTS):
+        for slot in range(self._slots):
             try:
                 size, address = sock.recvfrom_into(self._rows[slot].data)
             except OSError:
                 return slot
             self._headers["received"][slot] = size
             self._names[slot, 2:4] = list(address[1].to_bytes(2))
-        return SLOTS
+        return self._slots
 
 
 def stamp(sock: socket.socket) -> None:

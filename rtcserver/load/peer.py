@@ -154,6 +154,9 @@ class LoadPeer:
         sock, self.sock = self.sock, None
         if sock is not None:
             asyncio.get_running_loop().remove_reader(sock.fileno())
+            with contextlib.suppress(OSError):
+                # Wakes a thread that waits for a packet.
+                sock.shutdown(socket.SHUT_RDWR)
             sock.close()
         self._ssl = None
         signaling, self._signaling = self._signaling, None
@@ -169,7 +172,7 @@ class LoadPeer:
         except OSError:
             with contextlib.suppress(OSError):
                 self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-        # Bound to the one address that the server is reached from; unconnected, as media may come from elsewhere.
+        # Bound to the address that the server is reached from. Not connected: media may come from another.
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.connect((host, 9))
             self.sock.bind((probe.getsockname()[0], 0))

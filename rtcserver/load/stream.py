@@ -62,8 +62,13 @@ class Stream:
             self.timestamp += ahead
 
     def count_one(self, sequence: int, timestamp: int) -> None:
-        """The same for a single packet."""
-        self.count(np.array([sequence], np.uint16), timestamp)
+        """The same for a single packet, without NumPy when it is the next one."""
+        if self.sequence >= 0 and (self.sequence + 1) & 0xFFFF == sequence:
+            self.sequence += 1
+            self.received += 1
+            self.timestamp += (timestamp - self.timestamp) & 0xFFFF_FFFF
+        else:
+            self.count(np.array([sequence], np.uint16), timestamp)
 
     def mark(self, now_ns: int) -> Mark:
         """The state now."""

@@ -24,6 +24,7 @@ from rtcserver.load.dtls import ClientContext
 from rtcserver.load.peer import CHECK_NS, JoinError, LoadPeer
 from rtcserver.load.report import Joins, Window
 from rtcserver.load.signaling import make
+from rtcserver.load.waiter import Waiter
 
 TICK_S = 0.01
 MIN_ROUND_S = 0.1
@@ -41,6 +42,8 @@ class Options:
     """signaling: ``module:Class`` of a `peer.Signaling`. cpus: to run on, or () for any.
 
     capture: keep the newest datagram of each listener, for `Fleet.captured`.
+    waiting: each listener has a thread that the kernel wakes for each packet, as it would one in a process
+    of its own; without it, sockets are emptied in turn and nobody is woken.
     """
 
     url: str
@@ -48,6 +51,7 @@ class Options:
     datachannel: bool = False
     cpus: tuple[int, ...] = ()
     capture: bool = False
+    waiting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ class Worker:
         self._turn = 0
         self._behind = 0.0
         self._latest: dict[LoadPeer, bytes] = {}
+        self._waiters: dict[LoadPeer, Waiter] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopped = asyncio.Event()
 
@@ -168,6 +173,10 @@ class Worker:
         result.times_ms.append(took_ns / 1e6)
         self._joined += 1
         self._peers.append(peer)
+        if self._options.waiting:
+            waiter = Waiter(peer, asyncio.get_running_loop(), capture=self._options.capture)
+            self._waiters[peer] = waiter
+            waiter.start()
         if stay_s < 0:
             free.release()
             return
@@ -190,6 +199,7 @@ class Worker:
         if peer in self._peers:
             self._peers.remove(peer)
         self._latest.pop(peer, None)
+        self._waiters.pop(peer, None)
 
     # Receiving
 
@@ -214,7 +224,7 @@ class Worker:
         for peer in peers:
             if peer.sock is None:
                 continue
-            more = True
+            more = not self._options.waiting
             while more:
                 batch, others, more = self._drain.take(peer.sock, peer.port, peer.stream)
                 for datagram in others:
@@ -235,7 +245,7 @@ class Worker:
         self._began_ns = monotonic_ns()
         self._began_cpu_s = time.process_time()
         for peer in self._peers:
-            peer.begin = peer.stream.mark(monotonic_ns())
+            peer.begin = self._mark(peer)
             peer.counted = peer.counts()
 
     def _end(self) -> Window:
@@ -243,7 +253,7 @@ class Worker:
         self._take(self._peers)
         window = Window(seconds=(monotonic_ns() - self._began_ns) / NS, cpu_s=cpu_s)
         measured = [peer for peer in self._peers if peer.begin is not None]
-        ends = [peer.stream.mark(monotonic_ns()) for peer in measured]
+        ends = [self._mark(peer) for peer in measured]
         pairs = [
             (peer.begin, end) for peer, end in zip(measured, ends, strict=True) if peer.begin is not None
         ]
@@ -269,12 +279,17 @@ class Worker:
             peer.begin = None
         for name, value in totals.items():
             setattr(window, name, value)
-        window.strangers = self._drain.strangers
-        self._drain.strangers = 0
+        window.strangers = self._drain.strangers + sum(w.strangers for w in self._waiters.values())
         return window
+
+    def _mark(self, peer: LoadPeer) -> stream.Mark:
+        waiter = self._waiters.get(peer)
+        counted = peer.stream if waiter is None else waiter.stream()
+        return counted.mark(monotonic_ns())
 
     def _captured(self) -> list[tuple[tuple[str, int], bytes]]:
         """The address of each listener and the newest RTP packet that it got."""
+        self._latest |= {peer: waiter.latest for peer, waiter in self._waiters.items() if waiter.latest}
         return [
             (peer.sock.getsockname()[:2], packet)
             for peer, packet in self._latest.items()
