@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import sys
 from pathlib import Path
 
 import rtcserver
+
+_PR_SET_PDEATHSIG = 1
 
 
 def command(module: str, *arguments: str) -> list[str]:
@@ -20,3 +24,14 @@ def environment() -> dict[str, str]:
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     # BLAS is not used; its threads would only cost memory.
     return {**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}
+
+
+def die_with_parent() -> None:
+    """For a child that has nothing to put in order: let the kernel kill it when the server ends.
+
+    A healthy child sees its control socket close. One that hangs, in a driver or stopped, does not,
+    and would keep the port or the device from the next server. Linux only; elsewhere nothing happens.
+    The parent that counts is the thread that started the child, so start it from one that stays.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -27,6 +27,7 @@ from rtcserver.broadcast.engine import BroadcastEngine
 from rtcserver.broadcast.lateness import Lateness
 from rtcserver.broadcast.listener import KIND_PCM as KIND_PCM_PLAIN
 from rtcserver.broadcast.listener import KIND_PCM_TWICE, KIND_SILENCE
+from rtcserver.child import die_with_parent
 from rtcserver.clock import NS, monotonic_ns, wall_ns
 from rtcserver.encode.continuity import Continuity, silence_payload
 from rtcserver.encode.packet import KIND_PCM, MAX_RECORD, EncodedPacket
@@ -338,6 +339,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--control-fd", type=int, required=True)
     arguments = parser.parse_args()
+    # A hung process that outlives a killed server would keep the port.
+    die_with_parent()
     # Ctrl-C reaches the whole process group; the server decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sock = socket.socket(fileno=arguments.control_fd)
