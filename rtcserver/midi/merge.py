@@ -75,6 +75,14 @@ class Merger:
         """(channel, key) of all that `owner` holds down, ascending."""
         return [divmod(note, 128) for note in sorted(self._holders) if owner in self._holders[note]]
 
+    def presses(self, owner: int, channel: int, key: int) -> bool:
+        """Whether `owner` holds this key."""
+        return owner in self._holders.get(channel << 7 | key, ())
+
+    def pedal(self, owner: int, channel: int, controller: int) -> int:
+        """How far `owner` presses this pedal."""
+        return self._pedals.get(channel << 7 | controller, {}).get(owner, 0)
+
     def pedals(self, owner: int) -> list[tuple[int, int, int]]:
         """(channel, controller, value) of the pedals that `owner` presses, ascending."""
         return [

@@ -183,21 +183,23 @@ class Router:
         if m.fault(message) is not None or not m.is_channel(message):
             self.counts["ignored"] += 1
             return Outcome()
-        outcome = Outcome()
-        kind = m.classify(message)
-        before = {*self._held.keys(LOCAL)}, {*self._held.pedals(LOCAL)}
-        self._held.local(message)
-        if kind is Kind.MODE:
-            keys, pedals = before
-            outcome.shown += [
-                Shown(LOCAL, m.note_off(*key), media_time) for key in sorted(keys - {*self._held.keys(LOCAL)})
-            ]
-            lifted = {pedal[:2] for pedal in pedals} - {pedal[:2] for pedal in self._held.pedals(LOCAL)}
-            outcome.shown += [Shown(LOCAL, m.control(*pedal, 0), media_time) for pedal in sorted(lifted)]
-        elif kind is not Kind.NOTE_OFF or (m.channel(message), message[1]) in before[0]:
-            outcome.shown.append(Shown(LOCAL, message, media_time))
-            self._follow_sound(LOCAL, message, outcome)
         self.counts["events"] += 1
+        kind = m.classify(message)
+        if kind is Kind.MODE:
+            keys, pedals = self._held.keys(LOCAL), self._held.pedals(LOCAL)
+            self._held.local(message)
+            ends = [m.note_off(*key) for key in keys if not self._held.presses(LOCAL, *key)]
+            for number, pedal, _ in pedals:
+                if not self._held.pedal(LOCAL, number, pedal):
+                    ends.append(m.control(number, pedal, 0))
+            return Outcome(shown=[Shown(LOCAL, end, media_time) for end in ends])
+        unheld = kind is Kind.NOTE_OFF and not self._held.presses(LOCAL, m.channel(message), message[1])
+        self._held.local(message)
+        if unheld:
+            # Pressed before we listened.
+            return Outcome()
+        outcome = Outcome(shown=[Shown(LOCAL, message, media_time)])
+        self._follow_sound(LOCAL, message, outcome)
         return outcome
 
     def select(self, performer: int, sound: str, channel: int | None, media_time: int) -> Outcome:
@@ -312,12 +314,11 @@ class Router:
         """Whether `message` only lets go of something, and whether it does nothing at all."""
         number = m.channel(message)
         if kind is Kind.NOTE_OFF:
-            return True, (number, message[1]) not in self._held.keys(performer)
+            return True, not self._held.presses(performer, number, message[1])
         if kind is Kind.CONTROL and message[1] in PEDALS:
-            pressed = {(n, pedal): value for n, pedal, value in self._held.pedals(performer)}
-            return message[2] == 0, pressed.get((number, message[1]), 0) == message[2]
+            return message[2] == 0, self._held.pedal(performer, number, message[1]) == message[2]
         if kind is Kind.POLY_PRESSURE:
-            return False, (number, message[1]) not in self._held.keys(performer)
+            return False, not self._held.presses(performer, number, message[1])
         return False, False
 
     def _follow_sound(self, performer: int, message: bytes, outcome: Outcome) -> None:
