@@ -95,19 +95,19 @@ class Prediction {
    */
   predict(circle, end) {
     const mask = circle.length - 1;
-    let energy = 0;
+    let peak = 0;
     for (let i = 0; i < HISTORY; i += 1) {
       const value = circle[(end - HISTORY + i) & mask] ?? 0;
       this.#forward[i] = this.#backward[i] = value;
-      energy += value * value;
+      peak = Math.max(peak, Math.abs(value));
     }
-    if (energy === 0) {
+    if (peak === 0) {
       this.clear();
       return;
     }
     for (let i = 0; i < ORDER; i += 1) this.#line[i] = circle[(end - ORDER + i) & mask] ?? 0;
     this.#burg();
-    this.#continue();
+    this.#continue(1.5 * peak);
   }
 
   /** J. P. Burg's recursion: reflection coefficients below 1 from both errors, so the filter cannot grow. */
@@ -141,13 +141,14 @@ class Prediction {
     }
   }
 
-  #continue() {
+  /** @param {number} most what it stays within, even after a swell */
+  #continue(most) {
     const line = this.#line;
     for (let n = ORDER; n < line.length; n += 1) {
       let value = 0;
       for (let i = 1; i <= ORDER; i += 1) value -= (this.#weights[i] ?? 0) * (line[n - i] ?? 0);
       line[n] = value;
-      this.frames[n - ORDER] = value;
+      this.frames[n - ORDER] = Math.max(-most, Math.min(most, value));
     }
   }
 }

@@ -9,13 +9,13 @@
  */
 
 const WINDOW_S = 0.25;
-/** A spread counts for this long: 64 windows are 16 s. */
-const HELD_WINDOWS = 64;
+/** A spread counts for this long: 96 windows are 24 s. */
+const HELD_WINDOWS = 96;
 const MARGIN_MS = 2;
 const CEILING_MS = 150;
 /** A gain smaller than this is not worth leaving the exact copying for. */
 const WORTHWHILE_MS = 2.5;
-const SHRINK_MS_PER_S = 1;
+const SHRINK_MS_PER_S = 0.5;
 /** Lateness up to this is jitter; beyond it is an outage, which no ring could bridge. */
 const JITTER_MS = 250;
 /** The most that one late block adds: a rare hiccup must not cost everybody a tenth of a second. */

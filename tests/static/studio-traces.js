@@ -39,7 +39,7 @@ export function random(seed) {
  */
 export function sample(frame, side) {
   const hz = side === 0 ? 441 : 662;
-  return Math.round(0.5 * 8_388_607 * Math.sin((2 * Math.PI * hz * (frame % RATE)) / RATE));
+  return Math.round(0.5 * 8_388_607 * Math.sin((2 * Math.PI * hz * (frame % RATE)) / RATE)) + 0;
 }
 
 /**
