@@ -26,6 +26,8 @@ TEMPO_US = (60_000, 6_000_000)
 DEFAULT_TEMPO_US = 500_000
 MAX_NAME = 80
 
+_NOT_PLAYED = frozenset((m.LOCAL_CONTROL, 124, 125, 126, 127))
+"""Controllers that would set up the instrument itself: local control, omni, mono and poly modes."""
 _TRACK_NAME, _END_OF_TRACK, _SET_TEMPO = 0x03, 0x2F, 0x51
 _DRUMS = 9
 _FRAME_RATES = {24: (24, 1), 25: (25, 1), 29: (30_000, 1001), 30: (30, 1)}
@@ -156,15 +158,14 @@ class _Reader:
                 raise refuse(f"track {number} has data without a status")
             count = m.data_bytes(running) or 0
             message = bytes((running,)) + body[at : at + count]
-            if len(message) != 1 + count or max(message[1:]) > 0x7F:
+            if len(message) != 1 + count or message[1] > 0x7F or message[count] > 0x7F:
                 raise refuse(f"track {number} has a broken message {message.hex(' ')}")
             at += count
             self._keep(tick, message)
         self.end_tick = max(self.end_tick, tick)
 
     def _keep(self, tick: int, message: bytes) -> None:
-        kind = m.classify(message)
-        if kind is Kind.MODE and message[1] not in (m.ALL_SOUND_OFF, m.RESET_CONTROLLERS, m.ALL_NOTES_OFF):
+        if message[0] & 0xF0 == m.CONTROL and message[1] in _NOT_PLAYED:
             self.left_out += 1
             return
         if len(self.events) >= MAX_EVENTS:
@@ -201,16 +202,20 @@ class _Reader:
             raise refuse(f"it lasts {hours:,.1f} hours; allowed are {MAX_DURATION_NS // (3600 * NS)}")
         # Tracks one after the other at equal times, as the file has them.
         events = [SongEvent(clock.ns(tick), message) for tick, _, message in sorted(self.events)]
-        if not any(m.is_note_on(event.message) for event in events):
+        down: dict[int, None] = {}
+        notes = 0
+        for _, message in events:
+            if message[0] & 0xE0 != m.NOTE_OFF:
+                continue
+            key = (message[0] & 0x0F) << 7 | message[1]
+            if message[0] & 0x10 and message[2]:
+                down[key] = None
+                notes += 1
+            else:
+                down.pop(key, None)
+        if not notes:
             raise refuse("it has no notes")
-        down: dict[tuple[int, int], None] = {}
-        for event in events:
-            if m.is_note_on(event.message):
-                down[m.channel(event.message), event.message[1]] = None
-            elif m.is_note_off(event.message):
-                down.pop((m.channel(event.message), event.message[1]), None)
-        events += [SongEvent(duration, m.note_off(*key)) for key in down]
-        notes = sum(m.is_note_on(event.message) for event in events)
+        events += [SongEvent(duration, m.note_off(*divmod(key, 128))) for key in down]
         return Song(self.name, tuple(events), duration, tracks, notes, self.left_out)
 
 
