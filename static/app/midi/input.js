@@ -236,7 +236,8 @@ export class Input {
     if (this.#enabled && typing) {
       for (const code of Object.keys(SEMITONES)) {
         const note = noteOf(code, this.#octave);
-        if (note !== null && !legends.has(note)) legends.set(note, legendOf(code));
+        // Where the rows overlap, the upper one is named.
+        if (note !== null) legends.set(note, legendOf(code));
       }
     }
     this.#tell.legends(legends);

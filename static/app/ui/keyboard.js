@@ -167,7 +167,7 @@ export class Keyboard {
     for (let note = FIRST; note <= LAST; note += 1) {
       const { left, width, black } = placeOf(note);
       const element = document.createElement("div");
-      element.className = black ? "key black" : "key white";
+      element.className = black ? "piano-key piano-black" : "piano-key piano-white";
       element.dataset.testid = `key-${note}`;
       element.dataset.note = String(note);
       element.setAttribute("aria-label", nameOf(note).replace("♯", " sharp "));

@@ -101,14 +101,12 @@ export class Roll {
   /** Older light is fainter. @param {number} width @param {number} floor */
   #fade(width, floor) {
     const context = this.#context;
-    const gradient = context.createLinearGradient(0, 0, 0, floor);
-    gradient.addColorStop(0, "rgb(0 0 0 / 0)");
-    gradient.addColorStop(0.75, "rgb(0 0 0 / 1)");
-    context.globalCompositeOperation = "destination-in";
+    const gradient = context.createLinearGradient(0, 0, 0, floor * 0.7);
+    gradient.addColorStop(0, "rgb(0 0 0 / 1)");
+    gradient.addColorStop(1, "rgb(0 0 0 / 0)");
+    context.globalCompositeOperation = "destination-out";
     context.fillStyle = gradient;
     context.fillRect(0, 0, width, floor);
-    context.fillStyle = "#000";
-    context.fillRect(0, floor, width, LIGHTS_PX);
     context.globalCompositeOperation = "source-over";
   }
 
