@@ -1,0 +1,314 @@
+"""From a key in the page to its sound in the page: a rig figure, without a real synth and sound card.
+
+The way: a key of the page in a real Chromium → DataChannel → server → python-rtmidi on JACK → FluidSynth as a virtual
+MONTAGE → PortAudio on JACK at 44.1 kHz → Opus (or Studio's PCM) → an AudioWorklet of the same page. Presses come
+0.5 to 0.7 s apart after ``--settle`` seconds. A press is timed by the page's clock as it calls its keyboard; an onset
+is the first sample beyond a tenth of the note's peak, timed by the wall clock in the worklet's ``process()`` call (see
+`benchmarks.listen_latency` for what that leaves out: bursts of 10 ms, and the sound system).
+
+Hops (medians, ms): ``up`` key → server, by the page's media clock; ``instrument`` server → the onset's captured
+sample (rtmidi, JACK, FluidSynth, PortAudio), found in what a headless listener decodes; ``capture_encode`` that
+sample → its packet at the headless listener's socket; ``jitter_buffer`` → the worklet. Studio's last two are one:
+``to_worklet``. ``light_skew``: when a key lit, less when its onset was heard by the worklet's steady clock and the
+page's output latency; negative: too early.
+
+JSON: ``mode``, ``presses``, ``heard``, ``p50_ms``, ``p95_ms``, ``listen_p50_ms`` (`listen_latency` in the same run, 10 ms
+frames), ``hops``, ``light_skew_p50_ms``, ``light_skew_p95_abs_ms``, ``rig``: true, ``machine_busy_pct``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from playwright.async_api import Page
+
+from benchmarks import listen_latency
+from benchmarks.clicks import click_track
+from benchmarks.common import MachineCpu, emit, percentile, say
+from benchmarks.midi_client import when_ns
+from benchmarks.music import write_wav
+from rtcserver.client.listener import Listener
+from rtcserver.client.measure import Samples
+from rtcserver.client.midi import MidiClient
+from rtcserver.clock import MEDIA_RATE, monotonic_ns
+from tests.midi.perform import performer_token
+from tests.rig.chromium import QUANTUM, RATE, Chromium, Heard, hear
+from tests.rig.jack import FluidSynthOnJack, JackServer
+from tests.rig.server import RtcServer
+
+BATCH = 20
+NOTES = (72, 76, 79, 74, 77, 81, 84, 71)
+LATEST_MS = 450.0
+"""An onset after this belongs to no press."""
+
+_PRESS = """async ({notes}) => {
+  const midi = window.rtcserver.midi;
+  // Where Date.now(), the worklet's clock, ticks on the page's finer one.
+  let before = Date.now();
+  while (Date.now() === before);
+  const offset = before + 1 - performance.now();
+  const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+  const pressed = [];
+  for (const note of notes) {
+    const at = performance.now();
+    midi.press(note, 110);
+    pressed.push({note, wall: at + offset, media: midi.mediaAt(at)});
+    await sleep(150);
+    midi.release(note);
+    await sleep(350 + 200 * Math.random());
+  }
+  return {pressed, offset, lit: midi.events};
+}"""
+
+_RECORD_STUDIO = """async (frames) => {
+  const {left, right, wallMs} = await window.rtcserver.studio.record(frames);
+  const bytes = async (array) => {
+    const reader = new FileReader();
+    const text = await new Promise((resolve) => {
+      reader.onload = () => resolve(reader.result);
+      reader.readAsDataURL(new Blob([array]));
+    });
+    return text.slice(text.indexOf(",") + 1);
+  };
+  return [await bytes(left), await bytes(right), await bytes(wallMs)];
+}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """One key. Times in ms, None where a hop was not found."""
+
+    total_ms: float
+    up_ms: float | None
+    instrument_ms: float | None
+    encode_ms: float | None
+    skew_ms: float | None
+
+
+class Witness:
+    """A headless listener: when each sample was captured, and when its packet came."""
+
+    def __init__(self, url: str) -> None:
+        self.midi = MidiClient()
+        self.ear = Listener(url, channels=self.midi, on_audio=self._add, keep_s=1)
+        self._parts: list[Samples] = []
+
+    def _add(self, samples: Samples) -> None:
+        self._parts.append(samples)
+
+    def sound(self) -> npt.NDArray[np.float64]:
+        """All that was heard so far, mono; index 0 is the first packet's timestamp."""
+        whole: npt.NDArray[np.float64] = np.concatenate(self._parts).astype(np.float64).mean(axis=1) / 32_768
+        return whole
+
+    def index_of(self, media_time: float) -> int:
+        """Where a moment is in `sound`."""
+        first = self.ear.packets[0].timestamp
+        ahead = (round(media_time) + int(self.midi.welcome["rtp_offset"]) - first) & 0xFFFF_FFFF
+        return ahead - (1 << 32) if ahead >= 1 << 31 else ahead
+
+    def arrival_ns(self, index: int) -> int | None:
+        """When the packet with this sample came."""
+        first = self.ear.packets[0].timestamp
+        found = None
+        for packet in reversed(self.ear.packets):
+            at = (packet.timestamp - first) & 0xFFFF_FFFF
+            if at <= index:
+                found = packet.arrival_ns if index - at < MEDIA_RATE * 60 // 1000 else None
+                break
+        return found
+
+
+def onset(sound: npt.NDArray[np.float64], begin: int, end: int) -> int | None:
+    """Index of the first sample from `begin` that is beyond a tenth of the peak until `end`."""
+    begin = max(0, begin)
+    window = np.abs(sound[begin:end])
+    if len(window) < 64:
+        return None
+    residue = float(np.abs(sound[max(0, begin - 480) : begin]).max(initial=0.0))
+    peak = float(window.max())
+    if peak < 0.01 or peak < 4 * residue:
+        return None
+    return begin + int(np.flatnonzero(window > max(peak / 10, 2 * residue))[0])
+
+
+def judge(said: dict[str, Any], heard: Heard, rate: int, witness: Witness) -> list[Press]:
+    """One batch. rate: of the samples heard."""
+    sound = heard.samples.astype(np.float64).mean(axis=1)
+    reference = witness.sound()
+    called = heard.wall_ms + 0.5
+    starts = np.arange(len(called)) * QUANTUM * 1000 / rate
+    steady = float(np.percentile(called - starts, 99))
+    now = monotonic_ns()
+    clock = {"now_ns": now, "media_now": witness.midi.clock.media_at(now)}
+    found = []
+    for press in said["pressed"]:
+        begin = int(np.searchsorted(heard.wall_ms, press["wall"])) * QUANTUM
+        at = onset(sound, begin, begin + round(LATEST_MS * rate / 1000))
+        if at is None:
+            continue
+        total = float(called[at // QUANTUM]) - press["wall"]
+        up = instrument = encode = skew = None
+        lit = [
+            each
+            for each in said["lit"]
+            if each["note"] == press["note"]
+            and -2400 <= each["media_time"] - press["media"] < MEDIA_RATE * 0.4
+        ]
+        if lit:
+            media = lit[-1]["media_time"]
+            up = (media - press["media"]) * 1000 / MEDIA_RATE
+            captured = onset(reference, witness.index_of(media), witness.index_of(media) + MEDIA_RATE // 5)
+            if captured is not None:
+                instrument = (captured - witness.index_of(media)) * 1000 / MEDIA_RATE
+                arrival = witness.arrival_ns(captured)
+                onset_ns = when_ns(clock, round(media + instrument * MEDIA_RATE / 1000))
+                encode = None if arrival is None else (arrival - onset_ns) / 1e6
+            audible = steady + at * 1000 / rate + lit[-1]["latency_ms"]
+            skew = lit[-1]["lit_at_ms"] + said["offset"] - audible
+        found.append(Press(total, up, instrument, encode, skew))
+    return found
+
+
+async def record(page: Page, mode: str, seconds: float) -> tuple[Heard, int]:
+    """What the page plays from now on, and its sample rate."""
+    if mode == "listen":
+        return await hear(page, seconds), RATE
+    rate = 44_100
+    left, right, wall = await page.evaluate(_RECORD_STUDIO, round(seconds * rate))
+    sides = [np.frombuffer(base64.b64decode(side), np.float32) for side in (left, right)]
+    return Heard(np.stack(sides, axis=1), np.frombuffer(base64.b64decode(wall), np.float64)), rate
+
+
+async def until(page: Page, expression: str, timeout_s: float = 20.0) -> None:
+    """Poll until an expression is true in the page."""
+    async with asyncio.timeout(timeout_s):
+        while not await page.evaluate(expression):  # noqa: ASYNC110  # the page has no event for it
+            await asyncio.sleep(0.1)
+
+
+async def play(server: RtcServer, mode: str, presses: int, settle_s: float) -> list[Press]:
+    """All batches, in one page."""
+    live = {
+        "listen": "window.rtcserver?.state === 'live'",
+        "studio": "window.rtcserver?.studio?.state === 'live' || window.rtcserver?.studio?.state === 'playing'",
+    }[mode]
+    found: list[Press] = []
+    witness = Witness(server.room_url)
+    async with Chromium() as browser, witness.ear:
+        await witness.midi.wait_welcome()
+        page = await browser.open(f"{server.room_url}?{mode}#perform={performer_token(server)}")
+        await until(page, live)
+        await until(page, "window.rtcserver.midi.role === 'performer' && window.rtcserver.midi.playable")
+        await asyncio.sleep(settle_s)
+        await until(page, "window.rtcserver.midi.mediaAt(performance.now()) !== null")
+        for first in range(0, presses, BATCH):
+            notes = [NOTES[number % len(NOTES)] for number in range(first, min(presses, first + BATCH))]
+            recording = asyncio.ensure_future(record(page, mode, 1.6 + 0.72 * len(notes)))
+            await asyncio.sleep(0.8)
+            said = await page.evaluate(_PRESS, {"notes": notes})
+            heard, rate = await recording
+            batch = judge(said, heard, rate, witness)
+            found += batch
+            if batch:
+                middle = percentile([press.total_ms for press in batch], 50)
+                say(f"  {len(batch)} of {len(notes)} heard, p50 {middle:.1f} ms")
+        await page.context.close()
+    return found
+
+
+def median(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return round(percentile(known, 50), 2) if known else None
+
+
+def summary(mode: str, presses: int, found: list[Press]) -> dict[str, Any]:
+    totals = [press.total_ms for press in found]
+    rest = [
+        None
+        if press.up_ms is None or press.instrument_ms is None
+        else press.total_ms - press.up_ms - press.instrument_ms
+        for press in found
+    ]
+    hops: dict[str, float | None] = {
+        "up": median([press.up_ms for press in found]),
+        "instrument": median([press.instrument_ms for press in found]),
+    }
+    if mode == "studio":
+        hops["to_worklet"] = median(rest)
+    else:
+        hops["capture_encode"] = median([press.encode_ms for press in found])
+        hops["jitter_buffer"] = median(
+            [
+                None if after is None or press.encode_ms is None else after - press.encode_ms
+                for after, press in zip(rest, found, strict=True)
+            ]
+        )
+    skews = [press.skew_ms for press in found if press.skew_ms is not None]
+    return {
+        "mode": mode,
+        "presses": presses,
+        "heard": len(found),
+        "p50_ms": round(percentile(totals, 50), 2) if totals else None,
+        "p95_ms": round(percentile(totals, 95), 2) if totals else None,
+        "hops": hops,
+        "light_skew_p50_ms": round(percentile(skews, 50), 2) if skews else None,
+        "light_skew_p95_abs_ms": round(percentile([abs(skew) for skew in skews], 95), 2) if skews else None,
+        "rig": True,
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--mode", choices=("listen", "studio"), default="listen")
+    parser.add_argument("--presses", type=int, default=100)
+    parser.add_argument("--settle", type=float, default=15.0, help="seconds before the first (default 15)")
+    parser.add_argument("--loads", type=int, default=2, help="page loads of listen_latency; 0: leave it out")
+    args = parser.parse_args()
+    if args.presses < 1:
+        parser.error("--presses is at least 1")
+    machine = MachineCpu.now()
+    listen_p50 = None
+    if args.loads:
+        say(f"key_to_ear: listen_latency of this machine now, {args.loads} loads …")
+        with tempfile.TemporaryDirectory() as folder:
+            wav = Path(folder) / "clicks.wav"
+            write_wav(wav, click_track())
+            same = asyncio.run(listen_latency.measure(10, "one-port", args.loads, args.settle, 8.0, wav))
+        listen_p50 = same["p50_ms"]
+    say(f"key_to_ear: {args.mode}, {args.presses} presses …")
+    with JackServer() as jack, FluidSynthOnJack(jack) as synth:
+        with RtcServer(
+            env=jack.variables,
+            instrument="portaudio",
+            device=synth.name,
+            midi_api="jack",
+            midi_output=synth.midi_port,
+            midi_profile="gm",
+            frame_ms=10,
+        ) as server:
+            server.wait_healthy(lambda said: bool(said["rooms"]["main"]["state"] == "live"))
+            found = asyncio.run(play(server, args.mode, args.presses, args.settle))
+    emit(
+        {
+            "benchmark": "key_to_ear",
+            **summary(args.mode, args.presses, found),
+            "listen_p50_ms": listen_p50,
+            "machine_busy_pct": machine.busy_pct(MachineCpu.now()),
+        }
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

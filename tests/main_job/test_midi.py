@@ -1,0 +1,127 @@
+"""Playing the instrument in real Chromium: a scale by mouse is seen and heard; a tab that dies lets go."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from itertools import groupby
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from playwright.async_api import Page
+
+from rtcserver.client.listener import Listener
+from rtcserver.client.midi import MidiClient, MidiEvent
+from rtcserver.clock import NS, monotonic_ns
+from tests.main_job.test_page import until
+from tests.midi.perform import performer_token
+from tests.rig.chromium import RATE, Chromium, Heard, hear
+from tests.rig.server import RtcServer
+
+SCALE = (72, 74, 76, 77, 79)
+NOTE_S = 0.5
+CHORD = (60, 64, 67)
+WINDOW = RATE // 8
+SILENCE_S = 2.0
+"""PROTOCOL.md: after so long without a word from a performer his notes end."""
+ON_THE_WAY_S = 0.5
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RtcServer]:
+    with RtcServer(instrument="fluidsynth", demo="false") as server:
+        server.wait_healthy(lambda said: bool(said["rooms"]["main"]["state"] == "live"))
+        yield server
+
+
+async def performer(browser: Chromium, server: RtcServer) -> Page:
+    """A page that listens and may play."""
+    page = await browser.open(f"{server.room_url}?listen#perform={performer_token(server)}")
+    await until(page, "document.querySelector('#status').dataset.state !== 'idle'")
+    await until(page, "window.rtcserver.midi.role === 'performer' && window.rtcserver.midi.playable")
+    await until(page, "window.rtcserver.midi.heardAt(performance.now()) !== null")
+    return page
+
+
+def hz_of(note: int) -> float:
+    return float(440 * 2 ** ((note - 69) / 12))
+
+
+def notes_in(heard: Heard) -> list[tuple[int, float, float]]:
+    """(note of SCALE, begin, end) of each stretch in which it is the loudest of them; wall ms."""
+    mono: npt.NDArray[np.float64] = heard.samples.astype(np.float64).mean(axis=1)
+    frequencies = np.fft.rfftfreq(WINDOW * 4, 1 / RATE)
+    bins = [int(np.argmin(np.abs(frequencies - hz_of(note)))) for note in SCALE]
+    loudest = []
+    for begin in range(0, len(mono) - WINDOW, WINDOW // 4):
+        part = mono[begin : begin + WINDOW]
+        if np.sqrt(np.mean(part**2)) < 0.002:
+            continue
+        spectrum = np.abs(np.fft.rfft(part * np.hanning(WINDOW), WINDOW * 4))
+        best = int(np.argmax([spectrum[place - 1 : place + 2].max() for place in bins]))
+        loudest.append((SCALE[best], heard.wall_ms_of(begin), heard.wall_ms_of(begin + WINDOW)))
+    stretches = [(note, list(each)) for note, each in groupby(loudest, key=lambda one: one[0])]
+    return [(note, each[0][1], each[-1][2]) for note, each in stretches]
+
+
+async def test_a_scale_by_mouse_lights_the_keys_and_is_heard(server: RtcServer) -> None:
+    async with Chromium() as browser:
+        page = await performer(browser, server)
+        recording = asyncio.ensure_future(hear(page, 2.5 + NOTE_S * len(SCALE)))
+        await asyncio.sleep(1.0)
+        for note in SCALE:
+            await page.locator(f'[data-testid="key-{note}"]').hover()
+            await page.mouse.down()
+            await asyncio.sleep(NOTE_S * 0.8)
+            await page.mouse.up()
+            await asyncio.sleep(NOTE_S * 0.2)
+        heard = await recording
+        await until(page, "window.rtcserver.midi.lit().length === 0")
+        events = await page.evaluate("window.rtcserver.midi.events")
+        origin = await page.evaluate("performance.timeOrigin")
+    assert [event["note"] for event in events] == list(SCALE)
+    played = notes_in(heard)
+    assert [note for note, _, _ in played] == list(SCALE)
+    # Each key lights while its own note is what is heard, give or take the window that tells notes apart.
+    slack_ms = WINDOW * 1000 / RATE
+    for event, (_, begin, end) in zip(events, played, strict=True):
+        assert begin - slack_ms <= origin + event["lit_at_ms"] <= end + slack_ms
+
+
+async def test_a_tab_that_dies_lets_go_of_its_chord(server: RtcServer) -> None:
+    witness = MidiClient()
+    async with Chromium() as browser, Listener(server.room_url, channels=witness) as ear:
+        await witness.wait_welcome()
+        page = await performer(browser, server)
+        number = await page.evaluate("window.rtcserver.midi.performer")
+        for note in CHORD:
+            await page.evaluate("(note) => window.rtcserver.midi.press(note, 110)", note)
+
+        def of_chord(kind: int) -> list[MidiEvent]:
+            return [
+                event
+                for event in witness.events
+                if event.performer == number and event.message[0] & 0xF0 == kind and event.message[1] in CHORD
+            ]
+
+        while len(of_chord(0x90)) < len(CHORD):
+            await witness.wait_heard(witness.heard + 1)
+        # Longer than the silence that releases: what holds a chord is the performer's being there.
+        await ear.hear(ear.heard_s + SILENCE_S + 0.5)
+        assert not of_chord(0x80)
+        crash = await page.context.new_cdp_session(page)
+        died_ns = monotonic_ns()
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(crash.send("Page.crash"), 0.2)
+        while len(of_chord(0x80)) < len(CHORD):
+            await witness.wait_heard(witness.heard + 1)
+        released_s = (max(event.arrival_ns for event in of_chord(0x80)) - died_ns) / NS
+        await ear.hear(ear.heard_s + 1.5)
+        after = np.abs(ear.audio(0.5).astype(np.int32)).max()
+    assert released_s < SILENCE_S + ON_THE_WAY_S
+    assert witness.down.cells() == {
+        key: value for key, value in witness.down.cells().items() if key[0] != number
+    }
+    assert after < 100
