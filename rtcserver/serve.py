@@ -54,11 +54,13 @@ class Server:
         self.port = config.port
 
     async def start(self) -> None:
-        """Listen first, so that a taken port ends the server before a device is touched."""
-        self.port = await self.http.start(self.config.host, self.config.port, tls=self._tls())
+        """Take the port first, so that a taken one ends the server before a device is touched; serve last."""
+        tls_context = self._tls()
+        self.port = self.http.bind(self.config.host, self.config.port)
         for room in self.rooms.all():
             await room.instrument.start()
         await self.listening.start(self.rooms.all(), self.port)
+        await self.http.start(tls=tls_context)
 
     async def close(self) -> None:
         """End everything, each part bounded in time."""

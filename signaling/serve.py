@@ -47,13 +47,21 @@ class HttpServer:
             shutdown_timeout=3.0,
         )
         self._servers: list[asyncio.Server] = []
+        self._bound: list[socket.socket] = []
 
-    async def start(self, host: str = "", port: int = 0, *, tls: ssl.SSLContext | None = None) -> int:
-        """Listen and return the port. `host` "" means all addresses, IPv4 and IPv6; port 0 a free one.
+    def bind(self, host: str = "", port: int = 0) -> int:
+        """Take the port without serving yet, and return it. `host` "" means all addresses, IPv4 and IPv6; port
+        0 a free one.
 
         Raises ConfigError with what mends it if the port is taken or the address is not this machine's.
         """
-        sockets = listening_sockets(host, port)
+        self._bound = listening_sockets(host, port)
+        return cast(int, self._bound[0].getsockname()[1])
+
+    async def start(self, host: str = "", port: int = 0, *, tls: ssl.SSLContext | None = None) -> int:
+        """Serve and return the port: what `bind` has taken, or else as it would. Raises ConfigError."""
+        sockets = self._bound or listening_sockets(host, port)
+        self._bound = []
         self._logger.addFilter(self._quiet)
         await self._runner.setup()
         loop = asyncio.get_running_loop()
@@ -63,6 +71,9 @@ class HttpServer:
 
     async def close(self) -> None:
         """Stop listening and end all connections, within a few seconds."""
+        for sock in self._bound:
+            sock.close()
+        self._bound = []
         for server in self._servers:
             server.close()
         await self._runner.cleanup()

@@ -69,4 +69,4 @@ async def press_listen(page: Page) -> None:
 
 async def wait_state(page: Page, state: str) -> None:
     """Wait until the page is in this state (see the head of the page's main.js)."""
-    await page.wait_for_function("state => rtcserver.state === state", arg=state)
+    await page.wait_for_function("state => window.rtcserver?.state === state", arg=state)

@@ -14,7 +14,11 @@ from tests.rig.jack import FluidSynthOnJack, JackServer, Tones
 @pytest.mark.parametrize("channels", [8, 32])
 def test_each_channel_carries_its_own_tone_and_nothing_else(channels: int) -> None:
     with JackServer() as server, Tones(server, channels) as tones, server.portaudio():
-        recording = record("MONTAGE", channels, server.rate, server.rate)
+        # On a machine that is busy with other things JACK may lose a block; what is asked is what it carries.
+        for _ in range(5):
+            recording = record("MONTAGE", channels, server.rate, server.rate)
+            if not recording.overflows:
+                break
     assert [recording.hz(column) for column in range(channels)] == [
         tones.hz(channel) for channel in range(1, channels + 1)
     ]

@@ -65,7 +65,7 @@ def test_signatures(owner: object, name: str, expected: list[str]) -> None:
     assert parameters(getattr(owner, name)) == expected
 
 
-def test_a_new_association_has_the_fields_that_the_limits_read() -> None:
+async def test_a_new_association_has_the_fields_that_the_limits_read() -> None:
     dtls = ours.SteppedDtls(ours.IceSide(lambda data: None), certificate())
     association = rtcsctptransport.RTCSctpTransport(dtls)
     expected = {
