@@ -105,6 +105,7 @@ const studio = new Studio(
     setShare: (share) => player.setShare(share),
     rate: () => room()?.instrument.rate ?? 0,
   },
+  { connect: (peer, channels) => stage.connect(peer, channels), setPlayout: (playout) => stage.setPlayout(playout) },
   showStudio,
 );
 studio.setVolume(settings.volume, settings.muted);

@@ -1,19 +1,21 @@
 // @ts-check
 /**
- * One Studio session with the server: a connection whose audio ends in a worker, and the `telemetry` channel beside
- * it. Used once. Its track is never given to anything that plays: should PCM ever reach the browser's decoder, there is
+ * One Studio session with the server: a connection whose audio ends in a worker, and the usual channels beside it, on
+ * which it says and hears what concerns Studio; the rest is the stage's. Used once. Its track is never given to anything that plays: should PCM ever reach the browser's decoder, there is
  * nobody to hear it.
  */
 
 import { MediaClock } from "./channel/clock.js";
 import { unpackDown } from "./channel/codec.js";
-import { hello } from "./channel/telemetry.js";
+import { openChannels, sendOn } from "./midi/channels.js";
 import { STUDIO_REFUSED } from "./problems.js";
 import { WhepConnection } from "./whep.js";
 
 /** @typedef {import("./studio-support.js").Way} Way */
 /** @typedef {import("./problems.js").Problem} Problem */
 /** @typedef {import("../audio/worker.js").ToWorker} ToWorker */
+/** @typedef {import("./midi/channels.js").Channels} Channels */
+/** @typedef {(peer: RTCPeerConnection, channels: Channels) => {close: () => void}} Connect signs in and sends pings */
 
 /**
  * @typedef {object} StudioFormat what the server sends
@@ -36,9 +38,6 @@ import { WhepConnection } from "./whep.js";
  */
 
 const VERSION = 1;
-/** Messages held back by a channel that does not drain: reports are worth nothing later. */
-const MOST_BUFFERED = 16_384;
-const CLOCK_MS = 50;
 
 export class StudioLink {
   #way;
@@ -47,12 +46,11 @@ export class StudioLink {
   #connection;
   #owner = new AbortController();
   #clock = new MediaClock();
+  #connect;
+  /** @type {{close: () => void} | null} */
+  #connected = null;
   /** @type {RTCDataChannel | null} */
   #telemetry = null;
-  /** @type {RTCDataChannel | null} */
-  #pings = null;
-  /** @type {ReturnType<typeof setInterval> | undefined} */
-  #pinging;
   /** @type {StudioFormat | null} */
   #format = null;
   /** @type {string[]} what is to be said once the channel is open */
@@ -64,10 +62,12 @@ export class StudioLink {
    * @param {string} url of the room's WHEP endpoint
    * @param {Way} way
    * @param {Worker} worker one of its own
+   * @param {Connect} connect
    * @param {LinkHearer} tell
    */
-  constructor(url, way, worker, tell) {
+  constructor(url, way, worker, connect, tell) {
     this.#way = way;
+    this.#connect = connect;
     this.#worker = worker;
     this.#tell = tell;
     const { signal } = this.#owner;
@@ -123,14 +123,13 @@ export class StudioLink {
    * @param {Record<string, number>} values see REPORT_FIELDS in `rtcserver/channel/studio.py`
    */
   report(values) {
-    if (this.#telemetry?.readyState !== "open" || this.#telemetry.bufferedAmount > MOST_BUFFERED) return;
-    this.#telemetry.send(JSON.stringify({ type: "studio_report", ...values }));
+    if (this.#telemetry) sendOn(this.#telemetry, JSON.stringify({ type: "studio_report", ...values }));
   }
 
   close() {
     if (this.#owner.signal.aborted) return;
     this.#owner.abort();
-    clearInterval(this.#pinging);
+    this.#connected?.close();
     this.#connection.close();
     this.#worker.terminate();
   }
@@ -151,15 +150,13 @@ export class StudioLink {
       this.#openSamples(peer);
     }
     const { signal } = this.#owner;
-    const telemetry = peer.createDataChannel("telemetry");
-    telemetry.addEventListener("open", () => this.#greet(), { signal });
-    telemetry.addEventListener("message", ({ data }) => this.#hear(data), { signal });
+    const channels = openChannels(peer);
+    const { midi, telemetry } = channels;
     this.#telemetry = telemetry;
-    const pings = peer.createDataChannel("midi", { ordered: false, maxRetransmits: 0 });
-    pings.binaryType = "arraybuffer";
-    pings.addEventListener("open", () => this.#startPings(), { signal });
-    pings.addEventListener("message", ({ data }) => this.#hearReply(data), { signal });
-    this.#pings = pings;
+    this.#connected = this.#connect(peer, channels);
+    telemetry.addEventListener("open", () => this.#catchUp(), { signal });
+    telemetry.addEventListener("message", ({ data }) => this.#hear(data), { signal });
+    midi.addEventListener("message", ({ data }) => this.#hearReply(data), { signal });
   }
 
   /**
@@ -195,14 +192,15 @@ export class StudioLink {
    * @returns {Problem | null}
    */
   #accept(headers, mode) {
-    const format = headers.get("Rtcserver-Mode") === mode ? readFormat(headers.get("Rtcserver-Studio")) : null;
+    const given = headers.get("Rtcserver-Mode");
+    const format = given === mode || given === "studio" ? readFormat(headers.get("Rtcserver-Studio")) : null;
     if (format === null) return STUDIO_REFUSED;
     this.#format = format;
     return null;
   }
 
-  #greet() {
-    for (const text of [hello(), ...this.#unsent]) this.#telemetry?.send(text);
+  #catchUp() {
+    for (const text of this.#unsent) this.#telemetry?.send(text);
     this.#unsent = [];
   }
 
@@ -225,20 +223,12 @@ export class StudioLink {
     }
   }
 
-  #startPings() {
-    this.#pinging = setInterval(() => {
-      const nowMs = performance.now();
-      if (nowMs < this.#clock.nextPingMs || this.#pings?.readyState !== "open") return;
-      this.#pings.send(this.#clock.ping(nowMs));
-    }, CLOCK_MS);
-  }
-
   /** @param {unknown} data */
   #hearReply(data) {
     const arrivedMs = performance.now();
     try {
       const message = unpackDown(data);
-      if ("clientUs" in message) this.#clock.add(message, arrivedMs);
+      if (message.kind === "reply") this.#clock.add(message, arrivedMs);
     } catch {
       // Not for this page, or of another version: the clock does without it.
     }

@@ -4,7 +4,8 @@
  * Beside it Listen goes on as ever; the two agree by the few calls of `ListenSide`.
  */
 
-import { modulo } from "./channel/codec.js";
+import { PER_MS } from "./channel/clock.js";
+import { modulo, unwrap } from "./channel/codec.js";
 import { FADE_S, StudioAudio } from "./studio-audio.js";
 import { Limits, REASONS } from "./studio-limits.js";
 import { StudioLink } from "./studio-link.js";
@@ -26,6 +27,12 @@ import { studioSupport } from "./studio-support.js";
  */
 
 /**
+ * @typedef {object} StageSide who signs in on a session's channels, and shows what is heard
+ * @property {import("./studio-link.js").Connect} connect
+ * @property {(playout: ((nowMs: number) => number | null) | null) => void} setPlayout
+ */
+
+/**
  * @typedef {object} StudioStats
  * @property {number} atMs
  * @property {RingStats} ring
@@ -44,6 +51,7 @@ const FADE_STEP_MS = 5;
 export class Studio {
   #url;
   #listen;
+  #stage;
   #tell;
   #support = studioSupport(globalThis);
   #studio = OFF;
@@ -74,11 +82,13 @@ export class Studio {
   /**
    * @param {string} url of the room's WHEP endpoint
    * @param {ListenSide} listen
+   * @param {StageSide} stage
    * @param {() => void} tell after every change and every reading
    */
-  constructor(url, listen, tell) {
+  constructor(url, listen, stage, tell) {
     this.#url = url;
     this.#listen = listen;
+    this.#stage = stage;
     this.#tell = tell;
   }
 
@@ -152,12 +162,20 @@ export class Studio {
    * The media time that leaves the worklet now, for what has to be shown when it is heard.
    *
    * @param {number} nowMs of performance.now()
-   * @returns {number | null} samples of 48 kHz, modulo 2^32
+   * @returns {number | null} samples of 48 kHz; null while it is not known
    */
   mediaAt(nowMs) {
     const rtp = this.#audio?.rtpAt(nowMs) ?? null;
     const offset = this.#link?.rtpOffset ?? null;
-    return rtp === null || offset === null ? null : modulo(rtp - offset, 2 ** 32);
+    const media = this.#link?.clock.mediaAt(nowMs) ?? null;
+    if (rtp === null || offset === null || media === null) return null;
+    return unwrap(modulo(rtp - offset, 2 ** 32), media);
+  }
+
+  /** @param {number} nowMs */
+  #heardAt(nowMs) {
+    const media = this.mediaAt(nowMs);
+    return media === null ? null : media - (this.#audio?.outputMs ?? 0) * PER_MS;
   }
 
   /**
@@ -205,6 +223,7 @@ export class Studio {
       case "take-over":
         this.#limits ??= new Limits(performance.now());
         this.#audio?.fade(true);
+        this.#stage.setPlayout((nowMs) => this.#heardAt(nowMs));
         this.#fadeListen(0, () => this.#listen.stop());
         break;
       case "hand-back":
@@ -239,7 +258,8 @@ export class Studio {
     const worker = new Worker(new URL("../audio/worker.js", import.meta.url), { type: "module", name: "studio" });
     const lose = (/** @type {string} */ notice, /** @type {boolean} */ again) =>
       this.#dispatch({ type: "lost", generation, notice, again });
-    const link = new StudioLink(this.#url, this.#support.way, worker, {
+    const { connect } = this.#stage;
+    const link = new StudioLink(this.#url, this.#support.way, worker, connect, {
       answered: (format) => {
         this.#format = format;
         if (this.#audio && this.#audio.contextRate !== format.rate) {
@@ -275,6 +295,8 @@ export class Studio {
   #release() {
     const parts = { link: this.#link, audio: this.#audio };
     clearInterval(this.#looking);
+    clearInterval(this.#fading);
+    this.#stage.setPlayout(null);
     this.#link = this.#audio = this.#format = this.#limits = this.#stats = null;
     this.#rttMs = null;
     this.#reportedMs = this.#reportedUnderruns = 0;
@@ -312,10 +334,9 @@ export class Studio {
     const played = this.mediaAt(nowMs);
     const media = this.#link?.clock.mediaAt(nowMs) ?? null;
     const measured = played !== null && media !== null;
+    const clockMs = measured ? (media - played) / PER_MS : 0;
     const blockMs = (format.frames / format.rate) * 1000;
     const rttMs = this.#link?.clock.rttMs ?? this.#rttMs;
-    // Half a 32-bit circle is half a day: the difference is the short way round.
-    const clockMs = measured ? (modulo(media - played + 2 ** 31, 2 ** 32) - 2 ** 31) / 48 : 0;
     const guessMs = rttMs === null ? null : ring.levelMs + blockMs + rttMs / 2;
     return {
       atMs: nowMs,

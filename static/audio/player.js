@@ -414,7 +414,8 @@ export class Player {
     const { figures } = this.#ring;
     const block = this.#ring.load(Control.blockFrames) || 128;
     figures[Figure.phase] = this.#phase;
-    figures[Figure.levelMs] = this.#inMs(Math.max(0, this.#level));
+    // Just begun, the level is what was aimed at.
+    figures[Figure.levelMs] = this.#inMs(this.#level < 0 ? this.#target.frames : this.#level);
     figures[Figure.targetMs] = this.#inMs(this.#target.frames);
     figures[Figure.levelP5Ms] = this.#levels.percentile(0.05);
     figures[Figure.levelP95Ms] = this.#levels.percentile(0.95);

@@ -16,8 +16,8 @@ const CEILING_MS = 150;
 /** A gain smaller than this is not worth leaving the exact copying for. */
 const WORTHWHILE_MS = 2.5;
 const SHRINK_MS_PER_S = 0.5;
-/** Lateness up to this is jitter; beyond it is an outage, which no ring could bridge. */
-const JITTER_MS = 250;
+/** Lateness up to this is jitter; beyond it is an outage: a ring that bridged those would be no faster than Listen. */
+const JITTER_MS = 45;
 /** The most that one late block adds: a rare hiccup must not cost everybody a tenth of a second. */
 const MOST_AT_ONCE_MS = 15;
 
