@@ -106,7 +106,13 @@ def ours(
                 say(
                     f"  round {number + 1}: {window.received} packets, {result.us} µs, floor {result.floor_us}"
                 )
-        figures = {**joins.figures(), "memory_kb_per_listener": round(memory_kb, 1), "idle_mb": idle_kb >> 10}
+            backlog = server.health()["processes"]["broadcast"]["dropped"]
+        figures = {
+            **joins.figures(),
+            "send_failures": backlog,
+            "memory_kb_per_listener": round(memory_kb, 1),
+            "idle_mb": idle_kb >> 10,
+        }
         return result, figures
 
 
@@ -159,7 +165,8 @@ def main() -> None:
         "server_cpu_pct": round(100 * polled.cpu.total / polled.seconds, 2),
         "packets_expected": window.expected,
         "packets_received": packets,
-        # What a receiver's own full socket lost is not the server's.
+        # What a receiver's own full socket lost is not the server's. `send_failures` are datagrams that the kernel
+        # did not take from the broadcast process.
         "dropped_by_server": max(0, window.expected - packets - window.overflows),
         "floor_packets": polled.floor_packets,
         **figures,

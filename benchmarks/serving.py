@@ -201,6 +201,8 @@ class Rtcserver(Server):
         base = f"http://{ADDRESS}:{self.port}"
         arguments = ["-m", "rtcserver", "serve", "--instrument", "tone", "--port", str(self.port)]
         arguments += ["--frame-ms", f"{frame_ms:g}", "--transport", transport, "--max-listeners", "5000"]
+        # All listeners have the same address here, as behind a gateway.
+        arguments += ["--max-half-open", "2000", "--max-half-open-per-address", "2000"]
         arguments += ["--log-level", "error"]
         super().__init__([sys.executable, *arguments], f"{base}/r/main", f"{base}/healthz", cpu=cpu)
 

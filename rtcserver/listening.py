@@ -147,6 +147,7 @@ class OnePort:
     def processes(self) -> dict[str, dict[str, object]]:
         supervisor = self._supervisor
         client = supervisor.client if supervisor is not None else None
+        report = self.report()
         ports: dict[str, dict[str, object]] = {
             f"midi:{name}": {"pid": port.pid, "running": port.pid is not None, "restarts": port.restarts}
             for name, port in self._ports.items()
@@ -157,6 +158,8 @@ class OnePort:
                 "pid": client.pid if client is not None else None,
                 "running": client is not None,
                 "restarts": supervisor.restarts if supervisor is not None else 0,
+                "listeners": report.totals.listeners if report is not None else 0,
+                "dropped": report.totals.dropped + report.totals.errors if report is not None else 0,
             }
         }
 

@@ -6,6 +6,7 @@ what keeps the broadcast process running.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 import socket
@@ -165,6 +166,9 @@ class OnePortBackend:
             "sessions": len(self._sessions),
             "connecting": states[State.CONNECTING],
             "connected_now": states[State.PLAYING] + states[State.RESTARTING],
+            "peers": len(self.endpoint.peers),
+            "half_open": self.endpoint.half_open,
+            "tasks": len(asyncio.all_tasks()),
             **self.counters,
             "datagrams": dict(self.endpoint.counters),
         }

@@ -1,0 +1,114 @@
+"""What a join costs the server, with a data channel, beside stock aiortc and Janus; and that nothing is left behind.
+
+A join is signaling, ICE, DTLS and an open data channel, followed at once by leaving; a few at a time. Its price is
+the CPU time of all server processes (/proc) less what the same processes spend idle in the same time. The packets
+that a listener gets in its short life are included, for every server alike.
+
+left_behind: tasks, sockets, sessions and peers of our server after 1000 joins and leaves, more than before them.
+rss_growth_mb: resident memory after them, over the same processes after a warm-up of 200.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+from benchmarks.common import MachineCpu, emit, say
+from benchmarks.isolated import isolate
+from benchmarks.janus import Janus, install
+from benchmarks.serving import LOAD_CPU, Rtcserver, Server, StockAiortc, cpu_of, rss_kb, sockets
+from rtcserver.load.fleet import Fleet
+from rtcserver.load.report import Joins
+from rtcserver.load.worker import Options
+
+IDLE_S = 3.0
+WARM_UP = 200
+QUIET_S = 30.0
+"""How long remains are given to go away: an ended session is forgotten at once, HTTP connections are not."""
+
+
+def joins_cpu_ms(server: Server, fleet: Fleet, count: int, at_a_time: int) -> tuple[float, Joins]:
+    """CPU ms of one join and leave."""
+    pids = server.pids
+    idle, began = cpu_of(pids).total, time.monotonic()
+    fleet.sleep(IDLE_S)
+    idle_share = (cpu_of(pids).total - idle) / (time.monotonic() - began)
+    busy, began = cpu_of(pids).total, time.monotonic()
+    joins = fleet.join(count, stay_s=0, at_a_time=at_a_time)
+    # What is done after the answer to the last DELETE belongs to it.
+    fleet.sleep(1.0)
+    seconds = time.monotonic() - began
+    spent = cpu_of(pids).total - busy - idle_share * seconds
+    say(f"  {joins.joined} joined, {dict(joins.failures)}, {1000 * spent / max(1, joins.joined):.2f} ms")
+    return round(1000 * spent / max(1, joins.joined), 3), joins
+
+
+def remains(server: Rtcserver) -> dict[str, int]:
+    """What a session could leave behind."""
+    health = server.health()
+    counted = {name: int(health["backend"][name]) for name in ("tasks", "sessions", "peers")}
+    sending = int(health["processes"]["broadcast"]["listeners"])
+    return {**counted, "broadcast_listeners": sending, "sockets": sockets(server.pids)}
+
+
+def ours(count: int, at_a_time: int) -> dict[str, Any]:
+    """Our server's figures."""
+    with Rtcserver() as server:
+        options = Options(server.url, server.signaling, datachannel=True, cpus=(LOAD_CPU,))
+        with Fleet(options) as fleet:
+            fleet.join(WARM_UP, stay_s=0, at_a_time=at_a_time)
+        time.sleep(2)
+        before, rss = remains(server), rss_kb(server.pids)
+        with Fleet(options) as fleet:
+            join_ms, joins = joins_cpu_ms(server, fleet, count, at_a_time)
+        # The load generator's HTTP connections are closed with it.
+        deadline = time.monotonic() + QUIET_S
+        while (after := remains(server)) != before and time.monotonic() < deadline:
+            time.sleep(0.5)
+        left = {name: max(0, after[name] - before[name]) for name in after}
+        return {
+            "join_cpu_ms": join_ms,
+            **{key: value for key, value in joins.figures().items() if key != "failures"},
+            "left_behind": sum(left.values()),
+            "left": left,
+            "rss_growth_mb": round((rss_kb(server.pids) - rss) / 1024, 2),
+        }
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--joins", type=int, default=1000)
+    parser.add_argument("--others", type=int, default=200, help="joins of the other servers")
+    parser.add_argument("--at-a-time", type=int, default=4)
+    parser.add_argument("--only-ours", action="store_true", help="leave the other servers out")
+    arguments = parser.parse_args()
+    isolate("benchmarks.joins")
+    machine = MachineCpu.now()
+    say("ours")
+    result = ours(arguments.joins, arguments.at_a_time)
+    if not arguments.only_ours:
+        say("stock aiortc")
+        with StockAiortc() as stock:
+            options = Options(stock.url, stock.signaling, datachannel=True, cpus=(LOAD_CPU,))
+            with Fleet(options) as fleet:
+                cost, _ = joins_cpu_ms(stock, fleet, arguments.others, arguments.at_a_time)
+        result["aiortc_join_cpu_ms"] = cost
+        say("Janus")
+        install()
+        with Janus() as janus:
+            options = Options(janus.url, janus.data_signaling, datachannel=True, cpus=(LOAD_CPU,))
+            with Fleet(options) as fleet:
+                # A join takes Janus a second of waiting: more at a time, so that idling does not blur it.
+                cost, _ = joins_cpu_ms(janus, fleet, arguments.others, 16)
+        result["janus_join_cpu_ms"] = cost
+        result["ratio_aiortc"] = round(result["join_cpu_ms"] / result["aiortc_join_cpu_ms"], 3)
+        result["ratio_janus"] = round(result["join_cpu_ms"] / result["janus_join_cpu_ms"], 3)
+    emit({**result, "machine_busy_pct": machine.busy_pct(MachineCpu.now())})
+
+
+if __name__ == "__main__":
+    main()
