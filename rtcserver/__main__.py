@@ -15,6 +15,7 @@ def build_parser() -> argparse.ArgumentParser:
     from rtcserver import cli_config, devices_cli
     from rtcserver.client import cli as client_cli
     from rtcserver.load import cli as load_cli
+    from rtcserver.midi import check
 
     parser = argparse.ArgumentParser(
         prog="rtcserver", description="A WebRTC media server that streams a live instrument to browsers."
@@ -23,6 +24,9 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     cli_config.add_arguments(commands.add_parser("serve", help="run the server"))
     devices_cli.add_arguments(commands.add_parser("devices", help="list what can be captured"))
+    check_parser = commands.add_parser("check", help="play one quiet note and say whether it is heard")
+    cli_config.add_arguments(check_parser)
+    check.add_arguments(check_parser)
     client_cli.add_arguments(commands.add_parser("client", help="listen without a browser and measure"))
     load_cli.add_arguments(commands.add_parser("load", help="many listeners that count packets"))
     return parser
@@ -36,6 +40,11 @@ def main(argv: list[str] | None = None) -> int:
             from rtcserver import cli_config, serve
 
             return serve.run(cli_config.configuration(args, os.environ))
+        if args.command == "check":
+            from rtcserver import cli_config
+            from rtcserver.midi import check
+
+            return check.run(cli_config.configuration(args, os.environ), args)
         if args.command == "devices":
             from rtcserver import devices_cli
 

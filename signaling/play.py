@@ -19,7 +19,7 @@ MIDI_TYPES = ("audio/midi", "audio/x-midi", "audio/mid", "application/octet-stre
 
 
 class Instruments(Protocol):
-    """The rooms' instruments as performers see them. Calls return at once."""
+    """The rooms' instruments as performers see them."""
 
     def sounds(self, room: str) -> dict[str, Any]:
         """What can be chosen, and how to set it up. Raises PeerError(404) if it takes no MIDI."""
@@ -27,7 +27,7 @@ class Instruments(Protocol):
     def authorise(self, room: str, token: str) -> None:
         """Raises PeerError(403) unless the token is a performer's of this room."""
 
-    def upload(self, room: str, title: str, data: bytes) -> dict[str, Any]:
+    async def upload(self, room: str, title: str, data: bytes) -> dict[str, Any]:
         """Take a MIDI file: ``{"file", "name", "duration_s"}``. Raises PeerError that says what is wrong."""
 
 
@@ -67,7 +67,7 @@ class Play:
         instruments.authorise(room, token)
         data = await read_bytes(request, MIDI_TYPES, MAX_MIDI_FILE, self._limits)
         title = "".join(c for c in unquote(request.headers.get("X-File-Name", "")) if c.isprintable())[:100]
-        return as_json(instruments.upload(room, title, data), status=201)
+        return as_json(await instruments.upload(room, title, data), status=201)
 
     async def metrics(self, request: web.Request) -> web.Response:
         """For Prometheus."""

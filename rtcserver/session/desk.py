@@ -52,7 +52,7 @@ class Stage(Protocol):
     def counters(self) -> Mapping[str, int]:
         """What was played, filtered, selected, silenced."""
 
-    def upload(self, title: str, data: bytes) -> dict[str, Any]:
+    async def upload(self, title: str, data: bytes) -> dict[str, Any]:
         """Take a MIDI file. Raises PeerError."""
 
     def join(self, performer: int) -> None:
@@ -358,9 +358,9 @@ class Desk:
         """Raises PeerError(403) unless the token is a performer's of this room."""
         self.rooms[room].authorise(token)
 
-    def upload(self, room: str, title: str, data: bytes) -> dict[str, Any]:
+    async def upload(self, room: str, title: str, data: bytes) -> dict[str, Any]:
         """Take a MIDI file. Raises PeerError that says what is wrong with it."""
-        return self._stage(room).upload(title, data)
+        return await self._stage(room).upload(title, data)
 
     def audience(self) -> dict[tuple[str, str], int]:
         """Sessions with DataChannels by room and mode."""

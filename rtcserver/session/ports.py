@@ -5,18 +5,15 @@ from __future__ import annotations
 from rtcserver.config import InstrumentConfig
 from rtcserver.instrument.supervisor import InstrumentSupervisor
 from rtcserver.midi.control import PortConfig
-from rtcserver.midi.profile import Profile, load
+from rtcserver.midi.profile import Profile, guess, load
 from rtcserver.midi.supervisor import EmbeddedPort, MidiPort, Port
-
-_MONTAGE = ("montage", "modx")
 
 
 def profile_name(config: InstrumentConfig) -> str:
     """The profile's name; ``auto`` goes by the device: a MONTAGE says so itself."""
     if config.midi_profile != "auto":
         return config.midi_profile
-    named = f"{config.device} {config.midi_output}".casefold()
-    return "montage" if any(word in named for word in _MONTAGE) else "gm"
+    return guess(config.device, config.midi_output)
 
 
 def port_of(room: str, instrument: InstrumentSupervisor) -> tuple[Port, Profile] | None:

@@ -138,7 +138,7 @@ def test_the_person_at_the_keys_is_shown_and_never_echoed() -> None:
 
 async def test_a_file_is_played_ahead_of_time_and_stopped_without_a_trace() -> None:
     made, recorder = stage()
-    song = made.upload("Song", midi_file((0, ON), (50, OFF), (0, ON), (100, OFF)))
+    song = await made.upload("Song", midi_file((0, ON), (50, OFF), (0, ON), (100, OFF)))
     assert song["duration_s"] == 0.75
     made.control_player(ANN, Player("play", file=song["file"]))
     assert recorder.told[-1]["state"] == "playing"
@@ -165,16 +165,16 @@ async def test_a_file_is_played_ahead_of_time_and_stopped_without_a_trace() -> N
         (midi_file((0, bytes((0xC0, 5)))), 422, "no notes"),
     ],
 )
-def test_what_is_no_song_is_refused_with_a_reason(data: bytes, status: int, words: str) -> None:
+async def test_what_is_no_song_is_refused_with_a_reason(data: bytes, status: int, words: str) -> None:
     made, recorder = stage()
     with pytest.raises(PeerError, match=words) as refused:
-        made.upload("x", data)
+        await made.upload("x", data)
     assert refused.value.status == status
     assert recorder.sent == []
 
 
-def test_a_room_keeps_the_newest_files() -> None:
+async def test_a_room_keeps_the_newest_files() -> None:
     made, _ = stage()
-    files = [made.upload("", midi_file((0, ON), (10, OFF)))["file"] for _ in range(MAX_FILES + 1)]
+    files = [(await made.upload("", midi_file((0, ON), (10, OFF))))["file"] for _ in range(MAX_FILES + 1)]
     with pytest.raises(PeerError, match="upload it again"):
         made.control_player(ANN, Player("play", file=files[0]))
