@@ -88,7 +88,7 @@ async def test_a_device_that_is_unplugged_and_replugged(transport: str) -> None:
             assert ear.state == "connected"
     assert took < 3.0
     assert steps(packets) == {0}
-    assert exact(packets) < 100
+    assert exact(packets) < 150
     assert sound.left.hz == pytest.approx(tones.hz(3), abs=1)
     assert sound.right.hz == pytest.approx(tones.hz(4), abs=1)
 
