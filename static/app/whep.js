@@ -129,7 +129,10 @@ export class WhepConnection {
     peer.addEventListener("iceconnectionstatechange", look, { signal });
     peer.addEventListener(
       "track",
-      ({ track, streams }) => this.#tell.stream(streams[0] ?? new MediaStream([track])),
+      ({ receiver, track, streams }) => {
+        receiver.transport?.addEventListener("statechange", look, { signal });
+        this.#tell.stream(streams[0] ?? new MediaStream([track]));
+      },
       { signal },
     );
   }
@@ -138,7 +141,8 @@ export class WhepConnection {
    * @param {RTCPeerConnection} peer
    */
   #lookAt(peer) {
-    const state = transportState(peer.iceConnectionState, peer.connectionState);
+    const dtls = peer.getReceivers()[0]?.transport?.state;
+    const state = transportState(peer.iceConnectionState, peer.connectionState, dtls);
     if (state === this.#transport) return;
     this.#transport = state;
     this.#tell.transport(state);
@@ -183,15 +187,17 @@ export class WhepConnection {
 }
 
 /**
- * ICE and DTLS as one word. `connectionState` knows of DTLS; where it is missing (older Firefox), ICE has to do.
+ * ICE and DTLS as one word. `connectionState` knows of DTLS; where it is missing (older Firefox), ICE has to do. But it
+ * stays "connected" when the server says goodbye (close_notify), which only the DTLS transport tells.
  *
  * @param {RTCIceConnectionState} ice
  * @param {RTCPeerConnectionState | undefined} whole
+ * @param {RTCDtlsTransportState} [dtls]
  * @returns {TransportState}
  */
-export function transportState(ice, whole) {
+export function transportState(ice, whole, dtls) {
   if (ice === "failed" || whole === "failed") return "failed";
-  if (ice === "closed" || whole === "closed") return "closed";
+  if (ice === "closed" || whole === "closed" || dtls === "closed") return "closed";
   if (ice === "disconnected" || whole === "disconnected") return "disconnected";
   const connected = whole === undefined ? ice === "connected" || ice === "completed" : whole === "connected";
   return connected ? "connected" : "connecting";

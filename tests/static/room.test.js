@@ -56,4 +56,7 @@ test("ICE and DTLS are one state, with and without connectionState", () => {
   assert.equal(transportState("completed", undefined), "connected");
   assert.equal(transportState("checking", undefined), "connecting");
   assert.equal(transportState("closed", undefined), "closed");
+  assert.equal(transportState("connected", "connected", "connected"), "connected");
+  // The server said goodbye: for the connection as a whole, a closed DTLS transport still counts as connected.
+  assert.equal(transportState("connected", "connected", "closed"), "closed");
 });
