@@ -287,8 +287,10 @@ def main() -> int:
             same = asyncio.run(listen_latency.measure(10, "one-port", args.loads, args.settle, 8.0, wav))
         listen_p50 = same["p50_ms"]
     say(f"key_to_ear: {args.mode}, {args.presses} presses …")
-    with JackServer() as jack, FluidSynthOnJack(jack) as synth:
-        with RtcServer(
+    with (
+        JackServer() as jack,
+        FluidSynthOnJack(jack) as synth,
+        RtcServer(
             env=jack.variables,
             instrument="portaudio",
             device=synth.name,
@@ -296,9 +298,10 @@ def main() -> int:
             midi_output=synth.midi_port,
             midi_profile="gm",
             frame_ms=10,
-        ) as server:
-            server.wait_healthy(lambda said: bool(said["rooms"]["main"]["state"] == "live"))
-            found = asyncio.run(play(server, args.mode, args.presses, args.settle))
+        ) as server,
+    ):
+        server.wait_healthy(lambda said: bool(said["rooms"]["main"]["state"] == "live"))
+        found = asyncio.run(play(server, args.mode, args.presses, args.settle))
     emit(
         {
             "benchmark": "key_to_ear",

@@ -224,6 +224,9 @@ class SteppedDtls(RTCDtlsTransport):
         self.remove_all_listeners()
 
     async def _send_data(self, data: bytes) -> None:
+        self.send_data(data)
+
+    def send_data(self, data: bytes) -> None:
         """For the SCTP association. What cannot be sent is lost, as a datagram would be."""
         if self._state == State.CONNECTED and self._ssl is not None:
             try:
