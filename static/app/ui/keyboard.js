@@ -36,6 +36,9 @@ export class Keyboard {
   /** Whether the performer has chosen how much to see. */
   #chosen = false;
   #focused = 60;
+  /** What was seen before the page changed its size: left edge in white keys, and the size. */
+  #left = 0;
+  #pixels = 0;
 
   /**
    * @param {HTMLElement} scroller around the keys
@@ -50,7 +53,7 @@ export class Keyboard {
     this.#onView = onView;
     this.#build();
     const { signal } = this.#owner;
-    scroller.addEventListener("scroll", onView, { signal, passive: true });
+    scroller.addEventListener("scroll", () => this.#scrolled(), { signal, passive: true });
     keys.addEventListener("pointerdown", (event) => this.#down(event), { signal });
     keys.addEventListener("pointermove", (event) => this.#move(event), { signal });
     for (const end of /** @type {const} */ (["pointerup", "pointercancel", "lostpointercapture"])) {
@@ -190,6 +193,16 @@ export class Keyboard {
     if (pixels === 0) return;
     const fine = matchMedia("(pointer: fine)").matches;
     if (!this.#chosen) this.#setZoom(this.#playable && !fine ? zoomFor(pixels, FINGER_PX) : WHITES);
+    if (pixels !== this.#pixels) {
+      this.#pixels = pixels;
+      this.#show(this.#left, false);
+    }
+    this.#onView();
+  }
+
+  #scrolled() {
+    // A scroll that a new size brought about is none of the performer's.
+    if (this.#scroller.clientWidth === this.#pixels) this.#left = this.view.left;
     this.#onView();
   }
 
@@ -209,6 +222,7 @@ export class Keyboard {
   /** @param {number} left in white keys @param {boolean} smooth */
   #show(left, smooth) {
     const view = within({ left: Math.round(left), width: this.#zoom });
+    if (!smooth) this.#left = view.left;
     const still = !smooth || matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.#scroller.scrollTo({
       left: (view.left / WHITES) * this.#keys.clientWidth,

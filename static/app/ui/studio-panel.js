@@ -1,11 +1,11 @@
 // @ts-check
 /**
- * The Studio panel: the switch between Listen and Studio, and how the ring does while Studio plays. It builds its own
- * elements inside `#studio`.
+ * The Studio panel: the switch between Listen and Studio in `#modes`, and in `#studio` how the ring does while Studio
+ * plays. It builds its own elements inside them.
  *
  * For tests and tools these names are stable: #mode-listen and #mode-studio (radio buttons), #studio-line (role status),
  * #studio-again, and while Studio plays #studio-latency, -latency-how, -output, -level, -target, -underruns, -lost, -ratio,
- * -exact, -format, -traffic. Each has a data-testid of the same name; the section's data-phase is the reducer's phase.
+ * -exact, -format, -traffic. Each has a data-testid of the same name; data-phase of #modes is the reducer's phase.
  */
 
 import { count, milliseconds } from "../format.js";
@@ -16,22 +16,24 @@ import { StudioPlot } from "./studio-plot.js";
 /** @typedef {import("../studio.js").Studio} Studio */
 /** @typedef {import("../studio.js").StudioStats} StudioStats */
 
-const MARKUP = `
-  <h2 id="studio-title">How you listen</h2>
-  <fieldset class="modes" aria-labelledby="studio-title">
+const SWITCH = `
+  <fieldset class="modes">
+    <legend class="unseen">How you listen</legend>
     <label class="mode"><input type="radio" name="mode" id="mode-listen" value="listen" checked>
       <b>Listen</b> <span>${LISTEN_MEANS}</span></label>
     <label class="mode"><input type="radio" name="mode" id="mode-studio" value="studio" aria-describedby="studio-line">
       <b>Studio</b> <span>${STUDIO_MEANS}</span></label>
   </fieldset>
-  <p class="studio-say"><span id="studio-line" role="status"></span>
-    <button id="studio-again" class="plain" type="button" hidden>Back to Studio</button></p>
-  <div id="studio-numbers" class="studio-numbers" hidden>
+  <p id="studio-line" role="status"></p>
+  <button id="studio-again" class="plain" type="button" hidden>Back to Studio</button>`;
+
+const NUMBERS = `
+    <h2 id="studio-title">How the samples arrive</h2>
     <figure class="plot">
       <figcaption>
         <span class="key key-buffer">Ring, ms</span>
         <span class="key key-target">Target</span>
-        <span class="key key-gap">Underrun or loss</span>
+        <span class="key key-gap">Missing</span>
         <span class="plot-span">last half minute</span>
       </figcaption>
       <canvas id="studio-plot" role="img" aria-label="Level of the ring and its target over the last half minute"></canvas>
@@ -45,16 +47,15 @@ const MARKUP = `
       <div><dt>Samples</dt><dd><b id="studio-format" class="words">–</b></dd><dd class="sub" id="studio-traffic"></dd></div>
     </dl>
     <p id="studio-warning" class="studio-warning" hidden></p>
-    <p class="studio-limits">${LIMITS_LINE}</p>
-  </div>`;
+    <p class="studio-limits">${LIMITS_LINE}</p>`;
 
 export class StudioPanel {
   #studio;
+  #modes = byId("modes", HTMLElement);
   #section = byId("studio", HTMLElement);
   #listen;
   #choice;
   #again;
-  #numbers;
   #plot;
   /** @type {Map<string, HTMLElement>} */
   #elements = new Map();
@@ -66,14 +67,14 @@ export class StudioPanel {
    */
   constructor(studio, choose = () => studio.choose()) {
     this.#studio = studio;
-    this.#section.innerHTML = MARKUP;
-    for (const element of this.#section.querySelectorAll("[id]")) {
+    this.#modes.innerHTML = SWITCH;
+    this.#section.innerHTML = NUMBERS;
+    for (const element of document.querySelectorAll("#modes [id], #studio [id]")) {
       if (element instanceof HTMLElement) element.dataset.testid = element.id;
     }
     this.#listen = byId("mode-listen", HTMLInputElement);
     this.#choice = byId("mode-studio", HTMLInputElement);
     this.#again = byId("studio-again", HTMLButtonElement);
-    this.#numbers = byId("studio-numbers", HTMLElement);
     this.#plot = new StudioPlot(byId("studio-plot", HTMLCanvasElement));
     this.#listen.addEventListener("change", () => studio.leave());
     this.#choice.addEventListener("change", choose);
@@ -86,13 +87,15 @@ export class StudioPanel {
   /** @param {boolean} listening whether Listen plays, or is about to */
   show(listening) {
     const { session, wanted, support, sounding, stats } = this.#studio;
-    this.#section.dataset.phase = session.phase;
+    this.#modes.dataset.phase = session.phase;
     const chosen = session.phase === "off" ? wanted && session.notice === "" : session.phase !== "returning";
     this.#choice.checked = chosen;
     this.#listen.checked = !chosen;
-    setText(this.#at("studio-line"), "missing" in support ? support.missing : studioLine(session, listening, wanted));
+    const line = "missing" in support ? support.missing : studioLine(session, listening, wanted);
+    setText(this.#at("studio-line"), line);
+    this.#at("studio-line").hidden = line === "";
     this.#again.hidden = !(session.phase === "off" && session.offered && listening);
-    this.#numbers.hidden = !sounding || stats === null;
+    this.#section.hidden = !sounding || stats === null;
     document.body.dataset.mode = sounding ? "studio" : "listen";
     if (sounding && stats) this.#figures(stats);
     else this.#plot.clear();
