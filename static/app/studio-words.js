@@ -8,8 +8,8 @@ import { MOST_LOST, MOST_TARGET_MS, OVER_MS } from "./studio-limits.js";
 /** @typedef {import("./studio-link.js").StudioFormat} StudioFormat */
 /** @typedef {import("./studio-audio.js").RingStats} RingStats */
 
-export const LISTEN_MEANS = "Safe on every network and device; the sound comes about a twentieth of a second after it is played.";
-export const STUDIO_MEANS = "To play along on a good wired LAN: the instrument’s own samples, with the least delay a browser can give.";
+export const LISTEN_MEANS = "Safe on every network and device, about a twentieth of a second behind the keys.";
+export const STUDIO_MEANS = "To play along on a good LAN: the instrument’s own samples, as soon as a browser can.";
 
 /** More output latency than this is worth a word: wired ones have 5 to 40 ms, Bluetooth 100 to 300. */
 export const LARGE_OUTPUT_MS = 70;
