@@ -1,0 +1,38 @@
+"""UDP is blocked between the page and the server: the page says what it tried and what mends it."""
+
+from __future__ import annotations
+
+from tests.one_port.serving import PORT, ServerIn, chromium_for, room_at, wait_state
+from tests.rig.netns import published
+
+PAGES_PATIENCE_MS = 12_000
+"""TRANSPORT_TIMEOUT_MS of static/app/session.js."""
+
+
+async def test_the_page_names_the_addresses_it_tried_and_the_setting_that_mends_it() -> None:
+    with published(PORT) as network, ServerIn(network.container), network.client.entered():
+        async with chromium_for(network.address) as browser:
+            page = await browser.open(room_at(network.address))
+            # The page's own clock, so that nobody has to wait for as long as it is patient.
+            await page.clock.install()
+            await page.reload()
+            network.client.run("iptables -A OUTPUT -p udp -j DROP")
+            await page.click("#listen")
+            await page.wait_for_function("rtcserver.session.answered")
+            assert await page.is_hidden("#addresses")
+            await page.clock.fast_forward(PAGES_PATIENCE_MS + 500)
+            await wait_state(page, "reconnecting")
+
+            tried = await page.locator("#addresses li").all_inner_texts()
+            detail = await page.inner_text("#detail")
+            assert await page.evaluate("rtcserver.session.problem.code") == "ice_failed"
+            assert tried == [f"{network.address}:{PORT}", f"{network.private}:{PORT}"]
+            assert "public_host" in detail
+            assert "UDP" in detail
+            assert await page.is_visible("#hurry")
+
+            # Once the firewall is open, the page finds its way by itself, or at once when it is told to.
+            network.client.run("iptables -F OUTPUT")
+            await page.evaluate("document.querySelector('#hurry').click()")
+            await wait_state(page, "live")
+            assert await page.is_hidden("#addresses")
