@@ -14,6 +14,7 @@ def build_parser() -> argparse.ArgumentParser:
     """All commands with their arguments."""
     from rtcserver import cli_config, devices_cli
     from rtcserver.client import cli as client_cli
+    from rtcserver.client import play
     from rtcserver.load import cli as load_cli
     from rtcserver.midi import check
 
@@ -28,6 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
     cli_config.add_arguments(check_parser)
     check.add_arguments(check_parser)
     client_cli.add_arguments(commands.add_parser("client", help="listen without a browser and measure"))
+    play.add_arguments(commands.add_parser("play", help="play a MIDI file on a room's instrument"))
     load_cli.add_arguments(commands.add_parser("load", help="many listeners that count packets"))
     return parser
 
@@ -49,6 +51,10 @@ def main(argv: list[str] | None = None) -> int:
             from rtcserver import devices_cli
 
             return devices_cli.run(args)
+        if args.command == "play":
+            from rtcserver.client import play
+
+            return play.run(args)
         if args.command == "load":
             from rtcserver.load import cli as load_cli
 

@@ -88,6 +88,8 @@ class MidiClient:
         """What the server refused, in its words."""
         self.welcome: dict[str, Any] = {}
         """The latest ``welcome``."""
+        self.player: dict[str, Any] = {}
+        """The latest ``player``: what the room's player of MIDI files does."""
         self._token, self._name = token, name
         self._on_event = on_event
         self._packets: Sequence[Packet] = ()
@@ -140,6 +142,10 @@ class MidiClient:
             while self.heard < events:
                 self._news.clear()
                 await self._news.wait()
+
+    def control_player(self, action: str, **members: object) -> None:
+        """Tell the room's player: play (file=…), pause, stop, seek (position_s=…), tempo (tempo=…)."""
+        self._tell("player", {"action": action, **members})
 
     @property
     def _ready(self) -> bool:
@@ -246,6 +252,8 @@ class MidiClient:
             self.welcome = said
             if said.get("role") == "performer" and self.up is None:
                 self.up = UpSender(monotonic_ns())
+        elif kind == "player":
+            self.player = said
         elif kind == "error" and len(self.errors) < 100:
             self.errors.append(str(said.get("message", said.get("code"))))
         self._news.set()
