@@ -74,9 +74,8 @@ class SourceClock:
         room = server.health()["rooms"]["main"]
         if room["rate"] != MEDIA_RATE or room["lost_frames"]:
             raise RuntimeError(f"the source's clock is not whole: {room}")
-        # `frames` counts those of the last block too, whose first frame was converted at `at_ns`.
-        frame = room["frames"] - room["blocksize"]
-        return cls(room["at_ns"] - frame * NS / MEDIA_RATE)
+        # The first frame of the file is the first of the epoch.
+        return cls(room["at_ns"] - (room["media_time"] - room["base"]) * NS / MEDIA_RATE)
 
     def latency_ms(self, arrived_ns: float) -> float:
         """Age of the newest click that can have arrived at this monotonic time."""

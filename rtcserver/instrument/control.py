@@ -32,6 +32,7 @@ class Status:
 
     state: ``live`` (blocks arrive) or ``silent`` (no device; `error` says why, `code` for programs).
     media_time, at_ns: the capture clock: this media time was converted at this monotonic time.
+    base: media time of the epoch's first device frame.
     frames: device frames since the epoch began, lost ones included.
     behind_blocks: blocks that wait for the encoder at the moment.
     peak: largest magnitude left and right since the last status, linear.
@@ -49,6 +50,7 @@ class Status:
     epoch: int = 0
     media_time: int = 0
     at_ns: int = 0
+    base: int = 0
     frames: int = 0
     lost_frames: int = 0
     overflows: int = 0

@@ -212,6 +212,7 @@ class InstrumentProcess:
         )
         if self._pipeline is None:
             epoch = Epoch.begin(self._status.epoch, self._anchor, block.adc_ns, ring.stream.rate)
+            self._status.base = epoch.base
             self._pipeline = EncodePipeline(ring.stream, self._mix, epoch, self._framer, self._encoder)
             self._packer = PcmPacker(ring.stream, self._mix, epoch.number, self._config.studio_bits)
         pipeline = self._pipeline
