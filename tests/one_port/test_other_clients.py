@@ -14,7 +14,7 @@ import numpy as np
 import opuslib
 import pytest
 
-from rtcserver.client.measure import side
+from rtcserver.client.measure import Samples, side
 from tests.one_port.serving import LEFT_HZ, RIGHT_HZ, TONE_DBFS, ServerIn, room_at
 from tests.rig.netns import Lan, lan
 from tests.rig.process import program
@@ -22,6 +22,8 @@ from tests.rig.process import program
 CLIENTS = Path(__file__).parent / "clients"
 FRAME_SAMPLES = 480
 PACKETS = 150
+SETTLING = 20
+"""Frames until the decoder has swung in."""
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +33,22 @@ def network() -> Iterator[Lan]:
 
 
 async def run(*command: str) -> list[dict[str, Any]]:
-    """What a client says, line by line."""
+    """What a client says, line by line. Its error output is shown if it fails."""
     child = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     output, errors = await child.communicate()
     assert child.returncode == 0, errors.decode()
     return [json.loads(line) for line in output.splitlines()]
+
+
+def assert_tones(samples: Samples) -> None:
+    """``(frames, 2) int16``: each tone on its side."""
+    left, right = side(samples[:, 0]), side(samples[:, 1])
+    assert left.hz == pytest.approx(LEFT_HZ, abs=1)
+    assert right.hz == pytest.approx(RIGHT_HZ, abs=1)
+    assert left.dbfs == pytest.approx(TONE_DBFS, abs=1)
+    assert right.dbfs == pytest.approx(TONE_DBFS, abs=1)
 
 
 async def test_werift_hears_the_room(network: Lan) -> None:
@@ -60,9 +71,23 @@ async def test_werift_hears_the_room(network: Lan) -> None:
 
     decoder = opuslib.Decoder(48_000, 2)
     frames = [decoder.decode(base64.b64decode(packet["payload"]), FRAME_SAMPLES) for packet in packets]
-    samples = np.frombuffer(b"".join(frames[20:]), np.int16).reshape(-1, 2)
-    left, right = side(samples[:, 0]), side(samples[:, 1])
-    assert left.hz == pytest.approx(LEFT_HZ, abs=1)
-    assert right.hz == pytest.approx(RIGHT_HZ, abs=1)
-    assert left.dbfs == pytest.approx(TONE_DBFS, abs=1)
-    assert right.dbfs == pytest.approx(TONE_DBFS, abs=1)
+    assert_tones(np.frombuffer(b"".join(frames[SETTLING:]), np.int16).reshape(-1, 2))
+
+
+async def test_gstreamer_hears_the_room(network: Lan, tmp_path: Path) -> None:
+    """webrtcbin, in C: libnice's ICE, GStreamer's DTLS, libsrtp; it offers payload type 97."""
+    sound = tmp_path / "sound.pcm"
+    with network.client.entered():
+        (said,) = await run(
+            "/usr/bin/python3",  # Debian's, which has the bindings
+            str(CLIENTS / "gstreamer.py"),
+            f"{room_at(network.ipv4)}/whep",
+            "1.5",
+            str(sound),
+        )
+    assert said["status"] == 201
+    assert said["left"] == 200
+    assert "payload=(int)97" in said["caps"]
+    samples = np.fromfile(sound, np.int16).reshape(-1, 2)
+    assert len(samples) >= 1.5 * 48_000
+    assert_tones(samples[SETTLING * FRAME_SAMPLES :])
