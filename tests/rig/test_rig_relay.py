@@ -88,6 +88,20 @@ def test_a_delay_is_not_undercut_and_reordering_happens(upstream: socket.socket)
     assert arrived[20 - len(held_back) :] == held_back
 
 
+def test_a_client_gets_another_source_port(upstream: socket.socket) -> None:
+    with UdpRelay(upstream.getsockname()) as relay, udp() as client:
+        client.sendto(RTP + b"before", relay.address)
+        _, first = upstream.recvfrom(2000)
+        relay.rebind()
+        upstream.sendto(RTP + b"lost", first)
+        client.sendto(RTP + b"after", relay.address)
+        _, second = upstream.recvfrom(2000)
+        upstream.sendto(RTP + b"back", second)
+        assert client.recv(2000) == RTP + b"back"
+        assert relay.clients() == 1
+    assert first != second
+
+
 def test_a_route_can_come_later(upstream: socket.socket) -> None:
     with UdpRelay() as relay, udp() as client:
         client.sendto(RTP + b"lost", relay.address)
