@@ -68,6 +68,7 @@ class PortAudioSource:
             self._stream.start()
         except self._sd.PortAudioError as error:
             self.close()
+            ring.close()
             raise _explain(error, device, stream) from error
         return stream, ring
 

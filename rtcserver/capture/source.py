@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtcserver.capture.block import StreamFormat
-from rtcserver.capture.ring import BlockRing
+from rtcserver.capture.ring import FLAG_OVERFLOW, BlockRing
 from rtcserver.clock import NS, monotonic_ns
 
 
@@ -71,11 +71,13 @@ class ClockedSource:
             block = np.ascontiguousarray(self.render(size, frame))
             due = start + (frame + size) * NS // rate
             wait = due - monotonic_ns()
+            flags = 0
             if wait > 0:
                 time.sleep(wait / NS)
             elif -wait > self.MAX_CATCH_UP_NS:
                 lost = (-wait * rate // NS) // size
                 frame += lost * size
                 due = start + (frame + size) * NS // rate
-            ring.write(block.data.cast("B"), size, monotonic_ns(), due - size * NS // rate, 0)
+                flags = FLAG_OVERFLOW
+            ring.write(block.data.cast("B"), size, monotonic_ns(), due - size * NS // rate, flags)
             frame += size

@@ -1,0 +1,100 @@
+"""The demo piece: it ends every note that it begins, loops in time, and gives way to a player."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+
+from rtcserver.capture.demo import BEATS, TEMPO_BPM, DemoPlayer, ScoreEvent, score, setup
+
+RATE = 48_000
+LOOP = round(BEATS * 60 / TEMPO_BPM * RATE)
+BLOCK = 128
+
+
+def sounding_after(messages: list[bytes], sounding: Counter[tuple[int, int]]) -> None:
+    """Follow note-ons and note-offs; one off ends all of its note, as in a synthesizer."""
+    for message in messages:
+        note = (message[0] & 0x0F, message[1])
+        if message[0] & 0xF0 == 0x90 and message[2]:
+            sounding[note] += 1
+        elif message[0] & 0xF0 in (0x80, 0x90):
+            del sounding[note]
+
+
+def play(player: DemoPlayer, first: int, end: int) -> list[tuple[int, bytes]]:
+    return [(at, message) for at in range(first, end, BLOCK) for message in player.due(at, BLOCK)]
+
+
+def test_the_score_is_in_order_and_within_the_loop() -> None:
+    beats = [event.beat for event in score()]
+    assert beats == sorted(beats)
+    assert beats[0] == 0
+    assert beats[-1] < BEATS
+
+
+def test_every_note_ends_before_the_loop_does_and_is_struck_once_at_a_time() -> None:
+    sounding: Counter[tuple[int, int]] = Counter()
+    for event in score():
+        sounding_after([event.message], sounding)
+        assert max(sounding.values(), default=0) <= 1, f"struck twice at beat {event.beat}"
+    assert not sounding
+
+
+def test_only_channels_that_were_set_up_play_and_all_bytes_are_midi() -> None:
+    channels = {message[0] & 0x0F for message in setup() if message[0] & 0xF0 == 0xC0}
+    assert {event.message[0] & 0x0F for event in score()} == channels
+    for message in (*setup(), *(event.message for event in score())):
+        assert message[0] & 0x80
+        assert all(byte < 0x80 for byte in message[1:])
+        assert len(message) == (2 if message[0] & 0xF0 == 0xC0 else 3)
+
+
+def test_the_loop_repeats_itself_to_the_frame() -> None:
+    player = DemoPlayer(RATE)
+    events = score()
+    heard: list[tuple[int, bytes]] = []
+    # One frame a call around each event would be slow; whole blocks tell the block it falls into.
+    heard = play(player, 0, 3 * LOOP)
+    expected = [
+        (turn * LOOP + round(event.beat * 60 / TEMPO_BPM * RATE), event.message)
+        for turn in range(3)
+        for event in events
+    ]
+    assert [(at // BLOCK * BLOCK, message) for at, message in expected] == heard[: len(expected)]
+
+
+def test_a_player_ends_what_sounds_and_the_piece_waits_until_nobody_plays() -> None:
+    player = DemoPlayer(RATE, idle_s=2.0)
+    sounding: Counter[tuple[int, int]] = Counter()
+    middle = LOOP // 3 // BLOCK * BLOCK
+    for _, message in play(player, 0, middle):
+        sounding_after([message], sounding)
+    assert sounding
+    sounding_after(player.interrupt(middle), sounding)
+    assert not sounding
+    assert player.interrupt(middle + RATE) == [], "nothing sounds any more"
+    resumes = middle + 3 * RATE
+    assert play(player, middle + BLOCK, resumes) == []
+    again = play(player, resumes, resumes + LOOP)
+    first = ScoreEvent(0, again[0][1])
+    assert first.message == score()[0].message, "the piece begins anew"
+    assert len(again) == pytest.approx(len(score()), abs=8)
+
+
+def test_no_note_hangs_over_many_loops_and_interruptions() -> None:
+    player = DemoPlayer(44_100, idle_s=0.5)
+    sounding: Counter[tuple[int, int]] = Counter()
+    for number, at in enumerate(range(0, 6 * LOOP, BLOCK)):
+        if number % 4001 == 4000:
+            sounding_after(player.interrupt(at), sounding)
+            assert not sounding
+        sounding_after(player.due(at, BLOCK), sounding)
+        assert max(sounding.values(), default=0) <= 1
+
+
+def test_it_is_never_silent_for_long() -> None:
+    ons = [event.beat for event in score() if event.message[0] & 0xF0 == 0x90]
+    assert max(after - before for before, after in pairwise([*ons, ons[0] + BEATS])) <= 1.5

@@ -1,0 +1,107 @@
+"""The embedded synthesizer plays what it is told, and its demo while nobody plays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from rtcserver.capture.fluid import MAX_PENDING, FluidSynthSource, find_soundfont
+from rtcserver.config import InstrumentConfig
+from rtcserver.errors import InstrumentError
+
+RATE = 48_000
+
+
+@pytest.fixture
+def synth() -> Iterator[FluidSynthSource]:
+    """Without the demo."""
+    source = FluidSynthSource(InstrumentConfig(demo=False))
+    yield source
+    source.close()
+
+
+def play(source: FluidSynthSource, seconds: float, first: int = 0) -> npt.NDArray[np.float64]:
+    parts = [source.render(128, at) for at in range(first, first + round(seconds * RATE), 128)]
+    return np.concatenate(parts).astype(np.float64) / 2**15
+
+
+def level(samples: npt.NDArray[np.float64]) -> float:
+    return float(np.sqrt(np.mean(samples**2)))
+
+
+def test_a_note_sounds_at_its_pitch_until_it_ends(synth: FluidSynthSource) -> None:
+    assert level(play(synth, 0.2)) < 1e-4  # FluidSynth dithers by one step of 16 bits
+    synth.midi(bytes((0x90, 69, 100)))
+    sound = play(synth, 1.0)
+    spectrum = np.abs(np.fft.rfft(sound.mean(axis=1) * np.hanning(len(sound))))
+    assert spectrum.argmax() * RATE / len(sound) == pytest.approx(440, abs=2)
+    synth.midi(bytes((0x80, 69, 64)))
+    play(synth, 2.0)
+    assert level(play(synth, 0.2)) < level(sound) / 300
+
+
+def test_a_note_on_of_velocity_zero_is_a_note_off(synth: FluidSynthSource) -> None:
+    synth.midi(bytes((0x90, 69, 100)))
+    loud = level(play(synth, 0.5))
+    synth.midi(bytes((0x90, 69, 0)))
+    play(synth, 2.0)
+    assert level(play(synth, 0.2)) < loud / 300
+
+
+def test_controllers_bend_and_programs_reach_the_synthesizer(synth: FluidSynthSource) -> None:
+    def pitch(*before: bytes) -> tuple[float, float]:
+        for message in (*before, bytes((0x90, 69, 100))):
+            synth.midi(message)
+        sound = play(synth, 0.5)
+        synth.midi(bytes((0x80, 69, 64)))
+        play(synth, 1.5)
+        mono = sound.mean(axis=1)
+        spectrum = np.abs(np.fft.rfft(mono * np.hanning(len(mono)), 8 * len(mono)))
+        return float(spectrum.argmax() * RATE / (8 * len(mono))), level(mono)
+
+    plain, loud = pitch(bytes((0xC0, 19)))  # an organ, of steady pitch
+    bent, _ = pitch(bytes((0xE0, 0x7F, 0x7F)))
+    assert 12 * np.log2(bent / plain) == pytest.approx(2, abs=0.1)
+    _, soft = pitch(bytes((0xE0, 0, 0x40)), bytes((0xB0, 7, 10)))
+    assert soft < loud / 20
+
+
+def test_the_demo_plays_at_once_and_gives_way_to_a_player() -> None:
+    source = FluidSynthSource(InstrumentConfig())
+    try:
+        assert level(play(source, 1.0)) > 0.003
+        source.midi(bytes((0xB0, 7, 100)))
+        play(source, 4.0, RATE)
+        assert level(play(source, 0.5, 5 * RATE)) < 0.0005, "the demo waits"
+    finally:
+        source.close()
+
+
+def test_a_flood_of_messages_drops_the_oldest_and_counts_them(synth: FluidSynthSource) -> None:
+    for number in range(MAX_PENDING + 10):
+        synth.midi(bytes((0xB0, 7, number % 128)))
+    assert synth.dropped_messages == 10
+    play(synth, 0.01)
+    synth.midi(bytes((0xB0, 7, 100)))
+    assert synth.dropped_messages == 10
+
+
+def test_wrong_files_and_rates_are_refused_in_a_sentence(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.sf2"
+    broken.write_bytes(b"RIFF no soundfont")
+    for settings, code, said in (
+        ({"soundfont": str(tmp_path / "none.sf2")}, "missing", "none.sf2"),
+        ({"soundfont": str(broken)}, "format", "broken.sf2"),
+        ({"samplerate": 192_000}, "rate", "44100 to 96000"),
+    ):
+        with pytest.raises(InstrumentError, match=said) as caught:
+            FluidSynthSource(InstrumentConfig(**settings))  # type: ignore[arg-type]  # keys of mixed types
+        assert caught.value.code == code
+
+
+def test_a_soundfont_is_found_where_the_distribution_puts_it() -> None:
+    assert find_soundfont("").suffix == ".sf2"
