@@ -85,7 +85,7 @@ export function readPlayer(message) {
     type: "player",
     state: message.state,
     file: typeof message.file === "string" ? message.file : null,
-    name: typeof message.name === "string" ? message.name : null,
+    name: typeof message.name === "string" && message.name !== "" ? message.name : null,
     position_s: Number(message.position_s) || 0,
     duration_s: Number(message.duration_s) || 0,
     tempo: Number(message.tempo) || 1,

@@ -101,7 +101,8 @@ export class FilePlayer {
   #show(mediaTime) {
     const state = this.#state;
     const active = state !== null && state.state !== "stopped";
-    const name = (active ? state.name : null) ?? this.#uploaded?.name ?? state?.name ?? "";
+    const own = this.#uploaded?.file === state?.file || !active ? this.#uploaded?.name : null;
+    const name = (active ? state.name : null) ?? own ?? state?.name ?? (active || state?.file ? "A MIDI file" : "");
     const file = this.#uploaded?.file ?? state?.file ?? null;
     this.#box.hidden = this.#token === null && !active;
     this.#box.dataset.state = state?.state ?? "stopped";
