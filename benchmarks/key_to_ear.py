@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page
 
 from benchmarks import listen_latency
@@ -216,7 +217,13 @@ async def play(server: RtcServer, mode: str, presses: int, settle_s: float) -> l
             recording = asyncio.ensure_future(record(page, mode, 1.6 + 0.72 * len(notes)))
             await asyncio.sleep(0.8)
             said = await page.evaluate(_PRESS, {"notes": notes})
-            heard, rate = await asyncio.wait_for(recording, _PATIENCE_S)
+            try:
+                heard, rate = await asyncio.wait_for(recording, _PATIENCE_S)
+            except (PlaywrightError, TimeoutError) as error:
+                now = await page.evaluate("[window.rtcserver.state, window.rtcserver.studio.state]")
+                raise RuntimeError(
+                    f"the page did not play through the run, it says {now}: {error}"
+                ) from error
             batch = judge(said, heard, rate, witness)
             found += batch
             if batch:
