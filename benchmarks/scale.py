@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import MachineCpu, emit, say
-from benchmarks.fanout import SETTLE_S, Fanout
+from benchmarks.fanout import SETTLE_S, Fanout, gather
 from benchmarks.isolated import isolate
 from benchmarks.serving import LOAD_CPU, Rtcserver, pss_kb
 from rtcserver.load.fleet import Fleet
@@ -75,8 +75,8 @@ def main() -> None:
         with Fleet(Options(server.url, server.signaling, cpus=(LOAD_CPU,))) as fleet:
             listening = 0
             for step in STEPS:
-                joins = fleet.join(step - listening)
-                if joins.failures:
+                joins = gather(fleet, step - listening)
+                if joins.joined < step - listening:
                     raise RuntimeError(f"{dict(joins.failures)}")
                 listening = step
                 fleet.sleep(SETTLE_S)
