@@ -5,13 +5,13 @@ from __future__ import annotations
 import html
 import json
 import logging
-import time
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
 
+from rtcserver.clock import NS, monotonic_ns
 from rtcserver.errors import PeerError
 from rtcserver.peer.base import public_handle
 from signaling.headers import CORS, SECURITY, wants_html
@@ -79,7 +79,7 @@ async def error_boundary(request: web.Request, handler: Handler) -> web.StreamRe
     What is not the client's fault is logged once, with an id that the client gets too. Cancellation
     and broken connections pass: nobody is left to answer.
     """
-    begin = time.monotonic()
+    begin = monotonic_ns() / NS
     status = 499
     try:
         response = await _guarded(request, handler)
@@ -96,7 +96,7 @@ async def error_boundary(request: web.Request, handler: Handler) -> web.StreamRe
                 info.get("room", "-"),
                 public_handle(session) if session else "-",
                 status,
-                (time.monotonic() - begin) * 1000,
+                (monotonic_ns() / NS - begin) * 1000,
                 request.remote,
             )
 
