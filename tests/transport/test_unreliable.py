@@ -49,8 +49,10 @@ async def midi_channel() -> AsyncIterator[tuple[StockClient, RTCDataChannel, Los
         await client.join(endpoint)
         await until(lambda: len(client.server.channels) == 2)
         channel = next(one for one in client.server.channels if one.label == "midi")
-        assert isinstance(channel.transport, SctpAssociation)
-        yield client, channel, Loss(channel.transport), heard
+        association = channel.transport
+        assert isinstance(association, SctpAssociation)
+        await until(lambda: association._flight_size == 0)
+        yield client, channel, Loss(association), heard
         await client.close()
 
 
