@@ -52,6 +52,9 @@ def test_the_version_is_the_pinned_one() -> None:
             ["self", "stream_id", "pp_id", "data"],
         ),
         (rtcsctptransport.RTCSctpTransport, "_data_channel_send", ["self", "channel", "data"]),
+        (rtcsctptransport.RTCSctpTransport, "_flight_size_increase", ["self", "chunk"]),
+        (rtcsctptransport.RTCSctpTransport, "_t3_start", ["self"]),
+        (rtcsctptransport.DataChunk, "__init__", ["self", "flags", "body"]),
         (rtcsctptransport, "parse_packet", ["data"]),
         (rtcdatachannel.RTCDataChannel, "send", ["self", "data"]),
         (SSL.Connection, "set_ciphertext_mtu", ["self", "mtu"]),
@@ -80,6 +83,7 @@ async def test_a_new_association_has_the_fields_that_the_limits_read() -> None:
         "_remote_verification_tag": int,
         "_sack_needed": bool,
         "_forward_tsn_chunk": type(None),
+        "_t3_handle": type(None),
     }
     assert {name: type(getattr(association, name)) for name in expected} == expected
     for queue in ("_data_channel_queue", "_outbound_queue", "_sent_queue"):
