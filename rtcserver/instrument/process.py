@@ -18,6 +18,7 @@ import sys
 from collections import deque
 from typing import Any
 
+from rtcserver import child
 from rtcserver.capture.block import Block
 from rtcserver.capture.frames import FrameCounter
 from rtcserver.capture.mix import stereo_mix
@@ -386,6 +387,7 @@ def steady_scheduling() -> None:
 
 def main() -> int:
     """Entry point of the process."""
+    child.die_with_parent()
     sock = socket.socket(fileno=int(sys.argv[1]))
     process = InstrumentProcess(sock)
     steady_scheduling()
