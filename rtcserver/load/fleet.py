@@ -39,9 +39,11 @@ class Fleet:
         self._on_progress = on_progress
         for number in range(workers):
             ours, theirs = context.Pipe()
-            cpus = options.cpus[number % len(options.cpus) :][:1] if workers > 1 else options.cpus
+            cpus = options.cpus
+            if cpus and workers > 1:
+                cpus = (cpus[number % len(cpus)],)
             process = context.Process(
-                target=worker.main, args=(replace(options, cpus=tuple(cpus)), theirs), daemon=True
+                target=worker.main, args=(replace(options, cpus=cpus), theirs), daemon=True
             )
             process.start()
             theirs.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -11,29 +12,32 @@ import numpy.typing as npt
 class Mark(NamedTuple):
     """A stream at the moment of a drain, to be subtracted from a later one.
 
-    at_ns: monotonic. sequence, timestamp: of the newest packet, extended beyond 16 and 32 bits; -1 if none
-    has come.
+    at_ns: monotonic. received, lost: packets. gaps: places in the sequence where packets are missing.
     """
 
     at_ns: int
     received: int
-    sequence: int
-    timestamp: int
+    lost: int
     gaps: int
 
 
 class Stream:
-    """Counts of one stream. Packets that come twice or late are in `unordered`, not in `received`."""
+    """Counts of one stream. Packets that come twice or late are in `unordered`, not in `received`.
 
-    __slots__ = ("gaps", "received", "sequence", "timestamp", "unordered")
+    sequence, timestamp: of the newest packet, extended beyond 16 and 32 bits; -1 if none has come.
+    first: both as they were when the first packets had been counted.
+    """
+
+    __slots__ = ("first", "gaps", "lost", "received", "sequence", "timestamp", "unordered")
 
     def __init__(self) -> None:
         self.received = 0
         self.unordered = 0
         self.gaps = 0
-        """Places in the sequence where packets are missing."""
+        self.lost = 0
         self.sequence = -1
         self.timestamp = -1
+        self.first = (-1, -1)
 
     def count(self, sequences: npt.NDArray[np.uint16], timestamp: int) -> None:
         """Take packets in the order of their arrival. timestamp: the last one's, 32 bits."""
@@ -55,11 +59,14 @@ class Stream:
                     self.unordered += 1
                     continue
                 self.gaps += step > 1
+                self.lost += step - 1
                 self.received += 1
                 self.sequence = int(place)
         ahead = (timestamp - self.timestamp) & 0xFFFF_FFFF
         if ahead < 0x8000_0000:
             self.timestamp += ahead
+        if self.first[0] < 0:
+            self.first = (self.sequence, self.timestamp)
 
     def count_one(self, sequence: int, timestamp: int) -> None:
         """The same for a single packet, without NumPy when it is the next one."""
@@ -72,27 +79,26 @@ class Stream:
 
     def mark(self, now_ns: int) -> Mark:
         """The state now."""
-        return Mark(now_ns, self.received, self.sequence, self.timestamp, self.gaps)
+        return Mark(now_ns, self.received, self.lost, self.gaps)
 
 
-def frame_samples(pairs: list[tuple[Mark, Mark]]) -> float:
-    """Samples at 48 kHz between two packets: the median over streams; 0.0 if nothing was received."""
+def frame_samples(streams: Iterable[Stream]) -> float:
+    """Samples at 48 kHz between two packets: the median over streams; 0.0 if too little was received."""
     steps = [
-        (end.timestamp - begin.timestamp) / (end.sequence - begin.sequence)
-        for begin, end in pairs
-        if begin.sequence >= 0 and end.sequence > begin.sequence
+        (stream.timestamp - stream.first[1]) / (stream.sequence - stream.first[0])
+        for stream in streams
+        if 0 <= stream.first[0] < stream.sequence
     ]
     return float(np.median(steps)) if steps else 0.0
 
 
 def expected(begin: Mark, end: Mark, samples: float) -> int:
-    """Packets that should have come between two marks.
+    """Packets that should have come between two marks, at `samples` between two packets.
 
     The sequence numbers tell how many were lost underway; the time tells when the server itself sent
     too few. The time's word is taken less two packets, as marks do not fall on frame boundaries.
     """
-    span = end.sequence - begin.sequence if begin.sequence >= 0 else 0
+    sent = end.received - begin.received + end.lost - begin.lost
     if samples <= 0:
-        return span
-    by_time = int((end.at_ns - begin.at_ns) * 48e-6 / samples) - 2
-    return max(span, by_time)
+        return sent
+    return max(sent, int((end.at_ns - begin.at_ns) * 48e-6 / samples) - 2)

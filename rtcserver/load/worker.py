@@ -257,15 +257,14 @@ class Worker:
         pairs = [
             (peer.begin, end) for peer, end in zip(measured, ends, strict=True) if peer.begin is not None
         ]
-        window.frame_samples = samples = stream.frame_samples(pairs)
+        window.frame_samples = samples = stream.frame_samples(peer.stream for peer in measured)
         for begin, end in pairs:
             wanted = stream.expected(begin, end, samples)
             received = end.received - begin.received
             window.listeners += 1
             window.expected += wanted
             window.received += received
-            if begin.sequence >= 0:
-                window.lost += end.sequence - begin.sequence - received
+            window.lost += end.lost - begin.lost
             window.gaps += end.gaps - begin.gaps
             window.silent += received == 0
             share = received / wanted if wanted > 0 else 0.0
