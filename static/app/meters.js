@@ -1,6 +1,7 @@
 // @ts-check
 /** Measures both sides of a stream, before volume and mute: what arrives, not what is turned up. */
 
+import { outputLatencyMs } from "./device.js";
 import { FLOOR_DB, peakOf, toDb } from "./levels.js";
 
 /** About 43 ms at 48 kHz: longer than a frame of any display, so no peak is missed between two readings. */
@@ -66,8 +67,7 @@ export class StereoMeter {
 
   /** From the browser to the ear, in milliseconds, as the device says of this context; null while nothing is known. */
   get outputLatencyMs() {
-    const seconds = this.#context?.state === "running" ? this.#context.outputLatency : 0;
-    return seconds > 0 ? seconds * 1000 : null;
+    return this.#context && outputLatencyMs(this.#context);
   }
 
   close() {

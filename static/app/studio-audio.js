@@ -7,6 +7,7 @@
 import { HEAD_BYTES, RING_BYTES, Ring } from "../audio/ring.js";
 import { Control, Figure } from "../audio/slots.js";
 import { modulo } from "./channel/codec.js";
+import { outputLatencyMs } from "./device.js";
 import { FLOOR_DB, gainOf, peakOf, toDb } from "./levels.js";
 import { memoryShared } from "./studio-support.js";
 
@@ -125,10 +126,9 @@ export class StudioAudio {
     return this.#context.sampleRate;
   }
 
-  /** From the worklet to the ear as far as the browser says, in ms. */
+  /** From the worklet to the ear in ms; null where the browser does not say. */
   get outputMs() {
-    const { outputLatency, baseLatency } = this.#context;
-    return ((outputLatency || 0) + (outputLatency ? 0 : baseLatency || 0)) * 1000;
+    return outputLatencyMs(this.#context);
   }
 
   /** Whether the volume leaves the samples as they are. */

@@ -4,7 +4,7 @@
 /** Blocks that nothing could bring in time, as a share of all, over `OVER_MS`. */
 export const MOST_LOST = 0.03;
 /** Underruns within `UNDERRUNS_MS`, not counting those of the first `SETTLING_MS`. */
-export const MOST_UNDERRUNS = 4;
+export const MOST_UNDERRUNS = 5;
 /** A ring this deep is no faster than Listen, in ms, for `OVER_MS`. */
 export const MOST_TARGET_MS = 60;
 export const OVER_MS = 5_000;

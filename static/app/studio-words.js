@@ -58,11 +58,11 @@ export function exactness({ exact, rate }, ring, untouched) {
 }
 
 /**
- * @param {number} outputMs
+ * @param {number | null} outputMs
  * @returns {string} a warning, or ""
  */
 export function outputWarning(outputMs) {
-  if (outputMs < LARGE_OUTPUT_MS) return "";
+  if (outputMs === null || outputMs < LARGE_OUTPUT_MS) return "";
   return `Your output adds ${milliseconds(outputMs)} ms by itself. Bluetooth does that; for playing along use a cable.`;
 }
 

@@ -39,11 +39,13 @@ import { studioSupport } from "./studio-support.js";
  * @property {StudioFormat} format
  * @property {number | null} browserMs from the instrument's converter to the worklet
  * @property {boolean} measured whether by the media clock; else it is the ring and half a round trip
- * @property {number} outputMs from there to the ear, as far as the browser says
+ * @property {number | null} outputMs from there to the ear; null where the browser does not say
  * @property {number | null} rttMs
  * @property {boolean} untouched whether the volume leaves the samples as they are
  */
 
+/** Of an output that does not say how long it takes: a usual one. */
+const USUAL_OUTPUT_MS = 20;
 const LOOK_MS = 100;
 const REPORT_MS = 1_000;
 const FADE_STEP_MS = 5;
@@ -175,7 +177,7 @@ export class Studio {
   /** @param {number} nowMs */
   #heardAt(nowMs) {
     const media = this.mediaAt(nowMs);
-    return media === null ? null : media - (this.#audio?.outputMs ?? 0) * PER_MS;
+    return media === null ? null : media - (this.#audio?.outputMs ?? USUAL_OUTPUT_MS) * PER_MS;
   }
 
   /**
@@ -357,6 +359,7 @@ export class Studio {
   #report(nowMs, ring) {
     this.#reportedMs = nowMs;
     this.#reportedUnderruns = ring.underruns;
+    const outputMs = this.#audio?.outputMs ?? null;
     this.#link?.report({
       level_ms: rounded(ring.levelMs),
       target_ms: rounded(ring.targetMs),
@@ -368,7 +371,7 @@ export class Studio {
       duplicates: ring.duplicates,
       drift_ppm: rounded(ring.driftPpm),
       ratio: ring.ratio,
-      output_ms: rounded(this.#audio?.outputMs ?? 0),
+      ...(outputMs === null ? {} : { output_ms: rounded(outputMs) }),
     });
     this.#askRoundTrip();
   }

@@ -32,6 +32,8 @@ const BACKLOG_AT_ONCE_MS = 100;
 const EARLY_S = 2;
 /** A cut leaves at least this above the lowest level. */
 const LEAST_LEFT_MS = 1;
+/** So many calls of the device are counted before the first start. */
+const FIRST_BURSTS = 5;
 /** Jitter before the first block counts up to this. */
 const MOST_FIRST_JITTER_MS = 40;
 /** Deviation from 1 on the way to a whole frame. */
@@ -68,6 +70,8 @@ export class Player {
   #calledMs = -Infinity;
   #calls = 0;
   #burst = 1;
+  #bursts = 0;
+  #aimed = false;
   /** Levels in the burst at hand. */
   #burstQuanta = 0;
   #burstLevel = 0;
@@ -179,6 +183,10 @@ export class Player {
    * @param {number} frames of a quantum
    */
   #fill(newest, frames) {
+    if (!this.#aimed) {
+      if (this.#bursts < FIRST_BURSTS) return;
+      this.#aim();
+    }
     if (newest !== this.#dryAt && this.#dryAt >= 0) {
       // The block that was waited for: now it is known how late it was.
       this.#dryAt = -1;
@@ -370,6 +378,7 @@ export class Player {
       return;
     }
     if (this.#calls > 0) {
+      this.#bursts += 1;
       // It follows the larger ones: the level has to last for them.
       this.#burst += (this.#calls - this.#burst) * (this.#calls > this.#burst ? 0.5 : 0.02);
     }
@@ -404,10 +413,15 @@ export class Player {
     this.#sinc.tune(Math.min(1, this.#rate / rate));
     this.#levels.clear();
     this.#drift = new Drift();
-    // What is known before the first block: the bursts, a block, and how evenly the silence came.
+    this.#aimed = false;
+  }
+
+  /** The first target, from what is known before any block was played: bursts, a block, how evenly the silence came. */
+  #aim() {
+    this.#aimed = true;
     const jitterMs = Math.min(MOST_FIRST_JITTER_MS, this.#ring.figures[Figure.jitterMs] ?? 0);
     const spread = ((this.#burst + 1) / 2) * 128 * this.#nominal + this.#ring.load(Control.blockFrames);
-    this.#target = new Target(rate, spread + this.#inFrames(FIRST_MARGIN_MS + jitterMs));
+    this.#target = new Target(this.#streamRate, spread + this.#inFrames(FIRST_MARGIN_MS + jitterMs));
   }
 
   #tell() {

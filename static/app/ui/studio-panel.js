@@ -40,7 +40,7 @@ const NUMBERS = `
     </figure>
     <dl class="grid">
       <div><dt>To the browser</dt><dd><b id="studio-latency">–</b> ms</dd><dd class="sub" id="studio-latency-how"></dd></div>
-      <div><dt>Output adds</dt><dd><b id="studio-output">–</b> ms</dd><dd class="sub">says the browser</dd></div>
+      <div><dt>Output adds</dt><dd><b id="studio-output">–</b> ms</dd><dd class="sub" id="studio-output-how"></dd></div>
       <div><dt>In the ring</dt><dd><b id="studio-level">–</b> ms</dd><dd class="sub">aims at <span id="studio-target">–</span> ms</dd></div>
       <div><dt>Underruns</dt><dd><b id="studio-underruns">–</b></dd><dd class="sub"><span id="studio-lost">–</span></dd></div>
       <div><dt>Bit-exact</dt><dd><b id="studio-exact">–</b></dd><dd class="sub" id="studio-ratio"></dd></div>
@@ -113,6 +113,8 @@ export class StudioPanel {
     setText(this.#at("studio-latency"), milliseconds(stats.browserMs));
     setText(this.#at("studio-latency-how"), stats.measured ? "from the instrument, measured" : "estimated: ring and network");
     setText(this.#at("studio-output"), milliseconds(stats.outputMs));
+    const says = stats.outputMs === null ? "this browser does not say" : "says the browser";
+    setText(this.#at("studio-output-how"), says);
     setText(this.#at("studio-level"), milliseconds(ring.levelMs));
     setText(this.#at("studio-target"), milliseconds(ring.targetMs));
     setText(this.#at("studio-underruns"), count(ring.underruns));

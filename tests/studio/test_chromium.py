@@ -1,0 +1,201 @@
+"""Studio in real Chromium: every sample as the instrument played it, by each way that browsers have."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Page as BrowserPage
+from playwright.async_api import Route
+
+from tests.main_job.test_listening import live
+from tests.rig.chromium import Chromium
+from tests.rig.impair import CLEAN, Impairment
+from tests.rig.relay import UdpRelay
+from tests.rig.server import RtcServer
+from tests.studio.listening import listen, listeners, noise, record_exact, studio, until
+
+EXACT_QUANTA = 200
+"""0.58 s of samples that must be the instrument's own."""
+
+
+async def _opened(browser: Chromium, url: str, script: str = "") -> BrowserPage:
+    page = await browser.open("about:blank")
+    if script:
+        await page.add_init_script(script)
+    await page.goto(url)
+    return page
+
+
+async def _without_isolation(page: BrowserPage) -> None:
+    async def fulfil(route: Route) -> None:
+        response = await route.fetch()
+        headers = {name: value for name, value in response.headers.items() if "cross-origin" not in name}
+        await route.fulfill(response=response, headers=headers)
+
+    await page.route("**/r/main", fulfil)
+
+
+@pytest.mark.parametrize("way", ["transform", "streams", "message port"])
+async def test_every_sample_arrives_as_it_was_played(tmp_path: Path, way: str) -> None:
+    played = noise(tmp_path / "noise.wav")
+    with RtcServer(instrument="file", file=tmp_path / "noise.wav", samplerate=44_100) as server:
+        server.wait_healthy(live)
+        async with Chromium() as browser:
+            page = await _opened(
+                browser, "about:blank", "delete window.RTCRtpScriptTransform" if way == "streams" else ""
+            )
+            if way == "message port":
+                await _without_isolation(page)
+            await page.goto(server.room_url)
+            assert await page.evaluate("crossOriginIsolated") is (way != "message port")
+            support = await page.evaluate("rtcserver.studio.support.way")
+            assert support == ("streams" if way == "streams" else "transform")
+            await listen(page)
+            await studio(page)
+            # The Listen session ends when Studio has taken over: one is left.
+            await until(page, "rtcserver.state === 'idle'")
+            recording = await record_exact(page, EXACT_QUANTA)
+            stats: dict[str, Any] = await page.evaluate("rtcserver.studio.stats()")
+            ends = listeners(server)
+    quanta, worst = recording.null_test(played, 24)
+    assert quanta >= EXACT_QUANTA
+    assert worst == 0
+    assert ends == 1
+    assert (stats["ring"]["rate"], stats["ring"]["contextRate"], stats["ring"]["bits"]) == (
+        44_100,
+        44_100,
+        24,
+    )
+    assert stats["format"]["exact"] is True
+    assert stats["ring"]["invalid"] == 0
+    assert stats["measured"] is True
+    assert 0 < stats["browserMs"] < 250
+
+
+async def test_listen_is_back_before_studio_ends() -> None:
+    with RtcServer(instrument="tone", samplerate=44_100) as server:
+        server.wait_healthy(live)
+        async with Chromium() as browser:
+            page = await _opened(browser, server.room_url)
+            await listen(page)
+            await studio(page)
+            await until(page, "rtcserver.state === 'idle'")
+            await page.click("#mode-listen")
+            await until(page, "rtcserver.studio.state === 'off'")
+            state = await page.evaluate("[rtcserver.state, rtcserver.studio.session.notice]")
+            await until(page, "document.querySelector('#audio').volume === 1")
+            for _ in range(50):
+                if listeners(server) == 1:
+                    break
+                await asyncio.sleep(0.1)
+            ends = listeners(server)
+    assert state == ["live", ""]
+    assert ends == 1
+
+
+async def test_stop_stops_studio_and_the_next_listen_goes_on_to_it() -> None:
+    with RtcServer(instrument="tone") as server:
+        server.wait_healthy(live)
+        async with Chromium() as browser:
+            page = await _opened(browser, server.room_url + "?studio")
+            await until(page, "rtcserver.studio.state === 'playing'")
+            await page.click("#listen")
+            await until(page, "rtcserver.studio.state === 'off' && rtcserver.state === 'idle'")
+            headline = await page.text_content("#headline")
+            await page.click("#listen")
+            await until(page, "rtcserver.studio.state === 'playing'")
+    assert headline == "Ready"
+
+
+async def test_a_mix_with_gains_is_not_called_exact() -> None:
+    with RtcServer(instrument="tone", mix="1:L:-6, 2:R:-6") as server:
+        server.wait_healthy(live)
+        async with Chromium() as browser:
+            page = await _opened(browser, server.room_url + "?studio")
+            await until(page, "rtcserver.studio.state === 'playing'")
+            await until(page, "document.querySelector('#studio-exact').textContent !== '–'")
+            said = [await page.text_content(f"#studio-{name}") for name in ("exact", "ratio")]
+    assert said == ["No", "a mix, rounded by the server"]
+
+
+async def test_turned_down_is_not_called_exact() -> None:
+    with RtcServer(instrument="tone") as server:
+        server.wait_healthy(live)
+        async with Chromium() as browser:
+            page = await _opened(browser, server.room_url + "?studio")
+            await until(page, "rtcserver.studio.state === 'playing'")
+            await page.fill("#volume", "50")
+            await until(page, "rtcserver.studio.stats().untouched === false")
+            await until(page, "document.querySelector('#studio-exact').textContent === 'No'")
+
+
+async def test_one_more_than_there_are_places_is_told_so_and_stays_in_listen() -> None:
+    with RtcServer(instrument="tone", studio_listeners=1) as server:
+        server.wait_healthy(live)
+        async with Chromium() as browser:
+            first = await _opened(browser, server.room_url + "?studio")
+            await until(first, "rtcserver.studio.state === 'playing'")
+            second = await _opened(browser, server.room_url)
+            await listen(second)
+            await second.click("#mode-studio")
+            await until(second, "rtcserver.studio.session.notice")
+            line = await second.text_content("#studio-line")
+            state = await second.evaluate("[rtcserver.state, rtcserver.studio.state]")
+            offered = await second.is_visible("#studio-again")
+    assert line is not None
+    assert "1 Studio places" in line
+    assert line.endswith("You are in Listen.")
+    assert state == ["live", "off"]
+    assert offered
+
+
+async def test_a_network_that_cannot_carry_it_leads_back_to_listen_and_the_way_back_is_offered() -> None:
+    with (
+        RtcServer(instrument="tone") as server,
+        UdpRelay(("127.0.0.1", server.port), seed=7) as relay,
+    ):
+        server.wait_healthy(live)
+        async with Chromium() as browser:
+            page = await browser.open(server.room_url, relay)
+            await listen(page)
+            await studio(page)
+            relay.impair(down=Impairment(loss=0.5))
+            await until(page, "rtcserver.studio.session.offered", 30)
+            notice = await page.evaluate("rtcserver.studio.session.notice")
+            relay.impair(down=CLEAN)
+            await until(page, "rtcserver.studio.state === 'off' && rtcserver.state === 'live'")
+            await page.click("#studio-again")
+            await until(page, "rtcserver.studio.state === 'playing'")
+    assert "for Studio" in notice
+
+
+async def test_losses_are_reported_and_answered_with_redundancy() -> None:
+    with (
+        RtcServer(instrument="tone") as server,
+        UdpRelay(("127.0.0.1", server.port), down=Impairment(loss=0.02), seed=7) as relay,
+    ):
+        server.wait_healthy(live)
+        async with Chromium() as browser:
+            page = await browser.open(server.room_url, relay)
+            await listen(page)
+            await studio(page)
+            await until(page, "rtcserver.studio.stats().format.redundancy", 30)
+            before = await page.evaluate("rtcserver.studio.stats().ring.repaired")
+            await until(page, f"rtcserver.studio.stats().ring.repaired >= {before} + 10", 30)
+
+
+async def test_an_insecure_page_says_what_to_do() -> None:
+    with RtcServer(instrument="tone") as server:
+        async with Chromium() as browser:
+            # The page's address is the server's own, so that nothing leaves the machine; it is secure by nature.
+            page = await _opened(
+                browser, server.room_url, "Object.defineProperty(window, 'isSecureContext', {value: false})"
+            )
+            line = await page.text_content("#studio-line")
+            disabled = await page.is_disabled("#mode-studio")
+    assert line is not None
+    assert "--tls auto" in line
+    assert disabled

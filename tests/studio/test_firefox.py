@@ -1,0 +1,88 @@
+"""Studio in real Firefox, over a cable between two network namespaces (needs root)."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from tests.main_job.test_listening import live
+from tests.rig.firefox import Firefox, NullSink
+from tests.rig.netns import Namespace, lan
+from tests.rig.server import RtcServer
+from tests.studio.listening import listen, noise, record_exact, studio, until
+from tests.studio.test_safety import DECEIVER
+
+EXACT_QUANTA = 100
+
+_ENERGY = """async () => {
+  const stats = [...(await peers[0].getStats()).values()];
+  const {packetsReceived, totalAudioEnergy} = stats.find(({type}) => type === "inbound-rtp");
+  return {packets: packetsReceived, energy: totalAudioEnergy};
+}"""
+
+
+class _ServerIn(RtcServer):
+    """The server inside a namespace."""
+
+    def __init__(self, space: Namespace, **settings: object) -> None:
+        super().__init__(port=8080, **settings)  # type: ignore[arg-type]  # settings are the server's own keys
+        self._space = space
+
+    def start(self) -> None:
+        with self._space.entered():
+            super().start()
+        self.wait_healthy(live)
+
+    def get_json(self, path: str) -> Any:
+        with self._space.entered():
+            return super().get_json(path)
+
+
+async def test_every_sample_arrives_as_it_was_played(tmp_path: Path) -> None:
+    played = noise(tmp_path / "noise.wav")
+    with (
+        lan() as net,
+        _ServerIn(net.server, instrument="file", file=tmp_path / "noise.wav", samplerate=44_100),
+        NullSink() as sink,
+        net.client.entered(),
+    ):
+        async with Firefox(sink, (net.ipv4,)) as browser:
+            page = await browser.open(f"http://{net.ipv4}:8080/r/main")
+            way = await page.evaluate("rtcserver.studio.support.way")
+            await listen(page)
+            await studio(page)
+            recording = await record_exact(page, EXACT_QUANTA)
+            ring = await page.evaluate("rtcserver.studio.stats().ring")
+            await page.click("#mode-listen")
+            await until(page, "rtcserver.studio.state === 'off' && rtcserver.state === 'live'")
+    quanta, worst = recording.null_test(played, 24)
+    assert way == "transform"
+    assert quanta >= EXACT_QUANTA
+    assert worst == 0
+    assert (ring["contextRate"], ring["invalid"]) == (44_100, 0)
+
+
+async def test_pcm_that_reaches_the_decoder_is_refused_by_it() -> None:
+    with (
+        lan() as net,
+        _ServerIn(net.server, instrument="tone"),
+        NullSink() as sink,
+        net.client.entered(),
+    ):
+        async with Firefox(sink, (net.ipv4,)) as browser:
+            page = await browser.open(f"http://{net.ipv4}:8080/r/main")
+            deceive = DECEIVER.replace(
+                "const peer = new RTCPeerConnection();",
+                "const peer = new RTCPeerConnection(); window.peers = [peer];"
+                "peer.ontrack = ({track}) => { const audio = new Audio();"
+                "audio.srcObject = new MediaStream([track]); audio.play(); };",
+            )
+            assert await page.evaluate(deceive) == 201
+            for _ in range(200):
+                heard = await page.evaluate(_ENERGY)
+                if heard["packets"] >= 1000:
+                    break
+                await asyncio.sleep(0.1)
+    assert heard["packets"] >= 1000
+    assert heard["energy"] == 0
