@@ -77,10 +77,13 @@ def _display(stack: ExitStack, listeners: int) -> Callable[[Status], None]:
 
 def _print(joins: Joins, window: Window) -> None:
     said = joins.figures()
-    print(
-        f"{joins.joined} joined at {said['joins_per_s']}/s, "
-        f"each within {said['join_p50_ms']} ms (median), {said['join_p99_ms']} ms (p99)"
-    )
+    if joins.joined:
+        print(
+            f"{joins.joined} joined at {said['joins_per_s']}/s, "
+            f"each within {said['join_p50_ms']} ms (median), {said['join_p99_ms']} ms (p99)"
+        )
+    else:
+        print("nobody could join")
     for reason, count in joins.failures.most_common(5):
         print(f"{count} did not join: {reason}")
     if not joins.joined:
