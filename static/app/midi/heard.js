@@ -7,6 +7,13 @@
 import { PER_MS } from "../channel/clock.js";
 import { PlayoutClock, sourceMs } from "../channel/playout.js";
 
+/**
+ * A reading says when a packet was decoded. Its first sample then waits behind what was decoded before it (0 to 10 ms) and for the
+ * blocks of 10 ms in which browsers hand sound on. In Chromium 156 this came to 19 ms up to an AudioWorklet and 13 ms up to
+ * the sound system, whose monitor heard it 13 ms after the reading and `outputLatency`.
+ */
+const HANDING_ON_MS = 16;
+
 /** @typedef {import("./link.js").MidiLink} MidiLink */
 /** @typedef {(nowMs: number) => number | null} Playout media time heard at a time of performance.now(); null: unknown */
 
@@ -16,7 +23,7 @@ export class HeardClock {
   #playout = null;
   #own = new PlayoutClock();
 
-  /** @param {() => number} latencyMs from the receiver to the ear */
+  /** @param {() => number} latencyMs of the output device */
   constructor(latencyMs) {
     this.#latencyMs = latencyMs;
   }
@@ -55,7 +62,7 @@ export class HeardClock {
           atMs: sourceMs(source.timestamp, performance.timeOrigin),
           rtpOffset: welcome.rtp_offset,
           nearMedia,
-          latencyMs: this.#latencyMs(),
+          latencyMs: HANDING_ON_MS + this.#latencyMs(),
         });
       }
     }

@@ -80,7 +80,7 @@ export class Stage {
 
   /**
    * @param {string} room its name
-   * @param {() => number} latencyMs from the receiver to the ear
+   * @param {() => number} latencyMs of the output device
    */
   constructor(room, latencyMs) {
     this.#room = room;
