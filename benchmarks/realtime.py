@@ -11,7 +11,8 @@ blocks of 128 (resampled). Per run, after two seconds of settling, over ``--seco
   the device lost count as delivered, since the timeline goes on by them; see ``xruns`` and ``lost_frames``.
 - ``drift_ms``: the same as a difference, end against start of the run (positive: encoding fell behind).
 - ``content_drift_ms``: the packets are decoded, and the phases of both tones compared with the packets'
-  timestamps, at the end and at the start: what a listener would notice, whatever our counters say.
+  timestamps, at the end and at the start: what a listener would notice, whatever our counters say. It means
+  little when the device lost blocks in one of these two seconds.
 - ``packet_gaps``: packets that did not begin where the one before ended.
 - ``queue_blocks``: blocks that waited for the encoder after its turn: mean of the first and the last third
   of the run (``start``, ``end``) and ``max``, of five reports a second.
