@@ -14,21 +14,20 @@ import * as say from "../channel/telemetry.js";
 import { FilePlayer } from "../ui/file-player.js";
 import { Keyboard } from "../ui/keyboard.js";
 import { PerformersList } from "../ui/performers.js";
-import { Roll, SPAN } from "../ui/roll.js";
+import { Roll } from "../ui/roll.js";
 import { Sounds } from "../ui/sounds.js";
 import { byId, setText } from "../ui/dom.js";
-import { Bars } from "./bars.js";
 import { openChannels } from "./channels.js";
+import { currentSound } from "./current-sound.js";
 import { readPlayer } from "./files.js";
 import { HeardClock } from "./heard.js";
 import { Input } from "./input.js";
 import { MidiLink } from "./link.js";
 import { MAX_NAME, cleanName } from "./memory.js";
 import { MidiReport, soundReport } from "./report.js";
+import { Shown } from "./shown.js";
 import { readOffer } from "./sound-list.js";
-import { Sounding } from "./sounding.js";
 import { dropToken, takeToken } from "./token.js";
-import { currentSound } from "./current-sound.js";
 
 /** @typedef {import("../channel/down.js").Heard} Heard */
 /** @typedef {import("../channel/telemetry.js").ServerMessage} ServerMessage */
@@ -60,10 +59,7 @@ export class Stage {
   #room;
   #heard;
   #schedule = new Schedule();
-  #sounding = new Sounding();
-  #bars = new Bars(SPAN);
-  /** note → performer @type {Map<number, number>} */
-  #lit = new Map();
+  #shown;
   /** @type {Session[]} the newest last */
   #sessions = [];
   /** @type {Session | null} the one that shows and plays */
@@ -96,6 +92,7 @@ export class Stage {
       },
       () => this.#onView(),
     );
+    this.#shown = new Shown(this.#keyboard, this.#roll, this.#performers);
     this.#sounds = new Sounds(byId("sound-now", HTMLElement), byId("sounds", HTMLElement), (sound) => {
       this.#current?.link.say(say.select(sound));
     });
@@ -126,7 +123,7 @@ export class Stage {
       get playable() {
         return stage.#current?.link.playable ?? false;
       },
-      lit: () => stage.#sounding.notes,
+      lit: () => stage.#shown.notes,
       get events() {
         return [...stage.#events];
       },
@@ -295,10 +292,7 @@ export class Stage {
     before?.link.panic(false);
     this.#input.released();
     this.#schedule.clear();
-    for (const note of this.#sounding.clear()) this.#keyboard.light(note, null);
-    this.#lit.clear();
-    this.#bars.endAll(this.#heard.at(performance.now()) ?? 0);
-    this.#performers.clear();
+    this.#shown.clear(this.#heard.at(performance.now()) ?? 0);
     if (session === null) {
       this.#heard.reset();
       this.#files.state(null);
@@ -358,7 +352,7 @@ export class Stage {
     const heard = this.#heard.at(now + HALF_FRAME_MS);
     for (const event of this.#schedule.due(heard)) this.#hear(event, heard, now);
     const media = heard ?? this.#current?.link.clock.mediaAt(now) ?? 0;
-    if (!document.hidden) this.#roll.paint(this.#bars.seen(media), media, this.#keyboard.view, this.#lit);
+    if (!document.hidden) this.#shown.paint(media);
     this.#files.tick(heard ?? this.#current?.link.clock.mediaAt(now) ?? null);
     if (now - this.#valuesMs > CONTROLLERS_MS) this.#showValues(now);
   }
@@ -369,17 +363,9 @@ export class Stage {
    * @param {number} nowMs
    */
   #hear(event, heard, nowMs) {
-    const change = this.#sounding.apply(event);
-    const { performer, mediaTime } = event;
-    this.#performers.playing(performer, this.#sounding.notesOf(performer), this.#sounding.pedalOf(performer));
-    if (!change) return;
-    const { note, velocity } = change;
-    const holder = this.#sounding.performerOf(note);
-    this.#keyboard.light(note, holder);
-    if (holder === null) this.#lit.delete(note);
-    else this.#lit.set(note, holder);
-    this.#bars.add(change, event.repaired ? (heard ?? mediaTime) : mediaTime);
-    if (velocity === 0 || event.repaired || heard === null) return;
+    const note = this.#shown.take(event, heard);
+    if (note === null || event.repaired || heard === null) return;
+    const { mediaTime } = event;
     const heardAtMs = nowMs + HALF_FRAME_MS + (mediaTime - heard) / 48;
     this.#current?.told.skew(nowMs - heardAtMs);
     this.#events.push({
