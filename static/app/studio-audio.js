@@ -91,8 +91,9 @@ export class StudioAudio {
    * Builds the worklet and connects the worker to its ring.
    *
    * @param {Worker} worker
+   * @param {() => void} failed the worklet has failed, and will be silent from now on
    */
-  async start(worker) {
+  async start(worker, failed) {
     const context = this.#context;
     if (context.state !== "running") context.resume().catch(() => {});
     // The ring first: what comes before the worklet stands shows already how evenly the network delivers.
@@ -107,6 +108,7 @@ export class StudioAudio {
       processorOptions: this.#memory ? { memory: this.#memory } : {},
     });
     this.#node = node;
+    node.onprocessorerror = failed;
     node.port.onmessage = ({ data }) => this.#hear(data);
     node.connect(this.#gain);
     node.connect(this.#input);

@@ -268,7 +268,9 @@ export class Studio {
           this.#audio.close();
           this.#audio = null;
         }
-        this.#sound(format.rate, worker).catch((error) => lose(`This browser cannot play Studio: ${error.message}.`, false));
+        const failed = () => lose("The player of the samples has failed.", true);
+        const unable = (/** @type {unknown} */ error) => lose(`This browser cannot play Studio: ${error}.`, false);
+        this.#sound(format.rate, worker, failed).catch(unable);
         this.#dispatch({ type: "answered", generation });
       },
       proved: () => this.#dispatch({ type: "proved", generation }),
@@ -286,11 +288,12 @@ export class Studio {
   /**
    * @param {number} rate
    * @param {Worker} worker
+   * @param {() => void} failed
    */
-  async #sound(rate, worker) {
+  async #sound(rate, worker, failed) {
     this.#audio ??= new StudioAudio(rate);
     this.#audio.setVolume(this.#volume.position, this.#volume.muted);
-    await this.#audio.start(worker);
+    await this.#audio.start(worker, failed);
   }
 
   /** Takes link and audio out of use; who asked closes them. */

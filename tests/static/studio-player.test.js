@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Control, Figure } from "../../static/audio/slots.js";
-import { RATE, play, random, sample, trace } from "./studio-traces.js";
+import { RATE, play, random, recorded, sample, trace } from "./studio-traces.js";
 
 /** The largest step between neighbouring samples of the two tones, and what a seam may add to it. */
 const STEP = ((2 * Math.PI * 662) / RATE) * 0.5;
@@ -248,4 +248,39 @@ test("without a stream it is silent, and stays silent", () => {
   const heard = play([{ atMs: 2_000, bytes: new Uint8Array(30) }], { device: 441 });
   assert.ok(heard.frames > 80_000);
   assert.ok(heard.left.every((value) => value === 0) && heard.right.every((value) => value === 0));
+});
+
+const RECORDED = recorded();
+
+test("recorded, a calm run in Chromium: every sample as it came", () => {
+  const { arrivals, callsMs } = RECORDED["calm"] ?? assert.fail();
+  const heard = play(arrivals, { callsMs });
+  const { lost, targetMs } = figures(heard);
+  assert.ok(heard.underrunsAtMs.filter((atMs) => atMs > 1_000).length <= 1, `${heard.underrunsAtMs}`);
+  assert.equal(lost, 0);
+  assert.ok(targetMs < 35, `${targetMs}`);
+  assert.ok(heard.nulls().share > 0.8, `${heard.nulls().share}`);
+  assertSmooth(heard);
+  assertExact(heard);
+});
+
+test("recorded, a machine that stalls for up to 164 ms: gaps where nothing came, no click, and it goes on", () => {
+  const { arrivals, callsMs } = RECORDED["stalls"] ?? assert.fail();
+  const heard = play(arrivals, { callsMs });
+  const { lost, targetMs } = figures(heard);
+  assert.ok(lost <= 4, `${lost}`);
+  assert.ok(targetMs < 60, `${targetMs}`);
+  assertSmooth(heard);
+  assertExact(heard);
+});
+
+test("recorded, 1 % lost and 5 ms of jitter, each block twice: next to nothing is missing", () => {
+  const { arrivals, callsMs } = RECORDED["lossy"] ?? assert.fail();
+  const heard = play(arrivals, { callsMs });
+  const { lost, repaired, gapMs } = figures(heard);
+  assert.ok(repaired > 10, `${repaired}`);
+  assert.ok(lost <= 2, `${lost}`);
+  assert.ok(gapMs < 15, `${gapMs}`);
+  assertSmooth(heard);
+  assertExact(heard);
 });

@@ -4,6 +4,8 @@
  * asks for samples by its own clock, and what came out. All in virtual time, all from seeds.
  */
 
+import { readFileSync } from "node:fs";
+
 import { Player } from "../../static/audio/player.js";
 import { Receiver } from "../../static/audio/receiver.js";
 import { RING_BYTES, Ring } from "../../static/audio/ring.js";
@@ -170,6 +172,29 @@ export class Heard {
 }
 
 /**
+ * Traces of real runs: `studio-recorded.json`. Arrivals in the worker, and when the worklet was asked for each quantum.
+ *
+ * @returns {Record<string, {about: string, arrivals: Arrival[], callsMs: number[]}>}
+ */
+export function recorded() {
+  const traces = JSON.parse(readFileSync(new URL("studio-recorded.json", import.meta.url), "utf8"));
+  return Object.fromEntries(
+    traces.map((/** @type {any} */ { name, about, arrival_steps_tenth_ms: steps, block_steps: blocks, repeats, call_steps_ms: calls }) => {
+      const repeated = new Set(repeats);
+      let atMs = 0;
+      let block = 0;
+      const arrivals = steps.map((/** @type {number} */ step, /** @type {number} */ index) => {
+        atMs += step / 10;
+        block += blocks[index];
+        return { atMs, bytes: payload({ first: 1_000_000 + block * 128, flags: repeated.has(index) ? 2 : 0 }) };
+      });
+      let callMs = 0;
+      return [name, { about, arrivals, callsMs: calls.map((/** @type {number} */ step) => (callMs += step)) }];
+    }),
+  );
+}
+
+/**
  * Plays a trace.
  *
  * @param {Arrival[]} arrivals
@@ -180,15 +205,17 @@ export class Heard {
  * @param {number} [options.startMs] when the context starts
  * @param {[number, number][]} [options.stalls] when the device does not ask: from, to, in ms
  * @param {boolean} [options.shared]
+ * @param {number[]} [options.callsMs] when each single quantum was asked for, instead of a device that takes so many
  * @returns {Heard & {ring: Ring}}
  */
 export function play(arrivals, options = {}) {
-  const { rate = RATE, device = 128, ppm = 0, startMs = -100, stalls = [], shared = true } = options;
+  const { rate = RATE, ppm = 0, startMs = -100, stalls = [], shared = true, callsMs } = options;
+  const device = callsMs ? 128 : (options.device ?? 128);
   const ring = new Ring(shared ? new SharedArrayBuffer(RING_BYTES) : new ArrayBuffer(RING_BYTES));
   const receiver = new Receiver(ring);
   const player = new Player(ring, rate);
   const sorted = [...arrivals].sort((a, b) => a.atMs - b.atMs);
-  const endMs = sorted.at(-1)?.atMs ?? 0;
+  const endMs = Math.min(sorted.at(-1)?.atMs ?? 0, callsMs?.at(-1) ?? Infinity);
   const periodMs = (device / rate) * 1000 * (1 - ppm * 1e-6);
   const heard = new Heard((Math.ceil((endMs - startMs + 1000) / periodMs) * device) + 256);
   const left = new Float32Array(128);
@@ -197,7 +224,10 @@ export function play(arrivals, options = {}) {
   let surplus = 0;
   let underruns = 0;
   let told = -1;
+  let call = 0;
   for (let atMs = startMs; atMs <= endMs; atMs += periodMs) {
+    if (callsMs) atMs = callsMs[call++] ?? Infinity;
+    if (atMs > endMs) break;
     const stall = stalls.find(([from, to]) => atMs >= from && atMs < to);
     if (stall) atMs = stall[1];
     while (next < sorted.length && /** @type {Arrival} */ (sorted[next]).atMs <= atMs) {

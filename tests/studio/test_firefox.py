@@ -17,8 +17,8 @@ EXACT_QUANTA = 100
 
 _ENERGY = """async () => {
   const stats = [...(await peers[0].getStats()).values()];
-  const {packetsReceived, totalAudioEnergy} = stats.find(({type}) => type === "inbound-rtp");
-  return {packets: packetsReceived, energy: totalAudioEnergy};
+  const inbound = stats.find(({type}) => type === "inbound-rtp");
+  return {packets: inbound?.packetsReceived ?? 0, energy: inbound?.totalAudioEnergy};
 }"""
 
 
