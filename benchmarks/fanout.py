@@ -179,6 +179,7 @@ def main() -> None:
         "server_cpu_pct": round(100 * polled.cpu.total / polled.seconds, 2),
         "packets_expected": window.expected,
         "packets_received": packets,
+        "packets_lost": window.lost,
         # What a receiver's own full socket lost is not the server's. `send_failures` are datagrams that the kernel
         # did not take from the broadcast process.
         "dropped_by_server": max(0, window.expected - packets - window.overflows),

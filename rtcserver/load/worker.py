@@ -241,7 +241,6 @@ class Worker:
     # Measuring
 
     def _begin(self) -> None:
-        self._take(self._peers)
         self._began_ns = monotonic_ns()
         self._began_cpu_s = time.process_time()
         for peer in self._peers:
@@ -250,7 +249,6 @@ class Worker:
 
     def _end(self) -> Window:
         cpu_s = time.process_time() - self._began_cpu_s
-        self._take(self._peers)
         window = Window(seconds=(monotonic_ns() - self._began_ns) / NS, cpu_s=cpu_s)
         measured = [peer for peer in self._peers if peer.begin is not None]
         ends = [self._mark(peer) for peer in measured]
@@ -282,6 +280,8 @@ class Worker:
         return window
 
     def _mark(self, peer: LoadPeer) -> stream.Mark:
+        """A listener's counts at this moment, with what is still in its socket."""
+        self._take((peer,))
         waiter = self._waiters.get(peer)
         counted = peer.stream if waiter is None else waiter.stream()
         return counted.mark(monotonic_ns())
