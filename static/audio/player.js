@@ -72,6 +72,8 @@ export class Player {
   #burst = 1;
   #bursts = 0;
   #aimed = false;
+  /** Whether the first seconds are over. */
+  #calm = false;
   /** Levels in the burst at hand. */
   #burstQuanta = 0;
   #burstLevel = 0;
@@ -326,9 +328,14 @@ export class Player {
     const ahead = this.position + mean - this.#rendered * this.#nominal;
     this.#slope.add(this.#rendered / this.#rate, ahead / this.#streamRate);
     this.#ring.figures[Figure.playedMs] = this.#playedSum / this.#levelCount;
-    const excess = Math.min(this.#level, mean) - this.#target.frames;
     const early = this.#rendered - this.#startedAt < EARLY_S * this.#rate;
-    const backlog = excess > this.#inFrames(early ? BACKLOG_EARLY_MS : BACKLOG_MS);
+    const calming = !early && !this.#calm;
+    if (calming) {
+      this.#calm = true;
+      this.#target.calm();
+    }
+    const excess = Math.min(this.#level, mean) - this.#target.frames;
+    const backlog = excess > this.#inFrames(early || calming ? BACKLOG_EARLY_MS : BACKLOG_MS);
     if (backlog && this.#low > this.#inFrames(LEAST_LEFT_MS) + excess) this.#trim(excess);
     else this.#drift.update((this.#level - this.#target.frames) / this.#streamRate, elapsedS);
     this.#sinceControl = this.#levelSum = this.#levelCount = this.#playedSum = 0;
@@ -413,7 +420,7 @@ export class Player {
     this.#sinc.tune(Math.min(1, this.#rate / rate));
     this.#levels.clear();
     this.#drift = new Drift();
-    this.#aimed = false;
+    this.#aimed = this.#calm = false;
   }
 
   /** The first target, from what is known before any block was played: bursts, a block, how evenly the silence came. */

@@ -11,11 +11,13 @@
 const WINDOW_S = 0.25;
 /** A spread counts for this long: 96 windows are 24 s. */
 const HELD_WINDOWS = 96;
+/** A second. */
+const LAST_WINDOWS = 4;
 const MARGIN_MS = 2;
 const CEILING_MS = 150;
 /** A gain smaller than this is not worth leaving the exact copying for. */
 const WORTHWHILE_MS = 2.5;
-const SHRINK_MS_PER_S = 0.5;
+const SHRINK_MS_PER_S = 1;
 /** Lateness up to this is jitter; beyond it is an outage: a ring that bridged those would be no faster than Listen. */
 const JITTER_MS = 45;
 /** The most that one late block adds: a rare hiccup must not cost everybody a tenth of a second. */
@@ -25,6 +27,8 @@ export class Target {
   #rate;
   #margin;
   #ceiling;
+  /** @type {number} */
+  #first;
   /** @type {number} */
   #frames;
   #spreads = new Float64Array(HELD_WINDOWS);
@@ -46,7 +50,7 @@ export class Target {
     this.#rate = rate;
     this.#margin = (MARGIN_MS * rate) / 1000;
     this.#ceiling = (CEILING_MS * rate) / 1000;
-    this.#frames = Math.min(frames, this.#ceiling);
+    this.#first = this.#frames = Math.min(frames, this.#ceiling);
   }
 
   get frames() {
@@ -78,6 +82,15 @@ export class Target {
     this.#grow();
   }
 
+  /** What was learnt so far was the commotion of a start; only the last second of it still counts. */
+  calm() {
+    for (let back = 0; back < HELD_WINDOWS; back += 1) {
+      const at = (this.#next + back) % HELD_WINDOWS;
+      if (back < HELD_WINDOWS - LAST_WINDOWS) this.#spreads[at] = 0;
+    }
+    this.#frames = Math.min(this.#frames, Math.max(this.#first, this.#wanted()));
+  }
+
   /** The level jumps for a known reason (a start, a trim): the mean begins anew. */
   restart() {
     this.#mean = -1;
@@ -95,8 +108,9 @@ export class Target {
       this.#settling = false;
       return;
     }
+    // Against the lower of the two: a level that jumps up, after this machine slept, is a backlog and no risk.
+    this.#hold(Math.min(mean, this.#mean < 0 ? mean : this.#mean) - low);
     this.#mean = this.#mean < 0 ? mean : this.#mean + (mean - this.#mean) * 0.25;
-    this.#hold(this.#mean - low);
     this.#grow();
     const wanted = this.#wanted();
     const shrinking = this.#frames - wanted > (WORTHWHILE_MS * this.#rate) / 1000;
