@@ -217,7 +217,7 @@ class Merger:
         holders = self._holders.setdefault(note, set())
         holders.add(owner)
         if LOCAL in holders:
-            # A note-off here would end his note too: the strikes are counted and end when he lets go.
+            # A note-off here would end his note too: the strikes are counted and end with the last holder.
             self._sounding[note] = self._sounding.get(note, 0) + 1
             return [message]
         again = [m.note_off(*divmod(note, 128))] * self._sounding.get(note, 0)
