@@ -129,7 +129,7 @@ class DownSender:
         if self._journal.newest > self._sent:
             # A repeat or a state that has just left holds new events back less than other new ones do.
             fresh = self._fresh_ns + self._cadence.interval_ns
-            return max(fresh, self._sent_ns + self._cadence.interval_ns // 4)
+            return max(fresh, self._sent_ns + self._cadence.interval_ns // 16)
         if self._repeat < len(self._cadence.repeats_ns):
             # While there are repeats, the state goes with them.
             return max(self._fresh_ns + self._cadence.repeats_ns[self._repeat], earliest)

@@ -52,7 +52,7 @@ def test_events_never_come_faster_than_the_interval(cadence: Cadence) -> None:
 
 
 @pytest.mark.parametrize("cadence", [LISTEN, STUDIO])
-def test_a_repeat_holds_new_events_back_for_a_quarter_of_the_interval(cadence: Cadence) -> None:
+def test_a_repeat_holds_new_events_back_for_a_sixteenth_of_the_interval(cadence: Cadence) -> None:
     world = DownWorld(cadence, CLEAN)
     world.advance(100 * MS)
     world.push(ON)
@@ -61,7 +61,7 @@ def test_a_repeat_holds_new_events_back_for_a_quarter_of_the_interval(cadence: C
     start = world.now_ns
     world.push(OFF)
     world.advance(100 * MS)
-    assert world.sent[0][0] - start == cadence.interval_ns // 4
+    assert world.sent[0][0] - start == cadence.interval_ns // 16
 
 
 def test_a_burst_larger_than_a_message_arrives_whole() -> None:
