@@ -32,8 +32,8 @@ RESEND_SHARE = 0.5
 """Retransmissions that a listener gets on average, per packet of its room."""
 RESEND_BURST = 64
 """Retransmissions that a listener gets at once after a quiet time."""
-REPORT_INTERVAL_NS = 2 * NS
-"""Time between two sender reports to a listener."""
+REPORT_INTERVAL_NS = 5 * NS
+"""Time between two sender reports to a listener: what RFC 3550, section 6.2, recommends at least."""
 MAX_REPORTS = 64
 """Sender reports in one go: about half a millisecond."""
 MAX_KEYS = 16_384
