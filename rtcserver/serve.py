@@ -74,7 +74,7 @@ class Server:
             return tls.context(config.tls_cert, config.tls_key)
         if config.tls == "off":
             return None
-        addresses = [str(address) for address in machine_addresses()]
+        addresses = [str(found.address) for found in machine_addresses()]
         names = tls.machine_names(addresses, (config.public_host, config.host))
         now = datetime.datetime.fromtimestamp(wall_ns() / NS, datetime.UTC)
         return tls.automatic(tls.state_folder(config.state_dir), names, now)

@@ -7,8 +7,14 @@ WebRTC audio without a sound card.
 from __future__ import annotations
 
 import base64
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -17,7 +23,7 @@ import numpy.typing as npt
 from playwright.async_api import Browser, Page, Playwright, Route, async_playwright
 
 from rtcserver.client.measure import Side, side
-from tests.rig.process import program
+from tests.rig.process import RigError, program
 from tests.rig.relay import UdpRelay
 
 FLAGS = (
@@ -119,25 +125,44 @@ class Chromium:
     """``async with Chromium() as browser: page = await browser.open(url)``. One browser process.
 
     muted: Playwright's default; False plays through the sound system, for recordings of the true output.
+    env: further environment variables, as `NullSink.variables`. authorities: PEM files of the certificate
+    authorities that its user has imported; other certificates are then refused, as by any browser. By default
+    nobody looks at certificates.
     """
 
-    def __init__(self, *, muted: bool = True, flags: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        muted: bool = True,
+        flags: tuple[str, ...] = (),
+        env: Mapping[str, str] | None = None,
+        authorities: Sequence[Path] | None = None,
+    ) -> None:
         self._muted = muted
         self._flags = flags
+        self._env = dict(env or {})
+        self._authorities = authorities
+        self._home: Path | None = None
         self._playwright: Playwright | None = None
         self._browser: Browser | None = None
 
     async def __aenter__(self) -> Self:
         executable = program("chromium", "chromium")
+        if self._authorities is not None:
+            self._home = Path(tempfile.mkdtemp(prefix="rig-chromium-"))
+            trust(self._home, self._authorities)
+            self._env["HOME"] = str(self._home)
         self._playwright = await async_playwright().start()
         try:
             self._browser = await self._playwright.chromium.launch(
                 executable_path=executable,
                 args=[*FLAGS, *self._flags],
                 ignore_default_args=None if self._muted else ["--mute-audio"],
+                env={**os.environ, **self._env},
             )
         except BaseException:
             await self._playwright.stop()
+            self._forget()
             raise
         return self
 
@@ -148,6 +173,11 @@ class Chromium:
             await self._browser.close()
         if self._playwright is not None:
             await self._playwright.stop()
+        self._forget()
+
+    def _forget(self) -> None:
+        if self._home is not None:
+            shutil.rmtree(self._home, ignore_errors=True)
 
     async def open(self, url: str, relay: UdpRelay | None = None) -> Page:
         """A page in a fresh profile, loaded. Content security policies do not bind the recorder.
@@ -155,12 +185,31 @@ class Chromium:
         relay: the page's media goes through it; its WHEP exchange is rewritten on the way.
         """
         assert self._browser is not None
-        context = await self._browser.new_context(bypass_csp=True, ignore_https_errors=True)
+        context = await self._browser.new_context(
+            bypass_csp=True, ignore_https_errors=self._authorities is None
+        )
         if relay is not None:
             await context.route("**/whep", partial(_through, relay))
         page = await context.new_page()
         await page.goto(url)
         return page
+
+
+def trust(home: Path, authorities: Sequence[Path]) -> None:
+    """Import certificate authorities for programs of a user with this home, as the page ``/trust`` says.
+
+    Chromium on Linux reads the user's own from NSS's shared database. Raises `RigError` if certutil fails.
+    """
+    certutil = program("certutil", "libnss3-tools")
+    folder = home / ".pki" / "nssdb"
+    folder.mkdir(parents=True)
+    database = ["-d", f"sql:{folder}"]
+    commands = [["-N", "--empty-password"]]
+    commands += [["-A", "-n", f"rig {n}", "-t", "C,,", "-i", str(pem)] for n, pem in enumerate(authorities)]
+    for words in commands:
+        done = subprocess.run([certutil, *database, *words], capture_output=True, text=True)
+        if done.returncode:
+            raise RigError(f"certutil {' '.join(words)}: {done.stderr.strip()}")
 
 
 async def _through(relay: UdpRelay, route: Route) -> None:

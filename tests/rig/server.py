@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import socket
+import ssl
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -52,13 +54,21 @@ class RtcServer(RigProcess):
         self._env = dict(env or {})
         self._arguments = arguments
         self._settings = {key: str(value) for key, value in settings.items()}
+        if "tls" in self._settings:
+            self._settings.setdefault("state_dir", str(self.directory / "state"))
         if config:
             (self.directory / "rtcserver.toml").write_text(config)
 
     @property
     def url(self) -> str:
-        """``http://127.0.0.1:PORT``, without a slash at the end."""
-        return f"http://127.0.0.1:{self.port}"
+        """``http://127.0.0.1:PORT``, without a slash at the end; ``https`` with ``tls="auto"``."""
+        scheme = "https" if self._settings.get("tls") == "auto" else "http"
+        return f"{scheme}://127.0.0.1:{self.port}"
+
+    @property
+    def authority(self) -> Path:
+        """PEM file of the authority that ``tls="auto"`` has made."""
+        return Path(self._settings["state_dir"]) / "ca.pem"
 
     @property
     def room_url(self) -> str:
@@ -86,10 +96,15 @@ class RtcServer(RigProcess):
     def get_json(self, path: str) -> Any:
         """JSON of a GET of this path; the body of an error status is returned too."""
         try:
-            with urllib.request.urlopen(self.url + path, timeout=5) as response:
+            with urllib.request.urlopen(self.url + path, timeout=5, context=self._tls()) as response:
                 return json.load(response)
         except urllib.error.HTTPError as error:
             return json.load(error)
+
+    def _tls(self) -> ssl.SSLContext | None:
+        if not self.url.startswith("https"):
+            return None
+        return ssl.create_default_context(cafile=str(self.authority))
 
     def wait_healthy(self, healthy: Callable[[dict[str, Any]], bool], timeout_s: float = 15.0) -> None:
         """Wait until ``/healthz`` satisfies `healthy`. Raises `RigError` with what it said last."""
