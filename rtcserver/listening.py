@@ -39,6 +39,9 @@ class Listening(Protocol):
     def playable(self, room: str) -> bool:
         """Whether performers can play this room's instrument."""
 
+    def studio(self, room: str) -> dict[str, object] | None:
+        """Studio's places and cost in a room, for ``/api/rooms``; None where there is none."""
+
     def processes(self) -> dict[str, dict[str, object]]:
         """Child processes by name, for ``/healthz``."""
 
@@ -81,6 +84,9 @@ class Stock:
 
     def playable(self, room: str) -> bool:
         return False
+
+    def studio(self, room: str) -> dict[str, object] | None:
+        return None
 
     def processes(self) -> dict[str, dict[str, object]]:
         return {}
@@ -144,6 +150,9 @@ class OnePort:
     def playable(self, room: str) -> bool:
         return self.desk.rooms[room].stage is not None
 
+    def studio(self, room: str) -> dict[str, object] | None:
+        return self.desk.describe_studio(room, self._backend.in_studio(room))
+
     def processes(self) -> dict[str, dict[str, object]]:
         supervisor = self._supervisor
         client = supervisor.client if supervisor is not None else None
@@ -174,8 +183,12 @@ class OnePort:
         return client.stats() if client is not None else None
 
     def datagrams(self) -> dict[str, int]:
-        """What the media port and the sessions counted."""
-        return {**self._endpoint.counters, **{f"session_{k}": v for k, v in self._backend.counters.items()}}
+        """What the media port, the sessions and Studio over DataChannels counted."""
+        return {
+            **self._endpoint.counters,
+            **{f"session_{k}": v for k, v in self._backend.counters.items()},
+            **{f"studio_channel_{k}": v for k, v in self.desk.sample_counters().items()},
+        }
 
     def _own_broadcast(self, backend: OnePortBackend) -> BroadcastSupervisor:
         self._supervisor = supervised(backend)

@@ -44,10 +44,12 @@ class Rooms:
         config: ServerConfig,
         listeners: Callable[[str], int],
         processes: Callable[[], dict[str, dict[str, object]]],
+        studio: Callable[[str], dict[str, object] | None] = lambda room: None,
     ) -> None:
         self._rooms = {name: Room(room) for name, room in config.rooms.items()}
         self._listeners = listeners
         self._processes = processes
+        self._studio = studio
 
     def __getitem__(self, name: str) -> Room:
         return self._rooms[name]
@@ -79,6 +81,7 @@ class Rooms:
             },
             "audio": {"frame_ms": config.frame_ms, "bitrate_bps": status.bitrate_bps},
             "listeners": self._listeners(name),
+            "studio": self._studio(name),
         }
 
     def health(self) -> dict[str, Any]:

@@ -35,7 +35,7 @@ class Server:
     def __init__(self, config: ServerConfig) -> None:
         self.config = config
         self.limits = Limits(max_sessions=config.max_listeners)
-        self.rooms = Rooms(config, self._listeners, self._processes)
+        self.rooms = Rooms(config, self._listeners, self._processes, self._studio)
         self.listening: Listening = (OnePort if config.transport == "one-port" else Stock)(
             config, self.rooms, self._allow
         )
@@ -94,6 +94,9 @@ class Server:
 
     def _listeners(self, room: str) -> int:
         return len(self.listening.backend.sessions(room))
+
+    def _studio(self, room: str) -> dict[str, object] | None:
+        return self.listening.studio(room)
 
     def _processes(self) -> dict[str, dict[str, object]]:
         return self.listening.processes()

@@ -19,7 +19,9 @@ class RoomDirectory(Protocol):
              "instrument": {"kind": "...", "name": "...", "state": "live" or "silent",
                             "error": None or a sentence, "rate": Hz, "channels": n},
              "audio": {"frame_ms": 10, "bitrate_bps": 160000},
-             "listeners": n}
+             "listeners": n,
+             "studio": None or {"listeners": n, "limit": n, "rate": Hz, "bits": 16 or 24, "frames": n,
+                                "mbps": x, "packets_per_s": x, ...}}
 
         Raises `KeyError` for an unknown name.
         """

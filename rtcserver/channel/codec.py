@@ -52,11 +52,15 @@ _U32 = 0xFFFF_FFFF
 
 
 class ProtocolError(RtcServerError):
-    """A message that is none of ours, or breaks a rule of PROTOCOL.md. `code` is stable for programs."""
+    """A message that is none of ours, or breaks a rule of PROTOCOL.md. `code` is stable for programs.
+
+    of: type of the JSON message that it is about, where that is known.
+    """
 
     def __init__(self, message: str, *, code: str = "malformed") -> None:
         super().__init__(message)
         self.code = code
+        self.of: str | None = None
 
 
 class NoteEvent(NamedTuple):

@@ -20,6 +20,8 @@ from rtcserver.channel.studio import StudioReady, StudioReport
 
 MAX_SYSEX = 1024
 STATS_PER_S, STATS_BURST = 1, 5
+STUDIO_PER_S = 2
+"""Studio reports: one a second, and one for each underrun among them."""
 OTHERS_PER_S, OTHERS_BURST = 10, 20
 MAX_VIOLATIONS = 100
 """Malformed or oversized messages after which the channel is closed."""
@@ -121,6 +123,18 @@ class Sysex:
 
 
 ClientMessage = Hello | Auth | Stats | Select | Panic | Player | Sysex | StudioReady | StudioReport
+TYPES: Mapping[type[ClientMessage], str] = {
+    Hello: "hello",
+    Auth: "auth",
+    Stats: "stats",
+    Select: "select",
+    Panic: "panic",
+    Player: "player",
+    Sysex: "sysex",
+    StudioReady: "studio_ready",
+    StudioReport: "studio_report",
+}
+"""What each is called in JSON."""
 
 
 def parse_client(text: bytes | str) -> ClientMessage:
@@ -130,7 +144,11 @@ def parse_client(text: bytes | str) -> ClientMessage:
     parser = _PARSERS.get(kind) if isinstance(kind, str) else None
     if parser is None:
         raise ProtocolError("the type of this message is unknown", code="unknown_type")
-    return parser(members)
+    try:
+        return parser(members)
+    except ProtocolError as problem:
+        problem.of = kind
+        raise
 
 
 def parse_server(text: bytes | str) -> dict[str, Any]:
@@ -167,6 +185,7 @@ class TelemetryPeer:
     def __init__(self) -> None:
         self.counters = TelemetryCounters()
         self._stats = RateLimit(STATS_PER_S, STATS_BURST)
+        self._studio = RateLimit(STUDIO_PER_S, STATS_BURST)
         self._others = RateLimit(OTHERS_PER_S, OTHERS_BURST)
         self._raw = RateLimit(STATS_PER_S + OTHERS_PER_S + 20, STATS_BURST + OTHERS_BURST + MAX_VIOLATIONS)
 
@@ -191,8 +210,11 @@ class TelemetryPeer:
                 self.counters.unknown_type += 1
             else:
                 self.counters.malformed += 1
-            return None, error(problem.code, str(problem)) if self._others.take(now_ns) else None
-        limit = self._stats if isinstance(message, Stats | StudioReport) else self._others
+            return None, error(problem.code, str(problem), problem.of) if self._others.take(now_ns) else None
+        if isinstance(message, Stats):
+            limit = self._stats
+        else:
+            limit = self._studio if isinstance(message, StudioReport) else self._others
         if not limit.take(now_ns):
             self.counters.frequent += 1
             return None, None

@@ -65,7 +65,8 @@ class InstrumentSupervisor:
         self.restarts = 0
         self.origin = Anchor(0, monotonic_ns())
         """The beginning of the room's timeline."""
-        self._feeds: list[socket.socket] = []
+        self._feeds: dict[socket.socket, socket.socket] = {}
+        """Writing halves, by their reading half."""
         self._process: subprocess.Popen[bytes] | None = None
         self._sock: socket.socket | None = None
         self._task: asyncio.Task[None] | None = None
@@ -100,14 +101,21 @@ class InstrumentSupervisor:
         self._task = asyncio.create_task(self._supervise(), name=f"instrument {self.room}")
 
     def subscribe(self) -> socket.socket:
-        """A new feed: the reading half, non-blocking; close it to leave. It survives restarts."""
+        """A new feed: the reading half, non-blocking; `unsubscribe` ends it. It survives restarts."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, FEED_BUFFER)
         ours.setblocking(False)
-        self._feeds.append(theirs)
+        self._feeds[ours] = theirs
         if self._sock is not None:
             self._tell({"type": "add_feed"}, (theirs.fileno(),))
         return ours
+
+    def unsubscribe(self, feed: socket.socket) -> None:
+        """Close both halves of a feed; the process forgets it at its next packet."""
+        feed.close()
+        writing = self._feeds.pop(feed, None)
+        if writing is not None:
+            writing.close()
 
     def set_bitrate(self, bitrate_bps: int) -> None:
         """Change the Opus bitrate from the next frame on; kept over restarts."""
@@ -158,7 +166,7 @@ class InstrumentSupervisor:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         await self._reap(graceful=True)
-        for feed in self._feeds:
+        for feed in self._feeds.values():
             feed.close()
         self._feeds.clear()
 
@@ -216,7 +224,7 @@ class InstrumentSupervisor:
             }
         )
         self._tell({"type": "studio", "on": self._studio})
-        for feed in self._feeds:
+        for feed in self._feeds.values():
             self._tell({"type": "add_feed"}, (feed.fileno(),))
         self._ended.clear()
         self._last_report_ns = self._last_progress_ns = monotonic_ns()

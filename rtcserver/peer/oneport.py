@@ -134,8 +134,7 @@ class OnePortBackend:
         if request.mode != "listen":
             if not summary.has_datachannel:
                 raise PeerError(422, "no_datachannel", "Studio needs a data channel in the offer.")
-            present = sum(s.room == room and s.mode != "listen" for s in self._sessions.values())
-            session.headers = self._admit(room, request.mode, present)
+            session.headers = self._admit(room, request.mode, self.in_studio(room))
             session.mode = request.mode
             session.details["mode"] = request.mode
         peer = self.endpoint.create_peer(
@@ -154,6 +153,10 @@ class OnePortBackend:
 
     def sessions(self, room: str | None = None) -> list[PeerSession]:
         return [s for s in self._sessions.values() if room is None or s.room == room]
+
+    def in_studio(self, room: str) -> int:
+        """Studio listeners of a room, whichever way they listen."""
+        return sum(s.room == room and s.mode != "listen" for s in self._sessions.values())
 
     def find(self, session_id: str) -> PeerSession | None:
         return self._sessions.get(session_id)

@@ -166,6 +166,11 @@ class OnePortSession:
         """A name for this session that may be shown."""
         return public_handle(self.id)
 
+    @property
+    def buffered(self) -> int:
+        """Bytes on its data channels that wait to be sent or acknowledged."""
+        return 0 if self._peer is None else self._peer.buffered
+
     def set_payload(self, kind: str) -> None:
         """Give a Studio listener its PCM, plain or with each block twice (`rtcserver.broadcast.listener`).
 
@@ -176,6 +181,7 @@ class OnePortSession:
         broadcast = self._backend.broadcast
         if broadcast is not None and self.state in (State.PLAYING, State.RESTARTING):
             broadcast.set_kind(self.listener_id, kind)
+            self.details["payload"] = kind
 
     # PeerListener
 
@@ -200,6 +206,7 @@ class OnePortSession:
             fd_index=address.socket,
             kind=KIND_OPUS if self.mode == "listen" else KIND_SILENCE,
         )
+        self.details["payload"] = spec.kind
         try:
             broadcast.add_listener(spec)
         except (ValueError, ProcessError) as error:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from aiortc import RTCDataChannel
 
@@ -25,56 +26,14 @@ from rtcserver.peer.oneport_session import OnePortSession
 from rtcserver.rooms import Room
 from rtcserver.session.member import Member
 from rtcserver.session.performers import Performers
-from rtcserver.session.studio import admission
+from rtcserver.session.samples import Samples
+from rtcserver.session.stage import Stage
+from rtcserver.session.studio import CHANNEL_PLACES, admission, describe
 
 log = logging.getLogger(__name__)
 
 Allow = Callable[[str, str], bool]
 """Whether a token makes its bearer a performer of a room."""
-
-
-class Stage(Protocol):
-    """The room's instrument as performers play it. See `rtcserver.session.stage`."""
-
-    @property
-    def profile(self) -> Mapping[str, object] | None:
-        """The summary of the instrument's profile for ``welcome``; None if it takes no MIDI."""
-
-    @property
-    def player(self) -> Mapping[str, object] | None:
-        """What the player of MIDI files does."""
-
-    @property
-    def sounds(self) -> dict[str, Any]:
-        """The whole profile, for the page."""
-
-    @property
-    def counters(self) -> Mapping[str, int]:
-        """What was played, filtered, selected, silenced."""
-
-    async def upload(self, title: str, data: bytes) -> dict[str, Any]:
-        """Take a MIDI file. Raises PeerError."""
-
-    def join(self, performer: int) -> None:
-        """A performer may play from now on."""
-
-    def close(self) -> None:
-        """Stop what plays."""
-
-    def play(self, performer: int, played: list[Played]) -> None:
-        """A performer's events, in order."""
-
-    def leave(self, performer: int) -> None:
-        """A performer is gone; what he holds has been released by `play`."""
-
-    def select(self, performer: int, sound: str, channel: int | None) -> None:
-        """Choose a sound. Raises PeerError for one that the profile does not have."""
-
-    def silence(self, performer: int) -> None:
-        """Silence everyone."""
-
-    def control_player(self, performer: int, message: Player) -> None:
-        """Play, pause, stop, seek, tempo. Raises PeerError."""
 
 
 class RoomDesk:
@@ -86,6 +45,7 @@ class RoomDesk:
         self.performers = Performers()
         self.journal = Journal()
         self.stage: Stage | None = None
+        self.samples = Samples(room.instrument)
         self.observe: Callable[[str, Mapping[str, float]], None] | None = None
         self._allow = allow
         self._senders: dict[str, DownSender] = {}
@@ -106,10 +66,12 @@ class RoomDesk:
         member = self.members.pop(session.id, None)
         if member is not None:
             self._leave(member)
+            self.on_samples_closed(member)
         self._follow_studio()
 
     def close(self) -> None:
-        """Stop the timer and the player."""
+        """Stop the timer, the player and the samples."""
+        self.samples.close()
         if self.stage is not None:
             self.stage.close()
         if self._timer is not None:
@@ -162,9 +124,23 @@ class RoomDesk:
         self._arm()
 
     def set_payload(self, member: Member, *, twice: bool) -> None:
-        """PCM for a Studio member. Raises PeerError for others."""
-        member.session.set_payload(KIND_PCM_TWICE if twice else KIND_PCM)
+        """PCM for a Studio member, in RTP or by its channel, for its whole life. Raises PeerError for others."""
+        if member.session.mode != "studio-channel":
+            member.session.set_payload(KIND_PCM_TWICE if twice else KIND_PCM)
+        elif member.samples is not None:
+            member.samples.twice = twice
+            self.samples.add(member.samples)
+        else:
+            raise PeerError(
+                409, "no_channel", "Open the channel “studio” first, unordered and without retransmissions."
+            )
+        member.studio_ready = True
         self._follow_studio()
+
+    def on_samples_closed(self, member: Member) -> None:
+        """A member's ``studio`` channel, or its session, is over."""
+        if member.samples is not None:
+            self.samples.remove(member.samples)
 
     # Studio
 
@@ -178,8 +154,7 @@ class RoomDesk:
         )
 
     def _follow_studio(self) -> None:
-        ready = any(m.studio_ready and m.session.mode == "studio" for m in self.members.values())
-        self.room.instrument.set_studio(ready)
+        self.room.instrument.set_studio(any(m.studio_ready for m in self.members.values()))
 
     # Performers
 
@@ -346,9 +321,32 @@ class Desk:
 
     def admit(self, room: str, mode: Mode, present: int) -> Mapping[str, str]:
         """The headers of one more Studio listener's answer. Raises PeerError."""
-        if mode != "studio":
-            raise PeerError(422, "studio_channel", "Studio over a DataChannel is not served.")
-        return admission(self.rooms[room].studio_format(), present, self._studio_listeners)
+        if mode == "studio-channel" and self._channel_members() >= CHANNEL_PLACES:
+            raise PeerError(
+                503,
+                "studio_full",
+                f"All {CHANNEL_PLACES} places for browsers without Encoded Transforms are taken.",
+                retry_after_s=30,
+            )
+        desk = self.rooms[room]
+        fault = desk.room.instrument.status.error
+        return admission(desk.studio_format(), present, self._studio_listeners, mode, fault)
+
+    def describe_studio(self, room: str, present: int) -> dict[str, object] | None:
+        """For ``GET /api/rooms``: places, and what each costs; None where Studio is turned off."""
+        if self._studio_listeners == 0:
+            return None
+        studio = self.rooms[room].studio_format()
+        places: dict[str, object] = {"listeners": present, "limit": self._studio_listeners}
+        return places | (describe(studio) if studio is not None else {})
+
+    def _channel_members(self) -> int:
+        members = (member for room in self.rooms.values() for member in room.members.values())
+        return sum(member.session.mode == "studio-channel" for member in members)
+
+    def sample_counters(self) -> Counter[str]:
+        """What Studio over DataChannels counted, in all rooms."""
+        return sum((room.samples.counters for room in self.rooms.values()), Counter[str]())
 
     def sounds(self, room: str) -> dict[str, Any]:
         """The profile of a room's instrument. Raises PeerError(404) if it takes no MIDI."""

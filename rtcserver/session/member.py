@@ -14,10 +14,11 @@ from aiortc import RTCDataChannel
 from rtcserver.channel import announce
 from rtcserver.channel.peer import MidiPeer
 from rtcserver.channel.studio import StudioReady, StudioReport
-from rtcserver.channel.telemetry import ClientMessage, Stats, TelemetryPeer
+from rtcserver.channel.telemetry import TYPES, ClientMessage, Stats, TelemetryPeer
 from rtcserver.clock import monotonic_ns
 from rtcserver.errors import RtcServerError
 from rtcserver.peer.oneport_session import OnePortSession
+from rtcserver.session.samples import SampleListener
 from rtcserver.session.studio import RedundancyControl
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,10 @@ class Room(Protocol):
         """The ``midi`` channel can be written to."""
 
     def set_payload(self, member: Member, *, twice: bool) -> None:
-        """Give a Studio member its PCM."""
+        """Give a Studio member its PCM. Raises PeerError."""
+
+    def on_samples_closed(self, member: Member) -> None:
+        """The ``studio`` channel is closed: nothing can be sent on it any more."""
 
 
 class Member:
@@ -62,11 +66,16 @@ class Member:
         self.skipped = 0
         """Messages not sent because the channel was full or closed."""
         self.redundancy = RedundancyControl()
+        self.samples: SampleListener | None = None
+        """Its ``studio`` channel, if it listens by one."""
         self._room = room
         self._channels: dict[str, RTCDataChannel] = {}
 
     def attach(self, channel: RTCDataChannel) -> None:
         """Take over a channel by its label; a second one of a label, or an unknown one, stays mute."""
+        if channel.label == "studio":
+            self._attach_samples(channel)
+            return
         if channel.label not in ("telemetry", "midi") or channel.label in self._channels:
             return
         self._channels[channel.label] = channel
@@ -76,6 +85,18 @@ class Member:
         channel.on("message", handler)
         if channel.label == "midi":
             self._room.on_midi_open(self)
+
+    def _attach_samples(self, channel: RTCDataChannel) -> None:
+        """Samples are never repeated and never wait for one another: no other kind of channel will do."""
+        if self.session.mode != "studio-channel" or self.samples is not None:
+            return
+        if channel.ordered or channel.maxRetransmits != 0:
+            return
+        session = self.session
+        self.samples = SampleListener(
+            channel, session.rtp_offset, lambda: session.buffered, lambda: session.end("stuck")
+        )
+        channel.on("close", lambda: self._room.on_samples_closed(self))
 
     def tell(self, text: str) -> None:
         """Send JSON on ``telemetry``."""
@@ -110,7 +131,8 @@ class Member:
         try:
             self._handle(message, now)
         except RtcServerError as error:
-            self.tell(announce.error(getattr(error, "code", "refused"), str(error)))
+            kind = TYPES.get(type(message))
+            self.tell(announce.error(getattr(error, "code", "refused"), str(error), kind))
 
     def _handle(self, message: ClientMessage, now: int) -> None:
         match message:
@@ -120,7 +142,6 @@ class Member:
                 self.session.details["stats"] = values
                 self._room.on_stats(self, values)
             case StudioReady():
-                self.studio_ready = True
                 self._room.set_payload(self, twice=self.redundancy.on)
             case StudioReport(values):
                 self.studio = values

@@ -47,6 +47,50 @@ class Audience(Protocol):
         """The room's media time at a monotonic time."""
 
 
+class Stage(Protocol):
+    """What a desk asks of its stage."""
+
+    @property
+    def profile(self) -> Mapping[str, object] | None:
+        """The summary of the instrument's profile for ``welcome``; None if it takes no MIDI."""
+
+    @property
+    def player(self) -> Mapping[str, object] | None:
+        """What the player of MIDI files does."""
+
+    @property
+    def sounds(self) -> dict[str, Any]:
+        """The whole profile, for the page."""
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """What was played, filtered, selected, silenced."""
+
+    async def upload(self, title: str, data: bytes) -> dict[str, Any]:
+        """Take a MIDI file. Raises PeerError."""
+
+    def join(self, performer: int) -> None:
+        """A performer may play from now on."""
+
+    def close(self) -> None:
+        """Stop what plays."""
+
+    def play(self, performer: int, played: list[Played]) -> None:
+        """A performer's events, in order."""
+
+    def leave(self, performer: int) -> None:
+        """A performer is gone; what he holds has been released by `play`."""
+
+    def select(self, performer: int, sound: str, channel: int | None) -> None:
+        """Choose a sound. Raises PeerError for one that the profile does not have."""
+
+    def silence(self, performer: int) -> None:
+        """Silence everyone."""
+
+    def control_player(self, performer: int, message: PlayerMessage) -> None:
+        """Play, pause, stop, seek, tempo. Raises PeerError."""
+
+
 class MidiStage:
     """One room's port, profile, performers' rights and player. The port is its owner's to start and close."""
 

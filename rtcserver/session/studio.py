@@ -5,19 +5,36 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from rtcserver.clock import NS
 from rtcserver.encode.pcm import VERSION, StudioFormat
 from rtcserver.errors import PeerError
+from rtcserver.peer.base import Mode
 
+CHANNEL_PLACES = 8
+"""Studio listeners by DataChannel, in all rooms together: each costs the server's event loop some percent."""
+RTP_OVERHEAD = 20 + 8 + 12 + 16
+"""Bytes around a payload in RTP: IPv4, UDP, RTP, SRTP tag."""
+CHANNEL_OVERHEAD = 20 + 8 + 37 + 12 + 16 + 4
+"""Bytes around a payload on a DataChannel: IPv4, UDP, DTLS 1.2 with AES-GCM, SCTP, DATA chunk, our stamp."""
+BAD_SHARE = 0.75
+"""A second in which so large a share of the blocks had to be skipped is a bad one."""
+BAD_SECONDS = 5
+"""So many bad seconds in a row, and the listener does not read."""
+FEW = 10
+"""Blocks offered in a second below which it says nothing."""
 ON_LOST = 1
 """Blocks lost in one report that turn redundancy on."""
 OFF_AFTER_NS = 30_000_000_000
 """Time without any loss after which it is turned off again."""
 
 
-def admission(studio: StudioFormat | None, present: int, allowed: int) -> Mapping[str, str]:
+def admission(
+    studio: StudioFormat | None, present: int, allowed: int, mode: Mode = "studio", fault: str | None = None
+) -> Mapping[str, str]:
     """The answer's headers for one more Studio listener. Raises PeerError if there is no place, saying why.
 
-    studio: None while the device is missing: nothing is known of its format.
+    studio: None while the device is missing: nothing is known of its format. fault: what it says itself,
+    such as a rate that it does not have.
     """
     if allowed == 0:
         raise PeerError(422, "studio_unavailable", "Studio is turned off on this server.")
@@ -29,24 +46,24 @@ def admission(studio: StudioFormat | None, present: int, allowed: int) -> Mappin
             retry_after_s=30,
         )
     if studio is None:
-        raise PeerError(
-            503, "no_instrument", "The instrument delivers no sound at this moment.", retry_after_s=5
-        )
+        why = f": {fault}" if fault else " at this moment."
+        raise PeerError(503, "no_instrument", f"The instrument delivers no sound{why}", retry_after_s=5)
     return {
-        "Rtcserver-Mode": "studio",
-        "Rtcserver-Studio": json.dumps(describe(studio), separators=(",", ":")),
+        "Rtcserver-Mode": mode,
+        "Rtcserver-Studio": json.dumps(describe(studio, mode), separators=(",", ":")),
     }
 
 
-def describe(studio: StudioFormat) -> dict[str, object]:
-    """The format as JSON, for the page and for ``GET /api/rooms``."""
+def describe(studio: StudioFormat, mode: Mode = "studio") -> dict[str, object]:
+    """The format as JSON, for the page and for ``GET /api/rooms``, and what it costs in this mode."""
+    more = CHANNEL_OVERHEAD - RTP_OVERHEAD if mode == "studio-channel" else 0
     return {
         "version": VERSION,
         "rate": studio.rate,
         "bits": studio.bits,
         "frames": studio.frames,
         "exact": studio.exact,
-        "mbps": round(studio.mbps, 2),
+        "mbps": round(studio.mbps + more * 8 * studio.packets_per_s / 1e6, 2),
         "packets_per_s": round(studio.packets_per_s, 1),
         "redundancy": False,
     }
@@ -76,3 +93,24 @@ class RedundancyControl:
             self.on = False
             return False
         return None
+
+
+class Patience:
+    """Whether one listener on a DataChannel takes what it is offered."""
+
+    def __init__(self) -> None:
+        self._until_ns = 0
+        self._offered = 0
+        self._skipped = 0
+        self._bad = 0
+
+    def offered(self, taken: bool, now_ns: int) -> bool:
+        """A block was sent, or skipped since earlier ones still wait; returns whether to give up."""
+        if now_ns >= self._until_ns:
+            if self._offered >= FEW:
+                self._bad = self._bad + 1 if self._skipped >= BAD_SHARE * self._offered else 0
+            self._until_ns = now_ns + NS
+            self._offered = self._skipped = 0
+        self._offered += 1
+        self._skipped += not taken
+        return self._bad >= BAD_SECONDS

@@ -46,6 +46,7 @@ class SctpAssociation(sctp.RTCSctpTransport):
     MAX_PENDING: chunks kept out of order or unfinished. MAX_CHANNELS: open data channels.
     MAX_BUFFERED, MAX_WAITING: bytes and messages waiting to be sent on all channels together; beyond,
     messages are dropped and counted. MAX_FLIGHT: bytes of unreliable messages that are not acknowledged.
+    MAX_KEPT: messages sent that are kept until the peer's cumulative acknowledgement passes them.
     """
 
     RECEIVE_WINDOW = 128 * 1024
@@ -54,6 +55,7 @@ class SctpAssociation(sctp.RTCSctpTransport):
     MAX_BUFFERED = 256 * 1024
     MAX_WAITING = 1024
     MAX_FLIGHT = 32 * 1024
+    MAX_KEPT = 512
 
     def __init__(self, dtls: SteppedDtls, port: int, counters: Counter[str]) -> None:
         super().__init__(dtls, port)
@@ -108,9 +110,11 @@ class SctpAssociation(sctp.RTCSctpTransport):
 
     @property
     def buffered(self) -> int:
-        """Bytes that wait to be sent or acknowledged."""
+        """Bytes that wait to be sent or acknowledged; at least `MAX_FLIGHT` while nothing more can be kept."""
+        # A peer may acknowledge in gap blocks only: then nothing is in flight, and yet all is kept.
+        flight: int = self._flight_size if len(self._sent_queue) < self.MAX_KEPT else self.MAX_FLIGHT
         queued = sum(len(item[2]) for item in self._data_channel_queue)
-        return queued + sum(len(c.user_data) for c in self._outbound_queue) + self._flight_size
+        return queued + sum(len(c.user_data) for c in self._outbound_queue) + flight
 
     async def _take(self, chunks: list[sctp.Chunk]) -> None:
         for chunk in chunks:
@@ -199,7 +203,7 @@ class SctpAssociation(sctp.RTCSctpTransport):
         much. What is sent is entered as aiortc would: its acknowledgement, abandonment and FORWARD-TSN
         (RFC 3758) go on from there. `MAX_FLIGHT` and the sender's own pace stand in for the window.
         """
-        if self._flight_size + len(data) > self.MAX_FLIGHT:
+        if self._flight_size + len(data) > self.MAX_FLIGHT or len(self._sent_queue) >= self.MAX_KEPT:
             self._counters["sctp_send_dropped"] += 1
             return
         tsn: int = self._local_tsn

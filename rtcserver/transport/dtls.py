@@ -88,6 +88,11 @@ class SecurePeer:
         """Whether the handshake is complete and nothing is closed."""
         return self.keys is not None and not self._closed
 
+    @property
+    def buffered(self) -> int:
+        """Bytes on data channels that wait to be sent or acknowledged."""
+        return 0 if self._sctp is None else self._sctp.buffered
+
     def receive_dtls(self, data: bytes) -> None:
         """Take one DTLS datagram from an authenticated path."""
         if self._closed:

@@ -113,6 +113,11 @@ class TransportPeer:
         """Where media goes now, or None before a pair is nominated."""
         return None if self.agent.selected is None else media_address(self.agent.selected)
 
+    @property
+    def buffered(self) -> int:
+        """Bytes on data channels that wait to be sent or acknowledged."""
+        return self.secure.buffered
+
     def restart_ice(self, remote_ufrag: str) -> Credentials:
         """New local credentials (RFC 8445, section 2.4). Media stays where it is until they nominate."""
         return self._owner.registry.restart(self.agent, remote_ufrag)

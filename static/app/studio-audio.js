@@ -64,8 +64,8 @@ export class StudioAudio {
   #heard = false;
   #closed = false;
   #wall = new WallClock();
-  /** @type {((recording: Recording) => void) | null} */
-  #recorded = null;
+  /** @type {{done: (recording: Recording) => void, failed: (why: Error) => void} | null} */
+  #recording = null;
 
   /**
    * @param {number} rate of the stream, Hz; the context runs at it if the browser lets it
@@ -218,7 +218,7 @@ export class StudioAudio {
    * Records what leaves the worklet, for tests: the samples exactly as they are handed to the browser.
    *
    * @param {number} frames rounded up to whole quanta of 128
-   * @returns {Promise<Recording>}
+   * @returns {Promise<Recording>} rejects when the session ends, or another recording begins, before it is complete
    */
   record(frames) {
     const quanta = Math.ceil(frames / 128);
@@ -229,8 +229,10 @@ export class StudioAudio {
       exact: new Uint8Array(quanta),
       wallMs: new Float64Array(quanta),
     };
-    return new Promise((resolve) => {
-      this.#recorded = resolve;
+    this.#abandon("Another recording has begun");
+    if (this.#closed || !this.#node) return Promise.reject(new Error("Studio does not play yet, or no more"));
+    return new Promise((done, failed) => {
+      this.#recording = { done, failed };
       this.#post({ type: "record", recording }, Object.values(recording).map(({ buffer }) => buffer));
     });
   }
@@ -238,6 +240,7 @@ export class StudioAudio {
   close() {
     if (this.#closed) return;
     this.#closed = true;
+    this.#abandon("Studio has ended");
     this.#post({ type: "close" });
     this.#node?.disconnect();
     this.#context.close().catch(() => {});
@@ -253,11 +256,17 @@ export class StudioAudio {
     parameter.linearRampToValueAtTime(gain, now + FADE_S);
   }
 
+  /** @param {string} why */
+  #abandon(why) {
+    this.#recording?.failed(new Error(why));
+    this.#recording = null;
+  }
+
   /** @param {FromWorklet} message */
   #hear(message) {
     if (message.type === "recorded") {
-      this.#recorded?.(message.recording);
-      this.#recorded = null;
+      this.#recording?.done(message.recording);
+      this.#recording = null;
     } else {
       new Uint8Array(this.#ring.memory, 0, HEAD_BYTES).set(new Uint8Array(message.head));
     }

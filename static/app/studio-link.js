@@ -1,8 +1,9 @@
 // @ts-check
 /**
  * One Studio session with the server: a connection whose audio ends in a worker, and the usual channels beside it, on
- * which it says and hears what concerns Studio; the rest is the stage's. Used once. Its track is never given to anything that plays: should PCM ever reach the browser's decoder, there is
- * nobody to hear it.
+ * which it says and hears what concerns Studio; the rest is the stage's. Used once. Its track is never given to anything
+ * that plays: should PCM ever reach the browser's decoder, there is nobody to hear it. Where the browser hands out no
+ * frames, the samples come on a channel of their own, and the track carries nothing but silence.
  */
 
 import { MediaClock } from "./channel/clock.js";
@@ -15,7 +16,13 @@ import { WhepConnection } from "./whep.js";
 /** @typedef {import("./problems.js").Problem} Problem */
 /** @typedef {import("../audio/worker.js").ToWorker} ToWorker */
 /** @typedef {import("./midi/channels.js").Channels} Channels */
-/** @typedef {(peer: RTCPeerConnection, channels: Channels) => {close: () => void}} Connect signs in and sends pings */
+/** @typedef {import("./channel/telemetry.js").Report} Report */
+/**
+ * @typedef {object} Connected
+ * @property {() => void} close
+ * @property {(sound: Report) => void} report tells the server how the sound arrives, and what is seen of the notes
+ */
+/** @typedef {(peer: RTCPeerConnection, channels: Channels) => Connected} Connect signs in and sends pings */
 
 /**
  * @typedef {object} StudioFormat what the server sends
@@ -47,7 +54,7 @@ export class StudioLink {
   #owner = new AbortController();
   #clock = new MediaClock();
   #connect;
-  /** @type {{close: () => void} | null} */
+  /** @type {Connected | null} */
   #connected = null;
   /** @type {RTCDataChannel | null} */
   #telemetry = null;
@@ -114,6 +121,11 @@ export class StudioLink {
     return this.#connection.stats();
   }
 
+  /** The ordinary report, once a second. @param {Report} sound */
+  reportSound(sound) {
+    this.#connected?.report(sound);
+  }
+
   /** Asks for PCM. The one place that does. */
   ready() {
     this.#say(JSON.stringify({ type: "studio_ready", version: VERSION }));
@@ -172,10 +184,10 @@ export class StudioLink {
     } catch {
       // This browser's channels stay on the page's thread.
     }
+    const { signal } = this.#owner;
     channel.binaryType = "arraybuffer";
-    channel.addEventListener("message", ({ data }) => this.#post({ type: "message", bytes: data }, [data]), {
-      signal: this.#owner.signal,
-    });
+    channel.addEventListener("open", () => this.#tell.proved(), { signal });
+    channel.addEventListener("message", ({ data }) => this.#post({ type: "message", bytes: data }, [data]), { signal });
   }
 
   /**

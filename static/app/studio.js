@@ -74,6 +74,8 @@ export class Studio {
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #fading;
   #reportedMs = 0;
+  /** What the last ordinary report counted from. */
+  #told = { atMs: 0, underruns: 0, lost: 0 };
   #reportedUnderruns = 0;
   /** @type {number | null} */
   #rttMs = null;
@@ -305,6 +307,7 @@ export class Studio {
     this.#link = this.#audio = this.#format = this.#limits = this.#stats = null;
     this.#rttMs = null;
     this.#reportedMs = this.#reportedUnderruns = 0;
+    this.#told = { atMs: 0, underruns: 0, lost: 0 };
     return parts;
   }
 
@@ -376,7 +379,24 @@ export class Studio {
       ratio: ring.ratio,
       ...(outputMs === null ? {} : { output_ms: rounded(outputMs) }),
     });
+    if (nowMs - this.#told.atMs >= REPORT_MS) this.#reportSound(nowMs, ring);
     this.#askRoundTrip();
+  }
+
+  /**
+   * @param {number} nowMs
+   * @param {RingStats} ring
+   */
+  #reportSound(nowMs, { levelMs, targetMs, underruns, lost }) {
+    const before = this.#told;
+    this.#told = { atMs: nowMs, underruns, lost };
+    this.#link?.reportSound({
+      interval_ms: before.atMs === 0 ? null : nowMs - before.atMs,
+      studio_level_ms: levelMs,
+      studio_target_ms: targetMs,
+      studio_underruns: underruns - before.underruns,
+      studio_lost: lost - before.lost,
+    });
   }
 
   async #askRoundTrip() {

@@ -13,11 +13,13 @@
  *   16  u64      device frame number of the block's first frame
  *   24  block    interleaved signed samples, then the previous block, if flagged
  *
- * Numbers are little-endian. The layout's home is `rtcserver/channel/PROTOCOL.md`, "Studio payload".
+ * Numbers are little-endian. The layout's home is `rtcserver/channel/PROTOCOL.md`, "Studio payload". On a DataChannel a
+ * payload comes after four bytes that stand for the RTP timestamp.
  */
 
 export const VERSION = 1;
 export const HEADER_SIZE = 24;
+const STAMP_SIZE = 4;
 const CHANNELS = 2;
 const FLAG_PREVIOUS = 1;
 const FLAG_REPEAT = 2;
@@ -45,6 +47,15 @@ export const MAX_RATE = 192_000;
  */
 export function isStudio(bytes) {
   return bytes.length >= 2 && bytes[0] === 0xff && bytes[1] === 0;
+}
+
+/**
+ * @param {unknown} data a message of the `studio` channel
+ * @returns {{rtp: number, payload: Uint8Array} | null} null when it is none
+ */
+export function splitMessage(data) {
+  if (!(data instanceof ArrayBuffer) || data.byteLength < STAMP_SIZE) return null;
+  return { rtp: new DataView(data).getUint32(0, true), payload: new Uint8Array(data, STAMP_SIZE) };
 }
 
 /**

@@ -6,10 +6,11 @@
  *
  * The page says where the frames come from (`readable`, `channel`; a transform announces itself) and where they go
  * (`memory`, or `port` to a worklet that has a ring of its own). The worker tells the page when it has proof that it
- * receives frames: the server sends nothing but ordinary silence before.
+ * receives frames: the server sends nothing but ordinary silence before. An open channel is proof by itself: what comes on it
+ * never goes near a decoder.
  */
 
-import { isStudio } from "./payload.js";
+import { isStudio, splitMessage } from "./payload.js";
 import { Receiver } from "./receiver.js";
 import { Ring } from "./ring.js";
 
@@ -28,6 +29,7 @@ const STAMPED = 64;
 
 const scope = /** @type {any} */ (globalThis);
 let frames = 0;
+let proved = false;
 /** @type {Deliver} */
 let deliver = () => {};
 
@@ -47,12 +49,16 @@ scope.onmessage = (/** @type {MessageEvent<ToWorker>} */ { data }) => {
     case "readable":
       drain(data.readable);
       break;
-    case "channel":
-      data.channel.binaryType = "arraybuffer";
-      data.channel.onmessage = (message) => take(new Uint8Array(message.data));
+    case "channel": {
+      const { channel } = data;
+      channel.binaryType = "arraybuffer";
+      channel.onmessage = (message) => takeMessage(message.data);
+      channel.onopen = prove;
+      if (channel.readyState === "open") prove();
       break;
+    }
     case "message":
-      take(new Uint8Array(data.bytes));
+      takeMessage(data.bytes);
       break;
   }
 };
@@ -78,7 +84,19 @@ async function drain(readable) {
 function take(bytes, rtp) {
   frames += 1;
   deliver(bytes, performance.now(), rtp);
-  if (frames === PROOF) tell({ type: "proof", frames });
+  if (frames === PROOF) prove();
+}
+
+/** @param {unknown} data of a `studio` channel */
+function takeMessage(data) {
+  const message = splitMessage(data);
+  if (message) take(message.payload, message.rtp);
+}
+
+function prove() {
+  if (proved) return;
+  proved = true;
+  tell({ type: "proof", frames });
 }
 
 /**

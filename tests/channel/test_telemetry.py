@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from rtcserver.channel import announce, telemetry
 from rtcserver.channel.codec import ProtocolError
+from rtcserver.channel.studio import REPORT_FIELDS, StudioReport
 from rtcserver.channel.telemetry import TelemetryPeer, parse_client, parse_server
 from tests.channel.world import SECOND
 
@@ -19,12 +20,27 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
-NAMES = "version name token sound channel all action file position_s tempo data packets rtt_ms midi_skew_ms"
+NAMES = (
+    "version name token sound channel all action file position_s tempo data packets rtt_ms midi_skew_ms lost"
+)
 members = st.sampled_from(NAMES.split())
 
 
 @given(
-    st.sampled_from(("hello", "auth", "stats", "select", "panic", "player", "sysex", "nonsense")),
+    st.sampled_from(
+        (
+            "hello",
+            "auth",
+            "stats",
+            "select",
+            "panic",
+            "player",
+            "sysex",
+            "studio_ready",
+            "studio_report",
+            "nonsense",
+        )
+    ),
     st.dictionaries(members, json_values, max_size=6),
 )
 def test_objects_raise_protocol_errors_only(kind: str, found: dict[str, object]) -> None:
@@ -100,6 +116,53 @@ def test_reports_come_once_a_second() -> None:
     taken = sum(peer.receive('{"type":"stats"}', n * SECOND // 10)[0] is not None for n in range(200))
     assert 20 <= taken <= 25
     assert peer.counters.frequent == 200 - taken
+
+
+def test_studio_reports_have_a_limit_of_their_own() -> None:
+    peer = TelemetryPeer()
+    taken = {"stats": 0, "studio_report": 0}
+    for n in range(200):
+        for kind in taken:
+            taken[kind] += peer.receive(f'{{"type":"{kind}"}}', n * SECOND // 10)[0] is not None
+    assert 20 <= taken["stats"] <= 25
+    assert 40 <= taken["studio_report"] <= 45
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ('{"type":"studio_ready","version":2}', "unknown_version"),
+        ('{"type":"studio_ready","version":true}', "unknown_version"),
+        ('{"type":"studio_ready"}', "unknown_version"),
+        ('{"type":"studio_report","level_ms":"deep"}', "malformed"),
+        ('{"type":"studio_report","level_ms":1e999}', "malformed"),
+        ('{"type":"studio_report","underruns":true}', "malformed"),
+    ],
+)
+def test_a_refusal_says_what_it_answers(text: str, code: str) -> None:
+    message, answer = TelemetryPeer().receive(text, 0)
+    assert message is None
+    said = announce_of(answer)
+    assert (said["code"], said["of"]) == (code, json.loads(text)["type"])
+
+
+@given(
+    st.dictionaries(st.sampled_from(sorted(REPORT_FIELDS)), st.floats(allow_nan=False, allow_infinity=False))
+)
+def test_a_ring_report_is_clamped_whatever_it_claims(claims: dict[str, float]) -> None:
+    report = telemetry.parse_client(json.dumps({"type": "studio_report", **claims}))
+    assert isinstance(report, StudioReport)
+    assert set(report.values) == set(claims)
+    for name, value in report.values.items():
+        low, high = REPORT_FIELDS[name]
+        assert value == min(high, max(low, claims[name]))
+
+
+def announce_of(text: str | None) -> dict[str, object]:
+    """An answer as an object."""
+    assert text is not None
+    found: dict[str, object] = json.loads(text)
+    return found
 
 
 def test_a_flood_of_nonsense_ends_in_a_closed_channel_and_few_answers() -> None:

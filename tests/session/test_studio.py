@@ -23,6 +23,19 @@ def test_the_answer_tells_the_format_and_what_it_costs() -> None:
     assert said["mbps"] == pytest.approx(344.53 * 848 * 8 / 1e6, abs=0.01)
 
 
+def test_the_other_way_has_its_own_price() -> None:
+    headers = admission(FORMAT, 0, 8, "studio-channel")
+    assert headers["Rtcserver-Mode"] == "studio-channel"
+    # Payload, stamp, DATA chunk, SCTP header, DTLS record, IPv4 and UDP.
+    size = 768 + 24 + 4 + 16 + 12 + 37 + 28
+    assert json.loads(headers["Rtcserver-Studio"])["mbps"] == pytest.approx(344.53 * size * 8 / 1e6, abs=0.01)
+
+
+def test_what_the_device_lacks_is_named() -> None:
+    with pytest.raises(PeerError, match="MONTAGE does not run at 96000 Hz"):
+        admission(None, 0, 8, "studio", "samplerate: MONTAGE does not run at 96000 Hz; its own is 44100 Hz")
+
+
 @pytest.mark.parametrize(
     ("studio", "present", "allowed", "status", "code"),
     [

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { isStudio, readPayload, sampleAt } from "../../static/audio/payload.js";
+import { readFormat } from "../../static/app/studio-link.js";
+import { isStudio, readPayload, sampleAt, splitMessage } from "../../static/audio/payload.js";
 import { payload } from "./studio-traces.js";
 
 const vectors = JSON.parse(readFileSync(new URL("../vectors/studio/payload.json", import.meta.url), "utf8"));
@@ -67,4 +68,34 @@ test("a 24-bit sample goes through a float32 unchanged", () => {
     const bytes = Uint8Array.of(value & 255, (value >> 8) & 255, (value >> 16) & 255);
     assert.equal(Math.fround(sampleAt(bytes, 0, 24)) * 2 ** 23, value);
   }
+});
+
+test("a message of the channel is a timestamp and a payload", () => {
+  const bytes = payload({ first: 1280 });
+  const message = new Uint8Array(4 + bytes.length);
+  new DataView(message.buffer).setUint32(0, 0xfedc_ba98, true);
+  message.set(bytes, 4);
+  const split = splitMessage(message.buffer);
+  assert.equal(split?.rtp, 0xfedc_ba98);
+  const block = readPayload(split?.payload ?? new Uint8Array());
+  assert.ok(typeof block !== "string");
+  assert.equal(block.firstFrame, 1280);
+});
+
+test("what is no message of the channel is none", () => {
+  for (const wrong of ["text", new ArrayBuffer(3), null, new Uint8Array(30)]) assert.equal(splitMessage(wrong), null);
+  assert.deepEqual(splitMessage(new ArrayBuffer(4))?.payload.length, 0);
+});
+
+const FORMAT = { version: 1, rate: 44_100, bits: 24, frames: 128, exact: true, mbps: 2.3, packets_per_s: 344.5, redundancy: false };
+
+test("reads the format that the server answers with", () => {
+  const format = readFormat(JSON.stringify(FORMAT));
+  assert.deepEqual([format?.rate, format?.bits, format?.frames, format?.exact, format?.packetsPerS], [44_100, 24, 128, true, 344.5]);
+});
+
+test("refuses versions, sample sizes and rates that it cannot play", () => {
+  const wrong = [{ version: 2 }, { bits: 20 }, { bits: null }, { rate: 4_000 }, { rate: 384_000 }, { rate: "fast" }, { rate: null }];
+  for (const change of wrong) assert.equal(readFormat(JSON.stringify({ ...FORMAT, ...change })), null, JSON.stringify(change));
+  for (const text of [null, "", "[]", "null", "{", "7"]) assert.equal(readFormat(text), null);
 });

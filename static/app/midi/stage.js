@@ -142,7 +142,7 @@ export class Stage {
    *
    * @param {RTCPeerConnection} peer before its offer
    * @param {import("./channels.js").Channels} [channels] that are opened already
-   * @returns {{close: () => void}}
+   * @returns {import("../studio-link.js").Connected} `report` is for Studio, whose sound this does not see
    */
   connect(peer, channels = openChannels(peer)) {
     const credentials = { name: this.#input.memory.name, token: this.#token };
@@ -158,7 +158,7 @@ export class Stage {
       }),
     };
     this.#sessions.push(session);
-    return { close: () => this.#disconnect(session) };
+    return { close: () => this.#disconnect(session), report: (sound) => this.#report(session, sound) };
   }
 
   /** What is heard, said by who plays it. @param {import("./heard.js").Playout | null} playout null: the receiver's again */
@@ -170,18 +170,25 @@ export class Stage {
   report(counters) {
     const session = this.#sessions.find(({ link }) => link.welcome?.mode === "listen");
     if (!session || (session.reported && counters.atMs - session.reported.atMs < 990)) return;
-    const now = performance.now();
-    const { link } = session;
-    session.link.say(
+    this.#report(session, soundReport(session.reported, counters));
+    session.reported = counters;
+  }
+
+  /**
+   * @param {Session} session
+   * @param {import("../channel/telemetry.js").Report} sound
+   */
+  #report({ link, told }, sound) {
+    if (link.welcome === null) return;
+    link.say(
       say.stats({
-        ...soundReport(session.reported, counters),
-        ...session.told.take(link.received),
+        ...sound,
+        ...told.take(link.received),
         clock_rtt_ms: link.clock.rttMs,
-        latency_ms: this.#heard.delayMs(link, now),
+        latency_ms: this.#heard.delayMs(link, performance.now()),
         hidden: document.hidden ? 1 : 0,
       }),
     );
-    session.reported = counters;
   }
 
   close() {
