@@ -139,6 +139,10 @@ class UdpPort:
         self.sockets = sockets
         self.port: int = sockets[0].getsockname()[1]
         self._counters = counters
+        self._emptied_ns = [monotonic_ns()] * len(sockets)
+        """When each socket was last seen empty."""
+        self._behind: set[int] = set()
+        """Sockets that may have been left with datagrams in them."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._control: dict[tuple[bytes, int], Ancillary] = {}
 
@@ -147,6 +151,19 @@ class UdpPort:
         self._loop = asyncio.get_running_loop()
         for index, sock in enumerate(self.sockets):
             self._loop.add_reader(sock.fileno(), self._drain, index, sock, receive)
+
+    def heard_until(self, now_ns: int) -> int:
+        """Up to when everything that arrived has been read: `now_ns`, or earlier while sockets hold datagrams."""
+        for index in list(self._behind):
+            try:
+                self.sockets[index].recv(1, socket.MSG_PEEK)
+            except OSError:
+                self._empty(index, now_ns)
+        return min((self._emptied_ns[index] for index in self._behind), default=now_ns)
+
+    def _empty(self, index: int, now_ns: int) -> None:
+        self._behind.discard(index)
+        self._emptied_ns[index] = now_ns
 
     def close(self) -> None:
         """Stop reading and close the sockets. Idempotent."""
@@ -192,6 +209,7 @@ class UdpPort:
             try:
                 data, ancillary, flags, remote = sock.recvmsg(MAX_DATAGRAM + 1, _ANCILLARY_BYTES)
             except (BlockingIOError, InterruptedError):
+                self._empty(index, now)
                 return
             except OSError:
                 counters["udp_receive_errors"] += 1
@@ -207,7 +225,9 @@ class UdpPort:
                 receive(data, Path(index, local, scope, remote), now)
             now = monotonic_ns()
             if now - started > BATCH_NS:
-                return  # the reader is level-triggered: what is left comes in the loop's next turn
+                break
+        # The reader is level-triggered: what is left comes in the loop's next turn.
+        self._behind.add(index)
 
 
 def _local_of(ancillary: Ancillary) -> tuple[bytes, int]:

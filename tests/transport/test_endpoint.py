@@ -6,6 +6,7 @@ import asyncio
 import gc
 import socket
 import struct
+import time
 
 import pytest
 from aiortc import rtp
@@ -21,6 +22,8 @@ from rtcserver.transport import stun
 from rtcserver.transport.endpoint import EndpointConfig, MediaEndpoint
 from rtcserver.transport.peer import TransportPeer
 from rtcserver.transport.rtcp import Nack, Report
+from rtcserver.transport.udp import BATCH
+from tests.transport.raw import RawClient
 from tests.transport.stock import (
     SSRC,
     WAIT_S,
@@ -220,6 +223,24 @@ async def test_a_vanished_peer_is_closed() -> None:
         await asyncio.wait_for(client.server.closed.wait(), WAIT_S)
         assert client.server.reasons == ["vanished"]
         await client.close()
+
+
+async def test_a_server_that_was_busy_does_not_take_unread_checks_for_silence() -> None:
+    async with running(vanished_ns=300_000_000) as endpoint:
+        client = RawClient(endpoint, data=False)
+        await client.connect()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            for _ in range(3 * BATCH):
+                stranger.sendto(b"\x00", client.target)
+        client.send(client.check())
+        # Nothing runs meanwhile, and the check lies behind more than is read at once.
+        asyncio.get_running_loop().call_soon(time.sleep, 0.6)
+        checks = endpoint.counters["stun_checks"]
+        await until(lambda: endpoint.counters["stun_checks"] > checks or bool(client.server.reasons))
+        assert client.server.reasons == []
+        await asyncio.wait_for(client.server.closed.wait(), WAIT_S)
+        assert client.server.reasons == ["vanished"]
+        client.close()
 
 
 async def test_half_open_peers_are_bounded_in_total_and_per_address() -> None:

@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from rtcserver.clock import monotonic_ns
 from rtcserver.errors import ConfigError
 from rtcserver.transport.ice import Path
-from rtcserver.transport.udp import MAX_DATAGRAM, UdpPort, open_sockets
+from rtcserver.transport.udp import BATCH, MAX_DATAGRAM, UdpPort, open_sockets
+from tests.transport.stock import until
 
 
 class Echo:
@@ -114,3 +116,23 @@ def test_one_address_only() -> None:
 async def test_close_is_idempotent(echo: Echo) -> None:
     echo.port.close()
     echo.port.close()
+
+
+async def test_what_lies_unread_in_a_socket_counts_as_not_heard(echo: Echo) -> None:
+    before = monotonic_ns()
+    assert echo.port.heard_until(before) == before
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        for number in range(2 * BATCH):
+            sock.sendto(bytes([number]), ("127.0.0.1", echo.port.port))
+    # One turn of the loop reads one batch.
+    turns = 0
+    while not echo.seen:
+        await asyncio.sleep(0)
+        turns += 1
+        assert turns < 1000
+    assert len(echo.seen) <= BATCH
+    assert echo.port.heard_until(monotonic_ns()) <= before
+    await until(lambda: len(echo.seen) == 2 * BATCH)
+    later = monotonic_ns()
+    # Whether the last batch met the end of the queue or not: there is nothing left.
+    assert echo.port.heard_until(later) == later
