@@ -8,6 +8,7 @@ The server is the product's own objects in a child process of the benchmark, whi
 of the instrument and hands it to the benchmark: that is where `captured_ns` comes from. A listener's timestamps are
 matched to the feed's by decrypting one of its packets. Meanwhile listeners join, with a data channel, and leave
 again after a second, and pages are fetched. The server may use all cores, the load generators only one.
+With ``--studio N`` so many Studio listeners take their PCM beside them, and their gaps are counted.
 
 timer_p99_ms: how late a bare thread wakes that sleeps until each frame's time in the same run, with the scheduling
 that the server's media processes have.
@@ -222,7 +223,7 @@ async def _serve(port: int, control: socket.socket) -> None:
     from rtcserver.serve import Server
 
     flags = {"instrument": "tone", "port": port, "frame_ms": FRAME_MS, "log_level": "error"}
-    limits = {"max_half_open": 2000, "max_half_open_per_address": 2000}
+    limits = {"max_half_open": 2000, "max_half_open_per_address": 2000, "studio_listeners": 1000}
     server = Server(load({**flags, **limits}, {}, {}, toml_name=""))
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
@@ -244,6 +245,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--joins-per-second", type=float, default=20.0)
     parser.add_argument("--requests-per-second", type=float, default=50.0)
+    parser.add_argument("--studio", type=int, default=0, metavar="N", help="Studio listeners beside them")
     parser.add_argument("--serve", nargs=2, type=int, metavar=("PORT", "FD"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:
@@ -283,7 +285,14 @@ def _measure(arguments: argparse.Namespace, port: int, control: socket.socket) -
     url = f"http://{ADDRESS}:{port}/r/main"
     joins_per_s = arguments.joins_per_second
     run = Run(port, feed)
-    with Fleet(Options(url, datachannel=True, cpus=(LOAD_CPU,))) as fleet:
+    with contextlib.ExitStack() as stack:
+        fleet = stack.enter_context(Fleet(Options(url, datachannel=True, cpus=(LOAD_CPU,))))
+        studio = None
+        if arguments.studio:
+            studio = stack.enter_context(Fleet(Options(url, studio=True, cpus=(LOAD_CPU,))))
+            if studio.join(arguments.studio, at_a_time=16).joined < arguments.studio:
+                raise RuntimeError("not all Studio listeners could join")
+            studio.begin()
         if joins_per_s:
             whole = arguments.seconds + SETTLE_S + arguments.listeners / 50
             fleet.begin_join(int(joins_per_s * whole), per_second=joins_per_s, stay_s=STAY_S)
@@ -292,6 +301,7 @@ def _measure(arguments: argparse.Namespace, port: int, control: socket.socket) -
             run.run(arguments.listeners, arguments.seconds, arguments.requests_per_second, fleet)
         )
         joins = fleet.end_join().figures() if joins_per_s else {}
+        beside = studio.end() if studio else None
     scheduling, timer_late = ours.recv()
     timer.join(5)
     timer_p99, p99 = percentile(timer_late, 99), percentile(late, 99)
@@ -313,6 +323,7 @@ def _measure(arguments: argparse.Namespace, port: int, control: socket.socket) -
         "http": dict(run.http),
         "http_p99_ms": round(percentile(run.http_ms, 99), 1) if run.http_ms else None,
         "joins": joins,
+        "studio": beside.figures() if beside else {},
     }
 
 

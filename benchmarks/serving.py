@@ -190,21 +190,26 @@ def _command_line(pid: int) -> str:
 
 
 class Rtcserver(Server):
-    """This project's server, with the tone instrument."""
+    """This project's server, with the tone instrument. arguments: further words of ``serve``."""
 
     fixed = ("rtcserver.instrument.process",)
 
     def __init__(
-        self, *, transport: str = "one-port", frame_ms: float = 20, cpu: int | None = SERVER_CPU
+        self,
+        *,
+        transport: str = "one-port",
+        frame_ms: float = 20,
+        cpu: int | None = SERVER_CPU,
+        arguments: tuple[str, ...] = (),
     ) -> None:
         self.port = free_port()
         base = f"http://{ADDRESS}:{self.port}"
-        arguments = ["-m", "rtcserver", "serve", "--instrument", "tone", "--port", str(self.port)]
-        arguments += ["--frame-ms", f"{frame_ms:g}", "--transport", transport, "--max-listeners", "5000"]
+        words = ["-m", "rtcserver", "serve", "--instrument", "tone", "--port", str(self.port)]
+        words += ["--frame-ms", f"{frame_ms:g}", "--transport", transport, "--max-listeners", "5000"]
         # All listeners have the same address here, as behind a gateway.
-        arguments += ["--max-half-open", "2000", "--max-half-open-per-address", "2000"]
-        arguments += ["--log-level", "error"]
-        super().__init__([sys.executable, *arguments], f"{base}/r/main", f"{base}/healthz", cpu=cpu)
+        words += ["--max-half-open", "2000", "--max-half-open-per-address", "2000"]
+        words += ["--log-level", "error", *arguments]
+        super().__init__([sys.executable, *words], f"{base}/r/main", f"{base}/healthz", cpu=cpu)
 
     def __enter__(self) -> Rtcserver:
         super().__enter__()

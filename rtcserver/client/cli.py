@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import json
 import sys
-import wave
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,10 +15,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rtcserver.client.listener import listen
-from rtcserver.client.measure import RATE, Samples
 from rtcserver.client.midi import MidiClient, MidiEvent, token_of
 from rtcserver.client.phrase import Step, parse_phrase
+from rtcserver.client.record import Recorder
 from rtcserver.client.report import Report
+from rtcserver.client.studio import StudioSummary, listen_studio
 from rtcserver.client.whep import ListenError
 
 HEARD, NOTHING, NO_CONNECTION = 0, 1, 2
@@ -34,7 +34,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seconds", type=_seconds, default=10.0, metavar="N", help="media time to listen to (default 10)"
     )
-    parser.add_argument("--record", type=Path, metavar="OUT.WAV", help="write what is heard")
+    parser.add_argument(
+        "--mode",
+        choices=("listen", "studio"),
+        default="listen",
+        help="listen: Opus (default); studio: the instrument's samples, as they are",
+    )
+    parser.add_argument(
+        "--record",
+        type=Path,
+        metavar="OUT.WAV",
+        help="write what is heard; in Studio the exact samples, in their own rate and bits",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of sentences")
     parser.add_argument("--midi", action="store_true", help="print what is played, against the audio's clock")
     parser.add_argument(
@@ -49,22 +60,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Listen, print, return the exit code."""
     try:
-        recorder = _Recorder(args.record) if args.record else None
+        recorder = Recorder(args.record) if args.record else None
     except OSError as error:
         print(f"rtcserver client: cannot record to {args.record}: {error}", file=sys.stderr)
         return NO_CONNECTION
     try:
         with ExitStack() as stack:
-            on_audio = stack.enter_context(recorder).write if recorder else None
+            if recorder is not None:
+                stack.enter_context(recorder)
             on_progress = _progress_bar(stack, args.seconds) if sys.stderr.isatty() else None
-            report, midi = asyncio.run(_listen(args, on_audio, on_progress))
+            report, midi = asyncio.run(_listen(args, recorder, on_progress))
     except ListenError as error:
         print(f"rtcserver client: {error}", file=sys.stderr)
         return NO_CONNECTION
     except KeyboardInterrupt:
         return 130
+    if recorder is not None and recorder.full:
+        print(f"rtcserver client: {args.record} is full: a WAV file ends at 4 GiB", file=sys.stderr)
     if args.json:
-        print(json.dumps({**report.to_json(), **({} if midi is None else {"midi": midi.to_json()})}))
+        print(
+            json.dumps(
+                {"mode": args.mode, **report.to_json(), **({} if midi is None else {"midi": midi.to_json()})}
+            )
+        )
     else:
         print(report.to_text())
         if midi is not None:
@@ -77,9 +95,9 @@ def run(args: argparse.Namespace) -> int:
 
 async def _listen(
     args: argparse.Namespace,
-    on_audio: Callable[[Samples], None] | None,
+    recorder: Recorder | None,
     on_progress: Callable[[float], None] | None,
-) -> tuple[Report, MidiClient | None]:
+) -> tuple[Report | StudioSummary, MidiClient | None]:
     """Listen, and play the phrase meanwhile; at least as long as it takes."""
     steps: list[Step] = args.send or []
     seconds = max(args.seconds, sum(step.ms for step in steps) / 1000 + _AROUND_PHRASE_S if steps else 0.0)
@@ -92,15 +110,27 @@ async def _listen(
         if steps:
             playing = asyncio.ensure_future(midi.play(steps))
     try:
-        report = await listen(
-            # Without the fragment: a report is no place for a token.
-            urldefrag(args.url).url,
-            seconds,
-            on_audio=on_audio,
-            on_progress=on_progress,
-            insecure=args.insecure,
-            channels=midi,
-        )
+        # Without the fragment: a report is no place for a token.
+        url = urldefrag(args.url).url
+        report: Report | StudioSummary
+        if args.mode == "studio":
+            report = await listen_studio(
+                url,
+                seconds,
+                on_pcm=recorder.write_pcm if recorder else None,
+                on_progress=on_progress,
+                insecure=args.insecure,
+                midi=midi,
+            )
+        else:
+            report = await listen(
+                url,
+                seconds,
+                on_audio=recorder.write if recorder else None,
+                on_progress=on_progress,
+                insecure=args.insecure,
+                channels=midi,
+            )
         if playing is not None and playing.done():
             playing.result()
         return report, midi
@@ -162,24 +192,3 @@ def _progress_bar(stack: ExitStack, seconds: float) -> Callable[[float], None]:
     )
     task = progress.add_task("listening", total=seconds)
     return lambda heard: progress.update(task, completed=heard)
-
-
-class _Recorder:
-    """A WAV file that grows while it is listened."""
-
-    def __init__(self, path: Path) -> None:
-        self._raw = path.open("wb")
-        self._file = wave.open(self._raw, "wb")  # noqa: SIM115  # closed by __exit__
-        self._file.setnchannels(2)
-        self._file.setsampwidth(2)
-        self._file.setframerate(RATE)
-
-    def __enter__(self) -> _Recorder:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._file.close()
-        self._raw.close()
-
-    def write(self, samples: Samples) -> None:
-        self._file.writeframes(samples.astype("<i2").tobytes())

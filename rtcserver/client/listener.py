@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Protocol, Self
@@ -63,7 +64,8 @@ class Listener:
 
     window_s: keep audio of the first so many seconds only. on_audio: called with each new stretch of
     ``(frames, 2) int16`` at 48 kHz, holes already filled with silence. path: what descriptions lead through.
-    channels: opened with the connection.
+    channels: opened with the connection. headers: sent with the offer. on_payload: takes each authentic
+    packet's payload before any decoder; then nothing is decoded, and `hear` and `audio` are of no use.
     `packets` is the timeline of the first SSRC, in order of arrival, the oldest dropped beyond `MAX_PACKETS`;
     `received` counts them all.
     """
@@ -79,6 +81,8 @@ class Listener:
         insecure: bool = False,
         path: MediaPath | None = None,
         channels: Channels | None = None,
+        headers: Mapping[str, str] | None = None,
+        on_payload: Callable[[TappedPacket, bytes], None] | None = None,
     ) -> None:
         self.url = url
         self.packets: deque[Packet] = deque(maxlen=MAX_PACKETS)
@@ -90,6 +94,8 @@ class Listener:
         self._insecure = insecure
         self._path = path
         self._channels = channels
+        self._headers = headers
+        self._on_payload = on_payload
         self._meter = AudioMeter(keep_s)
         self._media = Unwrapper(32)
         self._media_now = -1
@@ -123,6 +129,25 @@ class Listener:
         return "new" if self._pc is None else self._pc.connectionState
 
     @property
+    def answered(self) -> Mapping[str, str]:
+        """The headers of the server's answer, whatever their case; empty before."""
+        return {} if self._session is None else self._session.headers
+
+    @property
+    def connected_ms(self) -> float:
+        """From setting out to the media connection; 0 before."""
+        return max(0, self._connected_ns - self._began_ns) / 1e6
+
+    @property
+    def rejected(self) -> int:
+        """RTP datagrams that were not authentic."""
+        return self._tap.rejected if self._tap else 0
+
+    def since_ms(self, arrival_ns: int | None) -> float | None:
+        """A moment, monotonic, in ms since the listener set out."""
+        return None if arrival_ns is None else (arrival_ns - self._began_ns) / 1e6
+
+    @property
     def heard_s(self) -> float:
         """Media time received so far, from the first packet's timestamp to the newest one's."""
         return max(0, self._media_now) / RATE
@@ -135,14 +160,14 @@ class Listener:
         pc.on("track", self._on_track)
         pc.on("connectionstatechange", self._changed.set)
         self._receiver = _opus_only(pc.addTransceiver("audio", direction="recvonly"))
-        self._tap = ReceiverTap(self._receiver, self._on_packet)
+        self._tap = ReceiverTap(self._receiver, self._on_packet, self._on_payload)
         if self._channels is not None:
             self._channels.open(pc, self.packets)
         await pc.setLocalDescription(await pc.createOffer())
         offer = ask_for_stereo(pc.localDescription.sdp)
         if self._path is not None:
             offer = self._path.offer(offer)
-        self._session = await self._whep.offer(self.url, offer)
+        self._session = await self._whep.offer(self.url, offer, self._headers)
         answer = self._session.answer if self._path is None else self._path.answer(self._session.answer)
         try:
             await pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
@@ -151,7 +176,7 @@ class Listener:
             raise ListenError(
                 f"{self._session.endpoint} answers with an SDP that aiortc refuses: {error}"
             ) from error
-        await self._until(lambda: self.state not in ("new", "connecting"), self._connect_timeout_s)
+        await self.until(lambda: self.state not in ("new", "connecting"), self._connect_timeout_s)
         if self.state != "connected":
             raise ListenError(
                 f"{self._session.endpoint} answered, but the media connection is {self.state} after "
@@ -167,11 +192,11 @@ class Listener:
         end = round(seconds * RATE)
         while self._media_now < end:
             received = self.received
-            await self._until(partial(self._news_since, received), stall_s)
+            await self.until(partial(self._news_since, received), stall_s)
             if self.received == received:
                 return False
         await asyncio.sleep(_STRAGGLERS_S)
-        await self._until(lambda: self._meter.end >= end, _AUDIO_BEHIND_S)
+        await self.until(lambda: self._meter.end >= end, _AUDIO_BEHIND_S)
         return True
 
     def audio(self, seconds: float | None = None) -> Samples:
@@ -188,13 +213,13 @@ class Listener:
             url=self.url,
             codec=codec_of(self._session.answer, self._payload_type) if self._session else None,
             state=self.state,
-            connected_ms=max(0, self._connected_ns - self._began_ns) / 1e6,
-            first_packet_ms=None if first is None else (first - self._began_ns) / 1e6,
+            connected_ms=self.connected_ms,
+            first_packet_ms=self.since_ms(first),
             delivery=delivery(self.packets, seconds, until_ns=monotonic_ns(), hole_ms=hole_ms),
             left=left,
             right=right,
             audio_missing_ms=self._meter.missing * 1000 / RATE,
-            rejected=self._tap.rejected if self._tap else 0,
+            rejected=self.rejected,
             foreign=self.foreign,
         )
 
@@ -208,7 +233,7 @@ class Listener:
         if self._whep is not None:
             if self._session is not None:
                 await self._whep.delete(self._session)
-                self._session = WhepSession(self._session.endpoint, "", self._session.answer)
+                self._session = replace(self._session, resource="")
             await self._whep.close()
         if self._pc is not None:
             try:
@@ -249,8 +274,8 @@ class Listener:
                     self._on_audio(added)
                 self._changed.set()
 
-    async def _until(self, reached: Callable[[], bool], timeout_s: float) -> bool:
-        """Wait for `reached()`, looked at whenever something happens."""
+    async def until(self, reached: Callable[[], bool], timeout_s: float) -> bool:
+        """Wait for `reached()`, looked at whenever something happens. False if it takes too long."""
         try:
             async with asyncio.timeout(timeout_s):
                 while not reached():

@@ -10,7 +10,7 @@ import asyncio
 import json
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -73,10 +73,16 @@ class MidiClient:
     """The channels ``midi`` and ``telemetry`` of one listener; see `rtcserver.client.listener.Channels`.
 
     token: of a performer link; the room then takes what `play` plays. on_event: called with each event.
+    on_said: called with each object that comes on ``telemetry``, after this has taken it.
     """
 
     def __init__(
-        self, *, token: str = "", name: str = "", on_event: Callable[[MidiEvent], None] | None = None
+        self,
+        *,
+        token: str = "",
+        name: str = "",
+        on_event: Callable[[MidiEvent], None] | None = None,
+        on_said: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         self.clock = MediaClock()
         self.down = DownReceiver()
@@ -92,6 +98,7 @@ class MidiClient:
         """The latest ``player``: what the room's player of MIDI files does."""
         self._token, self._name = token, name
         self._on_event = on_event
+        self.on_said = on_said
         self._packets: Sequence[Packet] = ()
         self._midi: RTCDataChannel | None = None
         self._telemetry: RTCDataChannel | None = None
@@ -145,7 +152,7 @@ class MidiClient:
 
     def control_player(self, action: str, **members: object) -> None:
         """Tell the room's player: play (file=…), pause, stop, seek (position_s=…), tempo (tempo=…)."""
-        self._tell("player", {"action": action, **members})
+        self.tell("player", {"action": action, **members})
 
     @property
     def _ready(self) -> bool:
@@ -237,9 +244,9 @@ class MidiClient:
     # Incoming
 
     def _sign_in(self) -> None:
-        self._tell("hello", {"version": 1, **({"name": self._name} if self._name else {})})
+        self.tell("hello", {"version": 1, **({"name": self._name} if self._name else {})})
         if self._token:
-            self._tell("auth", {"token": self._token})
+            self.tell("auth", {"token": self._token})
 
     def _on_telemetry(self, text: bytes | str) -> None:
         try:
@@ -256,6 +263,8 @@ class MidiClient:
             self.player = said
         elif kind == "error" and len(self.errors) < 100:
             self.errors.append(str(said.get("message", said.get("code"))))
+        if self.on_said is not None:
+            self.on_said(said)
         self._news.set()
         self._poll()
 
@@ -307,9 +316,12 @@ class MidiClient:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(max(0, due - monotonic_ns()) / NS, self._poll)
 
-    def _tell(self, kind: str, members: dict[str, object]) -> None:
-        if self._telemetry is not None and self._telemetry.readyState == "open":
-            self._telemetry.send(announce.pack(kind, members))
+    def tell(self, kind: str, members: Mapping[str, object]) -> bool:
+        """Send one object on ``telemetry``. False while that is not open."""
+        if self._telemetry is None or self._telemetry.readyState != "open":
+            return False
+        self._telemetry.send(announce.pack(kind, members))
+        return True
 
 
 def token_of(url: str) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import re
 import ssl
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import aiohttp
@@ -39,11 +41,15 @@ def endpoint_of(url: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class WhepSession:
-    """endpoint: where the offer went. resource: the session's URL, or "" if the server gave none."""
+    """endpoint: where the offer went. resource: the session's URL, or "" if the server gave none.
+
+    headers: of the answer, whatever their case.
+    """
 
     endpoint: str
     resource: str
     answer: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class WhepClient:
@@ -55,19 +61,20 @@ class WhepClient:
             timeout=aiohttp.ClientTimeout(total=timeout_s), connector=aiohttp.TCPConnector(ssl=verify)
         )
 
-    async def offer(self, url: str, sdp: str) -> WhepSession:
-        """Post an offer. Raises `ListenError` unless the answer is 201 with an SDP."""
+    async def offer(self, url: str, sdp: str, headers: Mapping[str, str] | None = None) -> WhepSession:
+        """Post an offer, with further headers. Raises `ListenError` unless the answer is 201 with an SDP."""
         endpoint = endpoint_of(url) or await self._only_room(url)
         try:
             async with self._http.post(
-                endpoint, data=sdp.encode(), headers={"Content-Type": "application/sdp"}
+                endpoint, data=sdp.encode(), headers={"Content-Type": "application/sdp", **(headers or {})}
             ) as response:
                 body = (await response.content.read(MAX_ANSWER)).decode(errors="replace")
                 if response.status != 201:
-                    said = " ".join(body.split())[:200] or response.reason
+                    said = _reason(body) or response.reason
                     raise ListenError(f"{endpoint} answers {response.status}: {said}")
                 location = response.headers.get("Location", "")
-                return WhepSession(endpoint, urljoin(str(response.url), location) if location else "", body)
+                resource = urljoin(str(response.url), location) if location else ""
+                return WhepSession(endpoint, resource, body, response.headers.copy())
         except TimeoutError:
             raise ListenError(f"{endpoint} does not answer in time") from None
         except aiohttp.ClientError as error:
@@ -95,6 +102,15 @@ class WhepClient:
         if found is None:
             raise ListenError(f"{url} has no room of its own: give the URL of a room, as {url}/r/NAME")
         return found
+
+
+def _reason(body: str) -> str:
+    """Why a server refuses: its ``message`` if it answers in JSON, else the beginning of what it says."""
+    try:
+        said = json.loads(body)["message"]
+    except (ValueError, KeyError, TypeError):
+        said = body
+    return " ".join(str(said).split())[:200]
 
 
 def ask_for_stereo(sdp: str) -> str:

@@ -21,6 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seconds", type=float, default=10.0, metavar="S", help="to count packets for, once all have joined"
     )
+    parser.add_argument(
+        "--mode", choices=("listen", "studio"), default="listen", help="studio: PCM in place of Opus"
+    )
     parser.add_argument("--datachannel", action="store_true", help="each listener opens a data channel too")
     parser.add_argument("--processes", type=int, default=0, metavar="P", help="0: one per 1000 listeners")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of sentences")

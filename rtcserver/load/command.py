@@ -26,7 +26,7 @@ LISTENERS_PER_WORKER = 1000
 
 def run(args: argparse.Namespace) -> int:
     """Join, count, print, return the exit code."""
-    options = Options(args.url, datachannel=args.datachannel)
+    options = Options(args.url, datachannel=args.datachannel, studio=args.mode == "studio")
     processes = args.processes or -(-args.listeners // LISTENERS_PER_WORKER)
     try:
         address_of(args.url)
@@ -39,7 +39,10 @@ def run(args: argparse.Namespace) -> int:
         print(f"rtcserver load: {error}", file=sys.stderr)
         return NOBODY
     if args.json:
-        print(json.dumps({"asked": args.listeners, **joins.figures(), **window.figures()}), flush=True)
+        print(
+            json.dumps({"mode": args.mode, "asked": args.listeners, **joins.figures(), **window.figures()}),
+            flush=True,
+        )
     else:
         _print(joins, window)
     if not joins.joined:

@@ -56,10 +56,13 @@ class Signaling(Protocol):
 
 
 class LoadPeer:
-    """One listener. sample: also decrypt some packets, to prove that they are authentic."""
+    """One listener. sample: also decrypt some packets, to prove that they are authentic.
+
+    datachannel: open one. say: what to tell the server on ``telemetry``, which then is that channel.
+    """
 
     def __init__(
-        self, context: dtls.ClientContext, *, datachannel: bool = False, sample: bool = False
+        self, context: dtls.ClientContext, *, datachannel: bool = False, sample: bool = False, say: str = ""
     ) -> None:
         self.stream = Stream()
         self.begin: Mark | None = None
@@ -83,7 +86,8 @@ class LoadPeer:
         self._ssl: SSL.Connection | None = None
         self._keys: dtls.ReceiveKeys | None = None
         self._sctp: DataChannelClient | None = None
-        self._wants_channel = datachannel
+        self._wants_channel = datachannel or bool(say)
+        self._say = say
         self._answered = False
         self._failure = ""
         self._progress = asyncio.Event()
@@ -120,8 +124,9 @@ class LoadPeer:
                 await self._repeat(self._retransmit, lambda: self._keys is not None)
                 if self._wants_channel:
                     step = "SCTP"
-                    self._sctp = DataChannelClient(secrets.randbits(32) or 1, secrets.randbits(32))
-                    channel = self._sctp
+                    named = ("telemetry", self._say) if self._say else ()
+                    channel = DataChannelClient(secrets.randbits(32) or 1, secrets.randbits(32), *named)
+                    self._sctp = channel
                     await self._repeat(lambda: self._send_sctp(channel.pending), lambda: channel.opened)
                 else:
                     # Without a data channel its TLS is needed no more; thousands of them are megabytes.

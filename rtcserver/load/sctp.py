@@ -1,4 +1,4 @@
-"""The least of SCTP that opens one data channel and keeps it open (RFC 9260, RFC 8832). Pure.
+"""The least of SCTP that opens one data channel, says one thing and keeps it open (RFC 9260, RFC 8832). Pure.
 
 The side that sends INIT. What it gets in order is acknowledged and thrown away; what is out of order
 is not, so the server sends it again. Retransmission of its own chunks is the caller's: `pending` is
@@ -16,24 +16,27 @@ _WINDOW = 1 << 20
 _INIT, _INIT_ACK, _SACK, _HEARTBEAT, _HEARTBEAT_ACK, _ABORT = 1, 2, 3, 4, 5, 6
 _COOKIE_ECHO, _COOKIE_ACK, _DATA, _FORWARD_TSN = 10, 11, 0, 192
 _COOKIE = 7
-_DCEP = 50
+_DCEP, _STRING = 50, 51
 _DCEP_OPEN, _DCEP_ACK = 3, 2
 # FORWARD-TSN (RFC 3758) and RE-CONFIG (RFC 6525) are supported: what data channels need.
 _EXTENSIONS = struct.pack("!HHHHBBH", 0xC000, 4, 0x8008, 6, 192, 130, 0)
 
 
 class DataChannelClient:
-    """One association with one unordered, unreliable data channel on stream 0.
+    """One association with one data channel on stream 0: unordered and unreliable, unless something is said.
 
-    tag, tsn: 32 bits, chosen by the caller. opened: the server has acknowledged the channel.
+    tag, tsn: 32 bits, chosen by the caller. say: a text for the server; then the channel is ordered and reliable.
+    opened: the server has acknowledged the channel, and what was said.
     """
 
-    def __init__(self, tag: int, tsn: int, label: str = "events") -> None:
+    def __init__(self, tag: int, tsn: int, label: str = "events", say: str = "") -> None:
         self._tag = tag
         self._tsn = tsn
         self._peer_tag = 0
         self._received = 0
         self._label = label.encode()
+        self._say = say.encode()
+        self._acknowledged = False
         self.opened = False
         self.failed = False
         self.messages = 0
@@ -57,7 +60,9 @@ class DataChannelClient:
             at += (length + 3) & ~3
             if kind == _DATA and len(body) >= 12:
                 acknowledge = True
-                self._take_data(body)
+                answers += self._take_data(body)
+            elif kind == _SACK and len(body) >= 12:
+                self._take_sack(body)
             elif kind == _FORWARD_TSN and len(body) >= 4:
                 acknowledge = True
                 ahead = (int.from_bytes(body[:4]) - self._received) & 0xFFFFFFFF
@@ -65,7 +70,7 @@ class DataChannelClient:
                     self._received = int.from_bytes(body[:4])
             elif kind == _INIT_ACK and len(body) >= 16 and not self._peer_tag:
                 answers += self._take_init_ack(body)
-            elif kind == _COOKIE_ACK and not self.opened:
+            elif kind == _COOKIE_ACK and not self._acknowledged:
                 self.pending = self._open()
                 answers.append(self.pending)
             elif kind == _HEARTBEAT:
@@ -93,18 +98,32 @@ class DataChannelClient:
         return []
 
     def _open(self) -> bytes:
-        """DATA_CHANNEL_OPEN: partially reliable, no retransmission, unordered (RFC 8832, section 5.1)."""
-        message = struct.pack("!BBHIHH", _DCEP_OPEN, 0x81, 256, 0, len(self._label), 0) + self._label
+        """DATA_CHANNEL_OPEN (RFC 8832, section 5.1): reliable and ordered, or 0x81, neither."""
+        kind = 0 if self._say else 0x81
+        message = struct.pack("!BBHIHH", _DCEP_OPEN, kind, 256, 0, len(self._label), 0) + self._label
         data = struct.pack("!IHHI", self._tsn, 0, 0, _DCEP) + message
         return _packet(self._peer_tag, _chunk(_DATA, 3, data))
 
-    def _take_data(self, body: bytes) -> None:
+    def _take_data(self, body: bytes) -> list[bytes]:
         tsn, _, _, protocol = struct.unpack_from("!IHHI", body)
         if tsn != (self._received + 1) & 0xFFFFFFFF:
-            return
+            return []
         self._received = tsn
         self.messages += 1
-        if protocol == _DCEP and body[12:13] == bytes([_DCEP_ACK]):
+        if protocol != _DCEP or body[12:13] != bytes([_DCEP_ACK]) or self._acknowledged:
+            return []
+        self._acknowledged = True
+        if not self._say:
+            self.opened = True
+            self.pending = b""
+            return []
+        data = struct.pack("!IHHI", (self._tsn + 1) & 0xFFFFFFFF, 0, 1, _STRING) + self._say
+        self.pending = _packet(self._peer_tag, _chunk(_DATA, 3, data))
+        return [self.pending]
+
+    def _take_sack(self, body: bytes) -> None:
+        """The server has what was said when it acknowledges the second of our chunks (RFC 9260, section 3.3.4)."""
+        if self._acknowledged and int.from_bytes(body[:4]) == (self._tsn + 1) & 0xFFFFFFFF:
             self.opened = True
             self.pending = b""
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
 from importlib import import_module
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from rtcserver.client.whep import ListenError, WhepClient, WhepSession
@@ -17,6 +19,9 @@ TIMEOUT_S = 10.0
 class WhepSignaling:
     """`Signaling` over WHEP. url: a room's page or a WHEP endpoint."""
 
+    headers: Mapping[str, str] = MappingProxyType({})
+    """Asked for with each offer; the answer has to repeat them."""
+
     def __init__(self, url: str) -> None:
         self._url = url
         self.host = address_of(url)
@@ -24,10 +29,13 @@ class WhepSignaling:
 
     async def open(self, local: Local) -> tuple[object, Remote]:
         try:
-            session = await self._http.offer(self._url, sdp.offer(local))
+            session = await self._http.offer(self._url, sdp.offer(local), self.headers)
         except ListenError as error:
             raise JoinError(_short(str(error))) from error
         try:
+            for name, value in self.headers.items():
+                if session.headers.get(name) != value:
+                    raise ValueError(f"the server's answer has no {name}: {value}")
             return session, sdp.parse(session.answer)
         except ValueError as error:
             await self._http.delete(session)
@@ -39,6 +47,12 @@ class WhepSignaling:
 
     async def shut_down(self) -> None:
         await self._http.close()
+
+
+class StudioSignaling(WhepSignaling):
+    """The same, asking for Studio; PROTOCOL.md, "Studio"."""
+
+    headers = MappingProxyType({"Rtcserver-Mode": "studio"})
 
 
 def address_of(url: str) -> str:

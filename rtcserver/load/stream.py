@@ -25,7 +25,7 @@ class Stream:
     """Counts of one stream. Packets that come twice or late are in `unordered`, not in `received`.
 
     sequence, timestamp: of the newest packet, extended beyond 16 and 32 bits; -1 if none has come.
-    first: both as they were when the first packets had been counted.
+    first: both as they were when the first packets had been counted, or at the last `anchor`.
     """
 
     __slots__ = ("first", "gaps", "lost", "received", "sequence", "timestamp", "unordered")
@@ -76,6 +76,10 @@ class Stream:
             self.timestamp += (timestamp - self.timestamp) & 0xFFFF_FFFF
         else:
             self.count(np.array([sequence], np.uint16), timestamp)
+
+    def anchor(self) -> None:
+        """Forget how the packets before were spaced: a Studio stream begins with silence."""
+        self.first = (self.sequence, self.timestamp)
 
     def mark(self, now_ns: int) -> Mark:
         """The state now."""

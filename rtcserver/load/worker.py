@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
+from rtcserver.channel import announce
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.load import stream
 from rtcserver.load.drain import Drain
@@ -35,6 +36,9 @@ SAMPLE_EVERY = 50
 """One listener in so many also decrypts packets."""
 PROGRESS_S = 0.25
 STOP_S = 5.0
+STUDIO_SIGNALING = "rtcserver.load.signaling:StudioSignaling"
+STUDIO_READY = announce.pack("studio_ready", {"version": 1})
+"""What the page says when its worker is there; this listener needs none, as it decodes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,7 @@ class Options:
     capture: keep the newest datagram of each listener, for `Fleet.captured`.
     waiting: each listener has a thread that the kernel wakes for each packet, as it would one in a process
     of its own; without it, sockets are emptied in turn and nobody is woken.
+    studio: over WHEP, each listener asks for Studio's PCM; its data channel is ``telemetry``.
     """
 
     url: str
@@ -52,6 +57,7 @@ class Options:
     cpus: tuple[int, ...] = ()
     capture: bool = False
     waiting: bool = False
+    studio: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,7 @@ class Worker:
         self._connection = connection
         self._peers: list[LoadPeer] = []
         self._context = ClientContext()
-        self._signaling = make(options.signaling, options.url)
+        self._signaling = make(STUDIO_SIGNALING if options.studio else options.signaling, options.url)
         self._drain = Drain()
         self._began_ns = 0
         self._began_cpu_s = 0.0
@@ -159,8 +165,12 @@ class Worker:
         return result
 
     async def _join_one(self, number: int, stay_s: float, result: Joins, free: asyncio.Semaphore) -> None:
+        options = self._options
         peer = LoadPeer(
-            self._context, datachannel=self._options.datachannel, sample=number % SAMPLE_EVERY == 0
+            self._context,
+            datachannel=options.datachannel,
+            sample=number % SAMPLE_EVERY == 0,
+            say=STUDIO_READY if options.studio else "",
         )
         try:
             took_ns = await peer.join(self._signaling)
@@ -245,6 +255,8 @@ class Worker:
         self._began_cpu_s = time.process_time()
         for peer in self._peers:
             peer.begin = self._mark(peer)
+            if not self._options.waiting:
+                peer.stream.anchor()
             peer.counted = peer.counts()
 
     def _end(self) -> Window:

@@ -3,7 +3,7 @@
 aiortc's public statistics neither keep sequence numbers nor count duplicates, which libsrtp refuses before
 the receiver sees them (RFC 3711, section 3.3.2). The tap wraps two coroutines of *one* receiver's objects:
 the ICE transport's ``_recv`` (the datagram, its header in the clear, and its time) and the receiver's
-``_handle_rtp_packet`` (it was authentic). ``tests/transport/test_aiortc_tap.py`` pins both.
+``_handle_rtp_packet`` (it was authentic; its payload, before any decoder). ``tests/transport/test_aiortc_tap.py`` pins both.
 """
 
 from __future__ import annotations
@@ -38,12 +38,20 @@ class TappedPacket:
 class ReceiverTap:
     """Calls `on_packet` on the event loop for each RTP datagram of `receiver`. Install before connecting.
 
+    on_payload: takes each authentic packet's payload, and the receiver gets nothing: what is no codec's
+    must not reach a decoder. Called after `on_packet`.
     rejected: RTP datagrams that were neither authentic nor repetitions.
     """
 
-    def __init__(self, receiver: RTCRtpReceiver, on_packet: Callable[[TappedPacket], None]) -> None:
+    def __init__(
+        self,
+        receiver: RTCRtpReceiver,
+        on_packet: Callable[[TappedPacket], None],
+        on_payload: Callable[[TappedPacket, bytes], None] | None = None,
+    ) -> None:
         self.rejected = 0
         self._on_packet = on_packet
+        self._on_payload = on_payload
         self._pending: TappedPacket | None = None
         self._known: set[tuple[int, int]] = set()
         self._order: deque[tuple[int, int]] = deque()
@@ -67,7 +75,10 @@ class ReceiverTap:
         if pending is not None:
             self._remember((pending.ssrc, pending.sequence))
             self._on_packet(pending)
-        await self._handle(packet, arrival_time_ms=arrival_time_ms)
+            if self._on_payload is not None:
+                self._on_payload(pending, packet.payload)
+        if self._on_payload is None:
+            await self._handle(packet, arrival_time_ms=arrival_time_ms)
 
     def _settle(self) -> None:
         pending, self._pending = self._pending, None

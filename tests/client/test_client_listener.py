@@ -20,7 +20,7 @@ from rtcserver.client.listener import Listener, listen
 from rtcserver.client.measure import tone_dbfs
 from rtcserver.client.whep import ListenError, ask_for_stereo, endpoint_of
 from tests.client.whep_server import ToneTrack, WhepServer
-from tests.peer.tones import LEFT_HZ, RIGHT_HZ
+from tests.peer.tones import LEFT_HZ, RIGHT_HZ, payloads
 from tests.rig.impair import Impairment, Path
 from tests.rig.relay import UdpRelay
 
@@ -93,6 +93,18 @@ async def test_the_timeline_goes_on_as_long_as_one_listens() -> None:
         sound = ear.audio(0.2)
         assert sound.shape == (9600, 2)
         assert tone_dbfs(sound[:, 0], LEFT_HZ) > -13 > -60 > tone_dbfs(sound[:, 0], RIGHT_HZ)
+
+
+async def test_payloads_can_be_taken_before_any_decoder() -> None:
+    taken: list[bytes] = []
+    async with (
+        WhepServer(ToneTrack()) as server,
+        Listener(server.room, on_payload=lambda packet, payload: taken.append(payload)) as ear,
+    ):
+        assert await ear.until(lambda: len(taken) >= 50, 10)
+        assert len(ear.audio()) == 0
+        assert ear.received >= len(taken)
+    assert set(taken) <= set(payloads())
 
 
 async def test_a_server_that_stops_sending_is_reported() -> None:

@@ -60,6 +60,25 @@ def test_listeners_that_leave_at_once_are_gone(server: RtcServer) -> None:
     assert after["connected"] - before.get("connected", 0) == 10
 
 
+def test_studio_listeners_get_every_block_and_no_more_of_them_than_there_are_places() -> None:
+    with RtcServer(instrument="tone", samplerate=44_100, studio_listeners=5) as server:
+        server.wait_healthy(lambda said: bool(said["status"] == "ok"))
+        with Fleet(Options(server.room_url, studio=True), workers=2) as fleet:
+            joins = fleet.join(6)
+            assert joins.joined == 5
+            ((reason, count),) = joins.failures.items()
+            assert "All 5 Studio places of this room are taken" in reason
+            assert count == 1
+            # The last one's silence has turned into samples.
+            fleet.sleep(0.5)
+            window = fleet.measure(1.5)
+    assert window.listeners == 5
+    assert window.frame_samples == pytest.approx(128 * 48_000 / 44_100, abs=0.1)
+    assert (window.lost, window.gaps, window.silent, window.strangers, window.overflows) == (0, 0, 0, 0, 0)
+    assert window.received >= window.expected > 5 * 400
+    assert (window.verified > 0, window.unverified) == (True, 0)
+
+
 def test_the_command_reports_and_exits_by_what_was_heard(server: RtcServer) -> None:
     command = [sys.executable, "-m", "rtcserver", "load", server.room_url, "--listeners", "3"]
     done = subprocess.run(

@@ -70,3 +70,11 @@ def test_what_should_have_come_is_told_by_sequence_and_time() -> None:
     assert expected(begin, Mark(10 * SECOND, 1490, 13, 2), 960) == 500
     assert expected(begin, Mark(10 * SECOND, 1250, 3, 1), 960) == 498, "the server sent half"
     assert expected(begin, Mark(10 * SECOND, 1000, 3, 1), 0) == 0
+
+
+def test_what_was_before_the_anchor_does_not_count_as_spacing() -> None:
+    stream = heard(10, 960)
+    stream.anchor()
+    for number in range(10):
+        count(stream, [110 + number], 5000 + 9 * 960 + (number + 1) * 128)
+    assert frame_samples([stream]) == 128

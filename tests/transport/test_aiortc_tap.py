@@ -42,6 +42,12 @@ async def test_the_tap_reaches_both_objects_through_public_attributes() -> None:
     await peer.close()
 
 
+def test_a_parsed_packet_has_its_payload() -> None:
+    sent = RtpPacket(payload_type=111, sequence_number=1, timestamp=2, ssrc=3)
+    sent.payload = b"samples"
+    assert RtpPacket.parse(sent.serialize()).payload == b"samples"
+
+
 def test_headers_are_read_as_aiortc_reads_them() -> None:
     packet = RtpPacket(
         payload_type=111, marker=1, sequence_number=65_535, timestamp=2**32 - 1, ssrc=0xDEADBEEF

@@ -1,0 +1,263 @@
+"""Studio: does a page play every sample in its time, and what does it cost the page and the server?
+
+Three parts, one after the other:
+
+- **page**: a real Chromium plays Studio for ``--seconds`` from a server on loopback whose instrument is a file of
+  seeded 24-bit noise at 44.1 kHz. ``underruns`` and ``lost`` are those of that time. ``level_p5_ms`` and
+  ``level_p95_ms``: the ring's level less its target, as the page shows both, ten times a second. ``burst_p5_ms`` and
+  ``burst_p95_ms``: the same of the page's own percentiles over the bursts of the device (of its last 5 to 10 s).
+  ``null_test_max_abs``: afterwards ``--null-seconds`` are recorded in the worklet, and every quantum that it calls a
+  copy is compared with the file, sample by sample (1 is full scale); ``exact_pct`` of the quanta are copies, in
+  the others the worklet follows its clock. ``client_cpu_pct``: the share of a core that the renderer's threads use
+  for the sound (receiving, worker, worklet, output) beyond what they use on the same page before it plays;
+  ``client_all_cpu_pct``: all of Chromium, with drawing.
+- **listeners**: ``--listeners`` Studio listeners of the load generator, in a network namespace, the server on one
+  core and they on the other. ``cpu_pct_per_listener``: CPU time of all server processes beyond those of the idle
+  server, by listener. ``gaps``: places in the sequence where a packet is missing that no socket of the generator
+  dropped; ``short``: packets that time demanded and that were never sent.
+- **pacing**: `benchmarks.pacing` of Listen listeners, alone and beside as many Studio listeners.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+from playwright.async_api import Page
+
+from benchmarks.common import TICK_HZ, MachineCpu, emit, percentile, say
+from benchmarks.fanout import gather
+from benchmarks.isolated import isolate
+from benchmarks.serving import LOAD_CPU, Rtcserver
+from rtcserver.load.fleet import Fleet
+from rtcserver.load.worker import Options
+from tests.rig.chromium import Chromium
+from tests.rig.server import RtcServer
+from tests.studio.listening import QUANTUM, noise, record
+
+SETTLE_S = 15.0
+IDLE_S = 10.0
+POLL_S = 0.1
+_DRAWING = re.compile(r"^(chrom.*|Compositor.*|ThreadPool.*|GpuMem.*|HangWatcher.*)$")
+"""The renderer's threads that do not carry sound: its main thread, which bears the program's name, and drawing."""
+
+
+class Threads:
+    """CPU time of Chromium's threads, by kind of process and name; seconds so far."""
+
+    def __init__(self) -> None:
+        self.spent: defaultdict[tuple[str, str], float] = defaultdict(float)
+        for process in psutil.Process().children(recursive=True):
+            try:
+                words = process.cmdline()
+                if not words or "chrom" not in words[0]:
+                    continue
+                kind = next((word[7:] for word in words if word.startswith("--type=")), "browser")
+                for task in Path(f"/proc/{process.pid}/task").iterdir():
+                    name = (task / "comm").read_text().strip()
+                    fields = (task / "stat").read_text().rpartition(")")[2].split()
+                    spent = (int(fields[11]) + int(fields[12])) / TICK_HZ
+                    self.spent[kind, re.sub(r"[/:\d]+$", "", name)] += spent
+            except (psutil.Error, OSError):
+                continue
+
+    def until(self, later: Threads, seconds: float) -> dict[tuple[str, str], float]:
+        """Percent of a core that each used from here to `later`."""
+        return {key: 100 * max(0.0, value - self.spent[key]) / seconds for key, value in later.spent.items()}
+
+
+async def until(page: Page, expression: str, timeout_s: float = 30.0) -> None:
+    """Poll until an expression is true in the page."""
+    async with asyncio.timeout(timeout_s):
+        while not await page.evaluate(expression):  # noqa: ASYNC110  # the page has no event for it
+            await asyncio.sleep(POLL_S)
+
+
+async def threads_over(seconds: float) -> dict[tuple[str, str], float]:
+    """What Chromium's threads use for a while."""
+    before, began = Threads(), time.monotonic()
+    await asyncio.sleep(seconds)
+    return before.until(Threads(), time.monotonic() - began)
+
+
+async def poll(page: Page, seconds: float) -> list[dict[str, Any]]:
+    """The ring's figures, all the while."""
+    found = []
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found.append(
+            await page.evaluate(
+                "(({ring, browserMs}) => ({...ring, browserMs}))(window.rtcserver.studio.stats())"
+            )
+        )
+        await asyncio.sleep(POLL_S)
+    return found
+
+
+async def play(seconds: float, null_seconds: float) -> dict[str, Any]:
+    """The page."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "noise.wav"
+        played = noise(path)
+        with RtcServer(instrument="file", file=path, samplerate=44_100) as server:
+            server.wait_healthy(lambda said: bool(said["rooms"]["main"]["state"] == "live"))
+            async with Chromium() as browser:
+                page = await browser.open(server.room_url)
+                await asyncio.sleep(3)
+                idle = await threads_over(IDLE_S)
+                await page.click("#listen")
+                await until(page, "window.rtcserver.state === 'live'")
+                await page.click("#mode-studio")
+                await until(page, "window.rtcserver.studio.state === 'playing'")
+                await asyncio.sleep(SETTLE_S)
+                # Nobody asks the page for anything while its threads are timed.
+                busy = await threads_over(IDLE_S)
+                seen = await poll(page, seconds)
+                say(f"  {seen[-1]}")
+                recording = await record(page, null_seconds)
+    quanta, worst = recording.null_test(played, 24)
+    first, last = seen[0], seen[-1]
+    over = [ring["levelMs"] - ring["targetMs"] for ring in seen]
+    low = [ring["levelP5Ms"] - ring["targetMs"] for ring in seen]
+    high = [ring["levelP95Ms"] - ring["targetMs"] for ring in seen]
+    known = [ring["browserMs"] for ring in seen if ring["browserMs"] is not None]
+    cost = {key: value - idle.get(key, 0.0) for key, value in busy.items()}
+    sound = [key for key in cost if key[0] == "renderer" and not _DRAWING.match(key[1])]
+    return {
+        "underruns": last["underruns"] - first["underruns"],
+        "lost": last["lost"] - first["lost"],
+        "level_p5_ms": round(percentile(over, 5), 2),
+        "level_p95_ms": round(percentile(over, 95), 2),
+        "burst_p5_ms": round(percentile(low, 50), 2),
+        "burst_p95_ms": round(percentile(high, 50), 2),
+        "target_ms": round(percentile([ring["targetMs"] for ring in seen], 50), 2),
+        "browser_p50_ms": round(percentile(known, 50), 2) if known else None,
+        "null_test_max_abs": worst if quanta else None,
+        "null_test_frames": quanta * QUANTUM,
+        "exact_pct": round(100 * quanta / len(recording.exact), 1),
+        "client_cpu_pct": round(sum(cost[key] for key in sound), 2),
+        "client_all_cpu_pct": round(sum(cost.values()), 2),
+        "client_threads": _named(cost),
+    }
+
+
+def _named(cost: Mapping[tuple[str, str], float]) -> dict[str, float]:
+    """The dearest threads, for a person."""
+    ordered = sorted(cost.items(), key=lambda item: -item[1])
+    return {f"{kind}/{name}": round(value, 2) for (kind, name), value in ordered if value >= 0.1}
+
+
+def carry(listeners: int, seconds: float) -> dict[str, Any]:
+    """The server with many Studio listeners; inside the namespace."""
+    with Rtcserver(arguments=("--studio-listeners", "1000")) as server:
+        time.sleep(3)
+
+        def spent() -> float:
+            grows, fixed = server.cpu()
+            return grows.total + fixed.total
+
+        before, began = spent(), time.monotonic()
+        time.sleep(IDLE_S)
+        idle = (spent() - before) / (time.monotonic() - began)
+        with Fleet(Options(server.url, studio=True, cpus=(LOAD_CPU,))) as fleet:
+            joins = gather(fleet, listeners)
+            fleet.sleep(3)
+            before, began = spent(), time.monotonic()
+            window = fleet.measure(seconds)
+            busy = (spent() - before) / (time.monotonic() - began)
+        dropped = server.health()["processes"]["broadcast"]["dropped"]
+    lost = max(0, window.lost - window.overflows)
+    return {
+        "listeners": joins.joined,
+        "cpu_pct_per_listener": round(100 * (busy - idle) / max(1, joins.joined), 4),
+        "server_cpu_pct": round(100 * busy, 1),
+        "idle_cpu_pct": round(100 * idle, 1),
+        "us_per_packet": round(1e6 * (busy - idle) * window.seconds / max(1, window.received), 2),
+        "packets": window.received,
+        "gaps": min(window.gaps, lost),
+        "short": max(0, window.expected - window.received - window.overflows),
+        "least_share": round(window.least_share, 4),
+        "silent": window.silent,
+        "own_overflows": window.overflows,
+        "send_failures": dropped,
+        "seconds": round(window.seconds, 1),
+        "packets_per_s": round(48_000 / window.frame_samples, 1) if window.frame_samples else None,
+    }
+
+
+def part(module: str, *words: str) -> dict[str, Any]:
+    """Another benchmark as a process of its own, in a namespace of its own; its result."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, *words],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        env={**os.environ},
+    )
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seconds", type=float, default=60.0, help="that the page plays (default 60)")
+    parser.add_argument("--null-seconds", type=float, default=10.0, help="of the null test (default 10)")
+    parser.add_argument(
+        "--listeners", type=int, default=100, help="of the load generator (default 100; 0: none)"
+    )
+    parser.add_argument("--pacing-seconds", type=float, default=20.0, help="0: leave pacing out (default 20)")
+    parser.add_argument("--carry", type=float, metavar="SECONDS", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.carry:
+        isolate("benchmarks.studio")
+        emit(carry(args.listeners, args.carry))
+        return 0
+    machine = MachineCpu.now()
+    say(f"studio: a page plays for {args.seconds:g} s …")
+    result = asyncio.run(play(args.seconds, args.null_seconds))
+    if args.listeners:
+        say(f"studio: {args.listeners} listeners …")
+        carried = part(
+            "benchmarks.studio", "--carry", f"{args.seconds / 2:g}", "--listeners", str(args.listeners)
+        )
+        result["cpu_pct_per_listener"] = carried.pop("cpu_pct_per_listener")
+        result["listeners_100" if args.listeners == 100 else "listeners_many"] = carried
+    if args.listeners and args.pacing_seconds:
+        say("studio: pacing of Listen listeners, alone and beside them …")
+        words = ("--seconds", f"{args.pacing_seconds:g}")
+        alone = part("benchmarks.pacing", *words)
+        beside = part("benchmarks.pacing", *words, "--studio", str(args.listeners))
+        result["pacing_p99_ms"] = {"alone": alone["p99_ms"], "beside_studio": beside["p99_ms"]}
+        result["pacing_late_over_10ms"] = {
+            "alone": alone["late_over_10ms"],
+            "beside_studio": beside["late_over_10ms"],
+        }
+        result["pacing_studio_gaps"] = beside["studio"]["gaps"]
+    emit(
+        {
+            "benchmark": "studio",
+            "seconds": args.seconds,
+            **result,
+            "machine_busy_pct": machine.busy_pct(MachineCpu.now()),
+        }
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
