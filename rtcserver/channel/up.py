@@ -32,8 +32,8 @@ REPEAT_NS = 40 * MS
 KEEP_ALIVE_HOLDING_NS = 200 * MS
 KEEP_ALIVE_NS = 1000 * MS
 MAX_UNACKED = 256
-SILENCE_NS = 2000 * MS
-"""A performer who holds something and is not heard for this long is released."""
+SILENCE_NS = 1750 * MS
+"""A performer who holds something and is not heard for this long is released: what he holds ends within 2 s of his being gone."""
 STALE_US = 250_000
 """A note-on older than this is skipped if its note-off is already known."""
 REPLY_NS = 5 * MS
@@ -86,7 +86,7 @@ class UpSender:
         return len(self._pending)
 
     def silent_ns(self, now_ns: int) -> int:
-        """How long ago the last reply came; beyond 2 s the connection is as good as lost."""
+        """How long ago the last reply came; beyond `SILENCE_NS` the connection is as good as lost."""
         return now_ns - self._heard_ns
 
     def push(self, message: bytes, now_ns: int) -> list[bytes]:

@@ -2,7 +2,7 @@
 
 The router decides; how several people's keys and pedals meet on the instrument is decided where the messages
 leave (`rtcserver.midi.merge`). Every performer's notes are his own: they end when he leaves, is not heard for
-two seconds, or presses panic. The person at the instrument's keys (`LOCAL`) is a performer whom nothing here
+1.75 s, or presses panic. The person at the instrument's keys (`LOCAL`) is a performer whom nothing here
 releases.
 
 What is refused, by code: ``listener`` (no performer), ``malformed``, ``rate`` (over `EVENTS_PER_S`; never
@@ -27,7 +27,7 @@ FILE_PLAYER = 2
 """Performer number of the player of MIDI files (PROTOCOL.md)."""
 EVENTS_PER_S = 1000
 EVENTS_BURST = 250
-SILENCE_NS = 2 * NS
+SILENCE_NS = 7 * NS // 4
 GRANT_SYSEX, GRANT_SYSTEM = "sysex", "system"
 
 
@@ -124,7 +124,7 @@ class Router:
     """One room's performers. Times are monotonic ns and media times, given by the caller.
 
     `counts` has the refusals by code, and ``events`` (taken in), ``ignored`` (clock and active sensing),
-    ``nothing`` (releases of what was not held), ``silent`` (releases after two seconds).
+    ``nothing`` (releases of what was not held), ``silent`` (releases after `SILENCE_NS`).
     """
 
     def __init__(self, profile: Profile) -> None:
@@ -241,7 +241,7 @@ class Router:
         return outcome
 
     def tick(self, now_ns: int, media_time: int) -> Outcome:
-        """Release performers who hold something and have not been heard for two seconds."""
+        """Release performers who hold something and have not been heard for `SILENCE_NS`."""
         outcome = Outcome()
         for performer, state in self._performers.items():
             late = performer != FILE_PLAYER and now_ns - state.heard_ns >= SILENCE_NS
