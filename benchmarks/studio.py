@@ -92,16 +92,23 @@ async def threads_over(seconds: float) -> dict[tuple[str, str], float]:
     return before.until(Threads(), time.monotonic() - began)
 
 
+async def figures(page: Page) -> dict[str, Any]:
+    """What the page says now. Raises RuntimeError if it has left Studio."""
+    said: dict[str, Any] | None = await page.evaluate(
+        "(stats => stats && {...stats.ring, browserMs: stats.browserMs})(window.rtcserver.studio.stats())"
+    )
+    if said is None:
+        session = await page.evaluate("JSON.stringify(window.rtcserver.studio.session)")
+        raise RuntimeError(f"the page does not play Studio any more: {session}")
+    return said
+
+
 async def poll(page: Page, seconds: float) -> list[dict[str, Any]]:
     """The ring's figures, all the while."""
     found = []
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        found.append(
-            await page.evaluate(
-                "(({ring, browserMs}) => ({...ring, browserMs}))(window.rtcserver.studio.stats())"
-            )
-        )
+        found.append(await figures(page))
         await asyncio.sleep(POLL_S)
     return found
 
@@ -124,6 +131,7 @@ async def play(seconds: float, null_seconds: float) -> dict[str, Any]:
                 await asyncio.sleep(SETTLE_S)
                 # Nobody asks the page for anything while its threads are timed.
                 busy = await threads_over(IDLE_S)
+                say(f"  {await figures(page)}")
                 seen = await poll(page, seconds)
                 say(f"  {seen[-1]}")
                 recording = await record(page, null_seconds)
