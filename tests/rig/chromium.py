@@ -170,6 +170,9 @@ class Chromium:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._browser is not None:
+            for context in self._browser.contexts:
+                # A page may be in the middle of an exchange that is rewritten.
+                await context.unroute_all(behavior="ignoreErrors")
             await self._browser.close()
         if self._playwright is not None:
             await self._playwright.stop()
