@@ -8,12 +8,18 @@ is the first sample beyond a tenth of the note's peak, timed by the wall clock i
 
 Hops (medians, ms): ``up`` key → server, by the page's media clock; ``instrument`` server → the onset's captured
 sample (rtmidi, JACK, FluidSynth, PortAudio), found in what a headless listener decodes; ``capture_encode`` that
-sample → its packet at the headless listener's socket; ``jitter_buffer`` → the worklet. Studio's last two are one:
-``to_worklet``. ``light_skew``: when a key lit, less when its onset was heard by the worklet's steady clock and the
-page's output latency; negative: too early.
+sample → its packet at the headless listener's socket; ``jitter_buffer`` → the worklet. Studio's last two are
+``to_worker``, the captured sample → the page's worker (its block fills, and travels), and ``ring``, the mean level
+that the page reports: together they are what is left of the whole. ``light_skew``: when a key lit, less when its onset
+was heard by the worklet's steady clock and the page's output latency; negative: too early.
 
-JSON: ``mode``, ``presses``, ``heard``, ``p50_ms``, ``p95_ms``, ``listen_p50_ms`` (`listen_latency` in the same run, 10 ms
-frames), ``hops``, ``light_skew_p50_ms``, ``light_skew_p95_abs_ms``, ``rig``: true, ``machine_busy_pct``.
+The true output is measured in a second page, with ``--output-presses``: it plays through PulseAudio into a null sink,
+whose monitor is recorded (`benchmarks.monitor`). That holds Chromium's output buffer and PulseAudio's, but no converter.
+
+JSON: ``mode``, ``presses``, ``heard``, ``p50_ms``, ``p95_ms``, ``output_p50_ms``, ``output_p95_ms``,
+``output_worklet_p50_ms`` (to the worklet in that second page), ``listen_p50_ms`` (`listen_latency` in the same run, 10 ms
+frames), ``hops``, ``ring`` (Studio: medians of what the page says), ``light_skew_p50_ms``, ``light_skew_p95_abs_ms``,
+``rig``: true, ``machine_busy_pct``.
 """
 
 from __future__ import annotations
@@ -21,6 +27,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
+import contextlib
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +42,8 @@ from benchmarks import listen_latency
 from benchmarks.clicks import click_track
 from benchmarks.common import MachineCpu, emit, percentile, say
 from benchmarks.midi_client import when_ns
+from benchmarks.monitor import RATE as OUTPUT_RATE
+from benchmarks.monitor import Monitor
 from benchmarks.music import write_wav
 from rtcserver.client.listener import Listener
 from rtcserver.client.measure import Samples
@@ -42,12 +51,15 @@ from rtcserver.client.midi import MidiClient
 from rtcserver.clock import MEDIA_RATE, monotonic_ns
 from tests.midi.perform import performer_token
 from tests.rig.chromium import QUANTUM, RATE, Chromium, Heard, hear
+from tests.rig.firefox import NullSink
 from tests.rig.jack import FluidSynthOnJack, JackServer
 from tests.rig.server import RtcServer
 
 BATCH = 20
 NOTES = (72, 76, 79, 74, 77, 81, 84, 71)
 _PATIENCE_S = 60.0
+Monitored = tuple[npt.NDArray[np.float64], float]
+"""What `Monitor.take` returns."""
 LATEST_MS = 450.0
 """An onset after this belongs to no press."""
 
@@ -64,6 +76,7 @@ _PRESS = """async ({notes}) => {
     midi.press(note, 110);
     pressed.push({note, wall: at + offset, media: midi.mediaAt(at)});
     await sleep(150);
+    pressed.at(-1).ring = window.rtcserver.studio.stats()?.ring.levelMs ?? null;
     midi.release(note);
     await sleep(350 + 200 * Math.random());
   }
@@ -89,9 +102,11 @@ class Press:
     """One key. Times in ms, None where a hop was not found."""
 
     total_ms: float
+    output_ms: float | None
     up_ms: float | None
     instrument_ms: float | None
     encode_ms: float | None
+    ring_ms: float | None
     skew_ms: float | None
 
 
@@ -142,7 +157,27 @@ def onset(sound: npt.NDArray[np.float64], begin: int, end: int) -> int | None:
     return begin + int(np.flatnonzero(window > max(peak / 10, 2 * residue))[0])
 
 
-def judge(said: dict[str, Any], heard: Heard, rate: int, witness: Witness) -> list[Press]:
+@dataclass(frozen=True, slots=True)
+class Played:
+    """All presses of one page, and the figures of its ring after each batch (none in Listen)."""
+
+    presses: list[Press]
+    rings: list[dict[str, float]]
+
+
+def output_ms(press: dict[str, Any], monitor: Monitored | None) -> float | None:
+    """From a press to its onset in what the monitor recorded."""
+    if monitor is None:
+        return None
+    sound, starts_ms = monitor
+    begin = round((press["wall"] - starts_ms) * OUTPUT_RATE / 1000)
+    at = onset(sound, begin, begin + round(LATEST_MS * OUTPUT_RATE / 1000))
+    return None if at is None else starts_ms + at * 1000 / OUTPUT_RATE - press["wall"]
+
+
+def judge(
+    said: dict[str, Any], heard: Heard, rate: int, witness: Witness, monitor: Monitored | None
+) -> list[Press]:
     """One batch. rate: of the samples heard."""
     sound = heard.samples.astype(np.float64).mean(axis=1)
     reference = witness.sound()
@@ -176,7 +211,7 @@ def judge(said: dict[str, Any], heard: Heard, rate: int, witness: Witness) -> li
                 encode = None if arrival is None else (arrival - onset_ns) / 1e6
             audible = steady + at * 1000 / rate + lit[-1]["latency_ms"]
             skew = lit[-1]["lit_at_ms"] + said["offset"] - audible
-        found.append(Press(total, up, instrument, encode, skew))
+        found.append(Press(total, output_ms(press, monitor), up, instrument, encode, press["ring"], skew))
     return found
 
 
@@ -197,21 +232,28 @@ async def until(page: Page, expression: str, timeout_s: float = 20.0) -> None:
             await asyncio.sleep(0.1)
 
 
-async def play(server: RtcServer, mode: str, presses: int, settle_s: float) -> list[Press]:
-    """All batches, in one page."""
+async def play(
+    server: RtcServer, mode: str, presses: int, settle_s: float, sink: NullSink | None = None
+) -> Played:
+    """All batches, in one page. sink: where it plays; by default Chromium's fake output, paced by a timer."""
     live = {
         "listen": "window.rtcserver?.state === 'live'",
         "studio": "window.rtcserver?.studio?.state === 'playing'",
     }[mode]
-    found: list[Press] = []
+    played = Played([], [])
     witness = Witness(server.room_url)
-    async with Chromium() as browser, witness.ear:
+    async with contextlib.AsyncExitStack() as stack:
+        browser = await stack.enter_async_context(
+            Chromium() if sink is None else Chromium(muted=False, env=sink.variables)
+        )
+        await stack.enter_async_context(witness.ear)
         await witness.midi.wait_welcome()
         page = await browser.open(f"{server.room_url}?{mode}#perform={performer_token(server)}")
         await until(page, live)
         await until(page, "window.rtcserver.midi.role === 'performer' && window.rtcserver.midi.playable")
         await asyncio.sleep(settle_s)
         await until(page, "window.rtcserver.midi.mediaAt(performance.now()) !== null")
+        monitor = None if sink is None else await stack.enter_async_context(Monitor(sink))
         for first in range(0, presses, BATCH):
             notes = [NOTES[number % len(NOTES)] for number in range(first, min(presses, first + BATCH))]
             recording = asyncio.ensure_future(record(page, mode, 1.6 + 0.72 * len(notes)))
@@ -224,13 +266,15 @@ async def play(server: RtcServer, mode: str, presses: int, settle_s: float) -> l
                 raise RuntimeError(
                     f"the page did not play through the run, it says {now}: {error}"
                 ) from error
-            batch = judge(said, heard, rate, witness)
-            found += batch
+            if mode == "studio":
+                played.rings.append(await page.evaluate("window.rtcserver.studio.stats().ring"))
+            batch = judge(said, heard, rate, witness, None if monitor is None else monitor.take())
+            played.presses.extend(batch)
             if batch:
                 middle = percentile([press.total_ms for press in batch], 50)
                 say(f"  {len(batch)} of {len(notes)} heard, p50 {middle:.1f} ms")
         await page.context.close()
-    return found
+    return played
 
 
 def median(values: list[float | None]) -> float | None:
@@ -238,7 +282,8 @@ def median(values: list[float | None]) -> float | None:
     return round(percentile(known, 50), 2) if known else None
 
 
-def summary(mode: str, presses: int, found: list[Press]) -> dict[str, Any]:
+def summary(mode: str, presses: int, played: Played) -> dict[str, Any]:
+    found = played.presses
     totals = [press.total_ms for press in found]
     rest = [
         None
@@ -251,7 +296,13 @@ def summary(mode: str, presses: int, found: list[Press]) -> dict[str, Any]:
         "instrument": median([press.instrument_ms for press in found]),
     }
     if mode == "studio":
-        hops["to_worklet"] = median(rest)
+        hops["to_worker"] = median(
+            [
+                None if after is None or press.ring_ms is None else after - press.ring_ms
+                for after, press in zip(rest, found, strict=True)
+            ]
+        )
+        hops["ring"] = median([press.ring_ms for press in found])
     else:
         hops["capture_encode"] = median([press.encode_ms for press in found])
         hops["jitter_buffer"] = median(
@@ -268,9 +319,23 @@ def summary(mode: str, presses: int, found: list[Press]) -> dict[str, Any]:
         "p50_ms": round(percentile(totals, 50), 2) if totals else None,
         "p95_ms": round(percentile(totals, 95), 2) if totals else None,
         "hops": hops,
+        "ring": {
+            name: median([each[name] for each in played.rings])
+            for name in ("levelMs", "targetMs", "burst", "jitterMs", "underruns", "ratio")
+            if played.rings
+        },
         "light_skew_p50_ms": round(percentile(skews, 50), 2) if skews else None,
         "light_skew_p95_abs_ms": round(percentile([abs(skew) for skew in skews], 95), 2) if skews else None,
         "rig": True,
+    }
+
+
+def output_summary(played: Played) -> dict[str, float | None]:
+    heard = [press.output_ms for press in played.presses if press.output_ms is not None]
+    return {
+        "output_p50_ms": round(percentile(heard, 50), 2) if heard else None,
+        "output_p95_ms": round(percentile(heard, 95), 2) if heard else None,
+        "output_worklet_p50_ms": median([press.total_ms for press in played.presses]),
     }
 
 
@@ -280,11 +345,12 @@ def main() -> int:
     )
     parser.add_argument("--mode", choices=("listen", "studio"), default="listen")
     parser.add_argument("--presses", type=int, default=100)
+    parser.add_argument("--output-presses", type=int, default=40, help="for the true output; 0: leave it out")
     parser.add_argument("--settle", type=float, default=15.0, help="seconds before the first (default 15)")
     parser.add_argument("--loads", type=int, default=2, help="page loads of listen_latency; 0: leave it out")
     args = parser.parse_args()
-    if args.presses < 1:
-        parser.error("--presses is at least 1")
+    if args.presses < 1 or args.output_presses < 0:
+        parser.error("--presses is at least 1, --output-presses at least 0")
     machine = MachineCpu.now()
     listen_p50 = None
     if args.loads:
@@ -310,10 +376,18 @@ def main() -> int:
     ):
         server.wait_healthy(lambda said: bool(said["rooms"]["main"]["state"] == "live"))
         found = asyncio.run(play(server, args.mode, args.presses, args.settle))
+        output: dict[str, float | None] = {}
+        if args.output_presses:
+            say(f"key_to_ear: the true output, {args.output_presses} presses …")
+            with NullSink() as sink:
+                output = output_summary(
+                    asyncio.run(play(server, args.mode, args.output_presses, args.settle, sink))
+                )
     emit(
         {
             "benchmark": "key_to_ear",
             **summary(args.mode, args.presses, found),
+            **output,
             "listen_p50_ms": listen_p50,
             "machine_busy_pct": machine.busy_pct(MachineCpu.now()),
         }
