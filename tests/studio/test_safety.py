@@ -6,7 +6,7 @@ All that the browser decodes in these tests is played, and its energy read from 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -14,14 +14,18 @@ from tests.main_job.test_listening import live
 from tests.rig.chromium import Chromium
 from tests.rig.server import RtcServer
 from tests.studio.listening import PEERS, decoded, listen, studio, until
+from tests.studio.test_chromium import NO_TRANSFORM
 
-NO_TRANSFORM = """
-delete window.RTCRtpScriptTransform;
-delete RTCRtpReceiver.prototype.createEncodedStreams;
-"""
 TRANSFORM_NOT_ATTACHED = """
 Object.defineProperty(RTCRtpReceiver.prototype, "transform", {get() { return null; }, set() {}});
 """
+NO_STUDIO_CHANNEL = """
+const { createDataChannel } = RTCPeerConnection.prototype;
+RTCPeerConnection.prototype.createDataChannel = function (label, options) {
+  return createDataChannel.call(this, label === "studio" ? "elsewhere" : label, options);
+};
+"""
+"""The channel opens, but the server does not know it."""
 FLAG_UNSET = """
 const { RTCPeerConnection: Counted } = window;
 window.RTCPeerConnection = class extends Counted {
@@ -33,6 +37,12 @@ window.workers = [];
 const { Worker: NativeWorker } = window;
 window.Worker = class extends NativeWorker {
   constructor(...all) { super(...all); window.workers.push(this); }
+};
+"""
+DEAD_WORKERS = """
+const { Worker: Mortal } = window;
+window.Worker = class extends Mortal {
+  constructor(...all) { super(...all); this.terminate(); }
 };
 """
 DECEIVER = """async () => {
@@ -72,11 +82,49 @@ async def _packets(page: Any, peer: int, count: int) -> list[dict[str, float]]:
     pytest.fail(f"not {count} packets in 20 s: {now}")
 
 
-@pytest.mark.parametrize("script", [NO_TRANSFORM, TRANSFORM_NOT_ATTACHED])
-async def test_without_frames_in_the_worker_there_is_no_pcm(script: str) -> None:
+class Watched:
+    """What the server sends to each session of its room, looked at all the time."""
+
+    def __init__(self, server: RtcServer) -> None:
+        self._server = server
+        self.payloads: dict[str, list[str]] = {}
+        """Kinds by session's mode, each once, in order."""
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._look())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._once()
+        self._task.cancel()
+
+    async def _look(self) -> None:
+        while True:
+            await self._once()
+            await asyncio.sleep(0.05)
+
+    async def _once(self) -> None:
+        room = await asyncio.to_thread(self._server.get_json, "/api/rooms/main")
+        for session in room["sessions"]:
+            kinds = self.payloads.setdefault(session["mode"], [])
+            kind = session.get("payload")
+            if kind is not None and kind not in kinds:
+                kinds.append(kind)
+
+
+@pytest.mark.parametrize(
+    ("script", "mode"),
+    [
+        (TRANSFORM_NOT_ATTACHED, "studio"),
+        (DEAD_WORKERS, "studio"),
+        (NO_TRANSFORM + NO_STUDIO_CHANNEL, "studio-channel"),
+    ],
+    ids=["transform not attached", "worker dead from the start", "channel not known"],
+)
+async def test_without_frames_in_the_worker_there_is_no_pcm(script: str, mode: str) -> None:
     with RtcServer(instrument="tone") as server:
         server.wait_healthy(live)
-        async with Chromium() as browser:
+        async with Chromium() as browser, Watched(server) as watched:
             page = await _opened(browser, server, script)
             await listen(page)
             await page.click("#mode-studio")
@@ -90,19 +138,37 @@ async def test_without_frames_in_the_worker_there_is_no_pcm(script: str) -> None
     assert first["energy"] > 0, "what Listen decodes can be heard, so the measurement works"
     assert others
     assert all(one["energy"] == 0 for one in others)
+    assert watched.payloads["listen"] == ["opus"]
+    # Where it was refused at once, nobody may have looked in time.
+    assert set(watched.payloads.get(mode, [])) <= {"silence"}
+
+
+async def test_without_transforms_pcm_never_is_in_rtp() -> None:
+    with RtcServer(instrument="tone") as server:
+        server.wait_healthy(live)
+        async with Chromium() as browser, Watched(server) as watched:
+            page = await _opened(browser, server, NO_TRANSFORM)
+            await listen(page)
+            before = await _packets(page, 0, 50)
+            await studio(page)
+            heard = await _packets(page, 1, 100)
+    assert before[0]["energy"] > 0
+    assert heard[1]["energy"] == 0
+    assert watched.payloads == {"listen": ["opus"], "studio-channel": ["silence"]}
 
 
 async def test_without_the_flag_nothing_is_decoded() -> None:
     """Chromium 156 hands out frames without it, too, if the transform was there before the offer."""
     with RtcServer(instrument="tone") as server:
         server.wait_healthy(live)
-        async with Chromium() as browser:
+        async with Chromium() as browser, Watched(server) as watched:
             page = await _opened(browser, server, FLAG_UNSET)
             await listen(page)
             await page.click("#mode-studio")
             await until(page, "rtcserver.studio.session.notice || rtcserver.studio.state === 'playing'")
             heard = await decoded(page)
     assert heard[1]["energy"] == 0
+    assert watched.payloads["studio"][0] == "silence"
 
 
 async def test_when_the_worker_dies_there_is_silence_and_then_listen() -> None:
