@@ -8,10 +8,11 @@ is the first sample beyond a tenth of the note's peak, timed by the wall clock i
 
 Hops (medians, ms): ``up`` key → server, by the page's media clock; ``instrument`` server → the onset's captured
 sample (rtmidi, JACK, FluidSynth, PortAudio), found in what a headless listener decodes; ``capture_encode`` that
-sample → its packet at the headless listener's socket; ``jitter_buffer`` → the worklet. Studio's last two are
-``to_worker``, the captured sample → the page's worker (its block fills, and travels), and ``ring``, the mean level
-that the page reports: together they are what is left of the whole. ``light_skew``: when a key lit, less when its onset
-was heard by the worklet's steady clock and the page's output latency; negative: too early.
+sample → its packet at the headless listener's socket; ``jitter_buffer`` → the worklet. Studio's last two are one,
+``to_worklet``; ``ring``, of that, is the mean level that the page reports. The rest is small here, and may be below
+zero: a synthesizer on JACK makes a block as a whole, so its last samples are there before their time has come.
+``light_skew``: when a key lit, less when its onset was heard by the worklet's steady clock and the page's output
+latency; negative: too early.
 
 The true output is measured in a second page, with ``--output-presses``: it plays through PulseAudio into a null sink,
 whose monitor is recorded (`benchmarks.monitor`). That holds Chromium's output buffer and PulseAudio's, but no converter.
@@ -296,12 +297,7 @@ def summary(mode: str, presses: int, played: Played) -> dict[str, Any]:
         "instrument": median([press.instrument_ms for press in found]),
     }
     if mode == "studio":
-        hops["to_worker"] = median(
-            [
-                None if after is None or press.ring_ms is None else after - press.ring_ms
-                for after, press in zip(rest, found, strict=True)
-            ]
-        )
+        hops["to_worklet"] = median(rest)
         hops["ring"] = median([press.ring_ms for press in found])
     else:
         hops["capture_encode"] = median([press.encode_ms for press in found])
