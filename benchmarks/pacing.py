@@ -8,7 +8,8 @@ The server is the product's own objects in a child process of the benchmark, whi
 of the instrument and hands it to the benchmark: that is where `captured_ns` comes from. A listener's timestamps are
 matched to the feed's by decrypting one of its packets. Meanwhile listeners join, with a data channel, and leave
 again after a second, and pages are fetched. The server may use all cores, the load generators only one.
-With ``--studio N`` so many Studio listeners take their PCM beside them, and their gaps are counted.
+With ``--studio N`` so many Studio listeners take their PCM beside them, and their gaps are counted. With ``--midi N`` so
+many listeners get the notes of a performer who plays 50 events a second, and report telemetry (`benchmarks.midi_fanout`).
 
 timer_p99_ms: how late a bare thread wakes that sleeps until each frame's time in the same run, with the scheduling
 that the server's media processes have.
@@ -28,7 +29,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 import numpy as np
@@ -36,6 +37,7 @@ import numpy.typing as npt
 
 from benchmarks.common import MachineCpu, emit, percentile, say
 from benchmarks.isolated import ADDRESS, isolate
+from benchmarks.midi_fanout import audience, performer
 from benchmarks.serving import LOAD_CPU, free_port
 from rtcserver.broadcast.process import steady_scheduling
 from rtcserver.clock import NS
@@ -48,6 +50,8 @@ from rtcserver.load.signaling import WhepSignaling
 from rtcserver.load.worker import Options
 
 FRAME_MS = 20
+EVENTS_PER_S = 50.0
+"""Of the performer; see ``--midi``."""
 DRAIN_S = 0.1
 SETTLE_S = 3.0
 STAY_S = 1.0
@@ -75,7 +79,8 @@ class Listener:
                 continue
             self.timestamps.append(batch.timestamps)
             self.arrived_ns.append(batch.arrived_ns)
-            if self.sample is None and peer.srtp is not None:
+            # The newest one: what the feed held before anybody read it is incomplete.
+            if peer.srtp is not None:
                 plain = peer.srtp.unprotect(batch.rows[0, : batch.lengths[0]].tobytes())
                 self.sample = int(batch.timestamps[0]), int(batch.arrived_ns[0]), plain[12:]
 
@@ -203,6 +208,43 @@ class Run:
         self.http_ms.append(1000 * (time.monotonic() - began))
 
 
+class Notes:
+    """Listeners to the notes of a performer who plays all the while, in processes of their own."""
+
+    def __init__(self, url: str, token: str, count: int, seconds: float) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        self._pipe, theirs = spawn.Pipe()
+        self._crowd = spawn.Process(target=audience, args=(url, count, theirs), daemon=True)
+        self._player = spawn.Process(
+            target=performer, args=(url, token, EVENTS_PER_S, seconds + 10), daemon=True
+        )
+        self._began = 0.0
+
+    def __enter__(self) -> Self:
+        self._crowd.start()
+        if not self._pipe.poll(120) or self._pipe.recv() != "joined":
+            raise RuntimeError("not all listeners to the notes could join")
+        self._player.start()
+        self._pipe.send("report")
+        self._count()
+        self._began = time.monotonic()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for process in (self._player, self._crowd):
+            process.terminate()
+            process.join(10)
+
+    def per_second(self) -> float:
+        """Messages with notes a second that all of them together got so far."""
+        return round(self._count() / (time.monotonic() - self._began), 1)
+
+    def _count(self) -> int:
+        self._pipe.send("counts")
+        counts, _ = self._pipe.recv()
+        return sum(counts)
+
+
 def _timer(seconds: float, results: Any) -> None:
     """The bare thread: how late it wakes for each frame, in ms."""
     scheduling = steady_scheduling()
@@ -217,12 +259,13 @@ def _timer(seconds: float, results: Any) -> None:
     results.send((scheduling, late))
 
 
-async def _serve(port: int, control: socket.socket) -> None:
+async def _serve(port: int, control: socket.socket, *, midi: bool) -> None:
     """The child: the product's server, and one more feed of its instrument for the benchmark."""
     from rtcserver.config_load import load
     from rtcserver.serve import Server
 
-    flags = {"instrument": "tone", "port": port, "frame_ms": FRAME_MS, "log_level": "error"}
+    kind = {"instrument": "fluidsynth", "demo": False} if midi else {"instrument": "tone"}
+    flags = {**kind, "port": port, "frame_ms": FRAME_MS, "log_level": "error"}
     limits = {"max_half_open": 2000, "max_half_open_per_address": 2000, "studio_listeners": 1000}
     server = Server(load({**flags, **limits}, {}, {}, toml_name=""))
     stop = asyncio.Event()
@@ -230,7 +273,8 @@ async def _serve(port: int, control: socket.socket) -> None:
     await server.start()
     try:
         feed = server.rooms.all()[0].instrument.subscribe()
-        socket.send_fds(control, [b"feed"], [feed.fileno()])
+        token = server.performer_link("main").partition("=")[2]
+        socket.send_fds(control, [token.encode()], [feed.fileno()])
         await stop.wait()
     finally:
         await server.close()
@@ -246,18 +290,24 @@ def main() -> None:
     parser.add_argument("--joins-per-second", type=float, default=20.0)
     parser.add_argument("--requests-per-second", type=float, default=50.0)
     parser.add_argument("--studio", type=int, default=0, metavar="N", help="Studio listeners beside them")
+    parser.add_argument(
+        "--midi", type=int, default=0, metavar="N", help="listeners to a performer's notes beside them"
+    )
     parser.add_argument("--serve", nargs=2, type=int, metavar=("PORT", "FD"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:
         port, fd = arguments.serve
-        asyncio.run(_serve(port, socket.socket(fileno=fd)))
+        asyncio.run(_serve(port, socket.socket(fileno=fd), midi=bool(arguments.midi)))
         return
     isolate("benchmarks.pacing")
     before = MachineCpu.now()
     port = free_port()
     ours, theirs = socket.socketpair()
     server = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.pacing", "--serve", str(port), str(theirs.fileno())],
+        [
+            *(sys.executable, "-m", "benchmarks.pacing", "--serve", str(port), str(theirs.fileno())),
+            *("--midi", str(arguments.midi)),
+        ],
         pass_fds=(theirs.fileno(),),
     )
     theirs.close()
@@ -270,7 +320,7 @@ def main() -> None:
 
 def _measure(arguments: argparse.Namespace, port: int, control: socket.socket) -> dict[str, Any]:
     control.settimeout(20)
-    _, descriptors, _, _ = socket.recv_fds(control, 16, 1)
+    token, descriptors, _, _ = socket.recv_fds(control, 512, 1)
     feed = socket.socket(fileno=descriptors[0])
     feed.setblocking(False)
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
@@ -293,6 +343,9 @@ def _measure(arguments: argparse.Namespace, port: int, control: socket.socket) -
             if studio.join(arguments.studio, at_a_time=16).joined < arguments.studio:
                 raise RuntimeError("not all Studio listeners could join")
             studio.begin()
+        notes = None
+        if arguments.midi:
+            notes = stack.enter_context(Notes(url, token.decode(), arguments.midi, arguments.seconds))
         if joins_per_s:
             whole = arguments.seconds + SETTLE_S + arguments.listeners / 50
             fleet.begin_join(int(joins_per_s * whole), per_second=joins_per_s, stay_s=STAY_S)
@@ -302,6 +355,7 @@ def _measure(arguments: argparse.Namespace, port: int, control: socket.socket) -
         )
         joins = fleet.end_join().figures() if joins_per_s else {}
         beside = studio.end() if studio else None
+        heard = notes.per_second() if notes else None
     scheduling, timer_late = ours.recv()
     timer.join(5)
     timer_p99, p99 = percentile(timer_late, 99), percentile(late, 99)
@@ -324,6 +378,7 @@ def _measure(arguments: argparse.Namespace, port: int, control: socket.socket) -
         "http_p99_ms": round(percentile(run.http_ms, 99), 1) if run.http_ms else None,
         "joins": joins,
         "studio": beside.figures() if beside else {},
+        "midi_messages_per_s": heard,
     }
 
 
