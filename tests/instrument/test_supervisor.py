@@ -8,6 +8,8 @@ import signal
 import socket
 from itertools import pairwise
 
+import psutil
+
 from rtcserver.clock import NS
 from rtcserver.config import InstrumentConfig
 from rtcserver.encode.packet import KIND_OPUS, KIND_PCM, EncodedPacket
@@ -95,6 +97,31 @@ async def test_studio_payloads_come_while_asked_for_and_over_a_restart() -> None
     finally:
         await supervisor.close()
         feed.close()
+
+
+async def test_a_feed_that_is_given_up_leaves_nothing_behind() -> None:
+    supervisor = InstrumentSupervisor("main", InstrumentConfig(instrument="tone"))
+    await supervisor.start()
+    kept = supervisor.subscribe()
+    try:
+        await read(kept, 10)
+        ours, theirs = open_files(os.getpid()), open_files(supervisor.pid)
+        given_up = supervisor.subscribe()
+        await read(given_up, 10)
+        assert (open_files(os.getpid()), open_files(supervisor.pid)) == (ours + 2, theirs + 1)
+        supervisor.unsubscribe(given_up)
+        supervisor.unsubscribe(given_up)
+        # The process closes its end at its next packet.
+        await read(kept, 20)
+        assert (open_files(os.getpid()), open_files(supervisor.pid)) == (ours, theirs)
+    finally:
+        await supervisor.close()
+        kept.close()
+
+
+def open_files(pid: int | None) -> int:
+    """File descriptors of a process."""
+    return int(psutil.Process(pid).num_fds())
 
 
 async def test_a_missing_file_is_said_and_the_process_waits(tmp_path: object) -> None:
