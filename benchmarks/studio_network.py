@@ -9,7 +9,8 @@ Without arguments two networks, each for ``--seconds`` of play (default 60), thr
 - ``jitter``: 0 to 30 ms from the first datagram on, counted from the first sound.
 
 With ``--drift-ppm 200`` (or −200) the instrument is a PortAudio device on JACK whose clock is that much fast (or
-slow), and the network is clean: ``--seconds 600`` for the figure.
+slow), and the network is clean: ``--seconds 600`` for the figure. There the page plays into PulseAudio's null sink, which
+keeps time: Chromium's own fake output leaves out what it was late for, which looks like a slow clock.
 
 JSON: for each case ``underruns`` and when they were (``underruns_at_s``), ``lost`` blocks, ``repaired`` ones,
 ``concealed_ms`` (as the page counts), ``longest_gap_ms`` (found in the noise that the worklet handed on: the longest
@@ -17,8 +18,8 @@ stretch at less than half its level; null where the instrument plays no noise), 
 says, since it began to play), ``level_p5_ms``/``p95`` and ``target_p5_ms``/``p95`` of readings ten a second,
 ``error_p5_ms``/``p95`` of level less target, ``correction_ppm_p5``/``p95``, ``drift_ppm`` as the page sees it at the end
 (against its own output's clock), ``exact_pct`` of readings at which samples were copied as they came,
-``redundancy`` at the end, ``fell_back``: it gave up and went back to Listen, with the page's ``notice``, and ``ok``:
-what the issue of Studio demands of this case (see `VERDICTS`).
+``redundancy`` at the end, ``source_lost_frames`` that the device itself lost, ``fell_back``: it gave up and went back
+to Listen, with the page's ``notice``, and ``ok``: what is demanded of this case (see `VERDICTS`).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ import contextlib
 import itertools
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,9 @@ from playwright.async_api import Page
 
 from benchmarks.common import MachineCpu, emit, percentile, say
 from tests.rig.chromium import Chromium
+from tests.rig.firefox import NullSink
 from tests.rig.impair import Impairment
-from tests.rig.jack import JackServer, Tones
+from tests.rig.jack import FluidSynthOnJack, JackServer
 from tests.rig.relay import UdpRelay
 from tests.rig.server import RtcServer
 from tests.studio.listening import RATE, noise
@@ -92,6 +94,7 @@ class Run:
     fell_back: bool
     notice: str
     sound: npt.NDArray[np.float32] | None
+    source_lost_frames: int = 0
 
 
 def longest_gap_ms(sound: npt.NDArray[np.float32], rate: int) -> float:
@@ -177,6 +180,7 @@ def summary(run: Run) -> dict[str, Any]:
         "exact_pct": round(100 * sum(reading["exact"] for reading in readings) / len(readings), 1),
         "trims": int(grown("trims")),
         "redundancy": last["redundancy"],
+        "source_lost_frames": run.source_lost_frames,
         "fell_back": run.fell_back,
         "notice": run.notice,
     }
@@ -241,17 +245,21 @@ async def drifting(ppm: float, seconds: float) -> Run:
     """Studio from a device whose clock is off by `ppm`; the loudspeaker's is the machine's."""
     with (
         JackServer(drift_ppm=ppm) as jack,
-        Tones(jack, channels=2) as tones,
-        RtcServer(env=jack.variables, instrument="portaudio", device=tones.name) as server,
+        FluidSynthOnJack(jack) as synth,
+        RtcServer(env=jack.variables, instrument="portaudio", device=synth.name) as server,
+        NullSink() as sink,
     ):
         server.wait_healthy(lambda said: bool(said["rooms"]["main"]["state"] == "live"))
-        async with Chromium() as browser:
+        async with Chromium(muted=False, env=sink.variables) as browser:
             page = await browser.open(server.room_url + "?studio")
             if not await begin(page):
                 return Run([], True, str(await page.evaluate("window.rtcserver.studio.session.notice")), None)
             # The first seconds' commotion of a page that loads is not the drift's.
             await asyncio.sleep(5)
-            return await watch(page, seconds, recorded=False)
+            before = server.health()["rooms"]["main"]["lost_frames"]
+            run = await watch(page, seconds, recorded=False)
+            lost = server.health()["rooms"]["main"]["lost_frames"] - before
+            return replace(run, source_lost_frames=lost)
 
 
 def main() -> int:
