@@ -205,14 +205,17 @@ async def test_a_network_that_cannot_carry_it_leads_back_to_listen_and_the_way_b
     assert "for Studio" in notice
 
 
-async def test_losses_are_reported_and_answered_with_redundancy() -> None:
+@pytest.mark.parametrize("way", ["transform", "channel"])
+async def test_losses_are_reported_and_answered_with_redundancy(way: str) -> None:
     with (
         RtcServer(instrument="tone") as server,
         UdpRelay(("127.0.0.1", server.port), down=Impairment(loss=0.02), seed=7) as relay,
     ):
         server.wait_healthy(live)
         async with Chromium() as browser:
-            page = await browser.open(server.room_url, relay)
+            page = await browser.open("about:blank", relay)
+            await page.add_init_script(WAYS[way])
+            await page.goto(server.room_url)
             await listen(page)
             await studio(page)
             await until(page, "rtcserver.studio.stats().format.redundancy", 30)
