@@ -12,13 +12,14 @@ sample → its packet at the headless listener's socket; ``jitter_buffer`` → t
 ``to_worklet``; ``ring``, of that, is the mean level that the page reports. The rest is small here, and may be below
 zero: a synthesizer on JACK makes a block as a whole, so its last samples are there before their time has come.
 ``light_skew``: when a key lit, less when its onset was heard by the worklet's steady clock and the page's output
-latency; negative: too early.
+latency; negative: too early. ``output_light_skew``: less when the true output (below) had it.
 
 The true output is measured in a second page, with ``--output-presses``: it plays through PulseAudio into a null sink,
 whose monitor is recorded (`benchmarks.monitor`). That holds Chromium's output buffer and PulseAudio's, but no converter.
 
 JSON: ``mode``, ``presses``, ``heard``, ``p50_ms``, ``p95_ms``, ``output_p50_ms``, ``output_p95_ms``,
-``output_worklet_p50_ms`` (to the worklet in that second page), ``listen_p50_ms`` (`listen_latency` in the same run, 10 ms
+``output_worklet_p50_ms`` (to the worklet in that second page), ``output_light_skew_p50_ms``,
+``output_light_skew_p95_abs_ms``, ``listen_p50_ms`` (`listen_latency` in the same run, 10 ms
 frames), ``hops``, ``ring`` (Studio: medians of what the page says), ``light_skew_p50_ms``, ``light_skew_p95_abs_ms``,
 ``rig``: true, ``machine_busy_pct``.
 """
@@ -109,6 +110,7 @@ class Press:
     encode_ms: float | None
     ring_ms: float | None
     skew_ms: float | None
+    output_skew_ms: float | None
 
 
 class Witness:
@@ -194,7 +196,8 @@ def judge(
         if at is None:
             continue
         total = float(called[at // QUANTUM]) - press["wall"]
-        up = instrument = encode = skew = None
+        up = instrument = encode = skew = output_skew = None
+        output = output_ms(press, monitor)
         lit = [
             each
             for each in said["lit"]
@@ -211,8 +214,11 @@ def judge(
                 onset_ns = when_ns(clock, round(media + instrument * MEDIA_RATE / 1000))
                 encode = None if arrival is None else (arrival - onset_ns) / 1e6
             audible = steady + at * 1000 / rate + lit[-1]["latency_ms"]
-            skew = lit[-1]["lit_at_ms"] + said["offset"] - audible
-        found.append(Press(total, output_ms(press, monitor), up, instrument, encode, press["ring"], skew))
+            lit_at = lit[-1]["lit_at_ms"] + said["offset"]
+            skew = lit_at - audible
+            if output is not None:
+                output_skew = lit_at - press["wall"] - output
+        found.append(Press(total, output, up, instrument, encode, press["ring"], skew, output_skew))
     return found
 
 
@@ -307,7 +313,6 @@ def summary(mode: str, presses: int, played: Played) -> dict[str, Any]:
                 for after, press in zip(rest, found, strict=True)
             ]
         )
-    skews = [press.skew_ms for press in found if press.skew_ms is not None]
     return {
         "mode": mode,
         "presses": presses,
@@ -320,9 +325,16 @@ def summary(mode: str, presses: int, played: Played) -> dict[str, Any]:
             for name in ("levelMs", "targetMs", "burst", "jitterMs", "underruns", "ratio")
             if played.rings
         },
-        "light_skew_p50_ms": round(percentile(skews, 50), 2) if skews else None,
-        "light_skew_p95_abs_ms": round(percentile([abs(skew) for skew in skews], 95), 2) if skews else None,
+        **skew_summary("light_skew", [press.skew_ms for press in found]),
         "rig": True,
+    }
+
+
+def skew_summary(name: str, skews: list[float | None]) -> dict[str, float | None]:
+    known = [abs(skew) for skew in skews if skew is not None]
+    return {
+        f"{name}_p50_ms": median(skews),
+        f"{name}_p95_abs_ms": round(percentile(known, 95), 2) if known else None,
     }
 
 
@@ -332,6 +344,7 @@ def output_summary(played: Played) -> dict[str, float | None]:
         "output_p50_ms": round(percentile(heard, 50), 2) if heard else None,
         "output_p95_ms": round(percentile(heard, 95), 2) if heard else None,
         "output_worklet_p50_ms": median([press.total_ms for press in played.presses]),
+        **skew_summary("output_light_skew", [press.output_skew_ms for press in played.presses]),
     }
 
 
