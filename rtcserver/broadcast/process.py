@@ -36,8 +36,10 @@ from rtcserver.errors import ProcessError
 
 CONTROL_BUDGET_NS = 400_000
 """Time for control messages before media is looked after again."""
-TICK_NS = 50_000_000
+TICK_NS = 100_000_000
 """Time between two shares of the sender reports."""
+TICK_SLACK_NS = 60_000_000
+"""How much later a share may come: with the next media packet, so that nobody has to wake up for it."""
 SUMMARY_NS = NS
 FEED_RECORDS = 8
 """Records that one feed may deliver before the others' turn."""
@@ -105,7 +107,7 @@ class BroadcastProcess:
                 self._serve_control()
 
     def _timeout_ms(self, now: int) -> int:
-        due = min(self._next_tick_ns, self._next_summary_ns)
+        due = min(self._next_tick_ns, self._next_summary_ns) + TICK_SLACK_NS
         for room in self._rooms.values():
             silence = room.continuity.due_ns()
             if silence is not None and silence < due:

@@ -12,7 +12,7 @@ import pytest
 from aiortc.rtp import RtcpByePacket, RtcpPacket, RtcpSrPacket
 
 from rtcserver.broadcast.address import Address
-from rtcserver.broadcast.engine import RESEND_BURST, BroadcastEngine
+from rtcserver.broadcast.engine import REPORT_INTERVAL_NS, RESEND_BURST, BroadcastEngine
 from rtcserver.broadcast.listener import ListenerSpec
 from rtcserver.broadcast.srtp import MAX_FIRST_SEQUENCE
 from rtcserver.clock import NS, ntp_from_wall, samples_to_ns
@@ -290,7 +290,7 @@ def test_srtcp_indices_go_on_through_all_kinds_of_reports(engine: BroadcastEngin
     engine.add(ear.spec)
     engine.send("main", media(0))
     for n in range(5):
-        engine.report(n * NS, n * NS, 2 * NS)
+        engine.report(n * NS, n * NS, REPORT_INTERVAL_NS)
     engine.remove(1)
     datagrams = [data for data in ear.drain() if is_rtcp(data)]
     # RFC 7714, section 9.3: the index is the last word, with the bit that says it is encrypted.
