@@ -61,7 +61,9 @@ export class Receiver {
     if (rtp !== undefined && !block.repeat) this.#stamp(position, block.rate, rtp);
     const fate = this.#write(block, position, bytes, block.samplesAt);
     if (fate === "known" && !block.repeat) ring.count(Control.duplicates);
-    if (fate === "new" && block.repeat) ring.count(Control.repaired);
+    const overtaken = position + block.frames <= this.#newest;
+    // Resent by the server, it says so nowhere; it is known by those that came before it.
+    if (fate === "new" && (block.repeat || overtaken)) ring.count(Control.repaired);
     // A repeat is late by design, and says nothing about the network.
     if (fate !== "known" && !block.repeat) this.#arrived(position + block.frames, block.rate, nowMs);
     if (block.previousAt !== null) {

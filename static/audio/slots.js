@@ -28,7 +28,7 @@ export const Control = Object.freeze({
   invalid: 6,
   /** Frames that carry no PCM: the silence before the start. */
   silence: 7,
-  /** Blocks that only redundancy or a resend delivered. */
+  /** Blocks that only redundancy or a resend delivered, or that were overtaken. */
   repaired: 8,
   /** Payloads that brought nothing new and are no repeats. */
   duplicates: 9,

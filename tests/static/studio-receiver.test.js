@@ -32,7 +32,16 @@ test("puts each block in its place, whatever the order", () => {
   const { ring, receiver } = listener();
   for (const first of [1280, 1152, 1536, 1408]) receiver.take(payload({ first }), 0);
   assert.deepEqual(left(ring, 1152, 1664), played(1152, 1664));
-  assert.deepEqual(counts(ring), { payloads: 4, invalid: 0, repaired: 0, duplicates: 0, late: 0, generation: 1 });
+  assert.deepEqual(counts(ring), { payloads: 4, invalid: 0, repaired: 2, duplicates: 0, late: 0, generation: 1 });
+});
+
+test("a block that the server sends again on demand is a repaired loss", () => {
+  const { ring, receiver } = listener();
+  for (const first of [0, 128, 384, 512]) receiver.take(payload({ first }), 0);
+  assert.equal(counts(ring).repaired, 0);
+  receiver.take(payload({ first: 256 }), 0);
+  assert.equal(counts(ring).repaired, 1);
+  assert.deepEqual(left(ring, 256, 384), played(256, 384));
 });
 
 test("a block that is missing is missing, and only that", () => {
