@@ -11,6 +11,7 @@ import logging
 import secrets
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from rtcserver.channel import announce
@@ -100,7 +101,7 @@ class MidiStage:
         self._profile = profile
         self._router = Router(profile)
         self._player = Player()
-        self._files: OrderedDict[str, tuple[str, Song]] = OrderedDict()
+        self._files: OrderedDict[str, Song] = OrderedDict()
         self._loaded: str | None = None
         self._player_by: int | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -178,7 +179,8 @@ class MidiStage:
         if not song.notes:
             raise PeerError(422, "midi_file", "This MIDI file has no notes that this instrument would play.")
         file, name = secrets.token_urlsafe(9), title or song.name or "MIDI file"
-        self._files[file] = (name, song)
+        # What everybody sees of the player is what the performer's page calls the file.
+        self._files[file] = replace(song, name=name)
         while len(self._files) > MAX_FILES:
             self._files.popitem(last=False)
         return {"file": file, "name": name, "duration_s": round(song.duration_ns / NS, 3)}
@@ -211,7 +213,7 @@ class MidiStage:
     def _load(self, file: str) -> None:
         if file not in self._files:
             raise PeerError(404, "no_file", "This MIDI file is not here any more; upload it again.")
-        self._step(self._player.load(self._files[file][1]))
+        self._step(self._player.load(self._files[file]))
         self._loaded = file
 
     def _step(self, step: Step) -> None:

@@ -142,7 +142,7 @@ async def test_a_file_is_played_ahead_of_time_and_stopped_without_a_trace() -> N
     assert song["duration_s"] == 0.75
     made.control_player(ANN, Player("play", file=song["file"]))
     assert recorder.told[-1]["state"] == "playing"
-    assert recorder.told[-1]["by"] == ANN
+    assert (recorder.told[-1]["by"], recorder.told[-1]["name"]) == (ANN, "Song")
     for _ in range(500):
         if len([e for e in recorder.sent if e != ("release", 2)]) >= 3:
             break
