@@ -19,7 +19,7 @@ import aiohttp
 import numpy as np
 
 from rtcserver.client.measure import RATE, Side, side
-from tests.rig.process import RigError, RigProcess, program
+from tests.rig.process import RigError, RigProcess, may_run_as_hardware, program
 
 _PREFERENCES: dict[str, object] = {
     "media.autoplay.default": 0,
@@ -71,6 +71,8 @@ _FRAMES = 32_768
 """The most that an AnalyserNode keeps. It needs neither a worklet nor a secure context."""
 _LISTENING = re.compile(r"WebDriver BiDi listening on (ws://\S+)")
 _MAX_MESSAGE = 64 << 20
+_PRIORITY = 10
+"""As `RigProcess` gives to its other hardware."""
 
 
 class NullSink(RigProcess):
@@ -91,6 +93,10 @@ class NullSink(RigProcess):
         command += ["-L", "module-null-sink rate=48000"]
         self._spawn(command, {**os.environ, **home})
         self._wait_ready(self._socket.exists)
+        if may_run_as_hardware():
+            # It plays the part of a sound card. PulseAudio resets what it is started with.
+            for thread in Path(f"/proc/{self.pid}/task").iterdir():
+                os.sched_setscheduler(int(thread.name), os.SCHED_FIFO, os.sched_param(_PRIORITY))
 
     @property
     def _socket(self) -> Path:
