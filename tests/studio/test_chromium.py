@@ -209,7 +209,8 @@ async def test_a_network_that_cannot_carry_it_leads_back_to_listen_and_the_way_b
 async def test_losses_are_reported_and_answered_with_redundancy(way: str) -> None:
     with (
         RtcServer(instrument="tone") as server,
-        UdpRelay(("127.0.0.1", server.port), down=Impairment(loss=0.02), seed=7) as relay,
+        # What comes on a DataChannel is DTLS to the relay.
+        UdpRelay(("127.0.0.1", server.port), seed=7, spare=("stun", "rtcp")) as relay,
     ):
         server.wait_healthy(live)
         async with Chromium() as browser:
@@ -218,6 +219,7 @@ async def test_losses_are_reported_and_answered_with_redundancy(way: str) -> Non
             await page.goto(server.room_url)
             await listen(page)
             await studio(page)
+            relay.impair(down=Impairment(loss=0.02))
             await until(page, "rtcserver.studio.stats().format.redundancy", 30)
             before = await page.evaluate("rtcserver.studio.stats().ring.repaired")
             await until(page, f"rtcserver.studio.stats().ring.repaired >= {before} + 10", 30)
