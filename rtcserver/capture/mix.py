@@ -33,8 +33,10 @@ class StereoMix:
     right: int
 
     def apply(self, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """``(frames, channels)`` float32 → ``(frames, 2)`` float32, not clipped."""
+        """``(frames, channels)`` float32 → ``(frames, 2)`` float32, not clipped; may share memory with `samples`."""
         if self.exact:
+            if self.right == self.left + 1:
+                return samples[:, self.left : self.left + 2]
             return samples[:, (self.left, self.right)]
         return samples @ self.matrix
 

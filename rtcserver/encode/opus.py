@@ -58,8 +58,11 @@ class OpusEncoder:
         self.bitrate_bps = bitrate_bps
 
     def encode(self, frame: npt.NDArray[np.float32]) -> bytes:
-        """Encode one ``(frame_samples, 2)`` float32 frame in [-1, 1]; louder samples are clipped."""
-        pcm = np.clip(frame, -1.0, 1.0).tobytes()
+        """Encode one ``(frame_samples, 2)`` float32 frame in [-1, 1]; decoders clip what is louder."""
+        return self.encode_bytes(frame.tobytes())
+
+    def encode_bytes(self, pcm: bytes) -> bytes:
+        """Encode one frame of interleaved float32 samples."""
         packet: bytes = self._api.encode_float(self._state, pcm, self.frame_samples, _MAX_PACKET)
         self.encoded += 1
         return packet

@@ -5,6 +5,7 @@ Owned by the instrument process's main thread. No I/O, no clock.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 
 import numpy as np
@@ -18,6 +19,9 @@ from rtcserver.encode.opus import OpusEncoder
 from rtcserver.encode.packet import EncodedPacket
 from rtcserver.encode.resample import resampler_for
 from rtcserver.encode.timeline import Epoch
+
+METERED = 128
+"""Frames that `take_peak` looks back at most."""
 
 
 class EncodePipeline:
@@ -39,8 +43,8 @@ class EncodePipeline:
         self._next_frame = 0
         self._position = epoch.base
         """Media time of the next sample that leaves the resampler."""
-        self.peak = np.zeros(2, np.float32)
-        """Largest magnitude per side since `take_peak`."""
+        self._metered: deque[bytes] = deque(maxlen=METERED)
+        """Frames whose peak has not been taken yet: looking at many at once is cheaper."""
 
     def push(self, block: Block) -> Iterator[EncodedPacket]:
         """Process one block; yields the packets that it completes.
@@ -53,7 +57,6 @@ class EncodePipeline:
             yield from self._emit(self._resampler.flush(), block)
             self._position = self.epoch.media_time(block.first_frame)
         self._next_frame = block.first_frame + block.frames
-        np.maximum(self.peak, np.abs(samples).max(axis=0), out=self.peak)
         yield from self._emit(self._resampler.process(samples), block)
 
     @property
@@ -69,10 +72,13 @@ class EncodePipeline:
         return self._position
 
     def take_peak(self) -> tuple[float, float]:
-        """Peak magnitude left and right since the last call, linear."""
-        left, right = (float(v) for v in self.peak)
-        self.peak[:] = 0
-        return left, right
+        """Peak magnitude left and right of what was encoded since the last call, linear."""
+        if not self._metered:
+            return 0.0, 0.0
+        samples = np.frombuffer(b"".join(self._metered), np.float32)
+        self._metered.clear()
+        left, right = np.abs(samples).reshape(-1, 2).max(axis=0)
+        return float(left), float(right)
 
     def _emit(self, samples: npt.NDArray[np.float32], block: Block) -> Iterator[EncodedPacket]:
         position = self._position
@@ -80,7 +86,9 @@ class EncodePipeline:
         # The decoder's output lags by the look-ahead: the packet that holds the samples from
         # `position` on decodes to those from `position - lookahead` on, and is stamped so.
         for media_time, frame in self.framer.push(samples, position - self.encoder.lookahead):
-            payload = self.encoder.encode(frame)
+            pcm = frame.tobytes()
+            self._metered.append(pcm)
+            payload = self.encoder.encode_bytes(pcm)
             yield EncodedPacket(
                 media_time, self.framer.frame_samples, block.arrived_ns, self.epoch.number, payload
             )
