@@ -33,7 +33,7 @@ KEEP_ALIVE_HOLDING_NS = 200 * MS
 KEEP_ALIVE_NS = 1000 * MS
 MAX_UNACKED = 256
 SILENCE_NS = 1750 * MS
-"""A performer who holds something and is not heard for this long is released: what he holds ends within 2 s of his being gone."""
+"""A performer who holds something is released after so long without a word: within 2 s of his being gone."""
 STALE_US = 250_000
 """A note-on older than this is skipped if its note-off is already known."""
 REPLY_NS = 5 * MS
