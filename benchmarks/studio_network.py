@@ -8,9 +8,9 @@ Without arguments two networks, each for ``--seconds`` of play (default 60), thr
 - ``loss_16``: the same with 16 bits, where each datagram carries the block before, too.
 - ``jitter``: 0 to 30 ms from the first datagram on, counted from the first sound.
 
-With ``--drift-ppm 200`` (or −200) the instrument is a PortAudio device on JACK whose clock is that much fast (or
-slow), and the network is clean: ``--seconds 600`` for the figure. There the page plays into PulseAudio's null sink, which
-keeps time: Chromium's own fake output leaves out what it was late for, which looks like a slow clock.
+With ``--drift-ppm 200`` (or −200) the instrument's clock is that much fast (or slow) and the network clean: ``--seconds
+600`` for the figure. There the page plays into PulseAudio's null sink, which keeps time: Chromium's own fake output
+leaves out what it was late for, which looks like a slow clock.
 
 JSON: for each case ``underruns`` and when they were (``underruns_at_s``), ``lost`` blocks, ``repaired`` ones,
 ``concealed_ms`` (as the page counts), ``longest_gap_ms`` (found in the noise that the worklet handed on: the longest
@@ -18,7 +18,7 @@ stretch at less than half its level; null where the instrument plays no noise), 
 says, since it began to play), ``level_p5_ms``/``p95`` and ``target_p5_ms``/``p95`` of readings ten a second,
 ``error_p5_ms``/``p95`` of level less target, ``correction_ppm_p5``/``p95``, ``drift_ppm`` as the page sees it at the end
 (against its own output's clock), ``exact_pct`` of readings at which samples were copied as they came,
-``redundancy`` at the end, ``source_lost_frames`` that the device itself lost, ``fell_back``: it gave up and went back
+``redundancy`` at the end, ``source_lost_frames`` that the source itself lost, ``fell_back``: it gave up and went back
 to Listen, with the page's ``notice``, and ``ok``: what is demanded of this case (see `VERDICTS`).
 """
 
@@ -42,9 +42,9 @@ from playwright.async_api import Page
 
 from benchmarks.common import MachineCpu, emit, percentile, say
 from tests.rig.chromium import Chromium
+from tests.rig.drift import source_drift
 from tests.rig.firefox import NullSink
 from tests.rig.impair import Impairment
-from tests.rig.jack import FluidSynthOnJack, JackServer
 from tests.rig.relay import UdpRelay
 from tests.rig.server import RtcServer
 from tests.studio.listening import RATE, noise
@@ -242,24 +242,23 @@ async def impaired(down: Impairment, seconds: float, *, bits: int = 0, twice: bo
 
 
 async def drifting(ppm: float, seconds: float) -> Run:
-    """Studio from a device whose clock is off by `ppm`; the loudspeaker's is the machine's."""
-    with (
-        JackServer(drift_ppm=ppm) as jack,
-        FluidSynthOnJack(jack) as synth,
-        RtcServer(env=jack.variables, instrument="portaudio", device=synth.name) as server,
-        NullSink() as sink,
-    ):
-        server.wait_healthy(lambda said: bool(said["rooms"]["main"]["state"] == "live"))
-        async with Chromium(muted=False, env=sink.variables) as browser:
-            page = await browser.open(server.room_url + "?studio")
-            if not await begin(page):
-                return Run([], True, str(await page.evaluate("window.rtcserver.studio.session.notice")), None)
-            # The first seconds' commotion of a page that loads is not the drift's.
-            await asyncio.sleep(5)
-            before = server.health()["rooms"]["main"]["lost_frames"]
-            run = await watch(page, seconds, recorded=False)
-            lost = server.health()["rooms"]["main"]["lost_frames"] - before
-            return replace(run, source_lost_frames=lost)
+    """Studio from an instrument whose clock is off by `ppm`; the loudspeaker's is the machine's."""
+    with tempfile.TemporaryDirectory() as folder:
+        env = source_drift(Path(folder), ppm)
+        with RtcServer(instrument="tone", samplerate=RATE, env=env) as server, NullSink() as sink:
+            server.wait_healthy(lambda said: bool(said["rooms"]["main"]["state"] == "live"))
+            async with Chromium(muted=False, env=sink.variables) as browser:
+                page = await browser.open(server.room_url + "?studio")
+                if not await begin(page):
+                    return Run(
+                        [], True, str(await page.evaluate("window.rtcserver.studio.session.notice")), None
+                    )
+                # The first seconds' commotion of a page that loads is not the drift's.
+                await asyncio.sleep(5)
+                before = server.health()["rooms"]["main"]["lost_frames"]
+                run = await watch(page, seconds, recorded=False)
+                lost = server.health()["rooms"]["main"]["lost_frames"] - before
+                return replace(run, source_lost_frames=lost)
 
 
 def main() -> int:

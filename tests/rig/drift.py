@@ -2,14 +2,18 @@
 
 The dummy driver of JACK paces itself by ``CLOCK_MONOTONIC``. A preloaded shim shows it a clock that
 runs ``1 + ppm/10⁶`` times as fast from the first reading on; the program's idea of its own rate stays.
+
+The server's embedded sources are paced by the machine's clock as well, and `source_drift` gives them one that is
+off. They never lose a block, even on a machine on which JACK does.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
-from tests.rig.process import RigError, program
+from tests.rig.process import REPOSITORY, RigError, program
 
 _SOURCE = r"""
 #define _GNU_SOURCE
@@ -52,3 +56,16 @@ def clock_shim(directory: Path, ppm: float) -> dict[str, str]:
         if build.returncode:
             raise RigError(f"the clock shim does not compile:\n{build.stderr.decode()}")
     return {"LD_PRELOAD": str(library), "RIG_CLOCK_PPM": repr(ppm)}
+
+
+_SITE = """
+import os
+from rtcserver.capture import source
+source.NS = round(source.NS * (1 - float(os.environ["RIG_SOURCE_PPM"]) * 1e-6))
+"""
+
+
+def source_drift(directory: Path, ppm: float) -> dict[str, str]:
+    """The environment for an `RtcServer` whose file or tone instrument runs this many ppm fast (negative: slow)."""
+    (directory / "sitecustomize.py").write_text(_SITE)
+    return {"PYTHONPATH": os.pathsep.join((str(REPOSITORY), str(directory))), "RIG_SOURCE_PPM": repr(ppm)}
