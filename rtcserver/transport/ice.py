@@ -33,6 +33,7 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 from rtcserver.transport import stun
+from rtcserver.transport.consent import Credentials, Kept
 
 UFRAG_CHARS = 20
 PASSWORD_CHARS = 24
@@ -111,23 +112,16 @@ TRANSITIONS: dict[IceState, dict[IceEvent, IceState]] = {
 }
 
 
-class Credentials(NamedTuple):
-    """One generation: ours, and theirs. An empty `remote_ufrag` is not compared (it is not known yet)."""
-
-    ufrag: str
-    password: str
-    remote_ufrag: str
-
-
 class _Bound:
-    """What is known of one bound path."""
+    """What is known of one bound path. kept: the last check on it, if another one like it changes nothing."""
 
-    __slots__ = ("last_ns", "priority", "streak")
+    __slots__ = ("kept", "last_ns", "priority", "streak")
 
     def __init__(self, now_ns: int) -> None:
         self.priority = 0
         self.streak = 0
         self.last_ns = now_ns
+        self.kept: Kept | None = None
 
 
 class IceAgent:
@@ -247,6 +241,9 @@ class IceRegistry:
     def receive(self, data: bytes, path: Path, now_ns: int) -> Checked | None:
         """Handle one STUN datagram. None: silence. Never raises on any bytes."""
         count = self.counters
+        again = self._receive_again(data, path, now_ns)
+        if again is not None:
+            return again
         try:
             message = stun.parse(data)
         except stun.StunError:
@@ -293,7 +290,35 @@ class IceRegistry:
         count["stun_checks"] += 1
         agent.last_check_ns = now_ns
         moved = self._apply(agent, credentials, path, message, now_ns)
+        if path == agent.selected and credentials is agent.current:
+            agent.bound[path].kept = Kept.of(data, message, credentials, path.remote[:2])
         return Checked(agent, stun.build_success(tid, path.remote[:2], key), moved)
+
+    def _receive_again(self, data: bytes, path: Path, now_ns: int) -> Checked | None:
+        """Answer a check for consent that is like the one before. None: look at it as at any other.
+
+        Almost everything that ever arrives is one of these. It does here exactly what it would do there, for
+        half the price.
+        """
+        agent = self._by_path.get(path)
+        if agent is None or agent.pending is not None:
+            return None
+        bound = agent.bound[path]
+        kept = bound.kept
+        if (
+            kept is None
+            or kept.credentials is not agent.current
+            or (kept.nominates and len(agent.bound) > 1)
+            or path != agent.selected
+            or not kept.comes_again(data)
+        ):
+            return None
+        tid = data[8 : stun.HEADER_BYTES]
+        agent.note(tid)
+        self.counters["stun_checks"] += 1
+        bound.last_ns = agent.last_check_ns = now_ns
+        bound.streak += kept.nominates
+        return Checked(agent, kept.reply(tid), False)
 
     def _fresh(self, remote_ufrag: str) -> Credentials:
         while True:

@@ -13,9 +13,10 @@ from typing import Protocol
 from aiortc import RTCDataChannel
 
 from rtcserver.transport.aiortc_internals import SharedCertificate, SrtpKeys
+from rtcserver.transport.consent import Credentials
 from rtcserver.transport.demux import Kind
 from rtcserver.transport.dtls import SctpParameters, SecurePeer
-from rtcserver.transport.ice import Credentials, IceAgent, IceRegistry, Path
+from rtcserver.transport.ice import IceAgent, IceRegistry, Path
 from rtcserver.transport.rtcp import RtcpPacket
 
 

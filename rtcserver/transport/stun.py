@@ -24,6 +24,8 @@ from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
 COOKIE = 0x2112A442
 HEADER_BYTES = 20
+SEAL_BYTES = 32
+"""MESSAGE-INTEGRITY and FINGERPRINT, as they end every check."""
 MAX_BYTES = 1280
 """Longest message accepted: the smallest IPv6 MTU. Checks are about 100 bytes long."""
 
@@ -45,6 +47,8 @@ ICE_CONTROLLING = 0x802A
 
 _COOKIE_BYTES = COOKIE.to_bytes(4, "big")
 _FINGERPRINT_XOR = 0x5354554E
+_INTEGRITY_HEAD = b"\x00\x08\x00\x14"
+_FINGERPRINT_HEAD = b"\x80\x28\x00\x04"
 _MAX_USERNAME = 513
 """RFC 8489, section 14.3: fewer than 509 bytes; ICE's limit is 256 + 1 + 256 (RFC 8839, 5.4)."""
 
@@ -192,6 +196,16 @@ def verify(data: bytes, message: StunMessage, key: bytes) -> bool:
     return hmac.compare_digest(hmac.digest(key, covered, "sha1"), data[at + 4 : at + 24])
 
 
+def mapped_address(address: Address) -> bytes | None:
+    """XOR-MAPPED-ADDRESS if it does not depend on the transaction id: an IPv4 address's."""
+    return None if ":" in address[0] else _address_attribute(address, b"")
+
+
+def success_head(transaction_id: bytes, body: int) -> bytes:
+    """The header of a success response with `body` bytes of attributes, as MESSAGE-INTEGRITY covers it."""
+    return _HEAD.pack(BINDING_SUCCESS, body + 24, _COOKIE_BYTES, transaction_id)
+
+
 def build_success(transaction_id: bytes, mapped: Address, key: bytes) -> bytes:
     """A Binding success response with XOR-MAPPED-ADDRESS, MESSAGE-INTEGRITY and FINGERPRINT."""
     return _seal(BINDING_SUCCESS, transaction_id, _address_attribute(mapped, transaction_id), key)
@@ -234,14 +248,27 @@ def _attribute(kind: int, value: bytes) -> bytes:
 def _seal(kind: int, transaction_id: bytes, body: bytes, key: bytes) -> bytes:
     """Header, body, MESSAGE-INTEGRITY, FINGERPRINT."""
     signed = _HEAD.pack(kind, len(body) + 24, _COOKIE_BYTES, transaction_id) + body
-    integrity = hmac.digest(key, signed, "sha1")
-    message = (
-        _HEAD.pack(kind, len(body) + 32, _COOKIE_BYTES, transaction_id)
-        + body
-        + b"\x00\x08\x00\x14"
-        + integrity
-    )
-    return message + b"\x80\x28\x00\x04" + _U32.pack(crc32(message) ^ _FINGERPRINT_XOR)
+    return seal(signed, hmac.digest(key, signed, "sha1"))
+
+
+def seal(signed: bytes, integrity: bytes) -> bytes:
+    """A whole message from what MESSAGE-INTEGRITY covers and its value: both, and FINGERPRINT."""
+    message = signed[:2] + (len(signed) - HEADER_BYTES + SEAL_BYTES).to_bytes(2, "big") + signed[4:]
+    message += _INTEGRITY_HEAD + integrity
+    return message + _FINGERPRINT_HEAD + _U32.pack(crc32(message) ^ _FINGERPRINT_XOR)
+
+
+def unseal(data: bytes) -> tuple[bytes, bytes] | None:
+    """What MESSAGE-INTEGRITY covers, and its value, if a message ends with that and a right FINGERPRINT.
+
+    Nothing else is looked at: for a message that equals one that was parsed.
+    """
+    at = len(data) - SEAL_BYTES
+    if at < HEADER_BYTES or data[at : at + 4] != _INTEGRITY_HEAD or data[-8:-4] != _FINGERPRINT_HEAD:
+        return None
+    if int.from_bytes(data[-4:], "big") != crc32(data[:-8]) ^ _FINGERPRINT_XOR:
+        return None
+    return data[:2] + (at + 24 - HEADER_BYTES).to_bytes(2, "big") + data[4:at], data[at + 4 : at + 24]
 
 
 def _address_attribute(address: Address, transaction_id: bytes) -> bytes:

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from rtcserver.transport import stun
+from rtcserver.transport.consent import Credentials
 from rtcserver.transport.ice import (
     MAX_PATHS,
     PATH_HOLD_NS,
     SILENT_SELECTED_NS,
     TRANSITIONS,
     Checked,
-    Credentials,
     IceAgent,
     IceEvent,
     IceRegistry,
@@ -442,3 +442,56 @@ class Life(RuleBasedStateMachine):
 
 TestLife = Life.TestCase
 TestLife.settings = settings(max_examples=40, stateful_step_count=40)
+
+
+class EachAnew(IceRegistry):
+    """Looks at every check as at the first one."""
+
+    def _receive_again(self, data: bytes, path: Path, now_ns: int) -> None:
+        return None
+
+
+@settings(max_examples=150)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["check", "check", "check", "restart", "flip", "replay", "old"]),
+            st.integers(1, 3),
+            st.booleans(),
+            st.integers(0, 400),
+        ),
+        max_size=40,
+    )
+)
+def test_a_check_like_the_one_before_is_answered_as_any_other(
+    history: list[tuple[str, int, bool, int]],
+) -> None:
+    registries = (IceRegistry(), EachAnew())
+    agents = [make(registry) for registry in registries]
+    agents[1].current = agents[0].current
+    registries[1]._by_ufrag = {agents[0].current.ufrag.encode(): (agents[1], agents[0].current)}
+    now, sent = 0, [check(agents[0].current, nominate=True)]
+    for what, port, nominate, number in history:
+        now += number * S // 100
+        if what == "restart":
+            pending = registries[0].restart(agents[0], REMOTE)
+            other = registries[1].restart(agents[1], REMOTE)
+            del registries[1]._by_ufrag[other.ufrag.encode()]
+            agents[1].pending = pending
+            registries[1]._by_ufrag[pending.ufrag.encode()] = (agents[1], pending)
+            continue
+        data = sent[number % len(sent)] if what in ("replay", "old") else b""
+        if what == "check":
+            data = check(agents[0].pending or agents[0].current, nominate=nominate)
+            sent.append(data)
+        elif what == "flip":
+            flipped = bytearray(check(agents[0].current, nominate=nominate))
+            flipped[number % len(flipped)] ^= 1 + number % 255
+            data = bytes(flipped)
+        seen = []
+        for registry, agent in zip(registries, agents, strict=True):
+            found = registry.receive(data, path(port), now)
+            bounds = {at: (b.priority, b.streak, b.last_ns) for at, b in agent.bound.items()}
+            state = (agent.state, agent.selected, agent.last_check_ns, bounds, dict(registry.counters))
+            seen.append((None if found is None else (found.reply, found.moved), state))
+        assert seen[0] == seen[1]
