@@ -129,6 +129,11 @@ class StudioSummary:
             return f"{name} {of.dbfs:.1f} dBFS" + ("" if of.hz is None else f", {of.hz:.1f} Hz")
 
         kind = "the instrument's own samples" if self.exact else "not the instrument's own samples"
+        notes = []
+        if self.epochs > 1:
+            notes.append(f"the instrument was opened {self.epochs} times: the parts follow one another")
+        if self.foreign:
+            notes.append(f"the format changed: {self.foreign} blocks of the new one were left out")
         return "\n".join(
             (
                 f"{self.url}: Studio, {self.rate} Hz, {self.bits} bits, {self.seconds:g} s, {kind}",
@@ -136,6 +141,7 @@ class StudioSummary:
                 f"({self.missing_ms:.0f} ms), {self.repaired} repaired, {self.duplicates} duplicates, "
                 f"jitter {self.jitter_ms:.2f} ms",
                 f"{words('left', self.left)}; {words('right', self.right)}",
+                *notes,
             )
         )
 
