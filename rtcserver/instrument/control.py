@@ -1,7 +1,6 @@
 """What the server and an instrument process say to one another.
 
-JSON messages over an ``AF_UNIX``/``SOCK_SEQPACKET`` pair, one a datagram; descriptors travel
-beside them (SCM_RIGHTS). When the socket closes, the process ends.
+As in `rtcserver.control_socket`.
 
 Down: ``start`` (once, first), ``add_feed`` (with one descriptor), ``set_bitrate``, ``midi``
 (``events``: [performer, hexadecimal, at_ns or 0] each), ``midi_release`` (``performer``), ``midi_silence``,
@@ -11,19 +10,12 @@ Down: ``start`` (once, first), ``add_feed`` (with one descriptor), ``set_bitrate
 
 from __future__ import annotations
 
-import json
-import socket
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from rtcserver.errors import ProcessError
-
-MAX_MESSAGE = 65_536
 STATUS_INTERVAL_NS = 200_000_000
 EXIT_STALLED = 4
 """Exit code of a process whose open device delivered nothing for too long."""
-EXIT_DEPENDENCY = 3
-"""Exit code of a process that lacks a shared library; its last status says which."""
 
 
 @dataclass(slots=True)
@@ -68,29 +60,3 @@ class Status:
     def from_message(cls, message: dict[str, Any]) -> Status:
         known = {name: message[name] for name in cls.__dataclass_fields__ if name in message}
         return cls(**known)
-
-
-def send(sock: socket.socket, message: dict[str, Any], fds: tuple[int, ...] = ()) -> None:
-    """Send one message. Raises OSError; BlockingIOError when the other side does not read."""
-    data = json.dumps(message, separators=(",", ":")).encode()
-    if fds:
-        socket.send_fds(sock, [data], list(fds))
-    else:
-        sock.send(data)
-
-
-def receive(sock: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
-    """One message with its descriptors, or None when the other side has closed.
-
-    Raises BlockingIOError when there is none yet, ProcessError for what is no message.
-    """
-    data, fds, _, _ = socket.recv_fds(sock, MAX_MESSAGE, 4)
-    if not data:
-        return None
-    try:
-        message = json.loads(data)
-    except ValueError as error:
-        raise ProcessError(f"a control message is not JSON: {data[:60]!r}") from error
-    if not isinstance(message, dict) or "type" not in message:
-        raise ProcessError(f"a control message has no type: {data[:60]!r}")
-    return message, list(fds)

@@ -18,7 +18,7 @@ import sys
 from collections import deque
 from typing import Any
 
-from rtcserver import child
+from rtcserver import child, control_socket
 from rtcserver.capture.block import Block
 from rtcserver.capture.frames import FrameCounter
 from rtcserver.capture.mix import stereo_mix
@@ -26,6 +26,7 @@ from rtcserver.capture.ring import FLAG_OVERFLOW, BlockRing
 from rtcserver.capture.source import Source
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.config import InstrumentConfig
+from rtcserver.control_socket import EXIT_DEPENDENCY
 from rtcserver.encode.framing import Framer
 from rtcserver.encode.opus import OpusEncoder
 from rtcserver.encode.packet import KIND_PCM, EncodedPacket
@@ -33,8 +34,7 @@ from rtcserver.encode.pcm import PcmPacker
 from rtcserver.encode.pipeline import EncodePipeline
 from rtcserver.encode.timeline import Anchor, Epoch
 from rtcserver.errors import ConfigError, DependencyError, InstrumentError, ProcessError
-from rtcserver.instrument import control
-from rtcserver.instrument.control import EXIT_DEPENDENCY, EXIT_STALLED, STATUS_INTERVAL_NS, Status
+from rtcserver.instrument.control import EXIT_STALLED, STATUS_INTERVAL_NS, Status
 
 STALL_NS = NS
 """An open device that delivers no block for so long is dead."""
@@ -70,7 +70,7 @@ class InstrumentProcess:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        message = control.receive(sock)
+        message = control_socket.receive(sock)
         if message is None or message[0]["type"] != "start":
             raise ProcessError("the first control message must be start")
         start = message[0]
@@ -271,7 +271,7 @@ class InstrumentProcess:
 
     def _send(self, message: dict[str, Any]) -> None:
         try:
-            control.send(self._sock, message)
+            control_socket.send(self._sock, message)
         except BlockingIOError:
             raise
         except OSError:
@@ -280,7 +280,7 @@ class InstrumentProcess:
     def _control(self) -> None:
         while not self._stopping:
             try:
-                received = control.receive(self._sock)
+                received = control_socket.receive(self._sock)
             except BlockingIOError:
                 return
             except OSError:

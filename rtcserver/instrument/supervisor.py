@@ -1,88 +1,51 @@
-"""The server's side of an instrument process: starts it, watches it, starts it again.
+"""The server's side of an instrument process.
 
-Liveness is a process that runs and reports; progress is device frames that advance with the
-monotonic clock. A process that ends, or is silent or stuck, is replaced with a backoff. The
-feeds outlive it: their writing halves stay open here and are handed to each new process.
+Progress is device frames that advance with the monotonic clock. The feeds outlive the process: their
+writing halves stay open here and are handed to each new one.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import socket
-import subprocess
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from rtcserver import child
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.config import InstrumentConfig, to_dict
 from rtcserver.encode.timeline import Anchor
 from rtcserver.errors import ProcessError
-from rtcserver.instrument import control
-from rtcserver.instrument.control import EXIT_DEPENDENCY, Status
+from rtcserver.instrument.control import Status
+from rtcserver.supervised import SupervisedProcess
 
 log = logging.getLogger(__name__)
 
-SILENCE_NS = 3 * NS
-"""A process that reports nothing for so long is killed."""
 PROGRESS_NS = 3 * NS
 """A live process whose device frames stand still for so long is killed."""
-BACKOFF_S = (0.05, 0.25, 1.0, 2.0)
-"""Waits before the first, second, … restart in a row."""
-HEALTHY_NS = 10 * NS
-"""A process that ran well for so long makes the next restart a first one."""
 FEED_BUFFER = 256 * 1024
 MIDI_EVENTS = 400
 """Events in one control message."""
 
 
-class Backoff:
-    """How long to wait before the next restart. Pure."""
-
-    def __init__(self, waits_s: tuple[float, ...] = BACKOFF_S, healthy_ns: int = HEALTHY_NS) -> None:
-        self._waits = waits_s
-        self._healthy_ns = healthy_ns
-        self._failures = 0
-
-    def ended(self, lived_ns: int) -> float:
-        """A process ended after `lived_ns` of life; returns the wait in seconds."""
-        if lived_ns >= self._healthy_ns:
-            self._failures = 0
-        wait = self._waits[min(self._failures, len(self._waits) - 1)]
-        self._failures += 1
-        return wait
-
-
-class InstrumentSupervisor:
+class InstrumentSupervisor(SupervisedProcess):
     """One room's instrument process. All methods on the event loop that `start` ran on."""
 
     def __init__(self, room: str, config: InstrumentConfig) -> None:
+        super().__init__(f"room {room}, instrument", "rtcserver.instrument.process", stop_s=2)
         self.room = room
         self.config = config
         self.status = Status(bitrate_bps=config.bitrate_bps)
-        self.restarts = 0
         self.origin = Anchor(0, monotonic_ns())
         """The beginning of the room's timeline."""
         self._feeds: dict[socket.socket, socket.socket] = {}
         """Writing halves, by their reading half."""
-        self._process: subprocess.Popen[bytes] | None = None
-        self._sock: socket.socket | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._ended = asyncio.Event()
-        self._last_report_ns = 0
         self._last_progress_ns = 0
         self._last_frames = (-1, -1)
         self._timings: list[asyncio.Future[dict[str, Any]]] = []
         self._encoded_before = 0
         self._studio = False
         self.on_status: Callable[[Status], None] | None = None
-
-    @property
-    def pid(self) -> int | None:
-        """The process's id while it runs."""
-        return self._process.pid if self._process is not None else None
 
     @property
     def encoded(self) -> int:
@@ -95,10 +58,6 @@ class InstrumentSupervisor:
         if self.status.at_ns:
             return Anchor(self.status.media_time, self.status.at_ns)
         return self.origin
-
-    async def start(self) -> None:
-        """Start the first process and the watch over it."""
-        self._task = asyncio.create_task(self._supervise(), name=f"instrument {self.room}")
 
     def subscribe(self) -> socket.socket:
         """A new feed: the reading half, non-blocking; `unsubscribe` ends it. It survives restarts."""
@@ -160,59 +119,12 @@ class InstrumentSupervisor:
 
     async def close(self) -> None:
         """Stop the process; after 2 s it is killed. Idempotent."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        await self._reap(graceful=True)
+        await super().close()
         for feed in self._feeds.values():
             feed.close()
         self._feeds.clear()
 
-    async def _supervise(self) -> None:
-        backoff = Backoff()
-        while True:
-            born = monotonic_ns()
-            self._spawn()
-            await self._watch()
-            code = await self._reap(graceful=False)
-            wait = backoff.ended(monotonic_ns() - born)
-            if code == EXIT_DEPENDENCY:
-                # What is missing on the machine does not come back by trying often.
-                wait = 30.0
-            self.restarts += 1
-            self._encoded_before += self.status.encoded
-            self.status.encoded = 0
-            if self.status.state == "live":
-                self.status.state = "silent"
-                self.status.error = "the instrument process ended unexpectedly and is being restarted"
-                self.status.code = "restarting"
-            log.warning(
-                "room %s: instrument process ended (%s), next start in %.2f s: %s",
-                self.room,
-                code,
-                wait,
-                self.status.error,
-            )
-            self._changed()
-            await asyncio.sleep(wait)
-
-    def _spawn(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        try:
-            self._process = subprocess.Popen(
-                child.command("rtcserver.instrument.process", str(theirs.fileno())),
-                env=child.environment(),
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-                # A terminal's Ctrl-C is for the server; it tells its children itself.
-                process_group=0,
-            )
-        finally:
-            theirs.close()
-        ours.setblocking(False)
-        self._sock = ours
+    def _greet(self) -> None:
         anchor = self.anchor
         self._tell(
             {
@@ -226,65 +138,27 @@ class InstrumentSupervisor:
         self._tell({"type": "studio", "on": self._studio})
         for feed in self._feeds.values():
             self._tell({"type": "add_feed"}, (feed.fileno(),))
-        self._ended.clear()
-        self._last_report_ns = self._last_progress_ns = monotonic_ns()
+        self._last_progress_ns = monotonic_ns()
         self._last_frames = (-1, -1)
-        asyncio.get_running_loop().add_reader(ours.fileno(), self._readable, ours)
 
-    async def _watch(self) -> None:
-        """Return when the process has ended or must end."""
-        while not self._ended.is_set():
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._ended.wait(), 0.25)
-            now = monotonic_ns()
-            if now - self._last_report_ns > SILENCE_NS:
-                log.warning("room %s: the instrument process does not report; killing it", self.room)
-                return
-            if self.status.state == "live" and now - self._last_progress_ns > PROGRESS_NS:
-                log.warning("room %s: the instrument process makes no progress; killing it", self.room)
-                return
+    def _stuck(self, now_ns: int) -> bool:
+        return self.status.state == "live" and now_ns - self._last_progress_ns > PROGRESS_NS
 
-    async def _reap(self, *, graceful: bool) -> int | None:
-        """End the process for good and return its exit code."""
-        process, sock = self._process, self._sock
-        self._process = self._sock = None
-        if sock is not None:
-            asyncio.get_running_loop().remove_reader(sock.fileno())
-            if graceful:
-                with contextlib.suppress(OSError):
-                    control.send(sock, {"type": "stop"})
-            sock.close()
+    def _died(self, code: int | None) -> None:
+        self._encoded_before += self.status.encoded
+        self.status.encoded = 0
+        if self.status.state == "live":
+            self.status.state = "silent"
+            self.status.error = "the instrument process ended unexpectedly and is being restarted"
+            self.status.code = "restarting"
+        self._changed()
+
+    def _gone(self) -> None:
         for future in self._timings:
             future.cancel()
         self._timings.clear()
-        if process is None:
-            return None
-        if not graceful and not self._ended.is_set():
-            process.kill()
-        for _ in range(200):
-            if process.poll() is not None:
-                return process.returncode
-            await asyncio.sleep(0.01)
-        process.kill()
-        return await asyncio.to_thread(process.wait)
-
-    def _readable(self, sock: socket.socket) -> None:
-        try:
-            while True:
-                received = control.receive(sock)
-                if received is None:
-                    break
-                self._handle(received[0])
-        except BlockingIOError:
-            return
-        except (OSError, ProcessError) as error:
-            log.warning("room %s: instrument control: %s", self.room, error)
-        asyncio.get_running_loop().remove_reader(sock.fileno())
-        self._ended.set()
 
     def _handle(self, message: dict[str, Any]) -> None:
-        now = monotonic_ns()
-        self._last_report_ns = now
         if message["type"] == "status":
             before = (self.status.state, self.status.error)
             at_ns, media_time = self.status.at_ns, self.status.media_time
@@ -294,7 +168,7 @@ class InstrumentSupervisor:
                 self.status.at_ns, self.status.media_time = at_ns, media_time
             if (self.status.epoch, self.status.frames) != self._last_frames:
                 self._last_frames = (self.status.epoch, self.status.frames)
-                self._last_progress_ns = now
+                self._last_progress_ns = monotonic_ns()
             if before != (self.status.state, self.status.error):
                 self._changed()
         elif message["type"] == "timings":
@@ -308,13 +182,3 @@ class InstrumentSupervisor:
                  self.status.state, f": {self.status.error}" if self.status.error else "")  # fmt: skip
         if self.on_status is not None:
             self.on_status(self.status)
-
-    def _tell(self, message: dict[str, Any], fds: tuple[int, ...] = ()) -> None:
-        if self._sock is None:
-            return
-        try:
-            control.send(self._sock, message, fds)
-        except BlockingIOError:
-            log.warning("room %s: the instrument process does not read its control socket", self.room)
-        except OSError:
-            self._ended.set()

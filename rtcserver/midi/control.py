@@ -11,11 +11,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from rtcserver.instrument.control import EXIT_DEPENDENCY, receive, send
 from rtcserver.midi import message as m
 from rtcserver.midi.profile import PortRules, Profile
-
-__all__ = ["EVENTS_PER_MESSAGE", "EXIT_DEPENDENCY", "PortConfig", "Status", "receive", "send"]
 
 STATUS_INTERVAL_NS = 500_000_000
 EVENTS_PER_MESSAGE = 400

@@ -20,12 +20,14 @@ import time
 from collections import deque
 from typing import Any
 
+from rtcserver import control_socket
 from rtcserver.clock import NS, monotonic_ns
+from rtcserver.control_socket import EXIT_DEPENDENCY
 from rtcserver.errors import ConfigError, DependencyError, InstrumentError, ProcessError
 from rtcserver.midi import control
 from rtcserver.midi import message as m
 from rtcserver.midi.backend import Backend
-from rtcserver.midi.control import EXIT_DEPENDENCY, PortConfig, Status
+from rtcserver.midi.control import PortConfig, Status
 from rtcserver.midi.merge import Merger, release_everything
 from rtcserver.midi.parser import StreamParser
 from rtcserver.midi.ports import choose
@@ -46,7 +48,7 @@ class PortProcess:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        received = control.receive(sock)
+        received = control_socket.receive(sock)
         if received is None or received[0]["type"] != "start":
             raise ProcessError("the first control message must be start")
         self._config = PortConfig.from_message(received[0])
@@ -234,7 +236,7 @@ class PortProcess:
     def _control(self) -> None:
         while not self._stopping:
             try:
-                received = control.receive(self._sock)
+                received = control_socket.receive(self._sock)
             except BlockingIOError:
                 return
             except OSError:
@@ -280,7 +282,7 @@ class PortProcess:
 
     def _tell(self, message: dict[str, Any]) -> None:
         try:
-            control.send(self._sock, message)
+            control_socket.send(self._sock, message)
         except BlockingIOError:
             if message["type"] == "input":
                 self._dropped += len(message["events"])
