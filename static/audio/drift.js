@@ -3,8 +3,9 @@
  * Keeps the ring's level at its target although the instrument's clock and the loudspeaker's differ.
  *
  * While the level is within the tolerance and the clocks agree, the ratio is exactly 1 and samples are copied as they
- * are. Beyond, a PI controller plays up to 0.3 % faster or slower, and returns to 1 when level and clocks
- * agree again; between clocks that differ it settles at their ratio. Pure; levels are seconds.
+ * are. Beyond, a controller plays up to 0.3 % faster or slower, and returns to 1 when level and clocks agree again.
+ * Between clocks that differ it plays at their ratio, which it is told once that was measured (`Slope`), and finds out
+ * from the error that stays until then. Pure; levels are seconds.
  */
 
 /** The largest deviation from 1: about 5 cents. */
@@ -12,12 +13,17 @@ export const MOST = 0.003;
 /** Level errors that are left alone: too low is nearer to harm than too high. */
 export const TOO_LOW_S = 0.001;
 export const TOO_HIGH_S = 0.002;
-/** Error and clock difference below which exact copying may return, and the deviation that may end at once. */
+/** Error below which exact copying may return, and the deviation that may end at once. */
 const SETTLED_S = 0.0006;
-const AGREED = 25e-6;
 const SMALL = 200e-6;
+/** Clocks closer than this agree: copying lasts half a minute or more until the level has left the tolerance. */
+export const AGREED = 60e-6;
+/** The same of a difference that was not measured: it takes its time to be found. */
+const SUPPOSED = 25e-6;
 /** Shares of the error worked off per second, and of its sum; slow, since clocks are steady. */
 const PROPORTIONAL = 0.3;
+/** The same of what is more than `TOO_LOW_S` too low: an underrun is near. */
+const URGENT = 1;
 const INTEGRAL = (PROPORTIONAL * PROPORTIONAL) / 16;
 /** Up to this error the integral learns. */
 const TELLING_S = 0.0015;
@@ -45,9 +51,10 @@ export class Drift {
   /**
    * @param {number} errorS mean level − target
    * @param {number} elapsedS since the last update
+   * @param {number} [clocks] how much faster the instrument's clock is, as measured; NaN while not known
    * @returns {number} the correction
    */
-  update(errorS, elapsedS) {
+  update(errorS, elapsedS, clocks = NaN) {
     if (!this.#engaged) {
       this.#outsideS = errorS < -TOO_LOW_S || errorS > TOO_HIGH_S ? this.#outsideS + elapsedS : 0;
       // Twice, so that one odd window does not end the exact copying.
@@ -55,11 +62,15 @@ export class Drift {
       this.#engaged = true;
       this.#learnt = 0;
     }
+    const measured = !Number.isNaN(clocks);
+    if (measured) this.#learnt = clamp(clocks, MOST_LEARNT);
     // A large error is a target that moved and says nothing about the clocks.
-    if (Math.abs(errorS) < TELLING_S) this.#learnt = clamp(this.#learnt + INTEGRAL * errorS * elapsedS, MOST_LEARNT);
-    const wanted = clamp(PROPORTIONAL * errorS + this.#learnt, MOST);
+    else if (Math.abs(errorS) < TELLING_S) this.#learnt = clamp(this.#learnt + INTEGRAL * errorS * elapsedS, MOST_LEARNT);
+    const urgent = Math.min(0, errorS + TOO_LOW_S);
+    const wanted = clamp(PROPORTIONAL * (errorS - urgent) + URGENT * urgent + this.#learnt, MOST);
     this.#correction += clamp(wanted - this.#correction, SLEW_PER_S * elapsedS);
-    if (Math.abs(errorS) < SETTLED_S && Math.abs(this.#learnt) < AGREED && Math.abs(this.#correction) < SMALL) {
+    const agreed = Math.abs(this.#learnt) < (measured ? AGREED : SUPPOSED);
+    if (agreed && Math.abs(errorS) < SETTLED_S && Math.abs(this.#correction) < SMALL) {
       this.#engaged = false;
       this.#outsideS = 0;
       this.#correction = 0;
@@ -75,16 +86,22 @@ export class Drift {
 }
 
 /**
- * The difference of two clocks from the slope of a straight line through the last readings. Pure.
+ * The difference of two clocks from the slope of a straight line through the last readings. A step between two of them
+ * is a clock that stood still, and makes it begin anew. Pure.
  */
 export class Slope {
   #x;
   #y;
+  #step;
   #count = 0;
   #next = 0;
 
-  /** @param {number} readings */
-  constructor(readings) {
+  /**
+   * @param {number} readings
+   * @param {number} step of y from one reading to the next
+   */
+  constructor(readings, step = Infinity) {
+    this.#step = step;
     this.#x = new Float64Array(readings);
     this.#y = new Float64Array(readings);
   }
@@ -98,16 +115,18 @@ export class Slope {
    * @param {number} y
    */
   add(x, y) {
+    const last = this.#y[(this.#next + this.#y.length - 1) % this.#y.length] ?? 0;
+    if (this.#count > 0 && Math.abs(y - last) > this.#step) this.clear();
     this.#x[this.#next] = x;
     this.#y[this.#next] = y;
     this.#next = (this.#next + 1) % this.#x.length;
     this.#count = Math.min(this.#count + 1, this.#x.length);
   }
 
-  /** dy/dx; 0 until half of the readings are there. */
+  /** dy/dx; NaN until half of the readings are there. */
   get value() {
     const n = this.#count;
-    if (n < this.#x.length / 2) return 0;
+    if (n < this.#x.length / 2) return NaN;
     let meanX = 0;
     let meanY = 0;
     for (let i = 0; i < n; i += 1) {
@@ -121,7 +140,7 @@ export class Slope {
       xy += dx * ((this.#y[i] ?? 0) - meanY);
       xx += dx * dx;
     }
-    return xx > 0 ? xy / xx : 0;
+    return xx > 0 ? xy / xx : NaN;
   }
 }
 

@@ -23,6 +23,12 @@ import { Target } from "./target.js";
 const BURST_GAP_MS = 2;
 /** The controller looks every so often. */
 const CONTROL_S = 0.25;
+/** The clocks are compared over 20 s; a step of this is a stall of the device. */
+const SLOPE_READINGS = 80;
+const SLOPE_STEP_S = 0.0025;
+/** Share of a reading in the estimate of the level, while the clocks' difference is not known and then. */
+const FOLLOWED = 0.25;
+const FOLLOWED_KNOWING = 0.1;
 /** The first target, beside what the bursts and the blocks need. */
 const FIRST_MARGIN_MS = 2;
 /** A backlog above the target of this size is cut: soon after a start, later, and at once. */
@@ -53,7 +59,7 @@ export class Player {
   #sinc = new Sinc();
   #target = new Target(44_100, 0);
   #drift = new Drift();
-  #slope = new Slope(80);
+  #slope = new Slope(SLOPE_READINGS, SLOPE_STEP_S);
   #levels = new Histogram(0.25, 1_200);
   #phase = 0;
   /** Index and fraction in the source's line of what is played next. */
@@ -63,6 +69,8 @@ export class Player {
   #nominal = 1;
   #rendered = 0;
   #startedAt = 0;
+  /** Whether what is filled up again is an underrun. */
+  #interrupted = false;
   /** Frames that an underrun has lasted, and the newest position when it began; −1 once a block has come since. */
   #dry = 0;
   #dryAt = -1;
@@ -175,9 +183,14 @@ export class Player {
     return newest - this.#source.position + this.#source.end - this.#index - this.#fraction;
   }
 
-  /** Where to begin so that the mean level will be the target: a burst takes the first half of it at once. */
+  /**
+   * Where to begin so that the mean level will be the target: the first quantum of a burst finds half of the burst
+   * more than that, the last one half of it less. After an underrun it need not wait for the next burst: the gap is to
+   * be short. At a start nobody waits, and the size of the bursts may be odd.
+   */
   #beginning() {
-    return Math.ceil(this.#target.frames + ((this.#burst - 1) / 2) * 128 * this.#nominal);
+    const taken = this.#interrupted ? Math.min(this.#calls, this.#burst) - 1 : 0;
+    return Math.ceil(this.#target.frames + ((this.#burst - 1) / 2 - taken) * 128 * this.#nominal);
   }
 
   /**
@@ -231,6 +244,7 @@ export class Player {
    */
   #underrun(missing, newest) {
     this.#phase = FILLING;
+    this.#interrupted = true;
     this.#underruns += 1;
     this.#dry = missing;
     this.#dryAt = newest;
@@ -302,7 +316,7 @@ export class Player {
     this.#playedSum += this.#inMs(this.position - frames * this.#nominal) - nowMs;
     this.#burstLevel += before;
     this.#burstQuanta += 1;
-    this.#levelSum += before;
+    this.#levelSum += before + this.#underWay(nowMs);
     this.#levelCount += 1;
     if (after < this.#low) this.#low = after;
     this.#target.observe(before, after);
@@ -311,6 +325,20 @@ export class Player {
     const excess = after - this.#target.frames;
     if (excess > this.#inFrames(BACKLOG_AT_ONCE_MS)) this.#trim(excess);
     else if (this.#sinceControl >= CONTROL_S * this.#rate) this.#control();
+  }
+
+  /**
+   * Frames of the next block that have been played by the instrument since the last one came, less half a block: blocks
+   * come whole, and without this the level of two clocks that slide past each other would swing by one.
+   *
+   * @param {number} nowMs
+   */
+  #underWay(nowMs) {
+    const block = this.#ring.load(Control.blockFrames);
+    const ageMs = nowMs - (this.#ring.figures[Figure.newestMs] ?? NaN);
+    // Clocks that were set meanwhile, or a block that is late.
+    if (!(ageMs >= 0)) return 0;
+    return Math.min(this.#inFrames(ageMs), 2 * block) - block / 2;
   }
 
   #hearOfLate() {
@@ -323,10 +351,11 @@ export class Player {
   #control() {
     const elapsedS = this.#sinceControl / this.#rate;
     const mean = this.#levelSum / this.#levelCount;
-    this.#level = this.#level < 0 ? mean : this.#level + (mean - this.#level) * 0.25;
     // Where the writer is against where this clock would have it: its slope is the difference of the clocks.
     const ahead = this.position + mean - this.#rendered * this.#nominal;
     this.#slope.add(this.#rendered / this.#rate, ahead / this.#streamRate);
+    const clocks = this.#slope.value;
+    this.#estimate(mean, clocks, elapsedS);
     this.#ring.figures[Figure.playedMs] = this.#playedSum / this.#levelCount;
     const early = this.#rendered - this.#startedAt < EARLY_S * this.#rate;
     const calming = !early && !this.#calm;
@@ -337,11 +366,31 @@ export class Player {
     const excess = Math.min(this.#level, mean) - this.#target.frames;
     const backlog = excess > this.#inFrames(early || calming ? BACKLOG_EARLY_MS : BACKLOG_MS);
     if (backlog && this.#low > this.#inFrames(LEAST_LEFT_MS) + excess) this.#trim(excess);
-    else this.#drift.update((this.#level - this.#target.frames) / this.#streamRate, elapsedS);
+    else this.#drift.update((this.#level - this.#target.frames) / this.#streamRate, elapsedS, clocks);
     this.#sinceControl = this.#levelSum = this.#levelCount = this.#playedSum = 0;
     this.#low = Infinity;
     this.#turn(elapsedS);
     this.#tell();
+  }
+
+  /**
+   * The level. Once the difference of the clocks is known, so is what the level does by itself, and the readings need
+   * only be followed slowly.
+   *
+   * @param {number} mean of the quarter of a second
+   * @param {number} clocks their difference; NaN while not known
+   * @param {number} elapsedS
+   */
+  #estimate(mean, clocks, elapsedS) {
+    if (this.#level < 0) {
+      this.#level = mean;
+    } else if (Number.isNaN(clocks)) {
+      this.#level += (mean - this.#level) * FOLLOWED;
+    } else {
+      this.#level += (clocks - this.#drift.correction) * elapsedS * this.#streamRate;
+      this.#level += (mean - this.#level) * FOLLOWED_KNOWING;
+    }
+    this.#target.centre = this.#level;
   }
 
   /**
@@ -359,7 +408,6 @@ export class Player {
   #settle() {
     this.#target.restart();
     this.#drift.jumped();
-    this.#slope.clear();
     this.#level = -1;
     this.#sinceControl = this.#levelSum = this.#levelCount = this.#playedSum = 0;
     this.#low = Infinity;
@@ -408,6 +456,8 @@ export class Player {
     this.#ring.figures[Figure.playedMs] = NaN;
     this.#late = this.#ring.load(Control.late);
     this.#phase = FILLING;
+    this.#interrupted = false;
+    this.#slope.clear();
     this.#dry = 0;
     this.#dryAt = -1;
     this.#tell();
@@ -444,7 +494,7 @@ export class Player {
     figures[Figure.lost] = Math.ceil(this.#source.lostFrames / block);
     figures[Figure.concealedMs] = this.#inMs(this.#source.concealed);
     figures[Figure.longestGapMs] = this.#inMs(this.#source.longestGap);
-    figures[Figure.driftPpm] = this.#slope.value * 1e6;
+    figures[Figure.driftPpm] = (this.#slope.value || 0) * 1e6;
     figures[Figure.ratio] = 1 + this.#drift.correction;
     figures[Figure.burst] = this.#burst;
     figures[Figure.trims] = this.#trims;

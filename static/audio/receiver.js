@@ -47,8 +47,9 @@ export class Receiver {
    * @param {Uint8Array} bytes a payload
    * @param {number} nowMs monotonic
    * @param {number} [rtp] its RTP timestamp
+   * @param {number} [wallMs] since 1970
    */
-  take(bytes, nowMs, rtp) {
+  take(bytes, nowMs, rtp, wallMs = NaN) {
     const ring = this.#ring;
     const block = readPayload(bytes);
     if (typeof block === "string") {
@@ -74,6 +75,7 @@ export class Receiver {
       this.#newest = end;
       this.#newestBlock = block;
       ring.storePosition(Control.newest, end);
+      ring.figures[Figure.newestMs] = wallMs;
     }
   }
 

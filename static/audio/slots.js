@@ -51,6 +51,8 @@ export const Figure = Object.freeze({
   epoch: 2,
   /** Delay of arrival over the quickest of the last seconds, in ms: the 95th percentile. */
   jitterMs: 3,
+  /** Wall clock when the newest block came, ms since 1970: the one that the worklet has, too. NaN: not known. */
+  newestMs: 21,
   // From here on the worklet writes.
   /** 0 nothing yet, 1 filling, 2 playing. */
   phase: 4,

@@ -4,8 +4,8 @@
  *
  * It learns from the ring alone. Between the mean level and the lowest one lies everything that makes playing
  * risky: jitter of the network, hiccups of either machine, the size of the blocks, and the bursts in which the device
- * asks for samples. The target is the largest such spread of the last seconds, and a margin. It grows at once and
- * shrinks slowly. Pure; all numbers are frames unless their name has a unit.
+ * asks for samples. The target is the largest such spread of the last seconds, and a margin: the further the largest
+ * stands out, the further the next one may. It grows at once and shrinks slowly. Pure; all numbers are frames unless their name has a unit.
  */
 
 const WINDOW_S = 0.25;
@@ -14,6 +14,9 @@ const HELD_WINDOWS = 96;
 /** A second. */
 const LAST_WINDOWS = 4;
 const MARGIN_MS = 2;
+/** Share of the largest spread's distance from the usual one that is added to the margin, and the most of it. */
+const TAIL = 0.5;
+const MOST_TAIL_MS = 3;
 const CEILING_MS = 150;
 /** A gain smaller than this is not worth leaving the exact copying for. */
 const WORTHWHILE_MS = 2.5;
@@ -26,6 +29,7 @@ const MOST_AT_ONCE_MS = 15;
 export class Target {
   #rate;
   #margin;
+  #mostTail;
   #ceiling;
   /** @type {number} */
   #first;
@@ -39,6 +43,8 @@ export class Target {
   #passed = 0;
   /** Mean level over the last seconds; negative while unknown. */
   #mean = -1;
+  /** The start is over: what is seen from now on is usual. */
+  #calm = false;
   /** After a start the rest of a backlog still comes in: that is no spread. */
   #settling = true;
 
@@ -49,9 +55,13 @@ export class Target {
   constructor(rate, frames) {
     this.#rate = rate;
     this.#margin = (MARGIN_MS * rate) / 1000;
+    this.#mostTail = (MOST_TAIL_MS * rate) / 1000;
     this.#ceiling = (CEILING_MS * rate) / 1000;
     this.#first = this.#frames = Math.min(frames, this.#ceiling);
   }
+
+  /** The level that is held, where it is known better than from the last readings; negative if not. */
+  centre = -1;
 
   get frames() {
     return this.#frames;
@@ -78,12 +88,13 @@ export class Target {
    */
   missed(late) {
     if (late * 1000 > JITTER_MS * this.#rate) return;
-    this.#hold(this.#frames - this.#margin + Math.min(late, (MOST_AT_ONCE_MS * this.#rate) / 1000));
+    this.#hold(this.#frames - this.#margin - this.#tail() + Math.min(late, (MOST_AT_ONCE_MS * this.#rate) / 1000));
     this.#grow();
   }
 
   /** What was learnt so far was the commotion of a start; only the last second of it still counts. */
   calm() {
+    this.#calm = true;
     for (let back = 0; back < HELD_WINDOWS; back += 1) {
       const at = (this.#next + back) % HELD_WINDOWS;
       if (back < HELD_WINDOWS - LAST_WINDOWS) this.#spreads[at] = 0;
@@ -93,7 +104,7 @@ export class Target {
 
   /** The level jumps for a known reason (a start, a trim): the mean begins anew. */
   restart() {
-    this.#mean = -1;
+    this.#mean = this.centre = -1;
     this.#settling = true;
     this.#sum = this.#count = this.#passed = 0;
     this.#low = Infinity;
@@ -109,7 +120,7 @@ export class Target {
       return;
     }
     // Against the lower of the two: a level that jumps up, after this machine slept, is a backlog and no risk.
-    this.#hold(Math.min(mean, this.#mean < 0 ? mean : this.#mean) - low);
+    this.#hold((this.centre < 0 ? Math.min(mean, this.#mean < 0 ? mean : this.#mean) : this.centre) - low);
     this.#mean = this.#mean < 0 ? mean : this.#mean + (mean - this.#mean) * 0.25;
     this.#grow();
     const wanted = this.#wanted();
@@ -130,6 +141,20 @@ export class Target {
   #wanted() {
     let largest = 0;
     for (let i = 0; i < HELD_WINDOWS; i += 1) largest = Math.max(largest, this.#spreads[i] ?? 0);
-    return Math.min(this.#ceiling, largest + this.#margin);
+    return Math.min(this.#ceiling, largest + this.#margin + this.#tail());
+  }
+
+  /** What the margin has to be larger, since the largest spread stands out from the usual ones. */
+  #tail() {
+    let largest = 0;
+    let sum = 0;
+    let known = 0;
+    for (let i = 0; i < HELD_WINDOWS; i += 1) {
+      const spread = this.#spreads[i] ?? 0;
+      largest = Math.max(largest, spread);
+      sum += spread;
+      if (spread > 0) known += 1;
+    }
+    return this.#calm && known > 0 ? Math.min(this.#mostTail, TAIL * (largest - sum / known)) : 0;
   }
 }

@@ -14,7 +14,7 @@ import { isStudio, splitMessage } from "./payload.js";
 import { Receiver } from "./receiver.js";
 import { Ring } from "./ring.js";
 
-/** @typedef {(bytes: Uint8Array, nowMs: number, rtp?: number) => void} Deliver */
+/** @typedef {(bytes: Uint8Array, nowMs: number, rtp: number | undefined, wallMs: number) => void} Deliver */
 /**
  * @typedef {{type: "memory", memory: SharedArrayBuffer} | {type: "port", port: MessagePort}
  *   | {type: "readable", readable: ReadableStream} | {type: "channel", channel: RTCDataChannel}
@@ -38,12 +38,15 @@ scope.onmessage = (/** @type {MessageEvent<ToWorker>} */ { data }) => {
   switch (data.type) {
     case "memory": {
       const receiver = new Receiver(new Ring(data.memory));
-      deliver = (bytes, nowMs, rtp) => (isStudio(bytes) ? receiver.take(bytes, nowMs, rtp) : receiver.silence(nowMs, rtp));
+      deliver = (bytes, nowMs, rtp, wallMs) => {
+        if (isStudio(bytes)) receiver.take(bytes, nowMs, rtp, wallMs);
+        else receiver.silence(nowMs, rtp);
+      };
       break;
     }
     case "port": {
       const { port } = data;
-      deliver = (bytes, nowMs, rtp) => port.postMessage({ bytes, nowMs, rtp });
+      deliver = (bytes, nowMs, rtp, wallMs) => port.postMessage({ bytes, nowMs, rtp, wallMs });
       break;
     }
     case "readable":
@@ -83,7 +86,7 @@ async function drain(readable) {
  */
 function take(bytes, rtp) {
   frames += 1;
-  deliver(bytes, performance.now(), rtp);
+  deliver(bytes, performance.now(), rtp, Date.now());
   if (frames === PROOF) prove();
 }
 

@@ -52,8 +52,8 @@ class StudioProcessor extends scope.AudioWorkletProcessor {
       this.recorded = 0;
     } else {
       const receiver = new Receiver(this.ring);
-      message.port.onmessage = ({ data: { bytes, nowMs, rtp } }) => {
-        if (isStudio(bytes)) receiver.take(bytes, nowMs, rtp);
+      message.port.onmessage = ({ data: { bytes, nowMs, rtp, wallMs } }) => {
+        if (isStudio(bytes)) receiver.take(bytes, nowMs, rtp, wallMs);
         else receiver.silence(nowMs, rtp);
       };
     }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { BRIDGED, Bridge, HISTORY, SEAM } from "../../static/audio/bridge.js";
-import { Drift, MOST, Slope } from "../../static/audio/drift.js";
+import { Drift, MOST, Slope, TOO_LOW_S } from "../../static/audio/drift.js";
 import { Histogram } from "../../static/audio/histogram.js";
 import { AHEAD, Sinc, TAPS } from "../../static/audio/sinc.js";
 import { Target } from "../../static/audio/target.js";
@@ -84,10 +84,40 @@ test("drift: a level that is worked off returns to exactly 0", () => {
 test("slope: finds 50 ppm in readings that jump by half a millisecond; silent until it can", () => {
   const slope = new Slope(80);
   for (let i = 0; i < 100; i += 1) {
-    if (i === 39) assert.equal(slope.value, 0);
+    if (i === 39) assert.equal(slope.value, NaN);
     slope.add(i * 0.25, i * 0.25 * 50e-6 + ((i * 7919) % 11) * 0.00005);
   }
   assert.ok(Math.abs(slope.value * 1e6 - 50) < 5, `${slope.value * 1e6}`);
+});
+
+test("slope: a clock that stood still is no slow clock", () => {
+  const slope = new Slope(80, 0.0025);
+  for (let i = 0; i < 200; i += 1) {
+    slope.add(i * 0.25, i * 0.25 * 50e-6 + (i < 120 ? 0 : -0.02));
+    if (!Number.isNaN(slope.value)) assert.ok(Math.abs(slope.value * 1e6 - 50) < 1, `${slope.value * 1e6} at ${i}`);
+  }
+  assert.ok(!Number.isNaN(slope.value));
+});
+
+test("drift: clocks of which the difference was measured are followed at once, and without a pause", () => {
+  const drift = new Drift();
+  let errorS = -0.002;
+  for (let i = 0; i < 400; i += 1) {
+    errorS += (-200e-6 - drift.update(errorS, 0.25, -200e-6)) * 0.25;
+    if (i > 4) assert.ok(drift.engaged);
+    if (i > 60) assert.ok(Math.abs(errorS) < 0.0001 && Math.abs(drift.correction + 200e-6) < 20e-6, `${errorS}`);
+  }
+});
+
+test("drift: a level that is dangerously low rises sooner than one that is too high falls", () => {
+  const seconds = (/** @type {number} */ fromS) => {
+    const drift = new Drift();
+    let errorS = fromS;
+    let i = 0;
+    for (; Math.abs(errorS) > TOO_LOW_S; i += 1) errorS -= drift.update(errorS, 0.25) * 0.25;
+    return i * 0.25;
+  };
+  assert.ok(seconds(-0.004) < 0.6 * seconds(0.004), `${seconds(-0.004)} s`);
 });
 
 test("target: stays where it is while the spread is small, and grows at once with it", () => {
@@ -138,6 +168,18 @@ test("target: what a start taught is forgotten once it is over, but not below wh
   observe(600, 0);
   target.calm();
   assert.equal(target.frames, 400);
+});
+
+test("target: where the largest spread stands out, the next one may more: up to 3 ms are added", () => {
+  const target = (/** @type {number} */ dip) => {
+    const made = new Target(RATE, 100);
+    made.calm();
+    for (let i = 0; i < 8_000; i += 1) made.observe(1_000, i === 4_000 ? 872 - dip : 872);
+    return made.frames;
+  };
+  const even = target(0);
+  assert.ok(target(100) - even > 140 && target(100) - even < 155, `${target(100) - even}`);
+  assert.ok(Math.abs(target(600) - even - 600 - 3 * 44.1) < 2, `${target(600) - even}`);
 });
 
 test("target: a level that jumps up is no spread", () => {

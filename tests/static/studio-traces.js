@@ -232,7 +232,7 @@ export function play(arrivals, options = {}) {
     if (stall) atMs = stall[1];
     while (next < sorted.length && /** @type {Arrival} */ (sorted[next]).atMs <= atMs) {
       const { bytes, rtp, atMs: at } = /** @type {Arrival} */ (sorted[next++]);
-      receiver.take(bytes, at, rtp);
+      receiver.take(bytes, at, rtp, 1_000_000 + Math.floor(at));
     }
     for (; surplus < device; surplus += 128) {
       const quantum = heard.frames / 128;
