@@ -11,7 +11,9 @@
  */
 
 import { AHEAD, Sinc, TAPS } from "./sinc.js";
-import { Drift, Slope } from "./drift.js";
+import { Bursts } from "./bursts.js";
+import { Drift } from "./drift.js";
+import { Gauge } from "./gauge.js";
 import { Histogram } from "./histogram.js";
 import { Control, Figure } from "./slots.js";
 import { LINE_MASK, Source } from "./source.js";
@@ -19,16 +21,8 @@ import { Target } from "./target.js";
 
 /** @typedef {import("./ring.js").Ring} Ring */
 
-/** Quanta called in less than this are one call of the device, in ms; the clock at hand has whole ones. */
-const BURST_GAP_MS = 2;
 /** The controller looks every so often. */
 const CONTROL_S = 0.25;
-/** The clocks are compared over 20 s; a step of this is a stall of the device. */
-const SLOPE_READINGS = 80;
-const SLOPE_STEP_S = 0.0025;
-/** Share of a reading in the estimate of the level, while the clocks' difference is not known and then. */
-const FOLLOWED = 0.25;
-const FOLLOWED_KNOWING = 0.1;
 /** The first target, beside what the bursts and the blocks need. */
 const FIRST_MARGIN_MS = 2;
 /** A backlog above the target of this size is cut: soon after a start, later, and at once. */
@@ -59,7 +53,8 @@ export class Player {
   #sinc = new Sinc();
   #target = new Target(44_100, 0);
   #drift = new Drift();
-  #slope = new Slope(SLOPE_READINGS, SLOPE_STEP_S);
+  #gauge = new Gauge();
+  #bursts = new Bursts();
   #levels = new Histogram(0.25, 1_200);
   #phase = 0;
   /** Index and fraction in the source's line of what is played next. */
@@ -74,24 +69,13 @@ export class Player {
   /** Frames that an underrun has lasted, and the newest position when it began; −1 once a block has come since. */
   #dry = 0;
   #dryAt = -1;
-  // Bursts: the quanta of one call of the device.
-  #calledMs = -Infinity;
-  #calls = 0;
-  #burst = 1;
-  #bursts = 0;
   #aimed = false;
   /** Whether the first seconds are over. */
   #calm = false;
   /** Levels in the burst at hand. */
   #burstQuanta = 0;
   #burstLevel = 0;
-  // The controller's interval.
   #sinceControl = 0;
-  #levelSum = 0;
-  #levelCount = 0;
-  #playedSum = 0;
-  #level = -1;
-  #low = Infinity;
   #sinceTurn = 0;
   #late = 0;
   #underruns = 0;
@@ -189,8 +173,8 @@ export class Player {
    * be short. At a start nobody waits, and the size of the bursts may be odd.
    */
   #beginning() {
-    const taken = this.#interrupted ? Math.min(this.#calls, this.#burst) - 1 : 0;
-    return Math.ceil(this.#target.frames + ((this.#burst - 1) / 2 - taken) * 128 * this.#nominal);
+    const taken = this.#interrupted ? Math.min(this.#bursts.calls, this.#bursts.size) - 1 : 0;
+    return Math.ceil(this.#target.frames + ((this.#bursts.size - 1) / 2 - taken) * 128 * this.#nominal);
   }
 
   /**
@@ -199,7 +183,7 @@ export class Player {
    */
   #fill(newest, frames) {
     if (!this.#aimed) {
-      if (this.#bursts < FIRST_BURSTS) return;
+      if (this.#bursts.count < FIRST_BURSTS) return;
       this.#aim();
     }
     if (newest !== this.#dryAt && this.#dryAt >= 0) {
@@ -313,12 +297,10 @@ export class Player {
    * @param {number} nowMs
    */
   #watch(before, after, frames, nowMs) {
-    this.#playedSum += this.#inMs(this.position - frames * this.#nominal) - nowMs;
     this.#burstLevel += before;
     this.#burstQuanta += 1;
-    this.#levelSum += before + this.#underWay(nowMs);
-    this.#levelCount += 1;
-    if (after < this.#low) this.#low = after;
+    const playedMs = this.#inMs(this.position - frames * this.#nominal) - nowMs;
+    this.#gauge.observe(before + this.#underWay(nowMs), after, playedMs);
     this.#target.observe(before, after);
     this.#hearOfLate();
     this.#sinceControl += frames;
@@ -349,48 +331,26 @@ export class Player {
   }
 
   #control() {
+    const gauge = this.#gauge;
     const elapsedS = this.#sinceControl / this.#rate;
-    const mean = this.#levelSum / this.#levelCount;
-    // Where the writer is against where this clock would have it: its slope is the difference of the clocks.
-    const ahead = this.position + mean - this.#rendered * this.#nominal;
-    this.#slope.add(this.#rendered / this.#rate, ahead / this.#streamRate);
-    const clocks = this.#slope.value;
-    this.#estimate(mean, clocks, elapsedS);
-    this.#ring.figures[Figure.playedMs] = this.#playedSum / this.#levelCount;
+    const reader = this.position - this.#rendered * this.#nominal;
+    gauge.read(reader, this.#rendered / this.#rate, elapsedS, this.#streamRate, this.#drift.correction);
+    this.#target.centre = gauge.level;
+    this.#ring.figures[Figure.playedMs] = gauge.playedMs;
     const early = this.#rendered - this.#startedAt < EARLY_S * this.#rate;
     const calming = !early && !this.#calm;
     if (calming) {
       this.#calm = true;
       this.#target.calm();
     }
-    const excess = Math.min(this.#level, mean) - this.#target.frames;
+    const excess = Math.min(gauge.level, gauge.mean) - this.#target.frames;
     const backlog = excess > this.#inFrames(early || calming ? BACKLOG_EARLY_MS : BACKLOG_MS);
-    if (backlog && this.#low > this.#inFrames(LEAST_LEFT_MS) + excess) this.#trim(excess);
-    else this.#drift.update((this.#level - this.#target.frames) / this.#streamRate, elapsedS, clocks);
-    this.#sinceControl = this.#levelSum = this.#levelCount = this.#playedSum = 0;
-    this.#low = Infinity;
+    if (backlog && gauge.low > this.#inFrames(LEAST_LEFT_MS) + excess) this.#trim(excess);
+    else this.#drift.update((gauge.level - this.#target.frames) / this.#streamRate, elapsedS, gauge.clocks);
+    this.#sinceControl = 0;
+    gauge.begin();
     this.#turn(elapsedS);
     this.#tell();
-  }
-
-  /**
-   * The level. Once the difference of the clocks is known, so is what the level does by itself, and the readings need
-   * only be followed slowly.
-   *
-   * @param {number} mean of the quarter of a second
-   * @param {number} clocks their difference; NaN while not known
-   * @param {number} elapsedS
-   */
-  #estimate(mean, clocks, elapsedS) {
-    if (this.#level < 0) {
-      this.#level = mean;
-    } else if (Number.isNaN(clocks)) {
-      this.#level += (mean - this.#level) * FOLLOWED;
-    } else {
-      this.#level += (clocks - this.#drift.correction) * elapsedS * this.#streamRate;
-      this.#level += (mean - this.#level) * FOLLOWED_KNOWING;
-    }
-    this.#target.centre = this.#level;
   }
 
   /**
@@ -408,9 +368,8 @@ export class Player {
   #settle() {
     this.#target.restart();
     this.#drift.jumped();
-    this.#level = -1;
-    this.#sinceControl = this.#levelSum = this.#levelCount = this.#playedSum = 0;
-    this.#low = Infinity;
+    this.#gauge.jumped();
+    this.#sinceControl = 0;
     this.#burstLevel = this.#burstQuanta = 0;
   }
 
@@ -428,18 +387,7 @@ export class Player {
    * @param {number} nowMs
    */
   #countBurst(nowMs) {
-    if (nowMs - this.#calledMs < BURST_GAP_MS) {
-      this.#calls += 1;
-      return;
-    }
-    if (this.#calls > 0) {
-      this.#bursts += 1;
-      // It follows the larger ones: the level has to last for them.
-      this.#burst += (this.#calls - this.#burst) * (this.#calls > this.#burst ? 0.5 : 0.02);
-    }
-    this.#calledMs = nowMs;
-    this.#calls = 1;
-    if (this.#burstQuanta === 0) return;
+    if (!this.#bursts.note(nowMs) || this.#burstQuanta === 0) return;
     this.#levels.add(this.#inMs(this.#burstLevel / this.#burstQuanta));
     this.#burstLevel = this.#burstQuanta = 0;
   }
@@ -457,7 +405,7 @@ export class Player {
     this.#late = this.#ring.load(Control.late);
     this.#phase = FILLING;
     this.#interrupted = false;
-    this.#slope.clear();
+    this.#gauge.clear();
     this.#dry = 0;
     this.#dryAt = -1;
     this.#tell();
@@ -477,7 +425,7 @@ export class Player {
   #aim() {
     this.#aimed = true;
     const jitterMs = Math.min(MOST_FIRST_JITTER_MS, this.#ring.figures[Figure.jitterMs] ?? 0);
-    const spread = ((this.#burst + 1) / 2) * 128 * this.#nominal + this.#ring.load(Control.blockFrames);
+    const spread = ((this.#bursts.size + 1) / 2) * 128 * this.#nominal + this.#ring.load(Control.blockFrames);
     this.#target = new Target(this.#streamRate, spread + this.#inFrames(FIRST_MARGIN_MS + jitterMs));
   }
 
@@ -486,7 +434,7 @@ export class Player {
     const block = this.#ring.load(Control.blockFrames) || 128;
     figures[Figure.phase] = this.#phase;
     // Just begun, the level is what was aimed at.
-    figures[Figure.levelMs] = this.#inMs(this.#level < 0 ? this.#target.frames : this.#level);
+    figures[Figure.levelMs] = this.#inMs(this.#gauge.level < 0 ? this.#target.frames : this.#gauge.level);
     figures[Figure.targetMs] = this.#inMs(this.#target.frames);
     figures[Figure.levelP5Ms] = this.#levels.percentile(0.05);
     figures[Figure.levelP95Ms] = this.#levels.percentile(0.95);
@@ -494,9 +442,9 @@ export class Player {
     figures[Figure.lost] = Math.ceil(this.#source.lostFrames / block);
     figures[Figure.concealedMs] = this.#inMs(this.#source.concealed);
     figures[Figure.longestGapMs] = this.#inMs(this.#source.longestGap);
-    figures[Figure.driftPpm] = (this.#slope.value || 0) * 1e6;
+    figures[Figure.driftPpm] = (this.#gauge.clocks || 0) * 1e6;
     figures[Figure.ratio] = 1 + this.#drift.correction;
-    figures[Figure.burst] = this.#burst;
+    figures[Figure.burst] = this.#bursts.size;
     figures[Figure.trims] = this.#trims;
     figures[Figure.exact] = this.exact ? 1 : 0;
   }
