@@ -55,6 +55,8 @@ SEED = 5
 SETTLED_S = 10
 """Underruns after this are repeated ones."""
 MOST_GAP_MS = 10
+COMMOTION_S = 15
+"""Of a page that loads; within 10 s PulseAudio once takes a buffer more, which has nothing to do with drift."""
 STEADY_MS = 5
 """The level is steady within this of its target."""
 _WINDOW = 44
@@ -253,8 +255,7 @@ async def drifting(ppm: float, seconds: float) -> Run:
                     return Run(
                         [], True, str(await page.evaluate("window.rtcserver.studio.session.notice")), None
                     )
-                # The first seconds' commotion of a page that loads is not the drift's.
-                await asyncio.sleep(5)
+                await asyncio.sleep(COMMOTION_S)
                 before = server.health()["rooms"]["main"]["lost_frames"]
                 run = await watch(page, seconds, recorded=False)
                 lost = server.health()["rooms"]["main"]["lost_frames"] - before

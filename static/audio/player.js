@@ -24,7 +24,7 @@ import { Target } from "./target.js";
 /** The controller looks every so often. */
 const CONTROL_S = 0.25;
 /** The first target, beside what the bursts and the blocks need. */
-const FIRST_MARGIN_MS = 2;
+const FIRST_MARGIN_MS = 3;
 /** A backlog above the target of this size is cut: soon after a start, later, and at once. */
 const BACKLOG_EARLY_MS = 4;
 const BACKLOG_MS = 15;

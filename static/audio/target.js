@@ -4,18 +4,24 @@
  *
  * It learns from the ring alone. Between the mean level and the lowest one lies everything that makes playing
  * risky: jitter of the network, hiccups of either machine, the size of the blocks, and the bursts in which the device
- * asks for samples. The target is the largest such spread of the last seconds, and a margin: the further the largest
- * stands out, the further the next one may. It grows at once and shrinks slowly. Pure; all numbers are frames unless their name has a unit.
+ * asks for samples. The target is the largest such spread that came twice in the last seconds, and a margin: the further
+ * it stands out, the further the next one may. What came once in that time is bridged badly rather than paid for by
+ * everybody all the time. It grows at once, after an underrun, too, and shrinks slowly. Pure; all numbers are frames unless
+ * their name has a unit.
  */
 
 const WINDOW_S = 0.25;
-/** A spread counts for this long: 96 windows are 24 s. */
-const HELD_WINDOWS = 96;
+/** A spread counts for this long: 160 windows are 40 s. */
+const HELD_WINDOWS = 160;
+/** Windows next to each other that see the same event. */
+const ONE_EVENT = 2;
+/** With fewer windows than these (10 s) the largest spread counts, even if it came only once. */
+const TELLING_WINDOWS = 40;
 /** A second. */
 const LAST_WINDOWS = 4;
-const MARGIN_MS = 2;
-/** Share of the largest spread's distance from the usual one that is added to the margin, and the most of it. */
-const TAIL = 0.5;
+const MARGIN_MS = 2.5;
+/** Share of that spread's distance from the mean one that is added to the margin, and the most of it. */
+const TAIL = 0.75;
 const MOST_TAIL_MS = 3;
 const CEILING_MS = 150;
 /** A gain smaller than this is not worth leaving the exact copying for. */
@@ -88,8 +94,9 @@ export class Target {
    */
   missed(late) {
     if (late * 1000 > JITTER_MS * this.#rate) return;
-    this.#hold(this.#frames - this.#margin - this.#tail() + Math.min(late, (MOST_AT_ONCE_MS * this.#rate) / 1000));
-    this.#grow();
+    const wanted = Math.min(this.#ceiling, this.#frames + Math.min(late, (MOST_AT_ONCE_MS * this.#rate) / 1000));
+    this.#hold(wanted - this.#reserve());
+    this.#frames = Math.max(this.#frames, wanted);
   }
 
   /** What was learnt so far was the commotion of a start; only the last second of it still counts. */
@@ -139,22 +146,40 @@ export class Target {
   }
 
   #wanted() {
-    let largest = 0;
-    for (let i = 0; i < HELD_WINDOWS; i += 1) largest = Math.max(largest, this.#spreads[i] ?? 0);
-    return Math.min(this.#ceiling, largest + this.#margin + this.#tail());
+    return Math.min(this.#ceiling, this.#usual() + this.#reserve());
   }
 
-  /** What the margin has to be larger, since the largest spread stands out from the usual ones. */
-  #tail() {
+  /** The largest spread that came twice: the second largest, unless it is still the same event. */
+  #usual() {
     let largest = 0;
+    let at = 0;
+    let known = 0;
+    for (let i = 0; i < HELD_WINDOWS; i += 1) {
+      const spread = this.#spreads[i] ?? 0;
+      if (spread > 0) known += 1;
+      if (spread <= largest) continue;
+      largest = spread;
+      at = i;
+    }
+    if (known < TELLING_WINDOWS) return largest;
+    let second = 0;
+    for (let i = 0; i < HELD_WINDOWS; i += 1) {
+      const apart = Math.abs(i - at);
+      if (Math.min(apart, HELD_WINDOWS - apart) > ONE_EVENT) second = Math.max(second, this.#spreads[i] ?? 0);
+    }
+    return second;
+  }
+
+  /** What lies in the ring beyond that: the margin, and the more the further the largest stand out from the others. */
+  #reserve() {
     let sum = 0;
     let known = 0;
     for (let i = 0; i < HELD_WINDOWS; i += 1) {
       const spread = this.#spreads[i] ?? 0;
-      largest = Math.max(largest, spread);
       sum += spread;
       if (spread > 0) known += 1;
     }
-    return this.#calm && known > 0 ? Math.min(this.#mostTail, TAIL * (largest - sum / known)) : 0;
+    if (!this.#calm || known === 0) return this.#margin;
+    return this.#margin + Math.min(this.#mostTail, Math.max(0, TAIL * (this.#usual() - sum / known)));
   }
 }
