@@ -295,3 +295,15 @@ test("recorded, 1 % lost and 5 ms of jitter, each block twice: next to nothing i
   assertSmooth(heard);
   assertExact(heard);
 });
+
+test("recorded, clocks that differ by 100 ppm and a stall of 11 ms: no underrun, and the level stays at its target", () => {
+  const { arrivals, callsMs } = RECORDED["clocks"] ?? assert.fail();
+  const heard = play(arrivals, { callsMs });
+  const { underruns, lost, ppm } = figures(heard);
+  assert.deepEqual({ underruns, lost }, { underruns: 0, lost: 0 });
+  assert.ok(Math.abs(ppm - 100) < 25, `${ppm} ppm`);
+  const errors = heard.levels.map((level, i) => level - (heard.targets[i] ?? 0)).slice(120);
+  assert.ok(errors.every((error) => Math.abs(error) < 0.5), `${Math.min(...errors)} to ${Math.max(...errors)}`);
+  assertSmooth(heard);
+  assertExact(heard);
+});
