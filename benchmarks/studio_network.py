@@ -18,7 +18,9 @@ stretch at less than half its level; null where the instrument plays no noise), 
 says, since it began to play), ``level_p5_ms``/``p95`` and ``target_p5_ms``/``p95`` of readings ten a second,
 ``error_p5_ms``/``p95`` of level less target, ``correction_ppm_p5``/``p95``, ``drift_ppm`` as the page sees it at the end
 (against its own output's clock), ``exact_pct`` of readings at which samples were copied as they came,
-``redundancy`` at the end, ``source_lost_frames`` that the source itself lost, ``fell_back``: it gave up and went back
+``redundancy`` at the end, ``source_lost_frames`` that the source itself lost, ``stalls`` in which the machine itself stood
+still for 4 ms and more (`benchmarks.stalls`; drift only), the ``worst_stall_ms`` and ``underruns_in_stalls``, those within
+half a second of one (they count as underruns like the others), ``fell_back``: it gave up and went back
 to Listen, with the page's ``notice``, and ``ok``: what is demanded of this case (see `VERDICTS`).
 """
 
@@ -30,6 +32,7 @@ import base64
 import contextlib
 import itertools
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,6 +44,7 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page
 
 from benchmarks.common import MachineCpu, emit, percentile, say
+from benchmarks.stalls import Stalls
 from tests.rig.chromium import Chromium
 from tests.rig.drift import source_drift
 from tests.rig.firefox import NullSink
@@ -62,6 +66,7 @@ STEADY_MS = 5
 _WINDOW = 44
 _STEP_MS = 100
 _PATIENCE_S = 15.0
+_NEAR_S = 0.5
 
 _WATCH = """async ({seconds, stepMs}) => {
   const { studio } = window.rtcserver;
@@ -89,7 +94,8 @@ _RECORD = """async (frames) => {
 class Run:
     """What the page said (`RingStats` of the page, ``atS``, ``redundancy``), and what left its worklet.
 
-    sound: ``(frames, 2)`` float32 at 44.1 kHz; None if it was not recorded, or Studio ended meanwhile.
+    sound: ``(frames, 2)`` float32 at 44.1 kHz; None if it was not recorded, or Studio ended meanwhile. began: as
+    `time.time`. stalls: of the machine, as `Stalls.seen`.
     """
 
     readings: list[dict[str, Any]]
@@ -97,6 +103,8 @@ class Run:
     notice: str
     sound: npt.NDArray[np.float32] | None
     source_lost_frames: int = 0
+    began: float = 0.0
+    stalls: list[tuple[float, float]] | None = None
 
 
 def longest_gap_ms(sound: npt.NDArray[np.float32], rate: int) -> float:
@@ -177,14 +185,30 @@ def summary(run: Run) -> dict[str, Any]:
     for name, values in (("level", levels), ("target", targets), ("error", errors)):
         result |= {f"{name}_{key}": value for key, value in spread(values, "ms").items()}
     result |= {f"correction_ppm_p{p}": round(percentile(corrections, p), 1) for p in (5, 95)}
-    return result | {
-        "drift_ppm": round(last["driftPpm"], 1),
-        "exact_pct": round(100 * sum(reading["exact"] for reading in readings) / len(readings), 1),
-        "trims": int(grown("trims")),
-        "redundancy": last["redundancy"],
-        "source_lost_frames": run.source_lost_frames,
-        "fell_back": run.fell_back,
-        "notice": run.notice,
+    return (
+        result
+        | _stalls(run, at)
+        | {
+            "drift_ppm": round(last["driftPpm"], 1),
+            "exact_pct": round(100 * sum(reading["exact"] for reading in readings) / len(readings), 1),
+            "trims": int(grown("trims")),
+            "redundancy": last["redundancy"],
+            "source_lost_frames": run.source_lost_frames,
+            "fell_back": run.fell_back,
+            "notice": run.notice,
+        }
+    )
+
+
+def _stalls(run: Run, underruns_at_s: list[float]) -> dict[str, Any]:
+    if run.stalls is None:
+        return {}
+    at = [when - run.began for when, _ in run.stalls]
+    in_stalls = sum(any(abs(under - stall) < _NEAR_S for stall in at) for under in underruns_at_s)
+    return {
+        "stalls": len(at),
+        "worst_stall_ms": max((late for _, late in run.stalls), default=0.0),
+        "underruns_in_stalls": in_stalls,
     }
 
 
@@ -257,9 +281,11 @@ async def drifting(ppm: float, seconds: float) -> Run:
                     )
                 await asyncio.sleep(COMMOTION_S)
                 before = server.health()["rooms"]["main"]["lost_frames"]
-                run = await watch(page, seconds, recorded=False)
+                began = time.time()
+                with Stalls() as stalls:
+                    run = await watch(page, seconds, recorded=False)
                 lost = server.health()["rooms"]["main"]["lost_frames"] - before
-                return replace(run, source_lost_frames=lost)
+                return replace(run, source_lost_frames=lost, began=began, stalls=stalls.seen())
 
 
 def main() -> int:

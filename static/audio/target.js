@@ -19,7 +19,7 @@ const ONE_EVENT = 2;
 const TELLING_WINDOWS = 40;
 /** A second. */
 const LAST_WINDOWS = 4;
-const MARGIN_MS = 2.5;
+const MARGIN_MS = 3.5;
 /** Share of that spread's distance from the mean one that is added to the margin, and the most of it. */
 const TAIL = 0.75;
 const MOST_TAIL_MS = 3;
