@@ -25,7 +25,17 @@ def test_a_hole_at_the_end_counts() -> None:
 
 
 def _reading(at_s: float, underruns: int) -> dict[str, float]:
-    names = ("lost", "repaired", "concealedMs", "longestGapMs", "levelMs", "targetMs", "driftPpm", "trims", "exact")
+    names = (
+        "lost",
+        "repaired",
+        "concealedMs",
+        "longestGapMs",
+        "levelMs",
+        "targetMs",
+        "driftPpm",
+        "trims",
+        "exact",
+    )
     return dict.fromkeys(names, 0.0) | {"atS": at_s, "underruns": underruns, "ratio": 1.0, "redundancy": 0}
 
 
