@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common import MachineCpu, emit, say
+from benchmarks.rig.common import MachineCpu, emit, say
 from rtcserver.broadcast.address import Address, route
 from rtcserver.broadcast.batch import IOVEC, MMSGHDR
 from rtcserver.broadcast.engine import BroadcastEngine

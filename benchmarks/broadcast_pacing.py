@@ -22,7 +22,7 @@ import threading
 import time
 from typing import Any
 
-from benchmarks.common import MachineCpu, emit, percentile, process_cpu_s
+from benchmarks.rig.common import MachineCpu, emit, percentile, process_cpu_s
 from rtcserver.broadcast.address import Address
 from rtcserver.broadcast.client import BroadcastClient
 from rtcserver.broadcast.listener import ListenerSpec

@@ -5,7 +5,7 @@ all server processes; that of the instrument process (capture and encoding), whi
 listeners, is reported apart. ``user_us`` and ``system_us`` are split by the kernel's sampling at its timer
 tick, which a process that runs in step with a timer misleads: only their sum is exact.
 
-The floor is `benchmarks.floor`: bare ``sendmmsg`` of the same bytes to the same sockets, half a frame after
+The floor is `benchmarks.rig.floor`: bare ``sendmmsg`` of the same bytes to the same sockets, half a frame after
 each of the server's own ticks. Ours is measured while it runs. Both depend on how the receivers receive, as
 loopback delivers in the sender's time:
 
@@ -26,11 +26,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.common import MachineCpu, emit, say
-from benchmarks.floor import Floor
-from benchmarks.isolated import isolate
-from benchmarks.janus import Janus, install
-from benchmarks.serving import LOAD_CPU, SERVER_CPU, Cpu, Rtcserver, Server, StockAiortc, pss_kb
+from benchmarks.rig.common import MachineCpu, emit, say
+from benchmarks.rig.floor import Floor
+from benchmarks.rig.isolated import isolate
+from benchmarks.rig.janus import Janus, install
+from benchmarks.rig.serving import LOAD_CPU, SERVER_CPU, Cpu, Rtcserver, Server, StockAiortc, pss_kb
 from rtcserver.load.fleet import Fleet
 from rtcserver.load.report import Joins, Window
 from rtcserver.load.worker import Options

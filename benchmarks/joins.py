@@ -14,10 +14,10 @@ import argparse
 import time
 from typing import Any
 
-from benchmarks.common import MachineCpu, emit, say
-from benchmarks.isolated import isolate
-from benchmarks.janus import Janus, install
-from benchmarks.serving import LOAD_CPU, Rtcserver, Server, StockAiortc, cpu_of, rss_kb, sockets
+from benchmarks.rig.common import MachineCpu, emit, say
+from benchmarks.rig.isolated import isolate
+from benchmarks.rig.janus import Janus, install
+from benchmarks.rig.serving import LOAD_CPU, Rtcserver, Server, StockAiortc, cpu_of, rss_kb, sockets
 from rtcserver.load.fleet import Fleet
 from rtcserver.load.report import Joins
 from rtcserver.load.worker import Options

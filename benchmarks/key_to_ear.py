@@ -15,7 +15,7 @@ zero: a synthesizer on JACK makes a block as a whole, so its last samples are th
 latency; negative: too early. ``output_light_skew``: less when the true output (below) had it.
 
 The true output is measured in a second page, with ``--output-presses``: it plays through PulseAudio into a null sink,
-whose monitor is recorded (`benchmarks.monitor`). That holds Chromium's output buffer and PulseAudio's, but no converter.
+whose monitor is recorded (`benchmarks.rig.monitor`). That holds Chromium's output buffer and PulseAudio's, but no converter.
 
 JSON: ``mode``, ``presses``, ``heard``, ``p50_ms``, ``p95_ms``, ``output_p50_ms``, ``output_p95_ms``,
 ``output_worklet_p50_ms`` (to the worklet in that second page), ``output_light_skew_p50_ms``,
@@ -41,20 +41,20 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page
 
 from benchmarks import listen_latency
-from benchmarks.clicks import click_track
-from benchmarks.common import MachineCpu, emit, percentile, say
-from benchmarks.midi_client import when_ns
-from benchmarks.monitor import RATE as OUTPUT_RATE
-from benchmarks.monitor import Monitor
-from benchmarks.music import write_wav
+from benchmarks.rig.clicks import click_track
+from benchmarks.rig.common import MachineCpu, emit, percentile, say
+from benchmarks.rig.midi_client import when_ns
+from benchmarks.rig.monitor import RATE as OUTPUT_RATE
+from benchmarks.rig.monitor import Monitor
+from benchmarks.rig.music import write_wav
 from rtcserver.client.listener import Listener
 from rtcserver.client.measure import Samples
 from rtcserver.client.midi import MidiClient
 from rtcserver.clock import MEDIA_RATE, monotonic_ns
-from tests.midi.perform import performer_token
 from tests.rig.chromium import QUANTUM, RATE, Chromium, Heard, hear
 from tests.rig.firefox import NullSink
 from tests.rig.jack import FluidSynthOnJack, JackServer
+from tests.rig.perform import performer_token
 from tests.rig.server import RtcServer
 
 BATCH = 20

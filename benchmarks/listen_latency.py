@@ -43,10 +43,10 @@ import numpy as np
 import numpy.typing as npt
 from playwright.async_api import Page
 
-from benchmarks.clicks import CLICKS, SPACING, Click, click_track, find
-from benchmarks.common import MachineCpu, emit, percentile, say
-from benchmarks.music import write_wav
-from benchmarks.worklet import record
+from benchmarks.rig.clicks import CLICKS, SPACING, Click, click_track, find
+from benchmarks.rig.common import MachineCpu, emit, percentile, say
+from benchmarks.rig.music import write_wav
+from benchmarks.rig.worklet import record
 from rtcserver.clock import MEDIA_RATE, NS, monotonic_ns, wall_ns
 from tests.rig.chromium import QUANTUM, Chromium, Heard
 from tests.rig.server import RtcServer

@@ -24,10 +24,10 @@ import time
 from contextlib import ExitStack
 from typing import Any, Self
 
-from benchmarks.common import MachineCpu, emit, percentile, say
-from benchmarks.midi_client import when_ns
-from tests.midi.perform import performer_token
+from benchmarks.rig.common import MachineCpu, emit, percentile, say
+from benchmarks.rig.midi_client import when_ns
 from tests.rig.impair import CLEAN, Impairment
+from tests.rig.perform import performer_token
 from tests.rig.process import REPOSITORY, RigError
 from tests.rig.relay import UdpRelay
 from tests.rig.server import RtcServer
@@ -39,11 +39,11 @@ _MATCH_NS = 3e9
 
 
 class Client:
-    """A `benchmarks.midi_client` process."""
+    """A `benchmarks.rig.midi_client` process."""
 
     def __init__(self, url: str, token: str = "", relay: tuple[str, int] | None = None) -> None:
         argument = json.dumps([url, token, *(relay or ())])
-        code = f"from benchmarks.midi_client import main; main({argument!r})"
+        code = f"from benchmarks.rig.midi_client import main; main({argument!r})"
         self._child = subprocess.Popen(
             [sys.executable, "-c", code],
             cwd=REPOSITORY,

@@ -22,7 +22,7 @@ import time
 from multiprocessing.connection import Connection
 from typing import Any
 
-from benchmarks.common import MachineCpu, emit, process_cpu_s, say
+from benchmarks.rig.common import MachineCpu, emit, process_cpu_s, say
 from rtcserver.channel import announce
 from rtcserver.channel.codec import Ping
 from rtcserver.client.listener import Listener
@@ -33,7 +33,7 @@ from rtcserver.load import sctp
 from rtcserver.load.dtls import ClientContext
 from rtcserver.load.peer import LoadPeer
 from rtcserver.load.signaling import make
-from tests.midi.perform import performer_token
+from tests.rig.perform import performer_token
 from tests.rig.server import RtcServer
 
 _STRING, _BINARY = 51, 53

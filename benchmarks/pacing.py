@@ -35,10 +35,10 @@ import aiohttp
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.common import MachineCpu, emit, percentile, say
-from benchmarks.isolated import ADDRESS, isolate
 from benchmarks.midi_fanout import audience, performer
-from benchmarks.serving import LOAD_CPU, free_port
+from benchmarks.rig.common import MachineCpu, emit, percentile, say
+from benchmarks.rig.isolated import ADDRESS, isolate
+from benchmarks.rig.serving import LOAD_CPU, free_port
 from rtcserver.broadcast.process import steady_scheduling
 from rtcserver.clock import NS
 from rtcserver.encode.packet import MAX_RECORD, EncodedPacket
@@ -261,8 +261,8 @@ def _timer(seconds: float, results: Any) -> None:
 
 async def _serve(port: int, control: socket.socket, *, midi: bool) -> None:
     """The child: the product's server, and one more feed of its instrument for the benchmark."""
-    from rtcserver.config_load import load
-    from rtcserver.serve import Server
+    from rtcserver.config.load import load
+    from rtcserver.server.serve import Server
 
     kind = {"instrument": "fluidsynth", "demo": False} if midi else {"instrument": "tone"}
     flags = {**kind, "port": port, "frame_ms": FRAME_MS, "log_level": "error"}

@@ -35,10 +35,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.common import MachineCpu, emit, process_cpu_s, say
-from benchmarks.phase import delay_s, tone_phase
+from benchmarks.rig.common import MachineCpu, emit, process_cpu_s, say
+from benchmarks.rig.phase import delay_s, tone_phase
 from rtcserver.clock import MEDIA_RATE, NS
-from rtcserver.config import InstrumentConfig
+from rtcserver.config.model import InstrumentConfig
 from rtcserver.encode.packet import MAX_RECORD, EncodedPacket
 from rtcserver.instrument.supervisor import InstrumentSupervisor
 from tests.rig.jack import JackServer, Tones

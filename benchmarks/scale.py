@@ -12,10 +12,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import MachineCpu, emit, say
 from benchmarks.fanout import SETTLE_S, Fanout, gather
-from benchmarks.isolated import isolate
-from benchmarks.serving import LOAD_CPU, Rtcserver, pss_kb
+from benchmarks.rig.common import MachineCpu, emit, say
+from benchmarks.rig.isolated import isolate
+from benchmarks.rig.serving import LOAD_CPU, Rtcserver, pss_kb
 from rtcserver.load.fleet import Fleet
 from rtcserver.load.worker import Options
 

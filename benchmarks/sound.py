@@ -29,8 +29,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import butter, fftconvolve, sosfilt
 
-from benchmarks.common import MachineCpu, emit, say
-from benchmarks.music import Stereo16, demo_piece, dense_piece, read_wav, write_wav
+from benchmarks.rig.common import MachineCpu, emit, say
+from benchmarks.rig.music import Stereo16, demo_piece, dense_piece, read_wav, write_wav
 from rtcserver.client.measure import dbfs, tone_dbfs
 from rtcserver.clock import MEDIA_RATE
 from tests.rig.process import REPOSITORY

@@ -38,10 +38,10 @@ from typing import Any
 import psutil
 from playwright.async_api import Page
 
-from benchmarks.common import TICK_HZ, MachineCpu, emit, percentile, say
 from benchmarks.fanout import gather
-from benchmarks.isolated import isolate
-from benchmarks.serving import LOAD_CPU, Rtcserver
+from benchmarks.rig.common import TICK_HZ, MachineCpu, emit, percentile, say
+from benchmarks.rig.isolated import isolate
+from benchmarks.rig.serving import LOAD_CPU, Rtcserver
 from rtcserver.load.fleet import Fleet
 from rtcserver.load.worker import Options
 from tests.rig.chromium import Chromium

@@ -18,9 +18,9 @@ stretch at less than half its level; null where the instrument plays no noise), 
 says, since it began to play), ``level_p5_ms``/``p95`` and ``target_p5_ms``/``p95`` of readings ten a second,
 ``error_p5_ms``/``p95`` of level less target, ``correction_ppm_p5``/``p95``, ``drift_ppm`` as the page sees it at the end
 (against its own output's clock), ``exact_pct`` of readings at which samples were copied as they came,
-``redundancy`` at the end, ``source_lost_frames`` that the source itself lost, ``stalls`` in which the machine itself stood
-still for 4 ms and more (`benchmarks.stalls`; drift only), the ``worst_stall_ms`` and ``underruns_in_stalls``, those within
-half a second of one (they count as underruns like the others), ``fell_back``: it gave up and went back
+``redundancy`` at the end, ``source_lost_frames`` that the source itself lost, ``stalls`` in which the machine itself
+stood still for 4 ms and more (`benchmarks.rig.stalls`; drift only), the ``worst_stall_ms`` and ``underruns_in_stalls``,
+those within half a second of one (they count as underruns like the others), ``fell_back``: it gave up and went back
 to Listen, with the page's ``notice``, and ``ok``: what is demanded of this case (see `VERDICTS`).
 """
 
@@ -43,8 +43,8 @@ import numpy.typing as npt
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page
 
-from benchmarks.common import MachineCpu, emit, percentile, say
-from benchmarks.stalls import Stalls
+from benchmarks.rig.common import MachineCpu, emit, percentile, say
+from benchmarks.rig.stalls import Stalls
 from tests.rig.chromium import Chromium
 from tests.rig.drift import source_drift
 from tests.rig.firefox import NullSink

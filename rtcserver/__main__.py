@@ -12,11 +12,12 @@ from rtcserver.errors import RtcServerError
 
 def build_parser() -> argparse.ArgumentParser:
     """All commands with their arguments."""
-    from rtcserver import cli_config, devices_cli
-    from rtcserver.client import cli as client_cli
     from rtcserver.client import play
-    from rtcserver.load import cli as load_cli
-    from rtcserver.midi import check
+    from rtcserver.commands import client as client_cli
+    from rtcserver.commands import devices as devices_cli
+    from rtcserver.commands import flags as cli_config
+    from rtcserver.commands import load as load_cli
+    from rtcserver.midiport import check
 
     parser = argparse.ArgumentParser(
         prog="rtcserver", description="A WebRTC media server that streams a live instrument to browsers."
@@ -39,16 +40,17 @@ def main(argv: list[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     try:
         if args.command == "serve":
-            from rtcserver import cli_config, serve
+            from rtcserver.commands import flags as cli_config
+            from rtcserver.server import serve
 
             return serve.run(cli_config.configuration(args, os.environ))
         if args.command == "check":
-            from rtcserver import cli_config
-            from rtcserver.midi import check
+            from rtcserver.commands import flags as cli_config
+            from rtcserver.midiport import check
 
             return check.run(cli_config.configuration(args, os.environ), args)
         if args.command == "devices":
-            from rtcserver import devices_cli
+            from rtcserver.commands import devices as devices_cli
 
             return devices_cli.run(args)
         if args.command == "play":
@@ -56,10 +58,10 @@ def main(argv: list[str] | None = None) -> int:
 
             return play.run(args)
         if args.command == "load":
-            from rtcserver.load import cli as load_cli
+            from rtcserver.commands import load as load_cli
 
             return load_cli.run(args)
-        from rtcserver.client import cli as client_cli
+        from rtcserver.commands import client as client_cli
 
         return client_cli.run(args)
     except RtcServerError as error:

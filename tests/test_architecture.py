@@ -11,25 +11,33 @@ ROOT = Path(__file__).resolve().parents[1]
 MODULES = sorted(p for top in ("rtcserver", "signaling") for p in (ROOT / top).rglob("*.py"))
 MAX_LINES = 420
 
+BASE = {"errors", "clock", "__init__"}
+"""Modules of the package itself, which everything may import."""
 UPSTREAM: dict[str, set[str]] = {
-    "capture": set(),
+    "children": set(),
+    "config": {"capture"},
+    "midi": set(),
+    "access": set(),
+    "capture": {"config", "midi"},
     "encode": {"capture"},
-    # The embedded instrument merges performers where its messages leave, as a port process does.
-    "instrument": {"capture", "encode", "midi"},
-    "midi": {"capture", "encode", "instrument"},
-    "broadcast": {"encode"},
+    "instrument": {"capture", "children", "config", "encode"},
+    "midiport": {"capture", "children", "config", "instrument", "midi"},
+    "broadcast": {"children", "encode"},
     "channel": {"encode"},
-    "transport": {"broadcast"},
-    "peer": {"broadcast", "encode", "transport"},
-    "session": {"broadcast", "channel", "encode", "instrument", "midi", "peer"},
-    "telemetry": {"broadcast", "channel"},
+    "transport": set(),
+    "sdp": {"stock", "transport"},
+    "peer": {"broadcast", "sdp", "transport"},
+    "stock": {"encode", "peer", "sdp"},
+    "room": {"broadcast", "channel", "config", "encode", "instrument", "midi", "midiport", "peer"},
+    "telemetry": {"broadcast"},
     "client": {"channel", "encode", "transport"},
-    "load": {"channel", "client", "transport", "broadcast", "peer"},
+    "load": {"channel", "client", "transport"},
+    "server": {"access", "broadcast", "config", "midiport", "peer", "room", "stock", "telemetry", "transport"},
+    "commands": {"capture", "client", "config", "load", "midiport", "server"},
 }
-"""What each stage may import besides itself and the modules at the top of the package."""
-MIDI_MODULES_OF_CAPTURE = {"rtcserver.midi.merge", "rtcserver.midi.message", "rtcserver.midi.schedule"}
-"""Pure modules that the embedded instrument shares with the port process."""
-WIRING = {"__main__", "serve", "listening", "rooms", "cli_config", "devices_cli", "config_load"}
+"""What each folder may import besides itself and `BASE`: exactly the edges that exist."""
+WIRING = {"__main__", "serve"}
+"""Only these may import signaling: they put the server together."""
 CLOCKS = {"time", "monotonic", "monotonic_ns", "time_ns", "perf_counter", "perf_counter_ns"}
 
 
@@ -48,32 +56,48 @@ def name_of(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_imports_follow_the_pipeline(path: Path) -> None:
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    ours = {name for name in imports(path) if name.split(".")[0] in ("rtcserver", "signaling")}
-    if parts[0] == "signaling" or parts[-1] in WIRING:
-        return
-    assert not {name for name in ours if name.startswith("signaling")}, "rtcserver never imports signaling"
-    if len(parts) == 2:
-        return
-    stage = parts[1]
-    allowed = UPSTREAM[stage] | {stage}
-    folders = {folder.name for folder in (ROOT / "rtcserver").iterdir() if folder.is_dir()}
-    wrong = set()
-    for name in ours:
-        pieces = name.split(".")
-        if len(pieces) > 1 and pieces[1] in folders and pieces[1] not in allowed:
-            shared = any(name == m or name.startswith(m + ".") for m in MIDI_MODULES_OF_CAPTURE)
-            if stage == "capture" and (shared or name == "rtcserver.midi"):
-                continue
-            wrong.add(name)
-    assert not wrong
+def folders_of(path: Path) -> set[str]:
+    """Which of our folders a module imports from; ``signaling`` for the one beside the package."""
+    found = set()
+    for name in imports(path):
+        top, _, rest = name.partition(".")
+        if top == "signaling":
+            found.add("signaling")
+        elif top == "rtcserver" and rest and rest.split(".")[0] in UPSTREAM:
+            found.add(rest.split(".")[0])
+    return found
+
+
+def test_every_folder_has_its_place() -> None:
+    folders = {folder.name for folder in (ROOT / "rtcserver").iterdir() if (folder / "__init__.py").is_file()}
+    assert folders == set(UPSTREAM)
+    loose = {path.stem for path in (ROOT / "rtcserver").glob("*.py")}
+    assert loose == {*BASE, "__main__"}
+
+
+@pytest.mark.parametrize("stage", sorted(UPSTREAM))
+def test_imports_follow_the_pipeline(stage: str) -> None:
+    """Every edge is allowed, and every allowed edge exists."""
+    found = {
+        folder
+        for path in (ROOT / "rtcserver" / stage).rglob("*.py")
+        for folder in folders_of(path)
+        if not (folder == "signaling" and path.stem in WIRING)
+    }
+    assert found - {stage} == UPSTREAM[stage]
+
+
+def test_the_pipeline_has_no_circle() -> None:
+    order: list[str] = []
+    while len(order) < len(UPSTREAM):
+        ready = [s for s, needs in UPSTREAM.items() if s not in order and needs <= {*order}]
+        assert ready, f"a circle among {sorted(set(UPSTREAM) - set(order))}"
+        order += ready
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_only_the_clock_module_reads_time(path: Path) -> None:
-    if name_of(path) in ("rtcserver.clock", "rtcserver.devices_cli"):
+    if name_of(path) in ("rtcserver.clock", "rtcserver.commands.devices"):
         return
     tree = ast.parse(path.read_text())
     reads = [

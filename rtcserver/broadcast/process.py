@@ -27,7 +27,7 @@ from rtcserver.broadcast.engine import BroadcastEngine
 from rtcserver.broadcast.lateness import Lateness
 from rtcserver.broadcast.listener import KIND_PCM as KIND_PCM_PLAIN
 from rtcserver.broadcast.listener import KIND_PCM_TWICE, KIND_SILENCE
-from rtcserver.child import die_with_parent
+from rtcserver.children.child import die_with_parent
 from rtcserver.clock import NS, monotonic_ns, wall_ns
 from rtcserver.encode.continuity import Continuity, silence_payload
 from rtcserver.encode.packet import KIND_PCM, MAX_RECORD, EncodedPacket

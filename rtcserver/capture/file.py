@@ -10,7 +10,7 @@ import numpy.typing as npt
 from rtcserver.capture.block import StreamFormat
 from rtcserver.capture.source import ClockedSource
 from rtcserver.clock import MEDIA_RATE
-from rtcserver.config import InstrumentConfig
+from rtcserver.config.model import InstrumentConfig
 from rtcserver.errors import InstrumentError
 
 MAX_SECONDS = 3600

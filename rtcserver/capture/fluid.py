@@ -17,7 +17,7 @@ from rtcserver.capture import demo
 from rtcserver.capture.block import StreamFormat
 from rtcserver.capture.source import ClockedSource
 from rtcserver.clock import MEDIA_RATE, NS
-from rtcserver.config import InstrumentConfig
+from rtcserver.config.model import InstrumentConfig
 from rtcserver.errors import DependencyError, InstrumentError
 from rtcserver.midi.merge import Merger
 from rtcserver.midi.schedule import Schedule

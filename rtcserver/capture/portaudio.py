@@ -13,7 +13,7 @@ from rtcserver.capture.devices import InputDevice, choose, list_devices, load_po
 from rtcserver.capture.mix import parse_mix
 from rtcserver.capture.ring import FLAG_OVERFLOW, BlockRing
 from rtcserver.clock import NS, monotonic_ns
-from rtcserver.config import InstrumentConfig
+from rtcserver.config.model import InstrumentConfig
 from rtcserver.errors import InstrumentError
 
 MIN_RATE, MAX_RATE = 44_100, 192_000

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from rtcserver.capture.block import StreamFormat
 from rtcserver.capture.source import ClockedSource
-from rtcserver.config import InstrumentConfig
+from rtcserver.config.model import InstrumentConfig
 
 
 class ToneSource(ClockedSource):

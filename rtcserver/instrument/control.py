@@ -1,6 +1,6 @@
 """What the server and an instrument process say to one another.
 
-As in `rtcserver.control_socket`.
+As in `rtcserver.children.control_socket`.
 
 Down: ``start`` (once, first), ``add_feed`` (with one descriptor), ``set_bitrate``, ``midi``
 (``events``: [performer, hexadecimal, at_ns or 0] each), ``midi_release`` (``performer``), ``midi_silence``,

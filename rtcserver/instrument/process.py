@@ -18,15 +18,15 @@ import sys
 from collections import deque
 from typing import Any
 
-from rtcserver import child, control_socket
 from rtcserver.capture.block import Block
 from rtcserver.capture.frames import FrameCounter
 from rtcserver.capture.mix import stereo_mix
 from rtcserver.capture.ring import FLAG_OVERFLOW, BlockRing
 from rtcserver.capture.source import Source
+from rtcserver.children import child, control_socket
+from rtcserver.children.control_socket import EXIT_DEPENDENCY
 from rtcserver.clock import NS, monotonic_ns
-from rtcserver.config import InstrumentConfig
-from rtcserver.control_socket import EXIT_DEPENDENCY
+from rtcserver.config.model import InstrumentConfig
 from rtcserver.encode.framing import Framer
 from rtcserver.encode.opus import OpusEncoder
 from rtcserver.encode.packet import KIND_PCM, EncodedPacket

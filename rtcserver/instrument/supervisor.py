@@ -12,12 +12,12 @@ import socket
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from rtcserver.children.supervised import SupervisedProcess
 from rtcserver.clock import NS, monotonic_ns
-from rtcserver.config import InstrumentConfig, to_dict
+from rtcserver.config.model import InstrumentConfig, to_dict
 from rtcserver.encode.timeline import Anchor
 from rtcserver.errors import ProcessError
 from rtcserver.instrument.control import Status
-from rtcserver.supervised import SupervisedProcess
 
 log = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 """The seam between signaling and the two listener transports.
 
-`PeerBackend` is implemented by `rtcserver.peer.stock` (aiortc's RTCPeerConnection over
+`PeerBackend` is implemented by `rtcserver.stock.peer` (aiortc's RTCPeerConnection over
 MontageTrack) and `rtcserver.peer.oneport` (ICE-lite on one UDP port and the broadcast process).
 Signaling sees nothing else of a listener.
 """

@@ -20,8 +20,8 @@ from rtcserver.broadcast.supervisor import BroadcastSupervisor
 from rtcserver.errors import PeerError
 from rtcserver.peer.base import Mode, PeerRequest, PeerSession
 from rtcserver.peer.oneport_session import Broadcast, OnePortSession
-from rtcserver.peer.sdp_offer import OfferSummary, check_offer
 from rtcserver.peer.state import State
+from rtcserver.sdp.offer import OfferSummary, check_offer
 from rtcserver.transport.dtls import SctpParameters
 from rtcserver.transport.endpoint import MediaEndpoint
 

@@ -18,11 +18,11 @@ from rtcserver.broadcast.listener import KIND_OPUS, KIND_SILENCE, ListenerCounte
 from rtcserver.broadcast.srtp import MAX_FIRST_SEQUENCE, Profile
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.errors import PeerError, ProcessError
-from rtcserver.peer.answer import AnswerStream, AnswerTransport, build_answer, build_restart_fragment
 from rtcserver.peer.base import Mode, SessionInfo, public_handle
-from rtcserver.peer.sdp_offer import OfferSummary
-from rtcserver.peer.sdpfrag import parse_sdpfrag
 from rtcserver.peer.state import Answered, Closed, Connected, Event, Moved, RestartAsked, State, advance
+from rtcserver.sdp.answer import AnswerStream, AnswerTransport, build_answer, build_restart_fragment
+from rtcserver.sdp.fragment import parse_sdpfrag
+from rtcserver.sdp.offer import OfferSummary
 from rtcserver.transport.aiortc_internals import SrtpKeys
 from rtcserver.transport.candidates import Candidate
 from rtcserver.transport.endpoint import MediaEndpoint

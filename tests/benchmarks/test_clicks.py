@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.clicks import LENGTH, SPACING, chirp, click_track, find
 from benchmarks.listen_latency import LEAST_MS, SourceClock, arrivals
+from benchmarks.rig.clicks import LENGTH, SPACING, chirp, click_track, find
 from tests.rig.chromium import Heard
 
 

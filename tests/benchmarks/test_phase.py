@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from benchmarks.phase import delay_s, tone_phase
+from benchmarks.rig.phase import delay_s, tone_phase
 
 HZ = (513.0, 614.0)
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from benchmarks.stalls import Stalls
+from benchmarks.rig.stalls import Stalls
 
 
 def test_a_watcher_that_is_stopped_for_30_ms_says_so() -> None:

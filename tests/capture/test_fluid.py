@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from rtcserver.capture.fluid import MAX_PENDING, FluidSynthSource, find_soundfont
-from rtcserver.config import InstrumentConfig
+from rtcserver.config.model import InstrumentConfig
 from rtcserver.errors import InstrumentError
 
 RATE = 48_000

@@ -18,7 +18,7 @@ from rtcserver.capture.ring import FLAG_OVERFLOW, BlockRing
 from rtcserver.capture.source import ClockedSource
 from rtcserver.capture.tone import ToneSource
 from rtcserver.clock import NS
-from rtcserver.config import InstrumentConfig
+from rtcserver.config.model import InstrumentConfig
 from rtcserver.errors import InstrumentError
 
 Floats = npt.NDArray[np.float32]

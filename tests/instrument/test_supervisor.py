@@ -10,12 +10,12 @@ from itertools import pairwise
 
 import psutil
 
+from rtcserver.children.supervised import BACKOFF_S, HEALTHY_NS, Backoff
 from rtcserver.clock import NS
-from rtcserver.config import InstrumentConfig
+from rtcserver.config.model import InstrumentConfig
 from rtcserver.encode.packet import KIND_OPUS, KIND_PCM, EncodedPacket
 from rtcserver.encode.pcm import unpack
 from rtcserver.instrument.supervisor import InstrumentSupervisor
-from rtcserver.supervised import BACKOFF_S, HEALTHY_NS, Backoff
 
 
 async def read(feed: socket.socket, count: int, kind: int = KIND_OPUS) -> list[EncodedPacket]:

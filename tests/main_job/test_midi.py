@@ -16,8 +16,8 @@ from rtcserver.client.listener import Listener
 from rtcserver.client.midi import MidiClient, MidiEvent
 from rtcserver.clock import NS, monotonic_ns
 from tests.main_job.test_page import until
-from tests.midi.perform import performer_token
 from tests.rig.chromium import RATE, Chromium, Heard, hear
+from tests.rig.perform import performer_token
 from tests.rig.server import RtcServer
 
 SCALE = (72, 74, 76, 77, 79)

@@ -23,9 +23,9 @@ from tests.one_port.serving import (
     press_listen,
     room_at,
 )
-from tests.peer.offers import small
 from tests.rig.chromium import hear
 from tests.rig.netns import published
+from tests.sdp.offers import small
 
 
 async def test_a_browser_hears_the_container_with_no_configuration() -> None:

@@ -25,12 +25,12 @@ from rtcserver.clock import monotonic_ns, ns_to_samples
 from rtcserver.encode.packet import EncodedPacket
 from rtcserver.errors import PeerError
 from rtcserver.peer.oneport import OnePortBackend, OnePortSession, supervised
-from rtcserver.peer.sdpfrag import parse_sdpfrag
 from rtcserver.peer.state import State
+from rtcserver.sdp.fragment import parse_sdpfrag
 from rtcserver.transport import stun
 from rtcserver.transport.endpoint import EndpointConfig, MediaEndpoint
 from tests.peer.hearing import REQUEST, Listener
-from tests.peer.offers import NAMES, load, small
+from tests.sdp.offers import NAMES, load, small
 from tests.transport.stock import WAIT_S, on_loopback, until
 
 __all__ = ["on_loopback"]

@@ -14,8 +14,8 @@ import aiohttp
 import pytest
 
 from rtcserver.peer.base import PeerBackend
-from rtcserver.peer.hub import PacketHub
-from rtcserver.peer.stock import StockBackend
+from rtcserver.stock.hub import PacketHub
+from rtcserver.stock.peer import StockBackend
 from signaling.app import create_app
 from signaling.limits import Limits
 from signaling.serve import HttpServer

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from rtcserver.peer.base import PeerBackend, PeerRequest, PeerSession
-from rtcserver.peer.stock import StockBackend
+from rtcserver.stock.peer import StockBackend
 from signaling.limits import Limits
-from tests.peer import offers
+from tests.sdp import offers
 from tests.signaling.served import Served, raw, serve, until
 
 

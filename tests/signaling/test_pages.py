@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.peer import offers
+from tests.sdp import offers
 from tests.signaling.served import Served, serve
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.peer import offers
 from tests.peer.client import Listener
 from tests.peer.tones import FRAME, LEFT_HZ, RIGHT_HZ
+from tests.sdp import offers
 from tests.signaling.served import Served, until
 
 FRAG = "application/trickle-ice-sdpfrag"

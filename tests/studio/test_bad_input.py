@@ -127,7 +127,7 @@ async def test_samples_by_channel_are_the_instruments_and_rtp_stays_silent() -> 
 
 
 async def test_who_never_reads_is_ended() -> None:
-    """How much memory it holds until then is in `tests/session/test_samples.py`."""
+    """How much memory it holds until then is in `tests/room/test_samples.py`."""
     with RtcServer(instrument="tone") as server:
         server.wait_healthy(live)
         async with joined(server, "studio-channel") as client:

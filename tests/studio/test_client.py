@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from rtcserver.client.cli import add_arguments, run
 from rtcserver.client.studio import StudioListener, listen_studio
 from rtcserver.client.whep import ListenError
+from rtcserver.commands.client import add_arguments, run
 from rtcserver.encode.pcm import decode_samples, encode_samples
 from tests.client.whep_server import ToneTrack, WhepServer
 from tests.main_job.test_listening import live

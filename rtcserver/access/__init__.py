@@ -1,0 +1,1 @@
+"""Who may do what in a room: performers' links, and the door that every request passes. Pure."""

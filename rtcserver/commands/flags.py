@@ -1,0 +1,52 @@
+"""The ``serve`` command's flags: one for each key of the configuration."""
+
+from __future__ import annotations
+
+import argparse
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rtcserver.config.load import CONFIG_FILE, ENV_PREFIX, descriptions, load, read_toml
+from rtcserver.config.model import INSTRUMENT_KEYS, SERVER_KEYS, InstrumentConfig, ServerConfig
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """A flag per key; only those given have a say."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help=f"configuration file (default: {CONFIG_FILE} if it exists)",
+    )
+    explained = descriptions()
+    groups = (
+        (parser.add_argument_group("server"), ServerConfig, SERVER_KEYS),
+        (parser.add_argument_group("instrument and encoding"), InstrumentConfig, INSTRUMENT_KEYS),
+    )
+    for group, cls, keys in groups:
+        hints = typing.get_type_hints(cls)
+        for key in keys:
+            flag = f"--{key.replace('_', '-')}"
+            text = explained[key].replace("%", "%%")
+            if hints[key] is bool:
+                group.add_argument(
+                    flag, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=text
+                )
+            else:
+                group.add_argument(
+                    flag, default=argparse.SUPPRESS, metavar=key.rpartition("_")[2].upper(), help=text
+                )
+
+
+def configuration(args: argparse.Namespace, environ: Mapping[str, str]) -> ServerConfig:
+    """What the arguments, the environment and the file say together. Raises ConfigError."""
+    named = args.config or (
+        Path(environ[ENV_PREFIX + "CONFIG"]) if environ.get(ENV_PREFIX + "CONFIG") else None
+    )
+    path = named or Path(CONFIG_FILE)
+    toml = read_toml(path, required=named is not None)
+    known = {*SERVER_KEYS, *INSTRUMENT_KEYS}
+    flags: dict[str, Any] = {key: value for key, value in vars(args).items() if key in known}
+    return load(flags, environ, toml, toml_name=str(path))

@@ -1,0 +1,1 @@
+"""What can be configured: the model with its texts, and how it is read."""

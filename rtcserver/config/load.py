@@ -1,0 +1,201 @@
+"""Reads the configuration: flags over ``RTCSERVER_*`` variables over ``rtcserver.toml`` over defaults.
+
+Pure but for `read_toml`. Every error names the key, where it stands, the value and what is allowed.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import tomllib
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from rtcserver.capture.mix import parse_mix
+from rtcserver.config.model import (
+    INSTRUMENT_KEYS,
+    SERVER_KEYS,
+    InstrumentConfig,
+    OneOf,
+    RoomConfig,
+    ServerConfig,
+)
+from rtcserver.errors import ConfigError
+
+ENV_PREFIX = "RTCSERVER_"
+CONFIG_FILE = "rtcserver.toml"
+_ROOM_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
+_HINTS: dict[str, Any] = {
+    **typing.get_type_hints(ServerConfig, include_extras=True),
+    **typing.get_type_hints(InstrumentConfig, include_extras=True),
+}
+
+
+def read_toml(path: Path, *, required: bool) -> dict[str, Any]:
+    """The file's tables; empty if it does not exist and is not `required`. Raises ConfigError."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if required:
+            raise ConfigError(f"{path}: there is no such file") from None
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def load(
+    flags: Mapping[str, Any],
+    environ: Mapping[str, str],
+    toml: Mapping[str, Any],
+    *,
+    toml_name: str = CONFIG_FILE,
+) -> ServerConfig:
+    """Merge and validate.
+
+    flags: only those that were given. environ: the process's variables; the ones with our prefix
+    are read, `RTCSERVER_CONFIG` aside. toml: the file's content.
+    """
+    known = (*SERVER_KEYS, *INSTRUMENT_KEYS)
+    values: dict[str, Any] = {}
+    tables = toml.get("rooms", {})
+    for key, value in toml.items():
+        if key == "rooms":
+            continue
+        values[key] = _checked(key, value, toml_name, known)
+    for name, text in environ.items():
+        key = name.removeprefix(ENV_PREFIX).lower()
+        if name.startswith(ENV_PREFIX) and key != "config":
+            values[key] = _checked(key, text, name, known)
+    for key, value in flags.items():
+        values[key] = _checked(key, value, f"--{key.replace('_', '-')}", known)
+
+    server = ServerConfig(**{k: v for k, v in values.items() if k in SERVER_KEYS})
+    instrument = InstrumentConfig(**{k: v for k, v in values.items() if k in INSTRUMENT_KEYS})
+    rooms = _rooms(server, instrument, tables, toml_name)
+    parse_networks(server.shared_addresses)
+    for room in rooms.values():
+        parse_mix(room.instrument.channels, room.instrument.mix)
+    return replace(server, rooms=rooms)
+
+
+def _rooms(
+    server: ServerConfig, instrument: InstrumentConfig, tables: Any, toml_name: str
+) -> dict[str, RoomConfig]:
+    if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
+        raise ConfigError(f"{toml_name}: rooms must be tables such as [rooms.main]")
+    if not tables:
+        _room_name(server.room, "room")
+        return {server.room: RoomConfig(server.room, server.title, instrument)}
+    rooms = {}
+    for name, table in tables.items():
+        _room_name(name, f"{toml_name}: rooms")
+        where = f"{toml_name}: rooms.{name}"
+        values = {
+            key: _checked(key, value, where, ("title", *INSTRUMENT_KEYS)) for key, value in table.items()
+        }
+        title = values.pop("title", server.title)
+        rooms[name] = RoomConfig(name, title, replace(instrument, **values))
+    return rooms
+
+
+def _room_name(name: str, where: str) -> None:
+    if not _ROOM_NAME.match(name):
+        raise ConfigError(
+            f'{where}: "{name}" is no room name; allowed are letters, digits, - and _, at most 64'
+        )
+
+
+def _checked(key: str, value: Any, where: str, known: tuple[str, ...]) -> Any:
+    if key not in known:
+        raise ConfigError(f"{where}: there is no key {key}; allowed are {', '.join(sorted(known))}")
+    hint = _HINTS[key]
+    # Text from the environment and from flags is read leniently ("true", "10"), TOML strictly typed.
+    try:
+        checked = TypeAdapter(hint).validate_python(
+            value, strict=not isinstance(value, str) and hint is not float
+        )
+    except ValidationError as error:
+        detail = error.errors(include_url=False)[0]
+        raise ConfigError(f'{where}: {key} = "{value}" is not allowed: {detail["msg"]}') from None
+    for annotation in getattr(hint, "__metadata__", ()):
+        if isinstance(annotation, OneOf) and checked not in annotation.values:
+            allowed = ", ".join(f"{number:g}" for number in annotation.values)
+            raise ConfigError(f'{where}: {key} = "{value}" is not allowed; allowed are {allowed}')
+    return checked
+
+
+def parse_networks(text: str) -> tuple[str, ...]:
+    """`shared_addresses` as addresses or networks. Raises ConfigError that names the wrong one."""
+    networks = tuple(part.strip() for part in text.split(",") if part.strip())
+    for network in networks:
+        try:
+            ipaddress.ip_network(network, strict=False)
+        except ValueError as error:
+            raise ConfigError(
+                f'shared_addresses: "{network}" is neither an address nor a network such as 10.1.0.0/16'
+            ) from error
+    return networks
+
+
+def defaults() -> dict[str, Any]:
+    """Every key that can be set, with its default."""
+    return {
+        f.name: f.default
+        for cls in (ServerConfig, InstrumentConfig)
+        for f in fields(cls)
+        if f.default is not MISSING
+    }
+
+
+def descriptions() -> dict[str, str]:
+    """Every key's explanation: the string below its field."""
+    import ast
+    import inspect
+
+    import rtcserver.config.model
+
+    found: dict[str, str] = {}
+    for node in ast.parse(inspect.getsource(rtcserver.config.model)).body:
+        if isinstance(node, ast.ClassDef) and node.name in ("ServerConfig", "InstrumentConfig"):
+            for field, text in zip(node.body, node.body[1:], strict=False):
+                if (
+                    isinstance(field, ast.AnnAssign)
+                    and isinstance(field.target, ast.Name)
+                    and isinstance(text, ast.Expr)
+                    and isinstance(text.value, ast.Constant)
+                    and isinstance(text.value.value, str)
+                ):
+                    found[field.target.id] = " ".join(text.value.value.split())
+    return found
+
+
+def example() -> str:
+    """``rtcserver.example.toml``: every key, explained, at its default."""
+    explained = descriptions()
+    lines = [
+        "# rtcserver's configuration. Copy to rtcserver.toml and uncomment what you change.",
+        "# A flag (--port 9000) goes over a variable (RTCSERVER_PORT=9000), and that over this file.",
+        "",
+    ]
+    for key, value in defaults().items():
+        if key == "rooms":
+            continue
+        text = f'"{value}"' if isinstance(value, str) else str(value).lower()
+        lines += [f"# {explained[key]}", f"#{key} = {text}", ""]
+    lines += [
+        "# Several rooms: a table for each; keys of the instrument not named here are taken from above.",
+        "#[rooms.main]",
+        '#title = "The studio"',
+        '#instrument = "portaudio"',
+        '#device = "MONTAGE"',
+        '#channels = "1,2"',
+        "",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,148 @@
+"""What can be configured: frozen dataclasses with units in the names.
+
+The classes are plain standard-library dataclasses, so that the child processes import no
+validation library. `rtcserver.config.load` reads flags, environment and TOML into them and
+checks every constraint that is written here as an annotation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Le, MaxLen
+
+InstrumentKind = Literal["portaudio", "fluidsynth", "file", "tone"]
+SampleFormat = Literal["auto", "int16", "int24", "float32"]
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """An annotation: the value is one of these numbers. Checked by `rtcserver.config.load`."""
+
+    values: tuple[float, ...]
+
+
+StudioBits = Annotated[int, OneOf((0, 16, 24))]
+FrameMs = Annotated[float, OneOf((2.5, 5, 10, 20))]
+Port = Annotated[int, Ge(0), Le(65535)]
+Decibels = Annotated[float, Ge(-120), Le(24)]
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentConfig:
+    """One room's instrument and its encoding. Everything here reaches the instrument process."""
+
+    instrument: InstrumentKind = "fluidsynth"
+    """Where the sound comes from: portaudio (a sound card), fluidsynth (embedded), file or tone."""
+    device: str = ""
+    """PortAudio device: its index or a part of its name that matches only one. Empty: the default input."""
+    channels: str = "1,2"
+    """The stereo pair to capture, by the channel numbers printed on the device: "left,right"."""
+    mix: str = ""
+    """Instead of a pair, a mix: "channel:side:gain_db" items, e.g. "1:L:0, 2:R:0, 3:LR:-6"."""
+    samplerate: Annotated[int, Ge(0), Le(192_000)] = 0
+    """Sampling rate in Hz; 0 takes the device's own (44100 to 192000)."""
+    blocksize: Annotated[int, Ge(32), Le(4096)] = 128
+    """Frames in a capture block."""
+    sample_format: SampleFormat = "auto"
+    """Sample format asked from the device; auto is float32, which holds 16 and 24 bits without loss."""
+    soundfont: str = ""
+    """SoundFont file (.sf2) of the embedded instrument; empty looks in the usual Debian folders."""
+    gain: Annotated[float, Gt(0), Le(5)] = 0.6
+    """Linear output gain of the embedded instrument."""
+    demo: bool = True
+    """Play the demo piece on the embedded instrument while nobody plays."""
+    file: str = ""
+    """Sound file for instrument = "file"; looped."""
+    tone_left_hz: Annotated[float, Gt(0), Le(20_000)] = 440.0
+    """Frequency of the left tone in Hz."""
+    tone_right_hz: Annotated[float, Gt(0), Le(20_000)] = 660.0
+    """Frequency of the right tone in Hz."""
+    tone_dbfs: Annotated[float, Ge(-90), Le(0)] = -18.0
+    """Level of the tones, dB relative to a full-scale sine."""
+    frame_ms: FrameMs = 10
+    """Duration of one Opus frame in ms: 2.5, 5, 10 or 20."""
+    bitrate_bps: Annotated[int, Ge(64_000), Le(510_000)] = 160_000
+    """Opus bitrate in bit/s; can be changed while running."""
+    midi: Literal["auto", "off"] = "auto"
+    """auto: performers may play the instrument, if it has a MIDI port. off: nobody may."""
+    midi_profile: str = "auto"
+    """What the instrument understands: montage, gm, a .toml file; auto goes by the device's name."""
+    midi_output: str = ""
+    """MIDI port that plays the instrument: a name or a part of one; empty: the profile's rules choose."""
+    midi_input: str = ""
+    """MIDI port that the instrument's own keys come in on; empty: the profile's rules choose."""
+    midi_api: Literal["auto", "alsa", "jack", "coremidi", "winmm"] = "auto"
+    """MIDI system to use."""
+    studio_bits: StudioBits = 0
+    """Bits a sample in Studio: 0 takes the device's own (16, or 24 for float), 16 halves the traffic."""
+
+    @property
+    def frame_samples(self) -> int:
+        """Samples at 48 kHz in one Opus frame: 120, 240, 480 or 960."""
+        return int(self.frame_ms * 48)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """The server as a whole, and its rooms."""
+
+    host: str = ""
+    """Address that HTTP listens on; empty means all, IPv4 and IPv6."""
+    port: Port = 8080
+    """TCP port of HTTP; 0 takes a free one."""
+    media_port: Port = 0
+    """UDP port of all media; 0 takes the same number as `port`."""
+    public_host: str = ""
+    """Address or name offered to browsers for media, too (NAT, port forwarding)."""
+    public_media_port: Port = 0
+    """UDP port that is forwarded to `media_port`, and the only one offered then; 0: the same number."""
+    offer_bridges: bool = False
+    """Offer the addresses of container bridges (docker0, br-…) to browsers, too."""
+    max_half_open: Annotated[int, Ge(1), Le(100_000)] = 512
+    """Listeners that may be connecting at the same time; one more is answered 503."""
+    max_half_open_per_address: Annotated[int, Ge(1), Le(100_000)] = 64
+    """The same for one client address."""
+    shared_addresses: str = ""
+    """Addresses or networks (10.1.0.0/16), with commas, of proxies that many clients share: no such limit."""
+    tls: Literal["off", "auto"] = "off"
+    """auto: HTTPS with a certificate from a local authority, made for this machine (see /trust)."""
+    tls_cert: str = ""
+    """PEM file of a certificate (with its chain) for HTTPS; with `tls_key`."""
+    tls_key: str = ""
+    """PEM file of the certificate's key."""
+    state_dir: str = ""
+    """Folder of what is kept between starts; empty: the user's data folder (~/.local/share/rtcserver)."""
+    transport: Literal["one-port", "aiortc"] = "one-port"
+    """one-port: all listeners on one UDP port. aiortc: one stock RTCPeerConnection each (reference)."""
+    max_listeners: Annotated[int, Ge(1), Le(100_000)] = 2000
+    """Listeners over all rooms; one more is answered 503."""
+    studio_listeners: Annotated[int, Ge(0), Le(1000)] = 8
+    """Studio listeners a room: uncompressed sound costs 1.5 to 2.5 Mb/s each. 0 turns Studio off."""
+    room: Annotated[str, MaxLen(64)] = "main"
+    """Name of the room when no [rooms.NAME] table is given; letters, digits, - and _."""
+    title: Annotated[str, MaxLen(200)] = ""
+    """What the page calls the room; empty: the instrument's name."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe messages that are logged to stderr."""
+    rooms: dict[str, RoomConfig] = field(default_factory=dict)
+    """Rooms by name. Built from [rooms.NAME] tables, or the one room that the top-level keys describe."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomConfig:
+    """One room: a name, a title, an instrument."""
+
+    name: str
+    title: str
+    instrument: InstrumentConfig
+
+
+SERVER_KEYS = tuple(f.name for f in fields(ServerConfig) if f.name != "rooms")
+INSTRUMENT_KEYS = tuple(f.name for f in fields(InstrumentConfig))
+
+
+def to_dict(config: InstrumentConfig) -> dict[str, Any]:
+    """The instrument's configuration as JSON-serialisable values, for its process."""
+    return {key: getattr(config, key) for key in INSTRUMENT_KEYS}

@@ -1,0 +1,390 @@
+"""A room's desk: its members, who performs, the notes that everyone sees, and Studio.
+
+One `RoomDesk` a room, one `Desk` for all. In the server process, on its event loop: audio never waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aiortc import RTCDataChannel
+
+from rtcserver.broadcast.listener import KIND_PCM, KIND_PCM_TWICE
+from rtcserver.channel import announce
+from rtcserver.channel.down import LISTEN, STUDIO, DownSender, Journal
+from rtcserver.channel.telemetry import Auth, ClientMessage, Hello, Panic, Player, Select, Sysex
+from rtcserver.channel.up import Played
+from rtcserver.clock import NS, monotonic_ns
+from rtcserver.encode.pcm import StudioFormat
+from rtcserver.errors import PeerError
+from rtcserver.peer.base import Mode
+from rtcserver.peer.oneport_session import OnePortSession
+from rtcserver.room.directory import Room
+from rtcserver.room.member import Member
+from rtcserver.room.performers import Performers
+from rtcserver.room.samples import Samples
+from rtcserver.room.stage import Stage
+from rtcserver.room.studio import CHANNEL_PLACES, admission, describe
+
+log = logging.getLogger(__name__)
+
+Allow = Callable[[str, str], bool]
+"""Whether a token makes its bearer a performer of a room."""
+
+
+class RoomDesk:
+    """One room's members. Loop-bound."""
+
+    def __init__(self, room: Room, allow: Allow) -> None:
+        self.room = room
+        self.members: dict[str, Member] = {}
+        self.performers = Performers()
+        self.journal = Journal()
+        self.stage: Stage | None = None
+        self.samples = Samples(room.instrument)
+        self.observe: Callable[[str, Mapping[str, float]], None] | None = None
+        self._allow = allow
+        self._senders: dict[str, DownSender] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_ns = 0
+
+    # Sessions
+
+    def on_datachannel(self, session: OnePortSession, channel: RTCDataChannel) -> None:
+        """A session opened a channel."""
+        member = self.members.get(session.id)
+        if member is None:
+            member = self.members[session.id] = Member(session, self)
+        member.attach(channel)
+
+    def on_ended(self, session: OnePortSession) -> None:
+        """A session is over: what its performer holds ends now."""
+        member = self.members.pop(session.id, None)
+        if member is not None:
+            self._leave(member)
+            self.on_samples_closed(member)
+        self._follow_studio()
+
+    def close(self) -> None:
+        """Stop the timer, the player and the samples."""
+        self.samples.close()
+        if self.stage is not None:
+            self.stage.close()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def media_now(self, now_ns: int) -> int:
+        """The room's media time at a monotonic time."""
+        return self.room.instrument.anchor.media_at(now_ns)
+
+    # Member.Room
+
+    def on_message(self, member: Member, message: ClientMessage) -> None:
+        """JSON of a member. Raises PeerError, which is told to the member."""
+        match message:
+            case Hello(_, name):
+                member.name = name or member.name
+                self.welcome(member)
+            case Auth(token, name):
+                self._authorise(member, token, name)
+            case Panic(everyone):
+                self._panic(member, everyone)
+            case Select(sound, channel):
+                self._playable(member).select(self._number(member), sound, channel)
+            case Player():
+                self._playable(member).control_player(self._number(member), message)
+            case Sysex():
+                raise PeerError(403, "not_granted", "SysEx is not granted to performers of this room.")
+            case _:
+                raise PeerError(400, "unexpected", "This message is not for the server.")
+
+    def on_stats(self, member: Member, values: dict[str, float]) -> None:
+        """A report, for the histograms."""
+        if self.observe is not None:
+            self.observe(member.session.mode, values)
+
+    def on_midi(self, member: Member, data: bytes | str) -> None:
+        """Bytes of the ``midi`` channel."""
+        now = monotonic_ns()
+        played, replies = member.midi.receive(data, now, self.media_now(now))
+        self._take(member, played)
+        for reply in replies:
+            member.send_midi(reply)
+        self._arm()
+
+    def on_midi_open(self, member: Member) -> None:
+        """The whole state, at once."""
+        now = monotonic_ns()
+        for message in self._sender(member.session.mode).join(now, self.media_now(now)):
+            member.send_midi(message)
+        self._arm()
+
+    def set_payload(self, member: Member, *, twice: bool) -> None:
+        """PCM for a Studio member, in RTP or by its channel, for its whole life. Raises PeerError for others."""
+        if member.session.mode != "studio-channel":
+            member.session.set_payload(KIND_PCM_TWICE if twice else KIND_PCM)
+        elif member.samples is not None:
+            member.samples.twice = twice
+            self.samples.add(member.samples)
+        else:
+            raise PeerError(
+                409, "no_channel", "Open the channel “studio” first, unordered and without retransmissions."
+            )
+        member.studio_ready = True
+        self._follow_studio()
+
+    def on_samples_closed(self, member: Member) -> None:
+        """A member's ``studio`` channel, or its session, is over."""
+        if member.samples is not None:
+            self.samples.remove(member.samples)
+
+    # Studio
+
+    def studio_format(self) -> StudioFormat | None:
+        """What Studio listeners get; None while the device is missing."""
+        status, config = self.room.instrument.status, self.room.config.instrument
+        if status.state != "live" or not status.rate:
+            return None
+        return StudioFormat.of(
+            status.sample_format, status.exact, status.rate, status.blocksize, config.studio_bits
+        )
+
+    def _follow_studio(self) -> None:
+        self.room.instrument.set_studio(any(m.studio_ready for m in self.members.values()))
+
+    # Performers
+
+    def welcome(self, member: Member) -> None:
+        """Say who is here, and what this session is."""
+        now = monotonic_ns()
+        stage = self.stage
+        member.tell(
+            announce.welcome(
+                session=member.session.public_id,
+                room=self.room.name,
+                performer=member.midi.performer,
+                mode=member.session.mode,
+                rtp_offset=member.session.rtp_offset,
+                media_time=self.media_now(now),
+                profile=stage.profile if stage is not None else None,
+                performers=self.performers.present(),
+                player=stage.player if stage is not None else None,
+            )
+        )
+
+    def tell_all(self, text: str) -> None:
+        """The same JSON to every member."""
+        for member in self.members.values():
+            member.tell(text)
+
+    def silence(self, by: int) -> None:
+        """Release every performer's notes, and whatever else hangs; nobody at the keys is touched."""
+        for member in self.members.values():
+            if member.midi.up is not None:
+                self._take(member, member.midi.up.release())
+        if self.stage is not None:
+            self.stage.silence(by)
+
+    def note(self, performer: int, message: bytes, media_time: int) -> None:
+        """Something is played, by whomever: put it into the journal for everyone to see."""
+        self.journal.push(performer, message, media_time, monotonic_ns())
+        self._arm()
+
+    def authorise(self, token: str) -> None:
+        """Raises PeerError(403) unless the token is a performer's of this room."""
+        if not self._allow(token, self.room.name):
+            raise PeerError(403, "bad_token", "This performer link is not valid for this room, or too old.")
+
+    def _authorise(self, member: Member, token: str, name: str | None) -> None:
+        if self.stage is None:
+            raise PeerError(409, "no_midi", "The instrument of this room takes no MIDI.")
+        self.authorise(token)
+        now = monotonic_ns()
+        member.name = name or member.name
+        if member.midi.performer is None:
+            number = self.performers.admit(member.name, now)
+            if number is None:
+                raise PeerError(503, "full", "All performers' places are taken.")
+            member.midi.grant(number, now)
+            self.stage.join(number)
+        else:
+            self.performers.rename(member.midi.performer, member.name)
+        self.welcome(member)
+        self.tell_all(announce.performers(self.performers.present()))
+        self._arm()
+
+    def _leave(self, member: Member) -> None:
+        number = member.midi.performer
+        if number is None:
+            return
+        self._take(member, member.midi.revoke(), number)
+        if self.stage is not None:
+            self.stage.leave(number)
+        self.performers.leave(number, monotonic_ns())
+        self.tell_all(announce.performers(self.performers.present()))
+
+    def _panic(self, member: Member, everyone: bool) -> None:
+        number = self._number(member)
+        if everyone:
+            self.silence(number)
+        elif member.midi.up is not None:
+            self._take(member, member.midi.up.release())
+
+    def _take(self, member: Member, played: list[Played], number: int | None = None) -> None:
+        """Route what a performer did."""
+        performer = member.midi.performer if number is None else number
+        if not played or performer is None or self.stage is None:
+            return
+        self.stage.play(performer, played)
+
+    def _playable(self, member: Member) -> Stage:
+        self._number(member)
+        if self.stage is None:
+            raise PeerError(409, "no_midi", "The instrument of this room takes no MIDI.")
+        return self.stage
+
+    @staticmethod
+    def _number(member: Member) -> int:
+        if member.midi.performer is None:
+            raise PeerError(403, "listener", "Listeners cannot do this; open the performer link.")
+        return member.midi.performer
+
+    # Time
+
+    def _sender(self, mode: str) -> DownSender:
+        cadence = LISTEN if mode == "listen" else STUDIO
+        name = "listen" if mode == "listen" else "studio"
+        if name not in self._senders:
+            self._senders[name] = DownSender(self.journal, cadence, monotonic_ns())
+        return self._senders[name]
+
+    def _arm(self) -> None:
+        """Wake up when something is due, earlier than planned if need be."""
+        due = [sender.next_ns for sender in self._senders.values()]
+        due += [m.midi.next_ns for m in self.members.values() if m.midi.next_ns is not None]
+        if not due:
+            return
+        earliest = min(due)
+        if self._timer is not None:
+            if self._timer_ns <= earliest:
+                return
+            self._timer.cancel()
+        self._timer_ns = earliest
+        wait_s = max(0, earliest - monotonic_ns()) / NS
+        self._timer = asyncio.get_running_loop().call_later(wait_s, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        now = monotonic_ns()
+        media = self.media_now(now)
+        for name, sender in list(self._senders.items()):
+            audience = [
+                m
+                for m in self.members.values()
+                if m.has_midi and (m.session.mode == "listen") == (name == "listen")
+            ]
+            if not audience:
+                # Nobody is left in this cadence; a new member gets a new sender.
+                del self._senders[name]
+                continue
+            for message in sender.poll(now, media):
+                for member in audience:
+                    member.send_midi(message)
+        for member in list(self.members.values()):
+            due = member.midi.next_ns
+            if due is not None and due <= now:
+                played, replies = member.midi.poll(now, media)
+                self._take(member, played)
+                for reply in replies:
+                    member.send_midi(reply)
+        self._arm()
+
+
+class Desk:
+    """All rooms' desks; what the one-port backend calls back."""
+
+    def __init__(self, rooms: Mapping[str, RoomDesk], studio_listeners: int) -> None:
+        self.rooms = rooms
+        self._studio_listeners = studio_listeners
+
+    def on_datachannel(self, session: OnePortSession, channel: RTCDataChannel) -> None:
+        """A session opened a channel."""
+        self.rooms[session.room].on_datachannel(session, channel)
+
+    def on_ended(self, session: OnePortSession) -> None:
+        """A session is over."""
+        self.rooms[session.room].on_ended(session)
+
+    def admit(self, room: str, mode: Mode, present: int) -> Mapping[str, str]:
+        """The headers of one more Studio listener's answer. Raises PeerError."""
+        if mode == "studio-channel" and self._channel_members() >= CHANNEL_PLACES:
+            raise PeerError(
+                503,
+                "studio_full",
+                f"All {CHANNEL_PLACES} places for browsers without Encoded Transforms are taken.",
+                retry_after_s=30,
+            )
+        desk = self.rooms[room]
+        fault = desk.room.instrument.status.error
+        return admission(desk.studio_format(), present, self._studio_listeners, mode, fault)
+
+    def describe_studio(self, room: str, present: int) -> dict[str, object] | None:
+        """For ``GET /api/rooms``: places, and what each costs; None where Studio is turned off."""
+        if self._studio_listeners == 0:
+            return None
+        studio = self.rooms[room].studio_format()
+        places: dict[str, object] = {"listeners": present, "limit": self._studio_listeners}
+        return places | (describe(studio) if studio is not None else {})
+
+    def _channel_members(self) -> int:
+        members = (member for room in self.rooms.values() for member in room.members.values())
+        return sum(member.session.mode == "studio-channel" for member in members)
+
+    def sample_counters(self) -> Counter[str]:
+        """What Studio over DataChannels counted, in all rooms."""
+        return sum((room.samples.counters for room in self.rooms.values()), Counter[str]())
+
+    def sounds(self, room: str) -> dict[str, Any]:
+        """The profile of a room's instrument. Raises PeerError(404) if it takes no MIDI."""
+        return self._stage(room).sounds
+
+    def authorise(self, room: str, token: str) -> None:
+        """Raises PeerError(403) unless the token is a performer's of this room."""
+        self.rooms[room].authorise(token)
+
+    async def upload(self, room: str, title: str, data: bytes) -> dict[str, Any]:
+        """Take a MIDI file. Raises PeerError that says what is wrong with it."""
+        return await self._stage(room).upload(title, data)
+
+    def audience(self) -> dict[tuple[str, str], int]:
+        """Sessions with DataChannels by room and mode."""
+        count: dict[tuple[str, str], int] = {}
+        for name, room in self.rooms.items():
+            for member in room.members.values():
+                key = (name, member.session.mode)
+                count[key] = count.get(key, 0) + 1
+        return count
+
+    def midi_events(self) -> dict[tuple[str, str], int]:
+        """MIDI counters by room and event."""
+        return {
+            (name, event): value
+            for name, room in self.rooms.items()
+            if room.stage is not None
+            for event, value in room.stage.counters.items()
+        }
+
+    def _stage(self, room: str) -> Stage:
+        stage = self.rooms[room].stage
+        if stage is None:
+            raise PeerError(404, "no_midi", "The instrument of this room takes no MIDI.")
+        return stage
+
+    def close(self) -> None:
+        """Stop all timers."""
+        for room in self.rooms.values():
+            room.close()

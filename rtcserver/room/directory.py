@@ -1,0 +1,116 @@
+"""The rooms of this server: each an instrument under supervision, described for signaling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rtcserver.config.model import RoomConfig, ServerConfig
+from rtcserver.instrument.supervisor import InstrumentSupervisor
+
+_KINDS = {
+    "portaudio": "Sound card",
+    "fluidsynth": "Embedded synthesizer",
+    "file": "Sound file",
+    "tone": "Test tones",
+}
+
+
+class Room:
+    """One room: its configuration and its instrument."""
+
+    def __init__(self, config: RoomConfig) -> None:
+        self.config = config
+        self.instrument = InstrumentSupervisor(config.name, config.instrument)
+
+    @property
+    def name(self) -> str:
+        return self.config.name
+
+    @property
+    def title(self) -> str:
+        """What the page calls the room."""
+        kind = self.config.instrument.instrument
+        device = self.instrument.status.device if kind == "portaudio" else ""
+        return self.config.title or device or _KINDS[kind]
+
+
+class Rooms:
+    """All rooms; the RoomDirectory of signaling. Loop-bound."""
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        listeners: Callable[[str], int],
+        processes: Callable[[], dict[str, dict[str, object]]],
+        studio: Callable[[str], dict[str, object] | None] = lambda room: None,
+    ) -> None:
+        self._rooms = {name: Room(room) for name, room in config.rooms.items()}
+        self._listeners = listeners
+        self._processes = processes
+        self._studio = studio
+
+    def __getitem__(self, name: str) -> Room:
+        return self._rooms[name]
+
+    def all(self) -> Sequence[Room]:
+        """The rooms in the order of the configuration."""
+        return list(self._rooms.values())
+
+    def names(self) -> Sequence[str]:
+        """Names of all rooms."""
+        return list(self._rooms)
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """The public JSON of a room; see `signaling.rooms.RoomDirectory`."""
+        room = self._rooms[name]
+        status, config = room.instrument.status, room.config.instrument
+        starting = status.state != "live" and status.error is None
+        return {
+            "name": name,
+            "url": f"/r/{name}",
+            "title": room.title,
+            "instrument": {
+                "kind": config.instrument,
+                "name": status.device or config.device or _KINDS[config.instrument],
+                "state": status.state,
+                "error": "The instrument is starting." if starting else status.error,
+                "rate": status.rate,
+                "channels": status.channels,
+            },
+            "audio": {"frame_ms": config.frame_ms, "bitrate_bps": status.bitrate_bps},
+            "listeners": self._listeners(name),
+            "studio": self._studio(name),
+        }
+
+    def health(self) -> dict[str, Any]:
+        """Rooms and processes, for ``/healthz``."""
+        processes: dict[str, dict[str, object]] = {
+            f"instrument:{name}": {
+                "pid": room.instrument.pid,
+                "running": room.instrument.pid is not None,
+                "restarts": room.instrument.restarts,
+            }
+            for name, room in self._rooms.items()
+        }
+        processes |= self._processes()
+        live = all(room.instrument.status.state == "live" for room in self._rooms.values())
+        running = all(process["running"] for process in processes.values())
+        return {
+            "status": "ok" if live and running else "degraded",
+            "rooms": {name: self._room_health(room) for name, room in self._rooms.items()},
+            "processes": processes,
+        }
+
+    @staticmethod
+    def _room_health(room: Room) -> dict[str, Any]:
+        status = asdict(room.instrument.status)
+        behind_frames = status.pop("behind_blocks") * status["blocksize"]
+        xruns = status["overflows"] + status["overruns"]
+        return {
+            **status,
+            "encoded_total": room.instrument.encoded,
+            "xruns": xruns,
+            "frames_behind": behind_frames,
+        }

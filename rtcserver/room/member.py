@@ -1,0 +1,157 @@
+"""One session's DataChannels: what comes in is parsed and limited, what goes out is bounded.
+
+Owned by the room's desk; loop-bound. Whatever a client sends costs only itself.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from aiortc import RTCDataChannel
+
+from rtcserver.channel import announce
+from rtcserver.channel.peer import MidiPeer
+from rtcserver.channel.studio import StudioReady, StudioReport
+from rtcserver.channel.telemetry import TYPES, ClientMessage, Stats, TelemetryPeer
+from rtcserver.clock import monotonic_ns
+from rtcserver.errors import RtcServerError
+from rtcserver.peer.oneport_session import OnePortSession
+from rtcserver.room.samples import SampleListener
+from rtcserver.room.studio import RedundancyControl
+
+log = logging.getLogger(__name__)
+
+MAX_BUFFERED = 64 * 1024
+"""Bytes waiting on a channel beyond which notes are skipped: newer ones repeat them."""
+
+
+class Room(Protocol):
+    """What a member asks of its room."""
+
+    def on_message(self, member: Member, message: ClientMessage) -> None:
+        """Something said on ``telemetry`` that is not the member's own business."""
+
+    def on_stats(self, member: Member, values: dict[str, float]) -> None:
+        """A report of how the sound arrives."""
+
+    def on_midi(self, member: Member, data: bytes | str) -> None:
+        """A message of the ``midi`` channel."""
+
+    def on_midi_open(self, member: Member) -> None:
+        """The ``midi`` channel can be written to."""
+
+    def set_payload(self, member: Member, *, twice: bool) -> None:
+        """Give a Studio member its PCM. Raises PeerError."""
+
+    def on_samples_closed(self, member: Member) -> None:
+        """The ``studio`` channel is closed: nothing can be sent on it any more."""
+
+
+class Member:
+    """A session that has opened a channel."""
+
+    def __init__(self, session: OnePortSession, room: Room) -> None:
+        self.session = session
+        self.telemetry = TelemetryPeer()
+        self.midi = MidiPeer()
+        self.name = ""
+        self.stats: dict[str, float] = {}
+        """The latest report, by field of the protocol."""
+        self.studio: dict[str, float] = {}
+        """The latest Studio report."""
+        self.studio_ready = False
+        self.reports = 0
+        self.skipped = 0
+        """Messages not sent because the channel was full or closed."""
+        self.redundancy = RedundancyControl()
+        self.samples: SampleListener | None = None
+        """Its ``studio`` channel, if it listens by one."""
+        self._room = room
+        self._channels: dict[str, RTCDataChannel] = {}
+
+    def attach(self, channel: RTCDataChannel) -> None:
+        """Take over a channel by its label; a second one of a label, or an unknown one, stays mute."""
+        if channel.label == "studio":
+            self._attach_samples(channel)
+            return
+        if channel.label not in ("telemetry", "midi") or channel.label in self._channels:
+            return
+        self._channels[channel.label] = channel
+        handler: Callable[[bytes | str], None] = (
+            self._on_telemetry if channel.label == "telemetry" else self._on_midi
+        )
+        channel.on("message", handler)
+        if channel.label == "midi":
+            self._room.on_midi_open(self)
+
+    def _attach_samples(self, channel: RTCDataChannel) -> None:
+        """Samples are never repeated and never wait for one another: no other kind of channel will do."""
+        if self.session.mode != "studio-channel" or self.samples is not None:
+            return
+        if channel.ordered or channel.maxRetransmits != 0:
+            return
+        session = self.session
+        self.samples = SampleListener(
+            channel, session.rtp_offset, lambda: session.buffered, lambda: session.end("stuck")
+        )
+        channel.on("close", lambda: self._room.on_samples_closed(self))
+
+    def tell(self, text: str) -> None:
+        """Send JSON on ``telemetry``."""
+        self._send("telemetry", text)
+
+    def send_midi(self, data: bytes) -> None:
+        """Send one message on ``midi``."""
+        self._send("midi", data)
+
+    @property
+    def has_midi(self) -> bool:
+        """Whether notes can be sent to it."""
+        return "midi" in self._channels
+
+    def _send(self, label: str, data: bytes | str) -> None:
+        channel = self._channels.get(label)
+        if channel is None or channel.readyState != "open" or channel.bufferedAmount > MAX_BUFFERED:
+            self.skipped += 1
+            return
+        channel.send(data)
+
+    def _on_telemetry(self, text: bytes | str) -> None:
+        now = monotonic_ns()
+        message, refusal = self.telemetry.receive(text, now)
+        if refusal is not None:
+            self.tell(refusal)
+        if self.telemetry.abusive:
+            self._channels["telemetry"].close()
+            return
+        if message is None:
+            return
+        try:
+            self._handle(message, now)
+        except RtcServerError as error:
+            kind = TYPES.get(type(message))
+            self.tell(announce.error(getattr(error, "code", "refused"), str(error), kind))
+
+    def _handle(self, message: ClientMessage, now: int) -> None:
+        match message:
+            case Stats(values):
+                self.reports += 1
+                self.stats = values
+                self.session.details["stats"] = values
+                self._room.on_stats(self, values)
+            case StudioReady():
+                self._room.set_payload(self, twice=self.redundancy.on)
+            case StudioReport(values):
+                self.studio = values
+                self.session.details["studio"] = values
+                changed = self.redundancy.report(values, now)
+                if changed is not None and self.studio_ready:
+                    self._room.set_payload(self, twice=changed)
+                    self.tell(announce.pack("studio_redundancy", {"on": changed}))
+            case _:
+                self._room.on_message(self, message)
+
+    def _on_midi(self, data: bytes | str) -> None:
+        self._room.on_midi(self, data)

@@ -1,0 +1,34 @@
+"""Which port and profile a room's instrument has, by its configuration."""
+
+from __future__ import annotations
+
+from rtcserver.config.model import InstrumentConfig
+from rtcserver.instrument.supervisor import InstrumentSupervisor
+from rtcserver.midi.profile import Profile, guess, load
+from rtcserver.midiport.control import PortConfig
+from rtcserver.midiport.supervisor import EmbeddedPort, MidiPort, Port
+
+
+def profile_name(config: InstrumentConfig) -> str:
+    """The profile's name; ``auto`` goes by the device: a MONTAGE says so itself."""
+    if config.midi_profile != "auto":
+        return config.midi_profile
+    return guess(config.device, config.midi_output)
+
+
+def port_of(room: str, instrument: InstrumentSupervisor) -> tuple[Port, Profile] | None:
+    """The port and the profile of a room, or None if nobody can play it. Raises ConfigError.
+
+    A sound card's instrument needs to be recognised, by its profile or by a named port: the first MIDI
+    port that happens to be there is not it.
+    """
+    config = instrument.config
+    if config.midi == "off" or config.instrument in ("file", "tone"):
+        return None
+    profile = load(profile_name(config))
+    if config.instrument == "fluidsynth":
+        return EmbeddedPort(instrument), profile
+    if not (config.midi_output or profile.port.contains):
+        return None
+    port = PortConfig.of(profile, output=config.midi_output, input=config.midi_input, api=config.midi_api)
+    return MidiPort(room, port), profile

@@ -1,0 +1,172 @@
+"""Studio over a DataChannel, for browsers that hand no RTP payloads to the page. PROTOCOL.md, "Studio channel".
+
+SCTP runs in the server process, and so does this, on its event loop: a listener costs several times what
+one in RTP does. The feed is open only while somebody listens this way. What a listener does not take in
+time is skipped and never kept; one that takes hardly anything for seconds is given up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import struct
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from aiortc import RTCDataChannel
+
+from rtcserver.clock import monotonic_ns
+from rtcserver.encode.packet import KIND_PCM, MAX_RECORD, EncodedPacket
+from rtcserver.encode.pcm import Redundancy
+from rtcserver.room.studio import Patience
+
+log = logging.getLogger(__name__)
+
+MOST_WAITING = 24 * 1024
+"""Bytes waiting in a session's association beyond which blocks are skipped; notes still find room there."""
+EXPIRED_NS = 120_000_000
+"""Age at which a block helps no listener any more: the loop was held up."""
+RECORDS_A_TURN = 16
+"""Records read before the event loop gets its turn again."""
+_STAMP = struct.Struct("<I")
+
+
+class Source(Protocol):
+    """The room's instrument, as `rtcserver.instrument.supervisor.InstrumentSupervisor` is."""
+
+    def subscribe(self) -> socket.socket:
+        """Open a feed."""
+
+    def unsubscribe(self, feed: socket.socket) -> None:
+        """Close it."""
+
+
+@dataclass(slots=True, eq=False)
+class SampleListener:
+    """One session's ``studio`` channel.
+
+    rtp_offset: added to media time for the messages' stamp. waiting: bytes that its association holds.
+    give_up: ends the session.
+    """
+
+    channel: RTCDataChannel
+    rtp_offset: int
+    waiting: Callable[[], int]
+    give_up: Callable[[], None]
+    twice: bool = False
+    sent: int = 0
+    skipped: int = 0
+    patience: Patience = field(default_factory=Patience)
+
+
+class Samples:
+    """One room's listeners by DataChannel, and their feed. Loop-bound.
+
+    counters: messages sent and skipped, blocks that were read too late, records that were none of ours, and
+    listeners that were given up.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.counters: Counter[str] = Counter()
+        self._source = source
+        self._listeners: list[SampleListener] = []
+        self._feed: socket.socket | None = None
+        self._redundancy = Redundancy()
+        self._last: EncodedPacket | None = None
+
+    @property
+    def listening(self) -> int:
+        """Listeners now."""
+        return len(self._listeners)
+
+    def add(self, listener: SampleListener) -> None:
+        """Send it every block from now on. No effect on one that is here."""
+        if listener in self._listeners:
+            return
+        self._listeners.append(listener)
+        if self._feed is None:
+            self._feed = self._source.subscribe()
+            asyncio.get_running_loop().add_reader(self._feed.fileno(), self._on_readable)
+
+    def remove(self, listener: SampleListener) -> None:
+        """Send it nothing any more. Idempotent."""
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+        if not self._listeners:
+            self._close_feed()
+
+    def close(self) -> None:
+        """Forget everyone, close the feed. Idempotent."""
+        self._listeners.clear()
+        self._close_feed()
+
+    def take(self, record: bytes, now_ns: int) -> None:
+        """Hand on one record of the feed, if it is a block of PCM."""
+        try:
+            packet = EncodedPacket.unpack(record)
+        except ValueError:
+            self.counters["invalid"] += 1
+            return
+        if packet.kind != KIND_PCM:
+            return
+        if now_ns - packet.captured_ns > EXPIRED_NS:
+            self.counters["expired"] += 1
+            return
+        plain = [(packet.media_time, packet.payload)]
+        twice = self._repeated(packet) if any(one.twice for one in self._listeners) else plain
+        for listener in tuple(self._listeners):
+            self._send(listener, twice if listener.twice else plain, now_ns)
+
+    def _repeated(self, packet: EncodedPacket) -> list[tuple[int, bytes]]:
+        """``(media time, payload)`` of what is sent to those that get each block twice."""
+        before, self._last = self._last, packet
+        first, *repeats = self._redundancy.push(packet.payload)
+        found = [(packet.media_time, first)]
+        if before is not None:
+            found += [(before.media_time, repeat) for repeat in repeats]
+        return found
+
+    def _send(self, listener: SampleListener, messages: list[tuple[int, bytes]], now_ns: int) -> None:
+        channel = listener.channel
+        for media_time, payload in messages:
+            fits = channel.readyState == "open" and listener.waiting() + len(payload) <= MOST_WAITING
+            if fits:
+                channel.send(_STAMP.pack((media_time + listener.rtp_offset) & 0xFFFFFFFF) + payload)
+                listener.sent += 1
+                self.counters["sent"] += 1
+            else:
+                listener.skipped += 1
+                self.counters["skipped"] += 1
+            if listener.patience.offered(fits, now_ns):
+                self.counters["gave_up"] += 1
+                log.warning("a Studio listener takes next to nothing of what it is sent; it is ended")
+                listener.give_up()
+                self.remove(listener)
+                return
+
+    def _on_readable(self) -> None:
+        for _ in range(RECORDS_A_TURN):
+            if self._feed is None:
+                return
+            try:
+                record = self._feed.recv(MAX_RECORD + 1)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                log.warning("the feed of samples broke: %s", error)
+                record = b""
+            if not record:
+                # The instrument is closed for good: the server shuts down.
+                self._close_feed()
+                return
+            self.take(record, monotonic_ns())
+
+    def _close_feed(self) -> None:
+        feed, self._feed = self._feed, None
+        self._last = None
+        if feed is not None:
+            asyncio.get_running_loop().remove_reader(feed.fileno())
+            self._source.unsubscribe(feed)

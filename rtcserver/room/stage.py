@@ -1,0 +1,272 @@
+"""A room's instrument as performers play it: what they do goes to the port and into the journal.
+
+Between the desk (who is who), the router (who may what), the player of MIDI files, and a port (what
+sounds). Loop-bound; nothing here waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+from rtcserver.channel import announce
+from rtcserver.channel.codec import PANIC_ALL
+from rtcserver.channel.telemetry import Player as PlayerMessage
+from rtcserver.channel.up import Played
+from rtcserver.clock import NS, monotonic_ns
+from rtcserver.errors import PeerError
+from rtcserver.midi.profile import Profile
+from rtcserver.midi.smf import Song, arrange, read
+from rtcserver.midiport.supervisor import Port
+from rtcserver.room.player import Player, State, Step
+from rtcserver.room.router import FILE_PLAYER, Outcome, Play, Release, Router
+
+log = logging.getLogger(__name__)
+
+MAX_FILES = 16
+"""Uploaded files that a room keeps; the oldest goes."""
+
+
+class Audience(Protocol):
+    """What the stage needs of its desk."""
+
+    def note(self, performer: int, message: bytes, media_time: int) -> None:
+        """Show something to everyone."""
+
+    def silence(self, by: int) -> None:
+        """Silence everyone."""
+
+    def tell_all(self, text: str) -> None:
+        """JSON for everyone."""
+
+    def media_now(self, now_ns: int) -> int:
+        """The room's media time at a monotonic time."""
+
+
+class Stage(Protocol):
+    """What a desk asks of its stage."""
+
+    @property
+    def profile(self) -> Mapping[str, object] | None:
+        """The summary of the instrument's profile for ``welcome``; None if it takes no MIDI."""
+
+    @property
+    def player(self) -> Mapping[str, object] | None:
+        """What the player of MIDI files does."""
+
+    @property
+    def sounds(self) -> dict[str, Any]:
+        """The whole profile, for the page."""
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """What was played, filtered, selected, silenced."""
+
+    async def upload(self, title: str, data: bytes) -> dict[str, Any]:
+        """Take a MIDI file. Raises PeerError."""
+
+    def join(self, performer: int) -> None:
+        """A performer may play from now on."""
+
+    def close(self) -> None:
+        """Stop what plays."""
+
+    def play(self, performer: int, played: list[Played]) -> None:
+        """A performer's events, in order."""
+
+    def leave(self, performer: int) -> None:
+        """A performer is gone; what he holds has been released by `play`."""
+
+    def select(self, performer: int, sound: str, channel: int | None) -> None:
+        """Choose a sound. Raises PeerError for one that the profile does not have."""
+
+    def silence(self, performer: int) -> None:
+        """Silence everyone."""
+
+    def control_player(self, performer: int, message: PlayerMessage) -> None:
+        """Play, pause, stop, seek, tempo. Raises PeerError."""
+
+
+class MidiStage:
+    """One room's port, profile, performers' rights and player. The port is its owner's to start and close."""
+
+    def __init__(self, audience: Audience, port: Port, profile: Profile) -> None:
+        self.port = port
+        self._audience = audience
+        self._profile = profile
+        self._router = Router(profile)
+        self._player = Player()
+        self._files: OrderedDict[str, Song] = OrderedDict()
+        self._loaded: str | None = None
+        self._player_by: int | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._router.join(FILE_PLAYER, monotonic_ns())
+        port.on_message = self._on_instrument
+
+    @property
+    def profile(self) -> Mapping[str, object]:
+        """The profile's summary, and whether the port is open."""
+        status = self.port.status
+        return {**self._profile.summary(), "state": status.state, "error": status.error}
+
+    @property
+    def sounds(self) -> dict[str, Any]:
+        """The whole profile, for the page."""
+        return self._profile.to_json()
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """What was played and refused, by code; see `Router.counts`."""
+        return self._router.counts
+
+    @property
+    def player(self) -> Mapping[str, object]:
+        """What the player does, as in a ``player`` message."""
+        now = monotonic_ns()
+        return {
+            **self._player.describe(now),
+            "file": self._loaded,
+            "by": self._player_by,
+            "media_time": self._audience.media_now(now),
+        }
+
+    # Performers
+
+    def join(self, performer: int) -> None:
+        """`performer` may play from now on."""
+        self._router.join(performer, monotonic_ns())
+
+    def play(self, performer: int, played: list[Played]) -> None:
+        """A performer's events, in order: to the port at once, and to everyone's page."""
+        now = monotonic_ns()
+        media = self._audience.media_now(now)
+        for event in played:
+            if event.message == PANIC_ALL:
+                self._audience.silence(performer)
+            else:
+                self._carry_out(self._router.receive(performer, event.message, now, media))
+
+    def leave(self, performer: int) -> None:
+        """`performer` has gone, with all his notes."""
+        self._carry_out(self._router.leave(performer, self._audience.media_now(monotonic_ns())))
+
+    def select(self, performer: int, sound: str, channel: int | None) -> None:
+        """Choose a sound of the profile. Raises PeerError with what is allowed."""
+        media = self._audience.media_now(monotonic_ns())
+        try:
+            outcome = self._router.select(performer, sound, channel, media)
+        except ValueError as error:
+            raise PeerError(400, "no_such_sound", str(error)) from error
+        self._carry_out(outcome)
+
+    def silence(self, performer: int) -> None:
+        """Let go of everything but what the person at the keys holds; the player stops, too."""
+        self._step(self._player.stop())
+        self._carry_out(self._router.silence(self._audience.media_now(monotonic_ns())))
+        self._tell_player()
+
+    # Files
+
+    async def upload(self, title: str, data: bytes) -> dict[str, Any]:
+        """Take a MIDI file. Raises PeerError that says what is wrong with it."""
+        # The densest file takes half a second to read: not on the loop that performers' notes pass.
+        song = arrange(await asyncio.to_thread(read, data), self._profile)
+        if not song.notes:
+            raise PeerError(422, "midi_file", "This MIDI file has no notes that this instrument would play.")
+        file, name = secrets.token_urlsafe(9), title or song.name or "MIDI file"
+        # What everybody sees of the player is what the performer's page calls the file.
+        self._files[file] = replace(song, name=name)
+        while len(self._files) > MAX_FILES:
+            self._files.popitem(last=False)
+        return {"file": file, "name": name, "duration_s": round(song.duration_ns / NS, 3)}
+
+    def control_player(self, performer: int, message: PlayerMessage) -> None:
+        """Play, pause, stop, seek, tempo. Raises PeerError."""
+        now = monotonic_ns()
+        match message.action:
+            case "play":
+                if message.file is not None and message.file != self._loaded:
+                    self._load(message.file)
+                step = self._player.play(now)
+            case "pause":
+                step = self._player.pause(now)
+            case "stop":
+                step = self._player.stop()
+            case "seek":
+                step = self._player.seek(round((message.position_s or 0) * NS), now)
+            case "tempo":
+                step = self._player.set_tempo(message.tempo or 1.0, now)
+        self._player_by = performer
+        self._step(step)
+
+    def close(self) -> None:
+        """Stop the player."""
+        self._step(self._player.stop())
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _load(self, file: str) -> None:
+        if file not in self._files:
+            raise PeerError(404, "no_file", "This MIDI file is not here any more; upload it again.")
+        self._step(self._player.load(self._files[file]))
+        self._loaded = file
+
+    def _step(self, step: Step) -> None:
+        """Carry out what the player wants: first the release, then the events."""
+        now = monotonic_ns()
+        if step.release:
+            self._carry_out(self._router.release(FILE_PLAYER, self._audience.media_now(now)))
+        for at_ns, message in step.events:
+            media = self._audience.media_now(at_ns)
+            self._carry_out(self._router.receive(FILE_PLAYER, message, now, media, at_ns))
+        if step.changed:
+            self._tell_player()
+        self._arm(now)
+
+    def _arm(self, now: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due = self._player.next_ns
+        if due is not None and self._player.state is State.PLAYING:
+            wait_s = max(0, due - now) / NS
+            self._timer = asyncio.get_running_loop().call_later(wait_s, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._step(self._player.tick(monotonic_ns()))
+
+    def _tell_player(self) -> None:
+        self._audience.tell_all(announce.pack("player", self.player))
+
+    # Outcomes
+
+    def _carry_out(self, outcome: Outcome) -> None:
+        events: list[tuple[int, bytes, int | None]] = []
+        for order in outcome.port:
+            if isinstance(order, Play):
+                events.append((order.performer, order.message, order.at_ns))
+                continue
+            # What came before goes out before.
+            self.port.play(events)
+            events = []
+            if isinstance(order, Release):
+                self.port.release(order.performer)
+            else:
+                self.port.silence()
+        if events:
+            self.port.play(events)
+        for shown in outcome.shown:
+            self._audience.note(shown.performer, shown.message, shown.media_time)
+        for chosen in outcome.selected:
+            if chosen.sound is not None:
+                self._audience.tell_all(announce.selected(chosen.sound, chosen.channel, chosen.performer))
+
+    def _on_instrument(self, message: bytes, at_ns: int) -> None:
+        """Played on the instrument's own keys: shown, never echoed to its port."""
+        self._carry_out(self._router.local(message, self._audience.media_now(at_ns)))

@@ -1,0 +1,1 @@
+"""SDP: lines, m-lines, offers, answers and ICE fragments. Pure."""

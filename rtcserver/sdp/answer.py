@@ -1,0 +1,147 @@
+"""The one-port server's SDP answers (RFC 8829; RFC 8839; RFC 9143), and its ICE-restart fragments. Pure.
+
+What an answer says:
+
+- the client's m-lines in its order; audio and, if offered, the data channel are served, the others
+  rejected with port 0 and left out of BUNDLE;
+- ICE-lite with all candidates and ``end-of-candidates`` on the BUNDLE's tagged m-line; DTLS passive;
+  rtcp-mux;
+- Opus only, at the client's own payload type, stereo, with NACK; no header extensions, as none are sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rtcserver.sdp.media import MediaLine
+from rtcserver.sdp.offer import OfferSummary
+from rtcserver.stock.answer import opus_attributes, rejected, served_lines
+from rtcserver.transport.candidates import Candidate
+
+MAX_MESSAGE_SIZE = 65536
+"""Bytes of a data channel message that the server takes."""
+SCTP_PORT = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerTransport:
+    """Our side of the one transport. fingerprint: of SHA-256, ``AB:CD:…``."""
+
+    ufrag: str
+    password: str
+    fingerprint: str
+    candidates: Sequence[Candidate]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerStream:
+    """The RTP stream that is sent. frame_ms: duration of an Opus frame."""
+
+    ssrc: int
+    cname: str
+    stream_id: str
+    track_id: str
+    frame_ms: float
+
+
+def build_answer(
+    offer: OfferSummary, transport: AnswerTransport, stream: AnswerStream, session_number: int
+) -> str:
+    """The answer, with CRLF line ends. session_number: the ``o=`` line's, below 2⁶³."""
+    served = served_lines(offer)
+    text = [
+        "v=0",
+        f"o=- {session_number} 1 IN IP4 127.0.0.1",
+        "s=-",
+        "t=0 0",
+        "a=ice-lite",
+        f"a=msid-semantic: WMS {stream.stream_id}",
+    ]
+    if offer.bundle:
+        text.insert(4, f"a=group:BUNDLE {' '.join(line.mid for line in served)}")
+    for line in offer.media:
+        if line is offer.audio:
+            text += _audio(line, offer, transport, stream)
+        elif line is offer.data:
+            text += _data(line, offer, transport)
+        else:
+            text += rejected(line)
+            continue
+        text += _transport(transport)
+        if line is served[0]:
+            text += _candidates(transport.candidates)
+    return "\r\n".join(text) + "\r\n"
+
+
+def build_restart_fragment(offer: OfferSummary, transport: AnswerTransport) -> str:
+    """The body of the 200 to an ICE-restart PATCH (RFC 9725, section 4.3.3; RFC 8840, section 9)."""
+    tagged = served_lines(offer)[0]
+    text = ["a=ice-lite"]
+    if offer.bundle:
+        text.append(f"a=group:BUNDLE {' '.join(line.mid for line in served_lines(offer))}")
+    text += [
+        f"m={tagged.kind} 9 {tagged.protocol} 0",
+        f"a=mid:{tagged.mid}",
+        f"a=ice-ufrag:{transport.ufrag}",
+        f"a=ice-pwd:{transport.password}",
+        *_candidates(transport.candidates),
+    ]
+    return "\r\n".join(text) + "\r\n"
+
+
+def _audio(
+    line: MediaLine, offer: OfferSummary, transport: AnswerTransport, stream: AnswerStream
+) -> list[str]:
+    payload_type = offer.opus_payload_type
+    return [
+        f"m=audio {_port(transport)} {line.protocol} {payload_type}",
+        _connection(transport),
+        f"a=mid:{line.mid}",
+        "a=sendonly",
+        "a=rtcp-mux",
+        f"a=rtpmap:{payload_type} opus/48000/2",
+        *opus_attributes(payload_type, stream.frame_ms),
+        f"a=msid:{stream.stream_id} {stream.track_id}",
+        f"a=ssrc:{stream.ssrc} cname:{stream.cname}",
+    ]
+
+
+def _data(line: MediaLine, offer: OfferSummary, transport: AnswerTransport) -> list[str]:
+    if line.protocol == "DTLS/SCTP":
+        # As browsers wrote it before RFC 8841; who offers so expects it so.
+        formats, ports = str(SCTP_PORT), [f"a=sctpmap:{SCTP_PORT} webrtc-datachannel 256"]
+    else:
+        formats, ports = "webrtc-datachannel", [f"a=sctp-port:{SCTP_PORT}"]
+    return [
+        f"m=application {_port(transport)} {line.protocol} {formats}",
+        _connection(transport),
+        f"a=mid:{line.mid}",
+        *ports,
+        f"a=max-message-size:{MAX_MESSAGE_SIZE}",
+    ]
+
+
+def _transport(transport: AnswerTransport) -> list[str]:
+    return [
+        f"a=ice-ufrag:{transport.ufrag}",
+        f"a=ice-pwd:{transport.password}",
+        f"a=fingerprint:sha-256 {transport.fingerprint}",
+        "a=setup:passive",
+    ]
+
+
+def _candidates(candidates: Sequence[Candidate]) -> list[str]:
+    return [*(f"a={candidate.line}" for candidate in candidates), "a=end-of-candidates"]
+
+
+def _port(transport: AnswerTransport) -> int:
+    """The default destination's (RFC 8839, section 4.2.1.2); never 0, which would reject the m-line."""
+    return transport.candidates[0].port if transport.candidates else 9
+
+
+def _connection(transport: AnswerTransport) -> str:
+    if not transport.candidates:
+        return "c=IN IP4 0.0.0.0"
+    address = transport.candidates[0].address
+    return f"c=IN IP{address.version} {address}"

@@ -1,0 +1,60 @@
+"""Trickle-ICE and ICE-restart fragments, ``application/trickle-ice-sdpfrag`` (RFC 8840, section 9). Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rtcserver.sdp import lines as sdp_lines
+from rtcserver.sdp.lines import MAX_CANDIDATES, MAX_MEDIA, Candidate, malformed
+
+
+@dataclass(frozen=True, slots=True)
+class SdpFragment:
+    """What a PATCH body says.
+
+    ice_ufrag, ice_pwd: "" if the fragment names none. Values that differ from the session's current
+    ones ask for an ICE restart (RFC 9725, section 4.3.3).
+    candidates: at most `MAX_CANDIDATES`; ones of unknown form are left out.
+    complete: whether ``a=end-of-candidates`` is there.
+    """
+
+    ice_ufrag: str
+    ice_pwd: str
+    candidates: tuple[Candidate, ...]
+    complete: bool
+
+
+def parse_sdpfrag(text: str) -> SdpFragment:
+    """Parse a fragment. Raises PeerError(400) for text that is none."""
+    ufrag = pwd = mid = ""
+    complete = False
+    media = 0
+    candidates: list[Candidate] = []
+    for kind, value in sdp_lines.split_lines(text):
+        if kind == "m":
+            media += 1
+            mid = ""
+            if media > MAX_MEDIA:
+                raise malformed(f"The fragment has more than {MAX_MEDIA} m-lines.")
+        if kind != "a":
+            continue
+        name, rest = sdp_lines.attribute(value)
+        if name == "ice-ufrag":
+            ufrag = _same("a=ice-ufrag", ufrag, sdp_lines.ice_ufrag(rest))
+        elif name == "ice-pwd":
+            pwd = _same("a=ice-pwd", pwd, sdp_lines.ice_pwd(rest))
+        elif name == "mid":
+            mid = sdp_lines.token(rest, "a=mid", 64)
+        elif name == "end-of-candidates":
+            complete = True
+        elif name == "candidate":
+            parsed = sdp_lines.candidate(rest, mid)
+            if parsed is not None and len(candidates) < MAX_CANDIDATES:
+                candidates.append(parsed)
+    return SdpFragment(ufrag, pwd, tuple(candidates), complete)
+
+
+def _same(what: str, old: str, new: str) -> str:
+    if old and old != new:
+        raise malformed(f"The fragment has two different values of {what}.")
+    return new

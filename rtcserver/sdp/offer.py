@@ -1,0 +1,287 @@
+"""A WHEP client's SDP offer: checked once, then handed on as values. Pure.
+
+`check_offer` is strict about what could hurt (sizes, control characters, numbers, missing ICE or
+DTLS parameters) and tolerant about what it does not need: unknown attributes, codecs and m-lines
+pass. Its result is everything that an answer is made of; nobody downstream reads the text again.
+
+What an offer must bring (RFC 8829, section 5.8; RFC 9429; draft-ietf-wish-whep, section 4.2):
+
+- an audio m-line over DTLS-SRTP that receives (``recvonly`` or ``sendrecv``) and has ``opus/48000/2``;
+- ``ice-ufrag``, ``ice-pwd``, a SHA-2 ``fingerprint`` and ``rtcp-mux`` for it;
+- ``setup`` of ``actpass`` or ``active``: the server answers ``passive`` and waits for the handshake;
+- if it also has a data channel, one BUNDLE group around both, as there is one transport.
+
+Other m-lines (video, more audio) are kept in `OfferSummary.media`, so that an answer can reject
+them in order with port 0 (RFC 3264, section 6).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from rtcserver.errors import PeerError
+from rtcserver.sdp import lines as sdp_lines
+from rtcserver.sdp.lines import MAX_CANDIDATES, MAX_MEDIA, Candidate, malformed
+from rtcserver.sdp.media import (
+    RTP_PROTOCOLS,
+    SCTP_PROTOCOLS,
+    Codec,
+    ExtMap,
+    Lines,
+    MediaLine,
+    SessionPart,
+    Setup,
+    parse_media,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OfferSummary:
+    """An acceptable offer. Everything that an answer needs, nothing that needs checking again.
+
+    media: all m-lines in order. audio_index: the one to answer with sound.
+    data_index: the data channel's m-line in the same BUNDLE group, or None.
+    bundle: mids of the BUNDLE group, () if the offer has none (then it has one usable m-line).
+    opus_payload_type, opus_fmtp: of the first ``opus/48000/2`` in the audio m-line's order; per listener.
+    red_payload_type: of ``red/48000/2`` that wraps that Opus (RFC 2198), or None.
+    ice_ufrag, ice_pwd, fingerprints, setup, candidates, end_of_candidates: of the one transport.
+    ice_lite: the offerer is ICE-lite too; a lite server cannot reach it (RFC 8445, section 6.1.1).
+    trickle: ``ice-options:trickle``; candidates may follow by PATCH.
+    sctp_port, max_message_size: of the data channel; 0 bytes means unlimited (RFC 8841, section 6.1).
+    """
+
+    media: tuple[MediaLine, ...]
+    audio_index: int
+    data_index: int | None
+    bundle: tuple[str, ...]
+    opus_payload_type: int
+    opus_fmtp: dict[str, str]
+    red_payload_type: int | None
+    ice_ufrag: str
+    ice_pwd: str
+    fingerprints: tuple[tuple[str, str], ...]
+    setup: Setup
+    candidates: tuple[Candidate, ...]
+    end_of_candidates: bool
+    ice_lite: bool
+    trickle: bool
+    extmap_allow_mixed: bool
+    sctp_port: int
+    max_message_size: int
+
+    @property
+    def audio(self) -> MediaLine:
+        """The m-line that gets the sound."""
+        return self.media[self.audio_index]
+
+    @property
+    def data(self) -> MediaLine | None:
+        """The m-line of the data channel."""
+        return None if self.data_index is None else self.media[self.data_index]
+
+    @property
+    def has_datachannel(self) -> bool:
+        """Whether a data channel is offered on the same transport."""
+        return self.data_index is not None
+
+    @property
+    def extmap(self) -> tuple[ExtMap, ...]:
+        """Header extensions of the audio m-line."""
+        return self.audio.extmap
+
+    @property
+    def rtcp_fb(self) -> tuple[str, ...]:
+        """Feedback kinds that the offer allows for its Opus."""
+        opus = self.audio.codec(self.opus_payload_type)
+        return opus.rtcp_fb if opus is not None else ()
+
+
+def check_offer(text: str) -> OfferSummary:
+    """Check an SDP offer and return what it says.
+
+    Raises PeerError 400 (``malformed_sdp``: not SDP, or incomplete) or 422 (``no_audio``,
+    ``no_opus``, ``wrong_direction``, ``wrong_setup``, ``no_fingerprint``, ``no_rtcp_mux``,
+    ``not_bundled``: SDP that this server cannot serve). Never raises anything else.
+    """
+    session_lines, sections = _split_sections(sdp_lines.split_lines(text))
+    session = SessionPart(session_lines)
+    media = tuple(parse_media(i, m, lines, session) for i, (m, lines) in enumerate(sections))
+    mids = [line.mid for line in media if line.mid]
+    if len(set(mids)) != len(mids):
+        raise malformed("Two m-lines have the same a=mid.")
+    bundle = _bundle(session, media)
+    audio, opus = _choose_audio(media)
+    if not audio.mid:
+        raise malformed("The audio m-line has no a=mid.")
+    data = _choose_data(media, audio, bundle)
+    transport = _choose_transport(media, audio, data, bundle)
+    setup = _check_transport(transport)
+    shared = _transport_lines(media, transport, bundle)
+    candidates = dict.fromkeys(replace(c, mid="") for line in shared for c in line.candidates)
+    return OfferSummary(
+        media=media,
+        audio_index=audio.index,
+        data_index=None if data is None else data.index,
+        bundle=bundle,
+        opus_payload_type=opus.payload_type,
+        opus_fmtp=dict(opus.fmtp),
+        red_payload_type=_red_for(audio, opus),
+        ice_ufrag=transport.ice_ufrag,
+        ice_pwd=transport.ice_pwd,
+        fingerprints=transport.fingerprints,
+        setup=setup,
+        candidates=tuple(candidates)[:MAX_CANDIDATES],
+        end_of_candidates=any(line.end_of_candidates for line in shared),
+        ice_lite=session.has("ice-lite"),
+        trickle=transport.trickle,
+        extmap_allow_mixed=audio.extmap_allow_mixed,
+        sctp_port=0 if data is None else data.sctp_port,
+        max_message_size=0 if data is None else data.max_message_size,
+    )
+
+
+def _split_sections(lines: Lines) -> tuple[Lines, list[tuple[str, Lines]]]:
+    if lines[0] != ("v", "0"):
+        raise malformed('The SDP does not begin with "v=0".')
+    session: Lines = []
+    sections: list[tuple[str, Lines]] = []
+    for kind, value in lines:
+        if kind == "m":
+            sections.append((value, []))
+            if len(sections) > MAX_MEDIA:
+                raise malformed(f"The offer has more than {MAX_MEDIA} m-lines.")
+        elif sections:
+            sections[-1][1].append((kind, value))
+        else:
+            session.append((kind, value))
+    return session, sections
+
+
+def _bundle(session: SessionPart, media: tuple[MediaLine, ...]) -> tuple[str, ...]:
+    """The mids of the BUNDLE group (RFC 9143, section 5): those of them that exist."""
+    groups = [value.split()[1:] for value in session.all("group") if value.split()[:1] == ["BUNDLE"]]
+    if len(groups) > 1:
+        raise PeerError(
+            422, "not_bundled", "The offer has more than one BUNDLE group; this server has one transport."
+        )
+    known = {line.mid for line in media if line.mid}
+    if not groups:
+        return ()
+    if not known.issuperset(groups[0]):
+        raise malformed("The BUNDLE group names a mid that no m-line has.")
+    return tuple(dict.fromkeys(groups[0]))
+
+
+def _choose_audio(media: tuple[MediaLine, ...]) -> tuple[MediaLine, Codec]:
+    """The first audio m-line that can be served; else the first one's reason why not."""
+    reason = PeerError(422, "no_audio", "The offer has no audio m-line, and this server sends only audio.")
+    found = False
+    for line in media:
+        if line.kind != "audio" or not line.enabled:
+            continue
+        opus = next((c for c in line.codecs if _is(c, "opus", 2)), None)
+        problem: PeerError | None = None
+        if line.protocol not in RTP_PROTOCOLS:
+            problem = PeerError(422, "no_audio", "The offer's audio is not DTLS-SRTP (UDP/TLS/RTP/SAVPF).")
+        elif opus is None:
+            problem = PeerError(
+                422, "no_opus", "The offer's audio has no opus/48000/2, the only codec of this server."
+            )
+        elif line.direction in ("sendonly", "inactive"):
+            problem = PeerError(
+                422,
+                "wrong_direction",
+                f"The offer's audio is {line.direction}; it must be recvonly or sendrecv.",
+            )
+        if problem is None and opus is not None:
+            return line, opus
+        if problem is not None and not found:
+            reason, found = problem, True
+    raise reason
+
+
+def _is(codec: Codec, name: str, channels: int) -> bool:
+    """Payload types 64 to 95 would be taken for RTCP (RFC 5761, section 4) and do not count."""
+    return (
+        codec.name.lower() == name
+        and codec.clock_hz == 48_000
+        and codec.channels == channels
+        and not 64 <= codec.payload_type <= 95
+    )
+
+
+def _red_for(audio: MediaLine, opus: Codec) -> int | None:
+    for codec in audio.codecs:
+        if _is(codec, "red", 2):
+            wrapped = next(iter(codec.fmtp), "").split("/")
+            if set(wrapped) == {str(opus.payload_type)}:
+                return codec.payload_type
+    return None
+
+
+def _choose_transport(
+    media: tuple[MediaLine, ...], audio: MediaLine, data: MediaLine | None, bundle: tuple[str, ...]
+) -> MediaLine:
+    """The m-line whose ICE and DTLS parameters count.
+
+    That is the first of the BUNDLE group that the answer accepts (RFC 9143, section 7.3.1); an m-line
+    with ``bundle-only`` has none of its own and takes those of the group's first.
+    """
+    by_mid = {line.mid: line for line in media if line.mid}
+    used = [line for line in (audio, data) if line is not None]
+    used.sort(key=lambda line: bundle.index(line.mid) if line.mid in bundle else -1)
+    if audio.mid in bundle:
+        used.append(by_mid[bundle[0]])
+    return next((line for line in used if line.ice_ufrag), audio)
+
+
+def _check_transport(line: MediaLine) -> Setup:
+    if not line.ice_ufrag or not line.ice_pwd:
+        raise malformed("The offer has no a=ice-ufrag and a=ice-pwd for its audio.")
+    if not line.setup:
+        raise malformed("The offer has no a=setup for its audio.")
+    if not line.fingerprints:
+        raise PeerError(
+            422,
+            "no_fingerprint",
+            "The offer has no a=fingerprint of SHA-256, SHA-384 or SHA-512 for its audio.",
+        )
+    if line.protocol in RTP_PROTOCOLS and not line.rtcp_mux:
+        raise PeerError(
+            422, "no_rtcp_mux", "The offer has no a=rtcp-mux; this server has one port for RTP and RTCP."
+        )
+    if line.setup not in ("actpass", "active"):
+        raise PeerError(
+            422,
+            "wrong_setup",
+            f"The offer says a=setup:{line.setup}, but the client must be able to begin DTLS (actpass).",
+        )
+    return line.setup
+
+
+def _choose_data(media: tuple[MediaLine, ...], audio: MediaLine, bundle: tuple[str, ...]) -> MediaLine | None:
+    for line in media:
+        if line.kind != "application" or not line.enabled or line.protocol not in SCTP_PROTOCOLS:
+            continue
+        if line.protocol == "UDP/DTLS/SCTP" and "webrtc-datachannel" not in line.formats:
+            continue
+        if line.mid and line.mid in bundle and audio.mid in bundle:
+            return line
+        raise PeerError(
+            422,
+            "not_bundled",
+            "The data channel is not in one BUNDLE group with the audio; this server has one transport.",
+        )
+    return None
+
+
+def _transport_lines(
+    media: tuple[MediaLine, ...], transport: MediaLine, bundle: tuple[str, ...]
+) -> list[MediaLine]:
+    """The m-lines that share the transport: clients write candidates under one of them or under all."""
+    return [
+        line
+        for line in media
+        if line is transport
+        or (transport.mid in bundle and line.mid in bundle and line.ice_ufrag == transport.ice_ufrag)
+    ]

@@ -1,0 +1,1 @@
+"""The server process: puts the objects together, starts and ends them."""

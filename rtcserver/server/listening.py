@@ -1,0 +1,201 @@
+"""The two ways to serve listeners, each with what it needs around its backend.
+
+`Stock`: aiortc's peer connections in this process, fed by a hub a room. `OnePort`: the media
+endpoint in this process and the broadcast process beside it, fed by the instrument directly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from typing import Protocol
+
+from rtcserver.broadcast.control import Report
+from rtcserver.broadcast.supervisor import BroadcastSupervisor
+from rtcserver.config.load import parse_networks
+from rtcserver.config.model import ServerConfig
+from rtcserver.midiport.supervisor import MidiPort, Port
+from rtcserver.peer.base import PeerBackend
+from rtcserver.peer.oneport import OnePortBackend, supervised
+from rtcserver.room.desk import Allow, Desk, RoomDesk
+from rtcserver.room.directory import Room, Rooms
+from rtcserver.room.ports import port_of
+from rtcserver.room.stage import MidiStage
+from rtcserver.stock.hub import PacketHub
+from rtcserver.stock.peer import StockBackend
+from rtcserver.telemetry.metrics import Metrics
+from rtcserver.transport.endpoint import EndpointConfig, MediaEndpoint
+
+
+class Listening(Protocol):
+    """A transport for listeners. Loop-bound."""
+
+    backend: PeerBackend
+
+    async def start(self, rooms: Sequence[Room], http_port: int) -> None:
+        """Begin to serve these rooms, whose instruments run. Raises ConfigError, ProcessError."""
+
+    def playable(self, room: str) -> bool:
+        """Whether performers can play this room's instrument."""
+
+    def studio(self, room: str) -> dict[str, object] | None:
+        """Studio's places and cost in a room, for ``/api/rooms``; None where there is none."""
+
+    def processes(self) -> dict[str, dict[str, object]]:
+        """Child processes by name, for ``/healthz``."""
+
+    async def close(self) -> None:
+        """End all sessions and what serves them, bounded in time."""
+
+
+def metrics_of(rooms: Rooms, listening: Listening) -> Metrics | None:
+    """The metrics of a transport that has them."""
+    if not isinstance(listening, OnePort):
+        return None
+    metrics = Metrics(
+        rooms, listening.desk.audience, listening.report, listening.datagrams, listening.desk.midi_events
+    )
+    for desk in listening.desk.rooms.values():
+        desk.observe = metrics.listeners.observe
+    return metrics
+
+
+class Stock:
+    """`transport = aiortc`."""
+
+    def __init__(self, config: ServerConfig, rooms: Rooms, allow: Allow) -> None:
+        self._hubs: dict[str, PacketHub] = {}
+        self.backend: PeerBackend = StockBackend(
+            lambda room: self._hubs[room].subscribe(),
+            frame_ms=lambda room: rooms[room].config.instrument.frame_ms,
+        )
+
+    async def start(self, rooms: Sequence[Room], http_port: int) -> None:
+        for room in rooms:
+            hub = PacketHub(
+                room.instrument.subscribe(),
+                frame_samples=room.config.instrument.frame_samples,
+                origin=room.instrument.origin,
+            )
+            hub.start()
+            self._hubs[room.name] = hub
+        await self.backend.start()
+
+    def playable(self, room: str) -> bool:
+        return False
+
+    def studio(self, room: str) -> dict[str, object] | None:
+        return None
+
+    def processes(self) -> dict[str, dict[str, object]]:
+        return {}
+
+    async def close(self) -> None:
+        await self.backend.close()
+        for hub in self._hubs.values():
+            hub.close()
+
+
+class OnePort:
+    """`transport = one-port`."""
+
+    def __init__(self, config: ServerConfig, rooms: Rooms, allow: Allow) -> None:
+        self._config = config
+        self._endpoint = MediaEndpoint(
+            EndpointConfig(
+                host=config.host,
+                port=config.media_port,
+                public_host=config.public_host,
+                public_media_port=config.public_media_port,
+                bridges=config.offer_bridges,
+                max_half_open=config.max_half_open,
+                max_half_open_per_address=config.max_half_open_per_address,
+                shared_addresses=parse_networks(config.shared_addresses),
+            )
+        )
+        self.desk = Desk({room.name: RoomDesk(room, allow) for room in rooms.all()}, config.studio_listeners)
+        self._backend = OnePortBackend(
+            self._endpoint,
+            on_datachannel=self.desk.on_datachannel,
+            on_ended=self.desk.on_ended,
+            admit=self.desk.admit,
+            own_broadcast=self._own_broadcast,
+            frame_ms=lambda room: rooms[room].config.instrument.frame_ms,
+            max_listeners=config.max_listeners,
+        )
+        self._supervisor: BroadcastSupervisor | None = None
+        self._ports: dict[str, Port] = {}
+        self.backend: PeerBackend = self._backend
+
+    async def start(self, rooms: Sequence[Room], http_port: int) -> None:
+        await self._endpoint.start(self._config.media_port or http_port)
+        for room in rooms:
+            found = port_of(room.name, room.instrument)
+            if found is not None:
+                port, profile = found
+                desk = self.desk.rooms[room.name]
+                desk.stage = MidiStage(desk, port, profile)
+                self._ports[room.name] = port
+                await port.start()
+        await self._backend.start()
+        for room in rooms:
+            self._backend.add_feed(
+                room.name,
+                room.instrument.subscribe(),
+                room.config.instrument.frame_samples,
+                partial(_anchor, room),
+            )
+
+    def playable(self, room: str) -> bool:
+        return self.desk.rooms[room].stage is not None
+
+    def studio(self, room: str) -> dict[str, object] | None:
+        return self.desk.describe_studio(room, self._backend.in_studio(room))
+
+    def processes(self) -> dict[str, dict[str, object]]:
+        supervisor = self._supervisor
+        client = supervisor.client if supervisor is not None else None
+        report = self.report()
+        ports: dict[str, dict[str, object]] = {
+            f"midi:{name}": {"pid": port.pid, "running": port.pid is not None, "restarts": port.restarts}
+            for name, port in self._ports.items()
+            if isinstance(port, MidiPort)
+        }
+        return ports | {
+            "broadcast": {
+                "pid": client.pid if client is not None else None,
+                "running": client is not None,
+                "restarts": supervisor.restarts if supervisor is not None else 0,
+                "listeners": report.totals.listeners if report is not None else 0,
+                "dropped": report.totals.dropped + report.totals.errors if report is not None else 0,
+            }
+        }
+
+    async def close(self) -> None:
+        await self._backend.close()
+        self.desk.close()
+        await asyncio.gather(*(port.close() for port in self._ports.values()))
+
+    def report(self) -> Report | None:
+        """The broadcast process's latest report."""
+        client = self._supervisor.client if self._supervisor is not None else None
+        return client.stats() if client is not None else None
+
+    def datagrams(self) -> dict[str, int]:
+        """What the media port, the sessions and Studio over DataChannels counted."""
+        return {
+            **self._endpoint.counters,
+            **{f"session_{k}": v for k, v in self._backend.counters.items()},
+            **{f"studio_channel_{k}": v for k, v in self.desk.sample_counters().items()},
+        }
+
+    def _own_broadcast(self, backend: OnePortBackend) -> BroadcastSupervisor:
+        self._supervisor = supervised(backend)
+        return self._supervisor
+
+
+def _anchor(room: Room) -> tuple[int, int]:
+    """A moment of the room's timeline: media time and monotonic ns."""
+    anchor = room.instrument.anchor
+    return anchor.media_time, anchor.at_ns

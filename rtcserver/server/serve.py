@@ -1,0 +1,144 @@
+"""``python -m rtcserver serve``: builds the server from its configuration and runs it until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import logging
+import secrets
+import signal
+import socket
+import ssl
+import sys
+
+from rtcserver.access.token import sign, verify
+from rtcserver.clock import NS, wall_ns
+from rtcserver.config.model import ServerConfig
+from rtcserver.room.directory import Rooms
+from rtcserver.server.listening import Listening, OnePort, Stock, metrics_of
+from rtcserver.transport.candidates import machine_addresses
+from signaling import tls
+from signaling.app import create_app
+from signaling.limits import Limits
+from signaling.serve import HttpServer
+
+log = logging.getLogger(__name__)
+
+TOKEN_S = 30 * 24 * 3600
+"""How long a performer link is valid; it ends with the server process, too."""
+
+
+class Server:
+    """All objects of the server process. `start`, then `close`."""
+
+    def __init__(self, config: ServerConfig) -> None:
+        self.config = config
+        self.limits = Limits(max_sessions=config.max_listeners)
+        self.rooms = Rooms(config, self._listeners, self._processes, self._studio)
+        self.listening: Listening = (OnePort if config.transport == "one-port" else Stock)(
+            config, self.rooms, self._allow
+        )
+        self._secret = secrets.token_bytes(32)
+        authority = tls.state_folder(config.state_dir) / tls.CA_FILE if config.tls == "auto" else None
+        metrics = metrics_of(self.rooms, self.listening)
+        app = create_app(
+            self.rooms,
+            self.listening.backend,
+            self.limits,
+            authority=authority,
+            instruments=self.listening.desk if isinstance(self.listening, OnePort) else None,
+            metrics=metrics.render if metrics is not None else None,
+        )
+        self.http = HttpServer(app, self.limits)
+        self.port = config.port
+
+    async def start(self) -> None:
+        """Take the port first, so that a taken one ends the server before a device is touched; serve last."""
+        tls_context = self._tls()
+        self.port = self.http.bind(self.config.host, self.config.port)
+        for room in self.rooms.all():
+            await room.instrument.start()
+        await self.listening.start(self.rooms.all(), self.port)
+        await self.http.start(tls=tls_context)
+
+    async def close(self) -> None:
+        """End everything, each part bounded in time."""
+        await self.http.close()
+        await self.listening.close()
+        await asyncio.gather(*(room.instrument.close() for room in self.rooms.all()))
+
+    def _tls(self) -> ssl.SSLContext | None:
+        config = self.config
+        if config.tls_cert or config.tls_key:
+            return tls.context(config.tls_cert, config.tls_key)
+        if config.tls == "off":
+            return None
+        addresses = [str(found.address) for found in machine_addresses()]
+        names = tls.machine_names(addresses, (config.public_host, config.host))
+        now = datetime.datetime.fromtimestamp(wall_ns() / NS, datetime.UTC)
+        return tls.automatic(tls.state_folder(config.state_dir), names, now)
+
+    @property
+    def scheme(self) -> str:
+        """http or https."""
+        return "https" if self.config.tls == "auto" or self.config.tls_cert else "http"
+
+    def performer_link(self, room: str) -> str:
+        """What makes a page a performer's: the fragment never reaches a server or its log."""
+        token = sign(self._secret, room, int(wall_ns() / NS) + TOKEN_S)
+        return f"#perform={token}"
+
+    def _allow(self, token: str, room: str) -> bool:
+        return verify(self._secret, token, room, wall_ns() / NS)
+
+    def _listeners(self, room: str) -> int:
+        return len(self.listening.backend.sessions(room))
+
+    def _studio(self, room: str) -> dict[str, object] | None:
+        return self.listening.studio(room)
+
+    def _processes(self) -> dict[str, dict[str, object]]:
+        return self.listening.processes()
+
+
+async def serve(config: ServerConfig) -> None:
+    """Run until SIGINT or SIGTERM. Raises ConfigError if the port cannot be had."""
+    server = Server(config)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        await server.start()
+        announce(server)
+        await stop.wait()
+    finally:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(server.close(), 15)
+
+
+def announce(server: Server) -> None:
+    """Print where to listen: the line that a new user needs."""
+    host = server.config.public_host or server.config.host or "localhost"
+    names = server.rooms.names()
+    for name in names:
+        if server.listening.playable(name):
+            link = server.performer_link(name)
+            print(f"Play at    {server.scheme}://{host}:{server.port}/r/{name}{link}", flush=True)
+        print(f"Listen at  {server.scheme}://{host}:{server.port}/r/{name}", flush=True)
+    if not server.config.host and not server.config.public_host:
+        print(f"From other machines:  {server.scheme}://{socket.gethostname()}:{server.port}/", flush=True)
+
+
+def run(config: ServerConfig) -> int:
+    """Entry point of the command."""
+    logging.basicConfig(
+        level=config.log_level.upper(),
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    for noisy in ("aioice", "aiortc"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    asyncio.run(serve(config))
+    return 0

@@ -1,0 +1,1 @@
+"""The reference path: one stock aiortc RTCPeerConnection a listener, over MontageTrack."""

@@ -1,0 +1,123 @@
+"""Configuration: what goes over what, and errors that name key, value and what is allowed."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rtcserver.commands import flags as cli_config
+from rtcserver.config.load import defaults, descriptions, example, load, read_toml
+from rtcserver.config.model import INSTRUMENT_KEYS, SERVER_KEYS, InstrumentConfig, to_dict
+from rtcserver.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def parse(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    cli_config.add_arguments(parser)
+    return parser.parse_args(words)
+
+
+def test_flags_go_over_the_environment_over_the_file_over_defaults(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rtcserver.toml").write_text("port = 1\nbitrate_bps = 96000\nframe_ms = 20\n")
+    environ = {"RTCSERVER_PORT": "2", "RTCSERVER_BITRATE_BPS": "128000", "HOME": "/"}
+    config = cli_config.configuration(parse("--port", "3"), environ)
+    room = config.rooms["main"].instrument
+    assert (config.port, room.bitrate_bps, room.frame_ms, room.blocksize) == (3, 128_000, 20, 128)
+
+
+def test_a_named_file_must_exist_and_a_forgotten_one_need_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli_config.configuration(parse(), {}).port == 8080
+    with pytest.raises(ConfigError, match=r"nowhere\.toml: there is no such file"):
+        cli_config.configuration(parse("--config", "nowhere.toml"), {})
+    with pytest.raises(ConfigError, match=r"other\.toml"):
+        cli_config.configuration(parse(), {"RTCSERVER_CONFIG": "other.toml"})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("port", "80800", '--port: port = "80800" .*65535'),
+        ("port", "many", '--port: port = "many".*integer'),
+        ("frame_ms", "7", '--frame-ms: frame_ms = "7" .* 2.5, 5, 10, 20'),
+        ("bitrate_bps", "9000", 'bitrate_bps = "9000" .*64000'),
+        ("instrument", "organ", "instrument = \"organ\" .*'portaudio', 'fluidsynth', 'file' or 'tone'"),
+        ("channels", "1", 'channels: "1" is not a pair'),
+        ("channels", "0,1", "channel numbers count from 1"),
+        ("mix", "1:X", 'mix: "1:X" is not understood'),
+        ("mix", "1:L:99", "99 dB is out of range"),
+        ("studio_bits", "20", "0, 16, 24"),
+        ("room", "a/b", 'room: "a/b" is no room name'),
+        ("shared_addresses", "10.0.0.0/8, nonsense", 'shared_addresses: "nonsense"'),
+        ("tone_dbfs", "3", "tone_dbfs"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_is_allowed(key: str, value: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        load({key: value}, {}, {})
+
+
+def test_the_place_of_a_wrong_value_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"^RTCSERVER_PORT: "):
+        load({}, {"RTCSERVER_PORT": "x"}, {})
+    with pytest.raises(ConfigError, match=r"^my\.toml: port"):
+        load({}, {}, {"port": "8080x"}, toml_name="my.toml")
+    with pytest.raises(ConfigError, match=r"^my\.toml: rooms\.stage: there is no key prot; allowed are "):
+        load({}, {}, {"rooms": {"stage": {"prot": 1}}}, toml_name="my.toml")
+    with pytest.raises(ConfigError, match="RTCSERVER_PROT: there is no key prot"):
+        load({}, {"RTCSERVER_PROT": "1"}, {})
+
+
+def test_rooms_take_over_what_they_do_not_say() -> None:
+    tables: dict[str, Any] = {
+        "bitrate_bps": 96_000,
+        "rooms": {"stage": {"instrument": "tone", "title": "The stage"}, "studio": {"bitrate_bps": 256_000}},
+    }
+    rooms = load({"instrument": "file", "file": "a.wav"}, {}, tables).rooms
+    assert list(rooms) == ["stage", "studio"]
+    assert (rooms["stage"].title, rooms["stage"].instrument.instrument) == ("The stage", "tone")
+    assert rooms["stage"].instrument.bitrate_bps == 96_000
+    assert (rooms["studio"].instrument.instrument, rooms["studio"].instrument.bitrate_bps) == (
+        "file",
+        256_000,
+    )
+
+
+def test_a_broken_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "rtcserver.toml").write_text("port = \n")
+    with pytest.raises(ConfigError, match=r"rtcserver\.toml: Invalid value"):
+        read_toml(tmp_path / "rtcserver.toml", required=False)
+
+
+def test_every_key_is_explained_and_has_a_flag() -> None:
+    keys = {*SERVER_KEYS, *INSTRUMENT_KEYS}
+    assert set(descriptions()) >= keys
+    assert set(defaults()) - {"rooms"} == keys
+    for key in keys - {"demo", "offer_bridges"}:
+        flags = vars(parse(f"--{key.replace('_', '-')}", "1"))
+        assert flags[key] == "1"
+    assert parse("--no-demo").demo is False
+
+
+def test_the_example_file_is_current_and_says_the_defaults() -> None:
+    text = (ROOT / "rtcserver.example.toml").read_text()
+    assert text == example()
+    import tomllib
+
+    uncommented = "\n".join(
+        line[1:]
+        for line in text.split("#[rooms.main]")[0].splitlines()
+        if line.startswith("#") and line[1] != " "
+    )
+    config = load({}, {}, tomllib.loads(uncommented))
+    assert to_dict(config.rooms["main"].instrument) == to_dict(InstrumentConfig())

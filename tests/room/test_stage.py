@@ -1,0 +1,180 @@
+"""The stage: performers and the file player reach the port and everyone's page, and are released."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+from collections.abc import Callable, Iterable
+
+import pytest
+
+from rtcserver.channel.codec import PANIC_ALL
+from rtcserver.channel.telemetry import Player
+from rtcserver.channel.up import Played
+from rtcserver.errors import PeerError
+from rtcserver.midi.profile import load
+from rtcserver.midiport.control import Status
+from rtcserver.room.stage import MAX_FILES, MidiStage
+
+ANN, BOB = 3, 4
+ON, OFF = bytes((0x90, 60, 100)), bytes((0x80, 60, 64))
+
+
+class Recorder:
+    """A port and a desk that remember what they are told; no process, no channel."""
+
+    def __init__(self) -> None:
+        self.on_message: Callable[[bytes, int], None] | None = None
+        self.on_status: Callable[[Status], None] | None = None
+        self.status = Status(state="live")
+        self.sent: list[object] = []
+        self.shown: list[tuple[int, bytes, int]] = []
+        self.told: list[dict[str, object]] = []
+        self.silenced: list[int] = []
+
+    async def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    def send(self, message: bytes, at_ns: int | None = None, performer: int = 0) -> None:
+        self.play([(performer, message, at_ns)])
+
+    def play(self, events: Iterable[tuple[int, bytes, int | None]]) -> None:
+        self.sent.extend(events)
+
+    def release(self, performer: int) -> None:
+        self.sent.append(("release", performer))
+
+    def silence(self, by: int | None = None) -> None:
+        if by is None:
+            self.sent.append("silence")
+        else:
+            self.silenced.append(by)
+
+    def note(self, performer: int, message: bytes, media_time: int) -> None:
+        self.shown.append((performer, message, media_time))
+
+    def tell_all(self, text: str) -> None:
+        self.told.append(json.loads(text))
+
+    def media_now(self, now_ns: int) -> int:
+        return now_ns * 48_000 // 10**9
+
+
+def stage(profile: str = "gm") -> tuple[MidiStage, Recorder]:
+    recorder = Recorder()
+    made = MidiStage(recorder, recorder, load(profile))
+    made.join(ANN)
+    made.join(BOB)
+    return made, recorder
+
+
+def midi_file(*events: tuple[int, bytes]) -> bytes:
+    """A format 0 file of 100 ticks to the quarter note: (delta in ticks below 128, message)."""
+    body = b"".join(bytes((delta,)) + message for delta, message in events) + b"\x00\xff\x2f\x00"
+    return b"MThd" + struct.pack(">IHHh", 6, 0, 1, 100) + b"MTrk" + struct.pack(">I", len(body)) + body
+
+
+def test_what_is_played_goes_to_the_port_and_to_everyone() -> None:
+    made, recorder = stage()
+    made.play(ANN, [Played(ON, 0), Played(OFF, 1)])
+    assert recorder.sent == [(ANN, ON, None), (ANN, OFF, None)]
+    assert [(who, message) for who, message, _ in recorder.shown] == [(ANN, ON), (ANN, OFF)]
+
+
+def test_who_leaves_is_released_and_seen_to_be() -> None:
+    made, recorder = stage()
+    made.play(ANN, [Played(ON, 0)])
+    made.leave(ANN)
+    assert ("release", ANN) in recorder.sent
+    assert recorder.shown[-1][:2] == (ANN, bytes((0x80, 60, 0))) or recorder.shown[-1][1][0] == 0x80
+
+
+def test_a_listener_plays_nothing() -> None:
+    made, recorder = stage()
+    made.play(99, [Played(ON, 0)])
+    assert recorder.sent == recorder.shown == []
+    assert made.counters["listener"] == 1
+
+
+def test_silence_for_everyone_is_the_desks_to_carry_out() -> None:
+    made, recorder = stage()
+    made.play(ANN, [Played(PANIC_ALL, 0)])
+    assert recorder.silenced == [ANN]
+    made.play(BOB, [Played(ON, 0)])
+    made.silence(ANN)
+    assert recorder.sent[-1] == "silence"
+    assert recorder.shown[-1][0] == BOB
+    assert recorder.shown[-1][1][0] == 0x80
+
+
+def test_a_montage_is_played_on_its_one_channel() -> None:
+    made, recorder = stage("montage")
+    made.play(ANN, [Played(bytes((0x95, 60, 100)), 0)])
+    assert recorder.sent == [(ANN, ON, None)]
+
+
+def test_a_live_set_slot_is_chosen_by_bank_and_program() -> None:
+    made, recorder = stage("montage")
+    made.select(ANN, "live-set/2/5", None)
+    assert [message for _, message, _ in recorder.sent] == [  # type: ignore[misc]  # all are events here
+        bytes((0xB0, 0, 62)),
+        bytes((0xB0, 32, 2)),
+        bytes((0xC0, 5)),
+    ]
+    assert recorder.told == [{"type": "selected", "sound": "live-set/2/5", "channel": 0, "by": ANN}]
+    with pytest.raises(PeerError, match="program 99 does not exist"):
+        made.select(ANN, "live-set/2/99", None)
+
+
+def test_the_person_at_the_keys_is_shown_and_never_echoed() -> None:
+    _, recorder = stage()
+    assert recorder.on_message is not None
+    recorder.on_message(ON, 10**9)
+    assert recorder.sent == []
+    assert recorder.shown == [(1, ON, 48_000)]
+
+
+async def test_a_file_is_played_ahead_of_time_and_stopped_without_a_trace() -> None:
+    made, recorder = stage()
+    song = await made.upload("Song", midi_file((0, ON), (50, OFF), (0, ON), (100, OFF)))
+    assert song["duration_s"] == 0.75
+    made.control_player(ANN, Player("play", file=song["file"]))
+    assert recorder.told[-1]["state"] == "playing"
+    assert (recorder.told[-1]["by"], recorder.told[-1]["name"]) == (ANN, "Song")
+    for _ in range(500):
+        if len([e for e in recorder.sent if e != ("release", 2)]) >= 3:
+            break
+        await asyncio.sleep(0.01)
+    times = [event[2] for event in recorder.sent if isinstance(event, tuple) and len(event) == 3]
+    assert times[1] - times[0] == 250_000_000
+    made.control_player(ANN, Player("stop"))
+    assert ("release", 2) in recorder.sent
+    assert recorder.told[-1]["state"] == "stopped"
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "words"),
+    [
+        (b"", 422, "header"),
+        (b"RIFF" * 10, 422, "claims"),
+        (midi_file((0, ON)) + b"x" * 1_000_000, 413, "bytes"),
+        (midi_file((0, b"\xff\x51\x03\x00\x00\x00"), (0, ON), (1, OFF)), 422, "tempo|microseconds|beats"),
+        (midi_file((0, bytes((0xC0, 5)))), 422, "no notes"),
+    ],
+)
+async def test_what_is_no_song_is_refused_with_a_reason(data: bytes, status: int, words: str) -> None:
+    made, recorder = stage()
+    with pytest.raises(PeerError, match=words) as refused:
+        await made.upload("x", data)
+    assert refused.value.status == status
+    assert recorder.sent == []
+
+
+async def test_a_room_keeps_the_newest_files() -> None:
+    made, _ = stage()
+    files = [(await made.upload("", midi_file((0, ON), (10, OFF))))["file"] for _ in range(MAX_FILES + 1)]
+    with pytest.raises(PeerError, match="upload it again"):
+        made.control_player(ANN, Player("play", file=files[0]))
