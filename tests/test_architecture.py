@@ -15,7 +15,7 @@ BASE = {"errors", "clock", "__init__"}
 """Modules of the package itself, which everything may import."""
 UPSTREAM: dict[str, set[str]] = {
     "children": set(),
-    "config": {"capture"},
+    "config": set(),
     "midi": set(),
     "access": set(),
     "capture": {"config", "midi"},
@@ -25,18 +25,28 @@ UPSTREAM: dict[str, set[str]] = {
     "broadcast": {"children", "encode"},
     "channel": {"encode"},
     "transport": set(),
-    "sdp": {"stock", "transport"},
+    "sdp": {"transport"},
     "peer": {"broadcast", "sdp", "transport"},
     "stock": {"encode", "peer", "sdp"},
     "room": {"broadcast", "channel", "config", "encode", "instrument", "midi", "midiport", "peer"},
     "telemetry": {"broadcast"},
     "client": {"channel", "encode", "transport"},
     "load": {"channel", "client", "transport"},
-    "server": {"access", "broadcast", "config", "midiport", "peer", "room", "stock", "telemetry", "transport"},
-    "commands": {"capture", "client", "config", "load", "midiport", "server"},
+    "server": {
+        "access",
+        "broadcast",
+        "config",
+        "midiport",
+        "peer",
+        "room",
+        "stock",
+        "telemetry",
+        "transport",
+    },
+    "commands": {"capture", "client", "config", "load"},
 }
 """What each folder may import besides itself and `BASE`: exactly the edges that exist."""
-WIRING = {"__main__", "serve"}
+WIRING = {"serve"}
 """Only these may import signaling: they put the server together."""
 CLOCKS = {"time", "monotonic", "monotonic_ns", "time_ns", "perf_counter", "perf_counter_ns"}
 

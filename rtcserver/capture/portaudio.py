@@ -10,9 +10,9 @@ from typing import Any
 
 from rtcserver.capture.block import DeviceFormat, StreamFormat
 from rtcserver.capture.devices import InputDevice, choose, list_devices, load_portaudio
-from rtcserver.capture.mix import parse_mix
 from rtcserver.capture.ring import FLAG_OVERFLOW, BlockRing
 from rtcserver.clock import NS, monotonic_ns
+from rtcserver.config.mix import parse_mix
 from rtcserver.config.model import InstrumentConfig
 from rtcserver.errors import InstrumentError
 

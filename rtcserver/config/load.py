@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from rtcserver.capture.mix import parse_mix
+from rtcserver.config.mix import parse_mix
 from rtcserver.config.model import (
     INSTRUMENT_KEYS,
     SERVER_KEYS,

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rtcserver.capture.block import to_float
-from rtcserver.capture.mix import parse_mix
 from rtcserver.capture.source import Source
 from rtcserver.clock import NS, monotonic_ns
+from rtcserver.config.mix import parse_mix
 from rtcserver.config.model import InstrumentConfig, ServerConfig
 from rtcserver.errors import ConfigError, InstrumentError
 from rtcserver.midi import message as m

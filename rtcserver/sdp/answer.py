@@ -11,12 +11,12 @@ What an answer says:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rtcserver.sdp.media import MediaLine
 from rtcserver.sdp.offer import OfferSummary
-from rtcserver.stock.answer import opus_attributes, rejected, served_lines
 from rtcserver.transport.candidates import Candidate
 
 MAX_MESSAGE_SIZE = 65536
@@ -145,3 +145,30 @@ def _connection(transport: AnswerTransport) -> str:
         return "c=IN IP4 0.0.0.0"
     address = transport.candidates[0].address
     return f"c=IN IP{address.version} {address}"
+
+
+def served_lines(offer: OfferSummary) -> list[MediaLine]:
+    """The m-lines that get an answer, the one with the transport first."""
+    lines = [offer.audio] if offer.data is None else [offer.audio, offer.data]
+    return sorted(lines, key=lambda line: offer.bundle.index(line.mid) if line.mid in offer.bundle else 0)
+
+
+def rejected(line: MediaLine) -> list[str]:
+    """An m-line that is not served (RFC 3264, section 6: port 0, one format at least)."""
+    formats = " ".join(line.formats) or "0"
+    text = [f"m={line.kind} 0 {line.protocol} {formats}", "c=IN IP4 0.0.0.0", "a=inactive"]
+    return [*text, f"a=mid:{line.mid}"] if line.mid else text
+
+
+def opus_attributes(payload_type: int, frame_ms: float) -> list[str]:
+    """What an answer says about Opus (RFC 7587, section 6.1; RFC 4585, section 4.2).
+
+    ``stereo`` and ``sprop-stereo``: both directions are stereo. In-band FEC is off, as the encoder's
+    restricted-lowdelay mode has none. ``nack`` turns on audio retransmission in browsers. ptime is
+    whole milliseconds, rounded up (RFC 7587).
+    """
+    return [
+        f"a=rtcp-fb:{payload_type} nack",
+        f"a=fmtp:{payload_type} stereo=1;sprop-stereo=1;minptime=10;useinbandfec=0",
+        f"a=ptime:{math.ceil(frame_ms)}",
+    ]

@@ -18,13 +18,13 @@ from aiortc import RTCConfiguration, RTCIceCandidate, RTCPeerConnection, RTCSess
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.errors import PeerError, ProcessError
 from rtcserver.peer.base import PeerRequest, PeerSession, SessionInfo
+from rtcserver.sdp.answer import served_lines
 from rtcserver.sdp.fragment import parse_sdpfrag
 from rtcserver.sdp.offer import OfferSummary, check_offer
 from rtcserver.stock.answer import (
     MAX_REMOTE_CANDIDATES,
     answer_for_client,
     offer_for_aiortc,
-    served_lines,
     usable_candidates,
 )
 from rtcserver.stock.track import MontageTrack

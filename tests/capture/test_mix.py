@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rtcserver.capture.mix import parse_mix, stereo_mix
+from rtcserver.capture.mix import stereo_mix
+from rtcserver.config.mix import parse_mix
 from rtcserver.errors import ConfigError
 
 

@@ -7,10 +7,15 @@ from ipaddress import ip_address
 import pytest
 from aiortc.sdp import SessionDescription
 
-from rtcserver.sdp.answer import AnswerStream, AnswerTransport, build_answer, build_restart_fragment
+from rtcserver.sdp.answer import (
+    AnswerStream,
+    AnswerTransport,
+    build_answer,
+    build_restart_fragment,
+    served_lines,
+)
 from rtcserver.sdp.fragment import parse_sdpfrag
 from rtcserver.sdp.offer import OfferSummary, check_offer
-from rtcserver.stock.answer import served_lines
 from rtcserver.transport.candidates import choose
 from tests.sdp.offers import NAMES, changed, join, load, small
 
