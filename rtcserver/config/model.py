@@ -114,6 +114,8 @@ class ServerConfig:
     """PEM file of the certificate's key."""
     state_dir: str = ""
     """Folder of what is kept between starts; empty: the user's data folder (~/.local/share/rtcserver)."""
+    health_file: str = ""
+    """File that is written anew every 3 s while the server serves, for health checks; empty: none."""
     transport: Literal["one-port", "aiortc"] = "one-port"
     """one-port: all listeners on one UDP port. aiortc: one stock RTCPeerConnection each (reference)."""
     max_listeners: Annotated[int, Ge(1), Le(100_000)] = 2000

@@ -1,4 +1,4 @@
-"""Instrument profiles: how one kind of instrument wants its MIDI, read from ``profiles/*.toml``.
+"""Instrument profiles: how one kind of instrument wants its MIDI, read from ``rtcserver/midi/profiles/*.toml``.
 
 Strict: a key that is unknown, missing or out of range is refused, and the error names the file, the key, the
 value and what is allowed.
@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from rtcserver.errors import ConfigError
 from rtcserver.midi import message as m
 
-FOLDER = Path(__file__).resolve().parents[2] / "profiles"
+FOLDER = resources.files("rtcserver.midi") / "profiles"
+"""The profiles that come with the server, as data of the package: they are wherever the package is."""
 MAX_TEXT = 400
 _ID = re.compile(r"^[a-z0-9][a-z0-9-]{0,31}$")
 _LAYOUTS = ("grid", "list", "numbers")
@@ -172,7 +174,7 @@ class Profile:
 
 def names() -> list[str]:
     """Names of the profiles that come with the server."""
-    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+    return sorted(file.name.removesuffix(".toml") for file in FOLDER.iterdir() if file.name.endswith(".toml"))
 
 
 def guess(*device_names: str) -> str:

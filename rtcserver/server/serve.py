@@ -11,11 +11,13 @@ import signal
 import socket
 import ssl
 import sys
+from pathlib import Path
 
 from rtcserver.access.token import sign, verify
 from rtcserver.clock import NS, wall_ns
 from rtcserver.config.model import ServerConfig
 from rtcserver.room.directory import Rooms
+from rtcserver.server.heartbeat import Heartbeat
 from rtcserver.server.listening import Listening, OnePort, Stock, metrics_of
 from rtcserver.transport.candidates import machine_addresses
 from signaling import tls
@@ -52,6 +54,11 @@ class Server:
         )
         self.http = HttpServer(app, self.limits)
         self.port = config.port
+        self._heartbeat = (
+            Heartbeat(Path(config.health_file), lambda: str(self.rooms.health()["status"]))
+            if config.health_file
+            else None
+        )
 
     async def start(self) -> None:
         """Take the port first, so that a taken one ends the server before a device is touched; serve last."""
@@ -61,9 +68,13 @@ class Server:
             await room.instrument.start()
         await self.listening.start(self.rooms.all(), self.port)
         await self.http.start(tls=tls_context)
+        if self._heartbeat is not None:
+            self._heartbeat.start()
 
     async def close(self) -> None:
         """End everything, each part bounded in time."""
+        if self._heartbeat is not None:
+            await self._heartbeat.close()
         await self.http.close()
         await self.listening.close()
         await asyncio.gather(*(room.instrument.close() for room in self.rooms.all()))
