@@ -15,7 +15,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rtcserver.sdp.media import MediaLine
+from rtcserver.sdp.media import RTP_PROTOCOLS, MediaLine
 from rtcserver.sdp.offer import OfferSummary
 from rtcserver.transport.candidates import Candidate
 
@@ -154,8 +154,12 @@ def served_lines(offer: OfferSummary) -> list[MediaLine]:
 
 
 def rejected(line: MediaLine) -> list[str]:
-    """An m-line that is not served (RFC 3264, section 6: port 0, one format at least)."""
-    formats = " ".join(line.formats) or "0"
+    """An m-line that is not served (RFC 3264, section 6: port 0, one format at least).
+
+    Formats of a rejected m-line mean nothing, yet pion refuses a whole answer whose rejected m-line names payload
+    types without an ``a=rtpmap``. So an RTP m-line gets the one static payload type 0, whatever was offered.
+    """
+    formats = "0" if line.protocol in RTP_PROTOCOLS else " ".join(line.formats) or "0"
     text = [f"m={line.kind} 0 {line.protocol} {formats}", "c=IN IP4 0.0.0.0", "a=inactive"]
     return [*text, f"a=mid:{line.mid}"] if line.mid else text
 

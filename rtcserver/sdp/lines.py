@@ -23,7 +23,10 @@ _LINE = re.compile(r"[a-z]=")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 """Also what `str.splitlines` takes for a line end: other parsers, such as aiortc's, use that."""
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`{|}~0-9A-Za-z]+")
-_ICE_CHARS = re.compile(r"[A-Za-z0-9+/]+")
+_ICE_CHARS = re.compile(r"[A-Za-z0-9+/=_-]+")
+"""RFC 8839, section 5.4 knows letters, digits, + and /. Stacks that encode random bytes in base64, with its padding or
+in its URL-safe form, write =, - and _, too; browsers take them."""
+_BLANKS = re.compile(r"[ \t]+")
 _CANDIDATE = re.compile(
     r"(?P<foundation>[A-Za-z0-9+/_-]{1,64}) (?P<component>[0-9]{1,3}) (?P<protocol>[A-Za-z0-9]{1,8})"
     r" (?P<priority>[0-9]{1,10}) (?P<address>[A-Za-z0-9.:_-]{1,255}) (?P<port>[0-9]{1,5})"
@@ -63,6 +66,7 @@ class Candidate:
 def split_lines(text: str) -> list[tuple[str, str]]:
     """``[(type, value), ...]`` of an SDP text; line ends are CRLF or LF (RFC 8866, section 5).
 
+    Runs of blanks inside a value count as one: some stacks join their words with an empty one in between.
     Raises PeerError(400) for empty or overlong text, control characters, and lines that are not
     ``<letter>=<value>``. Blank lines are allowed at the end only.
     """
@@ -82,7 +86,7 @@ def split_lines(text: str) -> list[tuple[str, str]]:
             raise malformed(f"Line {number} of the SDP has a control character.")
         if not _LINE.match(line):
             raise malformed(f'Line {number} of the SDP is not of the form "x=value".')
-        lines.append((line[0], line[2:].rstrip()))
+        lines.append((line[0], _BLANKS.sub(" ", line[2:]).strip()))
     return lines
 
 
@@ -109,14 +113,14 @@ def token(text: str, what: str, maximum_chars: int) -> str:
 def ice_ufrag(text: str) -> str:
     """A username fragment: 4 to 256 ICE characters (RFC 8839, section 5.4)."""
     if not 4 <= len(text) <= 256 or not _ICE_CHARS.fullmatch(text):
-        raise malformed("a=ice-ufrag is not 4 to 256 letters, digits, + or /.")
+        raise malformed("a=ice-ufrag is not 4 to 256 letters, digits, +, /, =, - or _.")
     return text
 
 
 def ice_pwd(text: str) -> str:
     """A password: 22 to 256 ICE characters (RFC 8839, section 5.4)."""
     if not 22 <= len(text) <= 256 or not _ICE_CHARS.fullmatch(text):
-        raise malformed("a=ice-pwd is not 22 to 256 letters, digits, + or /.")
+        raise malformed("a=ice-pwd is not 22 to 256 letters, digits, +, /, =, - or _.")
     return text
 
 

@@ -180,6 +180,8 @@ def _choose_audio(media: tuple[MediaLine, ...]) -> tuple[MediaLine, Codec]:
         if line.kind != "audio" or not line.enabled:
             continue
         opus = next((c for c in line.codecs if _is(c, "opus", 2)), None)
+        # RFC 7587, section 7 wants "/2" in every rtpmap of Opus; GStreamer's users write caps without it.
+        opus = opus or next((c for c in line.codecs if _is(c, "opus", 1)), None)
         problem: PeerError | None = None
         if line.protocol not in RTP_PROTOCOLS:
             problem = PeerError(422, "no_audio", "The offer's audio is not DTLS-SRTP (UDP/TLS/RTP/SAVPF).")

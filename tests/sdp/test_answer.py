@@ -134,7 +134,8 @@ def test_rejected_video_before_the_audio_keeps_the_order() -> None:
     video = join(("m=video 9 UDP/TLS/RTP/SAVPF 96", "c=IN IP4 0.0.0.0", "a=mid:v", "a=rtpmap:96 VP8/90000"))
     offer = check_offer(small().replace("m=audio", video + "m=audio").replace("BUNDLE 0 1", "BUNDLE v 0 1"))
     session, first, *_ = sections(answer_to(offer))
-    assert first[0] == "m=video 0 UDP/TLS/RTP/SAVPF 96"
+    # pion takes the format 0, and no payload type without its a=rtpmap.
+    assert first[0] == "m=video 0 UDP/TLS/RTP/SAVPF 0"
     assert "a=group:BUNDLE 0 1" in session
 
 
@@ -151,3 +152,9 @@ def test_the_restart_fragment_is_one_that_we_could_read() -> None:
     assert (fragment.ice_ufrag, fragment.ice_pwd) == (TRANSPORT.ufrag, TRANSPORT.password)
     assert fragment.complete
     assert [c.address for c in fragment.candidates] == ["192.0.2.9", "2001:db8::9"]
+
+
+def test_a_rejected_data_channel_keeps_its_format() -> None:
+    outside = small().replace("BUNDLE 0 1", "BUNDLE 0").replace("m=application 9", "m=application 0")
+    *_, data = sections(answer_to(check_offer(outside)))
+    assert data[0] == "m=application 0 UDP/DTLS/SCTP webrtc-datachannel"

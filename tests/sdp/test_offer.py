@@ -18,6 +18,8 @@ EXPECTED = {
     # name: (opus payload type, red, stereo asked, data channel, kinds of m-lines)
     "aiortc": (96, None, False, False, ["audio"]),
     "aiortc-datachannel": (96, None, False, True, ["audio", "application"]),
+    "blanks-in-fmtp": (111, None, False, False, ["audio"]),
+    "blanks-in-m-line": (111, None, False, False, ["audio"]),
     "chromium": (111, 63, False, False, ["audio"]),
     "chromium-stereo": (111, 63, True, False, ["audio"]),
     "chromium-datachannel": (111, 63, True, True, ["audio", "application"]),
@@ -29,6 +31,8 @@ EXPECTED = {
     "firefox-max-bundle": (109, None, True, True, ["video", "audio", "application"]),
     "gstreamer": (96, None, False, False, ["video", "audio"]),
     "gstreamer-nobundle": (97, None, False, False, ["audio"]),
+    "gstreamer-without-channels": (96, None, False, False, ["audio"]),
+    "ice-pwd-base64": (111, None, False, False, ["audio"]),
     "mediamtx": (111, None, True, False, ["video", "audio"]),
 }
 
@@ -195,7 +199,7 @@ def test_repeated_payload_types_and_unknown_lines_do_no_harm() -> None:
         (join(SESSION[:4], DATA), 422, "no_audio"),
         (changed("m=audio 9 ", "m=audio 0 "), 422, "no_audio"),
         (changed("UDP/TLS/RTP/SAVPF", "RTP/AVP"), 422, "no_audio"),
-        (changed("opus/48000/2", "opus/48000"), 422, "no_opus"),
+        (changed("opus/48000/2", "opus/48000/6"), 422, "no_opus"),
         (changed("opus/48000/2", "opus/16000/2"), 422, "no_opus"),
         (changed("opus/48000/2", "speex/48000/2"), 422, "no_opus"),
         (changed("111", "72"), 422, "no_opus"),
@@ -316,3 +320,23 @@ def _accepted_or_refused(text: str) -> None:
         *(f for m in offer.media for f in m.formats),
     ]
     assert all(value.isascii() and value.isprintable() for value in echoed)
+
+
+@pytest.mark.parametrize("name", offers.NAMES)
+def test_blanks_between_words_do_not_matter(name: str) -> None:
+    spaced = load(name).replace("=", "= ", 1).replace(" ", " \t ")
+    assert check_offer(spaced.replace("v= ", "v=", 1)) == check_offer(load(name))
+
+
+@pytest.mark.parametrize("sign", "+/=-_")
+def test_credentials_may_be_base64_of_either_kind(sign: str) -> None:
+    offer = check_offer(
+        small().replace("a=ice-ufrag:c7hm", f"a=ice-ufrag:c7{sign}m").replace("qBpdx7Q", f"qBpdx7{sign}")
+    )
+    assert offer.ice_ufrag == f"c7{sign}m"
+    assert offer.ice_pwd.endswith(sign)
+
+
+def test_stereo_opus_is_preferred_to_one_without_its_channels() -> None:
+    both = changed("111 63 0", "96 111 63").replace("a=rtpmap:111", "a=rtpmap:96 OPUS/48000\r\na=rtpmap:111")
+    assert check_offer(both).opus_payload_type == 111

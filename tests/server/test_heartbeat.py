@@ -13,7 +13,9 @@ from rtcserver.server import heartbeat
 from rtcserver.server.heartbeat import Heartbeat
 
 
-async def test_it_is_written_anew_while_the_loop_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_is_written_anew_while_the_loop_turns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(heartbeat, "INTERVAL_S", 0.01)
     file, words = tmp_path / "health", iter(["degraded", *["ok"] * 10_000])
     beat = Heartbeat(file, lambda: next(words))
