@@ -1,7 +1,7 @@
 """Studio payloads, in any order and perhaps twice, as the one run of samples that they are cut from. Pure.
 
 Whoever records has time: a block is given up only when its successors have waited for it for `WAIT_S`, and becomes
-silence of its exact length. The page's own ring (`static/audio/receiver.js`) counts alike, with less patience.
+silence of its exact length. The page's own ring (`static/studio/engine/receiver.js`) counts alike, with less patience.
 """
 
 from __future__ import annotations

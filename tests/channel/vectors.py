@@ -1,6 +1,6 @@
 """What Python and JavaScript must agree on, as JSON. ``python -m tests.channel.vectors`` writes it anew.
 
-`tests/channel/test_vectors.py` and `tests/static/channel*.test.js` hold both languages to them.
+`tests/channel/test_vectors.py` and `tests/static/channel/*.test.js` hold both languages to them.
 """
 
 from __future__ import annotations

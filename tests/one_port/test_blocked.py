@@ -6,7 +6,7 @@ from tests.one_port.serving import PORT, ServerIn, chromium_for, room_at, wait_s
 from tests.rig.netns import published
 
 PAGES_PATIENCE_MS = 12_000
-"""TRANSPORT_TIMEOUT_MS of static/app/session.js."""
+"""TRANSPORT_TIMEOUT_MS of static/listen/session.js."""
 
 
 async def test_the_page_names_the_addresses_it_tried_and_the_setting_that_mends_it() -> None:

@@ -1,4 +1,4 @@
-"""Python reads the Studio payloads that the page's tests read (`tests/static/studio-payload.test.js`)."""
+"""Python reads the Studio payloads that the page's tests read (`tests/static/studio/engine/payload.test.js`)."""
 
 from __future__ import annotations
 

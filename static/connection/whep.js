@@ -1,0 +1,240 @@
+// @ts-check
+/**
+ * One connection to a room: an offer over WHEP (draft-ietf-wish-whep), an answer, and the transport under it. It is
+ * used once; who wants another connection makes another object.
+ */
+
+import { WEBRTC_MISSING, SERVER_UNREACHABLE, negotiationFailed, parseRetryAfter, refused, sentenceOf } from "./problems.js";
+import { addressOf, asksForStereo, candidates, withStereoOpus } from "./sdp.js";
+
+/** @typedef {import("./problems.js").Problem} Problem */
+/** @typedef {import("../listen/session.js").TransportState} TransportState */
+
+/**
+ * @typedef {object} Hearer what a connection tells, never after close()
+ * @property {(addresses: string[]) => void} answered
+ * @property {(problem: Problem) => void} refused
+ * @property {(state: TransportState) => void} transport
+ * @property {(stream: MediaStream) => void} stream
+ */
+
+/**
+ * @typedef {object} Special what makes a session another than plain listening
+ * @property {RTCConfiguration} [configuration] added to the connection's
+ * @property {Record<string, string>} [headers] of the POST
+ * @property {(peer: RTCPeerConnection, audio: RTCRtpTransceiver) => void} [prepare] before the offer is made
+ * @property {(headers: Headers) => Problem | null} [accepted] with the headers of a 201; a problem ends the connection
+ */
+
+/** The offer leaves with the candidates found so far after this long, in milliseconds. */
+const GATHERING_MS = 500;
+
+export class WhepConnection {
+  #url;
+  #tell;
+  #special;
+  #owner = new AbortController();
+  /** @type {RTCPeerConnection | null} */
+  #peer = null;
+  /** @type {string | null} the session's own URL, for DELETE */
+  #location = null;
+  /** @type {TransportState | null} */
+  #transport = null;
+
+  /**
+   * @param {string} url of the room's WHEP endpoint
+   * @param {Hearer} tell
+   * @param {Special} [special]
+   */
+  constructor(url, tell, special = {}) {
+    this.#url = url;
+    this.#tell = tell;
+    this.#special = special;
+  }
+
+  /** Whether this browser decodes in stereo: what its own description asks for is what its decoder does. */
+  get stereo() {
+    const sdp = this.#peer?.localDescription?.sdp;
+    return sdp ? asksForStereo(sdp) : null;
+  }
+
+  /**
+   * Connects. Never rejects: what goes wrong is told as a problem.
+   */
+  async open() {
+    if (typeof RTCPeerConnection === "undefined") {
+      this.#tell.refused(WEBRTC_MISSING);
+      return;
+    }
+    try {
+      const offer = await this.#offer();
+      if (this.#closed) return;
+      const answer = await this.#post(offer);
+      if (this.#closed || answer === null) return;
+      await this.#peer?.setRemoteDescription({ type: "answer", sdp: answer });
+      if (this.#closed) return;
+      this.#tell.answered(candidates(answer).map(addressOf));
+    } catch (error) {
+      if (!this.#closed) this.#tell.refused(negotiationFailed(error));
+    }
+  }
+
+  /**
+   * @returns {Promise<RTCStatsReport | null>} null once the connection is closed
+   */
+  async stats() {
+    try {
+      return (await this.#peer?.getStats()) ?? null;
+    } catch {
+      return null;
+    }
+  }
+
+  /** Leaves the room and frees everything. The server hears of it even while the page goes away. */
+  close() {
+    if (this.#closed) return;
+    this.#owner.abort();
+    this.#peer?.close();
+    this.#leave();
+  }
+
+  get #closed() {
+    return this.#owner.signal.aborted;
+  }
+
+  /**
+   * @returns {Promise<string>} the offer, with as many candidates as half a second found
+   */
+  async #offer() {
+    const peer = new RTCPeerConnection({ iceServers: [], bundlePolicy: "max-bundle", ...this.#special.configuration });
+    this.#peer = peer;
+    this.#listenTo(peer);
+    const audio = peer.addTransceiver("audio", { direction: "recvonly" });
+    this.#special.prepare?.(peer, audio);
+    const { sdp = "" } = await peer.createOffer();
+    if (this.#closed) return "";
+    await peer.setLocalDescription({ type: "offer", sdp: withStereoOpus(sdp) });
+    await gathered(peer, GATHERING_MS, this.#owner.signal);
+    // Again, for a browser that rewrites its local description: the server must read the same wish as the decoder.
+    return withStereoOpus(peer.localDescription?.sdp ?? "");
+  }
+
+  /**
+   * @param {RTCPeerConnection} peer
+   */
+  #listenTo(peer) {
+    const { signal } = this.#owner;
+    const look = () => this.#lookAt(peer);
+    peer.addEventListener("connectionstatechange", look, { signal });
+    peer.addEventListener("iceconnectionstatechange", look, { signal });
+    peer.addEventListener(
+      "track",
+      ({ receiver, track, streams }) => {
+        receiver.transport?.addEventListener("statechange", look, { signal });
+        this.#tell.stream(streams[0] ?? new MediaStream([track]));
+      },
+      { signal },
+    );
+  }
+
+  /**
+   * @param {RTCPeerConnection} peer
+   */
+  #lookAt(peer) {
+    const dtls = peer.getReceivers()[0]?.transport?.state;
+    const state = transportState(peer.iceConnectionState, peer.connectionState, dtls);
+    if (state === this.#transport) return;
+    this.#transport = state;
+    this.#tell.transport(state);
+  }
+
+  /**
+   * @param {string} offer
+   * @returns {Promise<string | null>} the answer; null when the server said no, which is told
+   */
+  async #post(offer) {
+    let response;
+    let body;
+    const headers = { "Content-Type": "application/sdp", ...this.#special.headers };
+    try {
+      // Not tied to close(): once the server has answered, it must be told that nobody will come.
+      response = await fetch(this.#url, { method: "POST", headers, body: offer });
+      if (response.ok) this.#location = resolve(response.headers.get("Location"), response.url);
+      if (this.#closed) this.#leave();
+      body = await response.text();
+    } catch {
+      if (!this.#closed) this.#tell.refused(SERVER_UNREACHABLE);
+      return null;
+    }
+    if (this.#closed) return null;
+    if (response.ok) {
+      const problem = this.#special.accepted?.(response.headers) ?? null;
+      if (problem === null) return body;
+      this.#tell.refused(problem);
+      return null;
+    }
+    const retryAfterMs = parseRetryAfter(response.headers.get("Retry-After"), Date.now());
+    this.#tell.refused(refused(response.status, sentenceOf(body), retryAfterMs));
+    return null;
+  }
+
+  #leave() {
+    const location = this.#location;
+    this.#location = null;
+    // `keepalive` lets the request outlive the page. Nothing is to be done when it fails: the server notices by itself.
+    if (location) fetch(location, { method: "DELETE", keepalive: true }).catch(() => {});
+  }
+}
+
+/**
+ * ICE and DTLS as one word. `connectionState` knows of DTLS; where it is missing (older Firefox), ICE has to do. But it
+ * stays "connected" when the server says goodbye (close_notify), which only the DTLS transport tells.
+ *
+ * @param {RTCIceConnectionState} ice
+ * @param {RTCPeerConnectionState | undefined} whole
+ * @param {RTCDtlsTransportState} [dtls]
+ * @returns {TransportState}
+ */
+export function transportState(ice, whole, dtls) {
+  if (ice === "failed" || whole === "failed") return "failed";
+  if (ice === "closed" || whole === "closed" || dtls === "closed") return "closed";
+  if (ice === "disconnected" || whole === "disconnected") return "disconnected";
+  const connected = whole === undefined ? ice === "connected" || ice === "completed" : whole === "connected";
+  return connected ? "connected" : "connecting";
+}
+
+/**
+ * @param {RTCPeerConnection} peer
+ * @param {number} limitMs
+ * @param {AbortSignal} signal
+ * @returns {Promise<void>} settles when all candidates are found, the time is up or the signal fires
+ */
+function gathered(peer, limitMs, signal) {
+  return new Promise((settle) => {
+    const done = () => {
+      clearTimeout(timer);
+      peer.removeEventListener("icegatheringstatechange", look);
+      signal.removeEventListener("abort", done);
+      settle();
+    };
+    const look = () => peer.iceGatheringState === "complete" && done();
+    const timer = setTimeout(done, limitMs);
+    peer.addEventListener("icegatheringstatechange", look);
+    signal.addEventListener("abort", done);
+    look();
+  });
+}
+
+/**
+ * @param {string | null} location
+ * @param {string} base
+ * @returns {string | null}
+ */
+function resolve(location, base) {
+  if (!location) return null;
+  try {
+    return new URL(location, base).href;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,205 @@
+// @ts-check
+/**
+ * Owns the listening: it runs the session's reducer, carries out its effects, and is the only one that reconnects.
+ * At any time there is at most one connection.
+ */
+
+import { INITIAL, step } from "./session.js";
+import { SETTLING_MS, readCounters, snapshot } from "./stats.js";
+import { WhepConnection } from "../connection/whep.js";
+
+/** @typedef {import("./session.js").Session} Session */
+/** @typedef {import("./session.js").SessionEvent} SessionEvent */
+/** @typedef {import("./stats.js").Snapshot} Snapshot */
+/** @typedef {import("./stats.js").Counters} Counters */
+
+/**
+ * @typedef {object} Output where the sound goes
+ * @property {(stream: MediaStream) => Promise<boolean>} play resolves to whether the browser wants a tap first
+ * @property {() => void} stop
+ */
+/** @typedef {(peer: RTCPeerConnection) => {close: () => void}} Attach what else a connection carries; before its offer */
+
+/** How often the statistics are read until the first sound, and afterwards, in milliseconds. */
+const EAGER_MS = 200;
+const STEADY_MS = 1000;
+
+export class Listener {
+  #url;
+  #output;
+  #onSession;
+  #onSnapshot;
+  #attach;
+  /** @type {{close: () => void} | null} */
+  #attached = null;
+  #owner = new AbortController();
+  /** @type {Session} */
+  #session = INITIAL;
+  /** @type {WhepConnection | null} */
+  #connection = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #wake;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #reading;
+  /** @type {Counters | null} */
+  #counters = null;
+  /** @type {Counters | null} */
+  #firstPackets = null;
+  /** @type {Counters | null} */
+  #settled = null;
+  /** @type {Snapshot | null} */
+  #snapshot = null;
+
+  /**
+   * @param {string} url of the room's WHEP endpoint
+   * @param {Output} output
+   * @param {(session: Session) => void} onSession after every change
+   * @param {(snapshot: Snapshot, counters: Counters) => void} onSnapshot after every reading of the statistics
+   * @param {Attach} attach
+   */
+  constructor(url, output, onSession, onSnapshot, attach) {
+    this.#url = url;
+    this.#output = output;
+    this.#onSession = onSession;
+    this.#onSnapshot = onSnapshot;
+    this.#attach = attach;
+    const { signal } = this.#owner;
+    const hurry = () => this.hurry();
+    addEventListener("online", hurry, { signal });
+    document.addEventListener("visibilitychange", () => document.hidden || hurry(), { signal });
+  }
+
+  get session() {
+    return this.#session;
+  }
+
+  /** The last reading of the statistics on the current connection. */
+  get snapshot() {
+    return this.#snapshot;
+  }
+
+  listen() {
+    this.#dispatch({ type: "listen" });
+  }
+
+  stop() {
+    this.#dispatch({ type: "stop" });
+  }
+
+  /** Tries now what was to be tried later. */
+  hurry() {
+    this.#dispatch({ type: "hurry" });
+  }
+
+  /**
+   * @param {boolean} blocked whether the browser wants a tap before it plays
+   */
+  playback(blocked) {
+    this.#dispatch({ type: "playback", generation: this.#session.generation, blocked });
+  }
+
+  close() {
+    if (this.#owner.signal.aborted) return;
+    this.stop();
+    this.#owner.abort();
+  }
+
+  /**
+   * @param {SessionEvent} event
+   */
+  #dispatch(event) {
+    if (this.#owner.signal.aborted) return;
+    const before = this.#session;
+    const { session, effects } = step(before, event, { nowMs: performance.now(), random: Math.random() });
+    this.#session = session;
+    for (const effect of effects) {
+      this.#hangUp();
+      if (effect.type === "open") this.#dial(effect.generation);
+    }
+    if (session === before) return;
+    this.#setWake();
+    // Not `session`: an effect may have moved on already.
+    this.#onSession(this.#session);
+  }
+
+  #setWake() {
+    clearTimeout(this.#wake);
+    const { wakeAtMs } = this.#session;
+    if (wakeAtMs === null) return;
+    // A timer may fire a little early; the reducer ignores a clock that is not due, so look again.
+    const look = () => {
+      const leftMs = wakeAtMs - performance.now();
+      if (leftMs > 0) this.#wake = setTimeout(look, leftMs);
+      else this.#dispatch({ type: "clock" });
+    };
+    look();
+  }
+
+  /**
+   * @param {number} generation
+   */
+  #dial(generation) {
+    const connection = new WhepConnection(
+      this.#url,
+      {
+        answered: (addresses) => this.#dispatch({ type: "answered", generation, addresses }),
+        refused: (problem) => this.#dispatch({ type: "refused", generation, problem }),
+        transport: (state) => this.#dispatch({ type: "transport", generation, state }),
+        stream: (stream) => this.#play(generation, stream),
+      },
+      { prepare: (peer) => (this.#attached = this.#attach(peer)) },
+    );
+    this.#connection = connection;
+    connection.open();
+    this.#read(connection, generation);
+  }
+
+  #hangUp() {
+    clearTimeout(this.#reading);
+    this.#attached?.close();
+    this.#attached = null;
+    this.#connection?.close();
+    this.#connection = null;
+    this.#counters = this.#firstPackets = this.#settled = null;
+    this.#snapshot = null;
+    this.#output.stop();
+  }
+
+  /**
+   * @param {number} generation
+   * @param {MediaStream} stream
+   */
+  async #play(generation, stream) {
+    const blocked = await this.#output.play(stream);
+    this.#dispatch({ type: "playback", generation, blocked });
+  }
+
+  /**
+   * @param {WhepConnection} connection
+   * @param {number} generation
+   */
+  async #read(connection, generation) {
+    const report = await connection.stats();
+    if (connection !== this.#connection) return;
+    const counters = report && readCounters(report.values(), performance.now());
+    if (counters) this.#take(counters, connection.stereo, generation);
+    if (connection !== this.#connection) return;
+    const steady = this.#session.phase === "live";
+    this.#reading = setTimeout(() => this.#read(connection, generation), steady ? STEADY_MS : EAGER_MS);
+  }
+
+  /**
+   * @param {Counters} counters
+   * @param {boolean | null} stereo
+   * @param {number} generation
+   */
+  #take(counters, stereo, generation) {
+    if (counters.packets > 0) this.#firstPackets ??= counters;
+    if (this.#firstPackets && counters.atMs - this.#firstPackets.atMs >= SETTLING_MS) this.#settled ??= counters;
+    const latest = snapshot(this.#counters, counters, stereo, this.#settled);
+    this.#counters = counters;
+    this.#snapshot = latest;
+    this.#dispatch({ type: "media", generation, packets: latest.packets, elapsedMs: latest.elapsedMs });
+    this.#onSnapshot(latest, counters);
+  }
+}

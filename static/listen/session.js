@@ -1,0 +1,284 @@
+// @ts-check
+/**
+ * The listening session as a pure reducer: events and the time go in, a new session and effects come out.
+ *
+ *            listen            transport connected        packets
+ *     idle ─────────► connecting ───────────────► buffering ─────► live
+ *      ▲                 │  ▲                        │    ◄─────────┤
+ *      │ stop (any)      │  │ clock, hurry, listen   │  1.5 s quiet │
+ *      │                 ▼  │                        │              │
+ *      │             reconnecting ◄──────────────────┴──────────────┘  failed, quiet for 5 s, disconnected for 3 s
+ *      └── failed ◄── (a problem that trying again does not mend)
+ *
+ * Every connection has a generation; an event of an earlier one is ignored. All waiting is in `wakeAtMs`: the owner
+ * sets one timer for it and sends `clock`. Times are milliseconds of one monotonic clock.
+ */
+
+import { backoffMs } from "./backoff.js";
+import { CONNECTION_LOST, NO_MEDIA, SERVER_UNREACHABLE, iceFailed } from "../connection/problems.js";
+
+/** @typedef {import("../connection/problems.js").Problem} Problem */
+/** @typedef {"idle" | "connecting" | "buffering" | "live" | "reconnecting" | "failed"} Phase */
+/** @typedef {"connecting" | "connected" | "disconnected" | "failed" | "closed"} TransportState */
+
+/**
+ * @typedef {object} Session
+ * @property {Phase} phase
+ * @property {number} generation how many connections were opened so far; names the current one
+ * @property {number} attempt consecutive failures; 0 once the sound was steady for a while
+ * @property {boolean} answered the server has answered the current offer
+ * @property {string[]} addresses where the server's answer says the media is
+ * @property {Problem | null} problem why it is reconnecting or has failed
+ * @property {boolean} blocked the browser wants a tap before it plays sound
+ * @property {boolean} heard packets have arrived on the current connection
+ * @property {number} quietMs how long no packet has arrived, by the statistics' own intervals
+ * @property {number | null} disconnectedAtMs since when the transport is disconnected
+ * @property {number | null} liveSinceMs
+ * @property {number | null} wakeAtMs when the session wants a `clock` event
+ */
+
+/**
+ * @typedef {{type: "listen"} | {type: "stop"} | {type: "clock"} | {type: "hurry"}} OwnEvent
+ *   `hurry`: the network is back, the page is visible again, or somebody pressed "Try now"
+ * @typedef {{type: "answered", generation: number, addresses: string[]}
+ *   | {type: "refused", generation: number, problem: Problem}
+ *   | {type: "transport", generation: number, state: TransportState}
+ *   | {type: "media", generation: number, packets: number, elapsedMs: number}
+ *   | {type: "playback", generation: number, blocked: boolean}} ConnectionEvent
+ * @typedef {OwnEvent | ConnectionEvent} SessionEvent
+ */
+
+/** @typedef {{type: "open", generation: number} | {type: "close"}} Effect */
+/** @typedef {{nowMs: number, random: number}} Moment `random` in [0, 1) */
+/** @typedef {{session: Session, effects: Effect[]}} Step */
+
+/** From the offer to the server's answer. */
+export const ANSWER_TIMEOUT_MS = 12_000;
+/** From the answer to a connected transport. */
+export const TRANSPORT_TIMEOUT_MS = 12_000;
+/** ICE often mends "disconnected" by itself. */
+export const DISCONNECTED_GRACE_MS = 3_000;
+/** No packets for so long, and the page says that it buffers. */
+export const QUIET_BUFFERING_MS = 1_500;
+/** No packets for so long, and the page connects anew. */
+export const QUIET_RECONNECT_MS = 5_000;
+/** Sound for so long, and earlier failures are forgotten. */
+export const STEADY_MS = 10_000;
+
+/** @type {Readonly<Session>} */
+export const INITIAL = Object.freeze({
+  phase: "idle",
+  generation: 0,
+  attempt: 0,
+  answered: false,
+  addresses: [],
+  problem: null,
+  blocked: false,
+  heard: false,
+  quietMs: 0,
+  disconnectedAtMs: null,
+  liveSinceMs: null,
+  wakeAtMs: null,
+});
+
+/**
+ * What each phase does with each event. An event that is missing here changes nothing in that phase.
+ *
+ * @type {Record<Phase, {[T in SessionEvent["type"]]?: (session: Session, event: Extract<SessionEvent, {type: T}>, at: Moment) => Step}>}
+ */
+const TRANSITIONS = {
+  idle: { listen: begin },
+  connecting: { stop, answered, refused, transport, playback, clock },
+  buffering: { stop, refused, transport, playback, media, clock, hurry },
+  live: { stop, refused, transport, playback, media, clock, hurry },
+  reconnecting: { stop, listen: reopen, hurry: reopen, clock },
+  failed: { stop, listen: begin, hurry: (session, _event, at) => (session.problem?.retry ? begin(session, _event, at) : stay(session)) },
+};
+
+/**
+ * @param {Session} session
+ * @param {SessionEvent} event
+ * @param {Moment} at
+ * @returns {Step}
+ */
+export function step(session, event, at) {
+  if ("generation" in event && event.generation !== session.generation) return stay(session);
+  const handle = /** @type {((session: Session, event: SessionEvent, at: Moment) => Step) | undefined} */ (
+    TRANSITIONS[session.phase][event.type]
+  );
+  return handle ? handle(session, event, at) : stay(session);
+}
+
+/**
+ * The one word for the whole: the phase, or "blocked" when only a tap is missing.
+ *
+ * @param {Session} session
+ * @returns {Phase | "blocked"}
+ */
+export function stateOf(session) {
+  return session.blocked && (session.phase === "buffering" || session.phase === "live") ? "blocked" : session.phase;
+}
+
+/**
+ * @param {Session} session
+ * @param {Partial<Session>} [changes]
+ * @param {Effect[]} [effects]
+ * @returns {Step}
+ */
+function stay(session, changes, effects = []) {
+  return { session: changes ? Object.freeze({ ...session, ...changes }) : session, effects };
+}
+
+/**
+ * @param {Session} session
+ * @param {SessionEvent} _event
+ * @param {Moment} at
+ */
+function begin(session, _event, at) {
+  return open({ ...session, attempt: 0, problem: null }, at);
+}
+
+/**
+ * @param {Session} session
+ * @param {SessionEvent} _event
+ * @param {Moment} at
+ */
+function reopen(session, _event, at) {
+  return open(session, at);
+}
+
+/**
+ * @param {Session} session
+ * @param {Moment} at
+ * @returns {Step}
+ */
+function open(session, { nowMs }) {
+  const generation = session.generation + 1;
+  const { attempt, problem } = session;
+  return stay(
+    { ...INITIAL, phase: "connecting", generation, attempt, problem, wakeAtMs: nowMs + ANSWER_TIMEOUT_MS },
+    {},
+    [{ type: "open", generation }],
+  );
+}
+
+/**
+ * @param {Session} session
+ * @returns {Step}
+ */
+function stop(session) {
+  return stay({ ...INITIAL, generation: session.generation }, {}, [{ type: "close" }]);
+}
+
+/**
+ * Gives this connection up and waits for the next, or for good when waiting mends nothing.
+ *
+ * @param {Session} session
+ * @param {Problem} problem
+ * @param {Moment} at
+ * @returns {Step}
+ */
+function giveUp(session, problem, { nowMs, random }) {
+  const attempt = session.attempt + 1;
+  const base = { ...INITIAL, generation: session.generation, attempt, problem, addresses: session.addresses };
+  if (!problem.retry) return stay({ ...base, phase: "failed" }, {}, [{ type: "close" }]);
+  const wakeAtMs = nowMs + backoffMs(attempt, random, problem.retryAfterMs);
+  return stay({ ...base, phase: "reconnecting", wakeAtMs }, {}, [{ type: "close" }]);
+}
+
+/**
+ * @param {Session} session
+ * @param {{addresses: string[]}} event
+ * @param {Moment} at
+ */
+function answered(session, { addresses }, { nowMs }) {
+  return stay(session, { answered: true, addresses, wakeAtMs: nowMs + TRANSPORT_TIMEOUT_MS });
+}
+
+/**
+ * @param {Session} session
+ * @param {{problem: Problem}} event
+ * @param {Moment} at
+ */
+function refused(session, { problem }, at) {
+  return giveUp(session, problem, at);
+}
+
+/**
+ * @param {Session} session
+ * @param {{state: TransportState}} event
+ * @param {Moment} at
+ * @returns {Step}
+ */
+function transport(session, { state }, at) {
+  switch (state) {
+    case "connected":
+      if (session.phase !== "connecting") return stay(session, { disconnectedAtMs: null, wakeAtMs: null });
+      return stay(session, { phase: "buffering", quietMs: 0, wakeAtMs: null });
+    case "disconnected":
+      if (session.phase === "connecting" || session.disconnectedAtMs !== null) return stay(session);
+      return stay(session, { disconnectedAtMs: at.nowMs, wakeAtMs: at.nowMs + DISCONNECTED_GRACE_MS });
+    case "failed":
+    case "closed":
+      return giveUp(session, session.phase === "connecting" ? iceFailed(session.addresses) : CONNECTION_LOST, at);
+    default:
+      return stay(session);
+  }
+}
+
+/**
+ * Packets count by the intervals of the statistics, not by the clock: a page in the background is asked rarely.
+ *
+ * @param {Session} session
+ * @param {{packets: number, elapsedMs: number}} event
+ * @param {Moment} at
+ * @returns {Step}
+ */
+function media(session, { packets, elapsedMs }, at) {
+  if (packets > 0) {
+    if (session.phase === "buffering") {
+      return stay(session, { phase: "live", heard: true, problem: null, quietMs: 0, liveSinceMs: at.nowMs });
+    }
+    const steady = session.liveSinceMs !== null && at.nowMs - session.liveSinceMs >= STEADY_MS;
+    const attempt = steady ? 0 : session.attempt;
+    return session.quietMs === 0 && attempt === session.attempt ? stay(session) : stay(session, { quietMs: 0, attempt });
+  }
+  const quietMs = session.quietMs + elapsedMs;
+  if (quietMs >= QUIET_RECONNECT_MS) return giveUp(session, NO_MEDIA, at);
+  return stay(session, { quietMs, phase: quietMs >= QUIET_BUFFERING_MS ? "buffering" : session.phase });
+}
+
+/**
+ * @param {Session} session
+ * @param {{blocked: boolean}} event
+ */
+function playback(session, { blocked }) {
+  return stay(session, { blocked });
+}
+
+/**
+ * @param {Session} session
+ * @param {SessionEvent} _event
+ * @param {Moment} at
+ * @returns {Step}
+ */
+function clock(session, _event, at) {
+  if (session.wakeAtMs === null || at.nowMs < session.wakeAtMs) return stay(session);
+  if (session.phase === "reconnecting") return open(session, at);
+  if (session.phase === "connecting") {
+    return giveUp(session, session.answered ? iceFailed(session.addresses) : SERVER_UNREACHABLE, at);
+  }
+  return giveUp(session, CONNECTION_LOST, at);
+}
+
+/**
+ * The network is back: a connection that is known to be broken is not worth the rest of its grace.
+ *
+ * @param {Session} session
+ * @param {SessionEvent} _event
+ * @param {Moment} at
+ * @returns {Step}
+ */
+function hurry(session, _event, at) {
+  return session.disconnectedAtMs === null ? stay(session) : open({ ...session, problem: CONNECTION_LOST }, at);
+}

@@ -1,0 +1,247 @@
+// @ts-check
+/**
+ * The room page. This module only wires the others together.
+ *
+ * For tests and tools these names are stable:
+ *
+ *   window.rtcserver.state      "idle" | "connecting" | "buffering" | "live" | "blocked" | "reconnecting" | "failed"
+ *   window.rtcserver.session    the whole session (listen/session.js, type Session), frozen
+ *   window.rtcserver.midi       role, performer, playable, lit(), events, counters, heardAt(ms), mediaAt(ms), press(note, velocity),
+ *                               release(note): see stage/stage.js; keys are [data-testid="key-21"] to "key-108"
+ *   window.rtcserver.stats()    the last reading of the statistics (listen/stats.js, type Snapshot), or null
+ *   window.rtcserver.studio     Studio: state (studio/session.js, Phase), session, stats(), record(frames), support
+ *   window.rtcserver.room       what the server last said about the room (connection/room.js, type Room), or null
+ *
+ *   #listen                     the one big button; data-action is "Listen", "Stop", "Tap to hear" or "Try again"
+ *   #status[data-state]         the state, or "silent" (live, but the instrument gives nothing) or "unreachable"
+ *   #headline #detail           the state in words; #countdown the seconds; #addresses where the media was tried
+ *   #hurry                      "Try now", while it waits to reconnect
+ *   #meter-left #meter-right    peak levels in dBFS; aria-valuenow is the number (−70 is silence)
+ *   #volume #mute #awake        controls; #audio the element that plays, its srcObject is the stream
+ *   #stat-…                     buffer target gap gap-last lost lost-share packets rtt jitter bitrate frames codec channels
+ *   #room-title #instrument #listeners
+ *
+ * Each of the controls and figures has a data-testid of the same name. `?listen` in the address starts by
+ * itself, `?studio` in Studio.
+ */
+
+import { ScreenLock, showOnLockScreen } from "./device.js";
+import { Listener } from "../listen/listener.js";
+import { StereoMeter } from "../listen/meters.js";
+import { Stage } from "../stage/stage.js";
+import { Player } from "../listen/player.js";
+import { Watch, readRoom, roomFromPath } from "../connection/room.js";
+import { INITIAL, stateOf } from "../listen/session.js";
+import { loadSettings, saveSettings } from "./settings.js";
+import { Studio } from "../studio/studio.js";
+import { byId } from "../ui/dom.js";
+import { History } from "../ui/history.js";
+import { LevelFigures, Numbers } from "../ui/numbers.js";
+import { Panel } from "../ui/panel.js";
+import { Ring } from "../ui/ring.js";
+import { StudioPanel } from "../ui/studio-panel.js";
+import { VolumeControl } from "../ui/volume.js";
+import { instrumentLine } from "../ui/words.js";
+
+/** @typedef {import("../ui/words.js").AskedRoom} AskedRoom */
+
+const roomName = roomFromPath(location.pathname) ?? "main";
+const roomPath = encodeURIComponent(roomName);
+let settings = loadSettings();
+/** @type {AskedRoom} */
+let asked = { kind: "asking" };
+let wasListening = false;
+let shownStudio = false;
+
+const panel = new Panel(roomName);
+const numbers = new Numbers();
+const levels = new LevelFigures();
+const history = new History(byId("history", HTMLCanvasElement));
+const meter = new StereoMeter();
+const screenLock = new ScreenLock();
+const player = new Player(byId("audio", HTMLAudioElement), (blocked) => listener.playback(blocked));
+/** What the page shows while Studio plays and Listen rests. */
+const STUDIO_LIVE = Object.freeze({ ...INITIAL, phase: /** @type {const} */ ("live"), heard: true });
+const ring = new Ring(
+  byId("ring", HTMLCanvasElement),
+  (side) => (studio.sounding ? studio.read(side) : meter.read(side)),
+  (left, right) => levels.show(left, right),
+);
+
+const output = {
+  /** @param {MediaStream} stream */
+  play(stream) {
+    const playing = player.play(stream);
+    meter.attach(stream);
+    return playing;
+  },
+  stop() {
+    meter.detach();
+    player.stop();
+  },
+};
+
+/** Of a device that does not say how long it takes: a usual one. */
+const USUAL_LATENCY_MS = 20;
+const stage = new Stage(roomName, () => meter.outputLatencyMs ?? USUAL_LATENCY_MS);
+const listener = new Listener(
+  `/r/${roomPath}/whep`,
+  output,
+  show,
+  (snapshot, counters) => {
+    numbers.show(snapshot, room()?.frameMs ?? 0);
+    history.add(snapshot);
+    stage.report(counters);
+  },
+  (peer) => stage.connect(peer),
+);
+
+const studio = new Studio(
+  `/r/${roomPath}/whep`,
+  {
+    sounding: () => stateOf(listener.session) === "live",
+    start: () => listener.listen(),
+    stop: () => listener.stop(),
+    setShare: (share) => player.setShare(share),
+    rate: () => room()?.instrument.rate ?? 0,
+  },
+  { connect: (peer, channels) => stage.connect(peer, channels), setPlayout: (playout) => stage.setPlayout(playout) },
+  showStudio,
+);
+studio.setVolume(settings.volume, settings.muted);
+const studioPanel = new StudioPanel(studio);
+
+new VolumeControl(settings, player.volumeWorks, ({ volume, muted }) => {
+  player.setVolume(volume, muted);
+  studio.setVolume(volume, muted);
+  remember({ volume, muted });
+});
+player.setVolume(settings.volume, settings.muted);
+
+byId("listen", HTMLButtonElement).addEventListener("click", press);
+byId("hurry", HTMLButtonElement).addEventListener("click", () => listener.hurry());
+wireScreenLock();
+
+// Leaving the page leaves the room; a page that comes back from the browser's cache takes up where it was.
+addEventListener("pagehide", () => {
+  wasListening = listener.session.phase !== "idle" || studio.sounding;
+  studio.stop();
+  listener.stop();
+});
+addEventListener("pageshow", ({ persisted }) => persisted && wasListening && listener.listen());
+
+new Watch(`/api/rooms/${roomPath}`, readRoom, (answer) => {
+  // What was known stays on the page while the server is away; only an idle page needs to say that it is.
+  const keep = answer.kind === "unreachable" && asked.kind === "known" && listener.session.phase !== "idle";
+  if (keep) return;
+  asked = answer;
+  show();
+});
+
+Object.defineProperty(window, "rtcserver", {
+  value: Object.freeze({
+    get state() {
+      return stateOf(listener.session);
+    },
+    get session() {
+      return listener.session;
+    },
+    get room() {
+      return room();
+    },
+    stats: () => listener.snapshot,
+    midi: stage.handle,
+    studio: Object.freeze({
+      get state() {
+        return studio.session.phase;
+      },
+      get session() {
+        return studio.session;
+      },
+      stats: () => studio.stats,
+      record: (/** @type {number} */ frames) => studio.record(frames),
+      support: studio.support,
+    }),
+  }),
+});
+
+show();
+const start = new URLSearchParams(location.search);
+if (start.has("studio")) studio.choose();
+if (start.has("studio") || start.has("listen")) listener.listen();
+
+function press() {
+  meter.resume();
+  if (studio.sounding) {
+    studio.stop();
+    listener.stop();
+    show();
+    return;
+  }
+  switch (stateOf(listener.session)) {
+    case "idle":
+    case "failed":
+      listener.listen();
+      break;
+    case "blocked":
+      player.resume().then((blocked) => listener.playback(blocked));
+      break;
+    default:
+      studio.stop();
+      listener.stop();
+  }
+}
+
+function showStudio() {
+  studioPanel.show(stateOf(listener.session) === "live");
+  if (studio.sounding !== shownStudio) show();
+}
+
+function show() {
+  if (stateOf(listener.session) === "live") studio.listening();
+  shownStudio = studio.sounding;
+  const session = studio.sounding ? STUDIO_LIVE : listener.session;
+  studioPanel.show(stateOf(listener.session) === "live");
+  const { state } = panel.show(session, asked);
+  const sounding = session.phase === "live" || session.phase === "buffering";
+  ring.show(ringMode(state));
+  if (listener.snapshot === null) numbers.show(null, 0);
+  screenLock.want(settings.awake && sounding);
+  if ("mediaSession" in navigator) navigator.mediaSession.playbackState = sounding ? "playing" : "none";
+  const known = room();
+  if (known && sounding) {
+    const what = { title: known.title, artist: instrumentLine(known) };
+    showOnLockScreen(what, { play: () => listener.listen(), stop: () => listener.stop() });
+  }
+}
+
+/**
+ * @param {string} state as shown
+ * @returns {import("../ui/ring.js").RingMode}
+ */
+function ringMode(state) {
+  if (state === "live" || state === "silent") return "meter";
+  return state === "connecting" || state === "buffering" || state === "reconnecting" ? "travel" : "off";
+}
+
+function room() {
+  return asked.kind === "known" ? asked.value : null;
+}
+
+function wireScreenLock() {
+  const box = byId("awake", HTMLInputElement);
+  byId("awake-row", HTMLElement).hidden = !screenLock.supported;
+  box.checked = settings.awake;
+  box.addEventListener("change", () => {
+    remember({ awake: box.checked });
+    show();
+  });
+}
+
+/**
+ * @param {Partial<import("./settings.js").Settings>} changes
+ */
+function remember(changes) {
+  settings = { ...settings, ...changes };
+  saveSettings(settings);
+}

@@ -1,0 +1,69 @@
+// @ts-check
+/** The list of rooms. */
+
+import { plural } from "../ui/format.js";
+import { Watch, readRooms } from "../connection/room.js";
+import { byId, setText } from "../ui/dom.js";
+import { instrumentLine } from "../ui/words.js";
+
+/** @typedef {import("../connection/room.js").Room} Room */
+
+const note = byId("rooms-note", HTMLElement);
+const list = byId("rooms", HTMLElement);
+let shown = "";
+
+new Watch("/api/rooms", readRooms, (asked) => {
+  if (asked.kind !== "known") {
+    setText(note, "The server does not answer. This page keeps asking.");
+    return;
+  }
+  const rooms = asked.value;
+  setText(note, rooms.length > 0 ? "Choose what you want to hear." : "This server has no rooms yet. They are set in its configuration.");
+  const next = JSON.stringify(rooms);
+  // Only what changed: a rebuilt list would take the keyboard's focus away every three seconds.
+  if (next !== shown) show(rooms);
+  shown = next;
+});
+
+/**
+ * @param {Room[]} rooms
+ */
+function show(rooms) {
+  const focused = document.activeElement instanceof HTMLAnchorElement ? document.activeElement.href : null;
+  list.replaceChildren(...rooms.map(card));
+  for (const link of list.querySelectorAll("a")) if (link.href === focused) link.focus();
+}
+
+/**
+ * @param {Room} room
+ */
+function card(room) {
+  const silent = room.instrument.state === "silent";
+  const item = document.createElement("li");
+  const link = document.createElement("a");
+  link.href = room.url;
+  link.className = "room";
+  link.dataset.testid = `room-${room.name}`;
+  link.dataset.tone = silent ? "warn" : "good";
+  const state = silent ? room.instrument.error || "The instrument is silent." : people(room.listeners);
+  link.append(line("strong", room.title), line("span", instrumentLine(room)), line("em", state));
+  item.append(link);
+  return item;
+}
+
+/**
+ * @param {number} listeners
+ */
+function people(listeners) {
+  return listeners > 0 ? `Live, ${plural(listeners, "listener", "listeners")}` : "Live";
+}
+
+/**
+ * @param {string} tag
+ * @param {string} text
+ */
+function line(tag, text) {
+  const element = document.createElement(tag);
+  element.textContent = text;
+  return element;
+}

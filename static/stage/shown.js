@@ -1,0 +1,67 @@
+// @ts-check
+/** What everybody sees of the notes, from the moment each is heard: lit keys, the roll, and who holds what. */
+
+import { SPAN } from "../ui/roll.js";
+import { Bars } from "../midi/bars.js";
+import { Sounding } from "../midi/sounding.js";
+
+/** @typedef {import("../channel/down.js").Heard} Heard */
+
+export class Shown {
+  #keyboard;
+  #roll;
+  #performers;
+  #sounding = new Sounding();
+  #bars = new Bars(SPAN);
+  /** note → performer @type {Map<number, number>} */
+  #lit = new Map();
+
+  /**
+   * @param {import("../ui/keyboard.js").Keyboard} keyboard
+   * @param {import("../ui/roll.js").Roll} roll
+   * @param {import("../ui/performers.js").PerformersList} performers
+   */
+  constructor(keyboard, roll, performers) {
+    this.#keyboard = keyboard;
+    this.#roll = roll;
+    this.#performers = performers;
+  }
+
+  /** Notes that are lit. @returns {number[]} ascending */
+  get notes() {
+    return this.#sounding.notes;
+  }
+
+  /**
+   * @param {Heard} event whose time has come
+   * @param {number | null} heardMedia media time that is heard; null while nothing plays
+   * @returns {number | null} the note, if one begins; else null
+   */
+  take(event, heardMedia) {
+    const { performer, mediaTime, repaired } = event;
+    const change = this.#sounding.apply(event);
+    this.#performers.playing(performer, this.#sounding.notesOf(performer), this.#sounding.pedalOf(performer));
+    if (!change) return null;
+    const { note, velocity } = change;
+    const holder = this.#sounding.performerOf(note);
+    this.#keyboard.light(note, holder);
+    if (holder === null) this.#lit.delete(note);
+    else this.#lit.set(note, holder);
+    // When a note began that a state tells of is not known.
+    this.#bars.add(change, repaired ? (heardMedia ?? mediaTime) : mediaTime);
+    return velocity > 0 ? note : null;
+  }
+
+  /** @param {number} media media time at the foot of the roll */
+  paint(media) {
+    this.#roll.paint(this.#bars.seen(media), media, this.#keyboard.view, this.#lit);
+  }
+
+  /** Another connection, or none. @param {number} media */
+  clear(media) {
+    for (const note of this.#sounding.clear()) this.#keyboard.light(note, null);
+    this.#lit.clear();
+    this.#bars.endAll(media);
+    this.#performers.clear();
+  }
+}

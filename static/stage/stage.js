@@ -1,0 +1,409 @@
+// @ts-check
+/**
+ * The instrument on the page: everybody sees what is played when it is heard, performers play. Wires the parts of midi/ and ui/.
+ *
+ * A session's channels are opened by `connect(peer)` before its offer; what it returns is closed with the session. Several sessions
+ * can be open at once, while the page changes between Listen and Studio: all are listened to until the newest has signed in, which then
+ * shows and plays; when it closes, the one before it does again. Studio, whose sound goes its own way, says what is heard by
+ * `setPlayout`, and may bring its own channels: `connect(peer, {midi, telemetry})`.
+ */
+
+import { BEND, BEND_CENTRE, controllerCell } from "../channel/cells.js";
+import { Schedule } from "../channel/schedule.js";
+import * as say from "../channel/telemetry.js";
+import { FilePlayer } from "../ui/file-player.js";
+import { Keyboard } from "../ui/keyboard.js";
+import { PerformersList } from "../ui/performers.js";
+import { Roll } from "../ui/roll.js";
+import { Sounds } from "../ui/sounds.js";
+import { byId, setText } from "../ui/dom.js";
+import { openChannels } from "../connection/channels.js";
+import { currentSound } from "../midi/current-sound.js";
+import { readPlayer } from "../midi/files.js";
+import { HeardClock } from "./heard.js";
+import { Input } from "./input.js";
+import { MidiLink } from "../connection/link.js";
+import { MAX_NAME, cleanName } from "./memory.js";
+import { MidiReport, soundReport } from "./report.js";
+import { Shown } from "./shown.js";
+import { readOffer } from "../midi/sound-list.js";
+import { dropToken, takeToken } from "./token.js";
+
+/** @typedef {import("../channel/down.js").Heard} Heard */
+/** @typedef {import("../channel/telemetry.js").ServerMessage} ServerMessage */
+/** @typedef {import("../listen/stats.js").Counters} Counters */
+/** @typedef {{peer: RTCPeerConnection, link: MidiLink, reported: Counters | null, told: MidiReport}} Session */
+/** @typedef {{note: number, media_time: number, heard_at_ms: number, lit_at_ms: number, latency_ms: number}} Lit */
+
+/** A frame stays on the screen for a while; keys are lit in the one that lies nearest to the sound, in milliseconds. */
+const HALF_FRAME_MS = 8;
+/** The screen sleeps in a hidden page, the notes do not. */
+const HIDDEN_MS = 500;
+const MOST_EVENTS = 256;
+const CONTROLLERS_MS = 100;
+
+export class Stage {
+  #roomPath;
+  #section = byId("stage", HTMLElement);
+  #play = byId("play", HTMLElement);
+  #note = byId("stage-note", HTMLElement);
+  #name = byId("performer-name", HTMLInputElement);
+  #setup = byId("setup", HTMLDetailsElement);
+  #performers = new PerformersList(byId("performers", HTMLElement), byId("performers-none", HTMLElement));
+  #roll = new Roll(byId("roll", HTMLCanvasElement));
+  #keyboard;
+  #sounds;
+  #files;
+  #input;
+  #token;
+  #room;
+  #heard;
+  #schedule = new Schedule();
+  #shown;
+  /** @type {Session[]} the newest last */
+  #sessions = [];
+  /** @type {Session | null} the one that shows and plays */
+  #current = null;
+  /** @type {import("../midi/sound-list.js").Scheme[]} */
+  #schemes = [];
+  /** @type {Lit[]} */
+  #events = [];
+  #owner = new AbortController();
+  #frame = 0;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #ticking;
+  #valuesMs = 0;
+
+  /**
+   * @param {string} room its name
+   * @param {() => number} latencyMs of the output device
+   */
+  constructor(room, latencyMs) {
+    this.#room = room;
+    this.#roomPath = encodeURIComponent(room);
+    this.#token = takeToken(room);
+    this.#heard = new HeardClock(latencyMs);
+    this.#keyboard = new Keyboard(
+      byId("keys-scroll", HTMLElement),
+      byId("keys", HTMLElement),
+      {
+        down: (source, note, velocity, atMs) => this.#input.down(source, note, velocity, atMs),
+        up: (source, note, atMs) => this.#input.up(source, note, atMs),
+      },
+      () => this.#onView(),
+    );
+    this.#shown = new Shown(this.#keyboard, this.#roll, this.#performers);
+    this.#sounds = new Sounds(byId("sound-now", HTMLElement), byId("sounds", HTMLElement), (sound) => {
+      this.#current?.link.say(say.select(sound));
+    });
+    this.#files = new FilePlayer(this.#roomPath, (command) => this.#current?.link.say(say.player(command)));
+    this.#input = new Input({
+      play: (message, atMs) => this.#current?.link.play(message, atMs),
+      panic: (everyone) => this.#current?.link.panic(everyone),
+      pressed: (notes) => this.#keyboard.showPressed(notes),
+      legends: (legends) => this.#keyboard.showLegends(legends),
+      reach: (low, high) => this.#keyboard.reveal(low, high),
+    });
+    this.#wire();
+    this.#show();
+    this.#ask();
+    this.#turn();
+  }
+
+  /** For tests and tools; see main.js. */
+  get handle() {
+    const stage = this;
+    return Object.freeze({
+      get role() {
+        return stage.#current?.link.welcome?.role ?? "listener";
+      },
+      get performer() {
+        return stage.#current?.link.welcome?.performer ?? null;
+      },
+      get playable() {
+        return stage.#current?.link.playable ?? false;
+      },
+      lit: () => stage.#shown.notes,
+      get events() {
+        return [...stage.#events];
+      },
+      get counters() {
+        return { ...stage.#current?.link.received, ...stage.#current?.link.counters };
+      },
+      heardAt: (/** @type {number} */ nowMs) => stage.#heard.at(nowMs),
+      mediaAt: (/** @type {number} */ nowMs) => stage.#current?.link.clock.mediaAt(nowMs) ?? null,
+      press: (/** @type {number} */ note, velocity = 96) => stage.#input.down("handle", note, velocity, performance.now()),
+      release: (/** @type {number} */ note) => stage.#input.up("handle", note, performance.now()),
+    });
+  }
+
+  /**
+   * A session begins.
+   *
+   * @param {RTCPeerConnection} peer before its offer
+   * @param {import("../connection/channels.js").Channels} [channels] that are opened already
+   * @returns {import("../studio/link.js").Connected} `report` is for Studio, whose sound this does not see
+   */
+  connect(peer, channels = openChannels(peer)) {
+    const credentials = { name: this.#input.memory.name, token: this.#token };
+    /** @type {Session} */
+    const session = {
+      peer,
+      reported: null,
+      told: new MidiReport(),
+      link: new MidiLink(channels, credentials, {
+        message: (message) => this.#onMessage(session, message),
+        notes: (heard) => session === this.#current && this.#schedule.push(heard),
+        released: () => session === this.#current && this.#input.released(),
+      }),
+    };
+    this.#sessions.push(session);
+    return { close: () => this.#disconnect(session), report: (sound) => this.#report(session, sound) };
+  }
+
+  /** What is heard, said by who plays it. @param {import("./heard.js").Playout | null} playout null: the receiver's again */
+  setPlayout(playout) {
+    this.#heard.setPlayout(playout);
+  }
+
+  /** Once a second: tells the server how the sound arrives. @param {Counters} counters of the newest session */
+  report(counters) {
+    const session = this.#sessions.find(({ link }) => link.welcome?.mode === "listen");
+    if (!session || (session.reported && counters.atMs - session.reported.atMs < 990)) return;
+    this.#report(session, soundReport(session.reported, counters));
+    session.reported = counters;
+  }
+
+  /**
+   * @param {Session} session
+   * @param {import("../channel/telemetry.js").Report} sound
+   */
+  #report({ link, told }, sound) {
+    if (link.welcome === null) return;
+    link.say(
+      say.stats({
+        ...sound,
+        ...told.take(link.received),
+        clock_rtt_ms: link.clock.rttMs,
+        latency_ms: this.#heard.delayMs(link, performance.now()),
+        hidden: document.hidden ? 1 : 0,
+      }),
+    );
+  }
+
+  close() {
+    if (this.#owner.signal.aborted) return;
+    this.#owner.abort();
+    for (const session of [...this.#sessions]) this.#disconnect(session);
+    cancelAnimationFrame(this.#frame);
+    clearInterval(this.#ticking);
+    for (const part of [this.#keyboard, this.#roll, this.#files, this.#input]) part.close();
+  }
+
+  #wire() {
+    const { signal } = this.#owner;
+    const name = this.#name;
+    name.maxLength = MAX_NAME;
+    name.value = this.#input.memory.name;
+    name.addEventListener("change", () => this.#rename(cleanName(name.value)), { signal });
+    name.addEventListener("keydown", ({ key }) => key === "Enter" && name.blur(), { signal });
+    const view = /** @type {[string, () => void][]} */ ([
+      ["keys-left", () => this.#keyboard.scrollBy(-1)],
+      ["keys-right", () => this.#keyboard.scrollBy(1)],
+      ["keys-more", () => this.#keyboard.zoomBy(1)],
+      ["keys-fewer", () => this.#keyboard.zoomBy(-1)],
+    ]);
+    for (const [id, act] of view) byId(id, HTMLButtonElement).addEventListener("click", act, { signal });
+    document.addEventListener("visibilitychange", () => this.#turn(), { signal });
+    addEventListener("blur", () => this.#keyboard.liftAll(), { signal });
+    // A link that is opened in a page which is there already changes only the fragment.
+    addEventListener("hashchange", () => this.#retake(), { signal });
+  }
+
+  #retake() {
+    const token = takeToken(this.#room);
+    if (token === this.#token) return;
+    // The open sessions have signed in without it.
+    location.reload();
+  }
+
+  /** The sounds of the instrument; without them there is no MIDI in this room. */
+  async #ask() {
+    try {
+      const response = await fetch(`/api/rooms/${this.#roomPath}/sounds`);
+      if (!response.ok) return;
+      const offer = readOffer(await response.json());
+      if (this.#owner.signal.aborted) return;
+      this.#schemes = offer.schemes;
+      this.#sounds.offer(offer);
+      this.#section.hidden = false;
+      byId("setup-steps", HTMLElement).replaceChildren(...offer.checklist.map(stepItem));
+      this.#setup.dataset.steps = String(offer.checklist.length);
+      this.#show();
+    } catch {
+      // The page says itself that the server cannot be reached; a session shows the stage all the same.
+    }
+  }
+
+  /** @param {string} name */
+  #rename(name) {
+    this.#name.value = name;
+    this.#input.rename(name);
+    for (const { link } of this.#sessions) link.rename(name);
+  }
+
+  /**
+   * @param {Session} session
+   * @param {ServerMessage} message
+   */
+  #onMessage(session, message) {
+    if (message.type === "welcome" && session !== this.#current && session === this.#sessions.at(-1)) this.#take(session);
+    if (session !== this.#current) return;
+    switch (message.type) {
+      case "welcome":
+        this.#performers.show(message.performers, message.performer);
+        this.#files.state(readPlayer(message.player));
+        if (message.role === "performer") setText(this.#note, "");
+        this.#show();
+        break;
+      case "performers":
+        this.#performers.show(message.performers, session.link.welcome?.performer ?? null);
+        break;
+      case "selected":
+        this.#sounds.selected(message.sound, this.#performers.name(message.by));
+        break;
+      case "player":
+        this.#files.state(readPlayer(message));
+        break;
+      case "error":
+        this.#refused(message);
+    }
+  }
+
+  /** @param {import("../channel/telemetry.js").ErrorMessage} error */
+  #refused({ code, message, of }) {
+    if (of === "stats" || code === "unknown_type") return;
+    if (code === "bad_token") {
+      dropToken(this.#room);
+      this.#token = null;
+    }
+    if (/player|file/.test(`${code} ${of}`)) this.#files.refuse(message);
+    else setText(this.#note, message);
+    this.#show();
+  }
+
+  /** @param {Session | null} session that shows and plays from now on */
+  #take(session) {
+    const before = this.#current;
+    this.#current = session;
+    before?.link.panic(false);
+    this.#input.released();
+    this.#schedule.clear();
+    this.#shown.clear(this.#heard.at(performance.now()) ?? 0);
+    if (session === null) {
+      this.#heard.reset();
+      this.#files.state(null);
+      this.#sounds.selected("", "");
+    } else {
+      session.link.perform();
+    }
+    this.#show();
+    this.#turn();
+  }
+
+  /** @param {Session} session */
+  #disconnect(session) {
+    if (!this.#sessions.includes(session)) return;
+    this.#sessions = this.#sessions.filter((one) => one !== session);
+    session.link.close();
+    if (session === this.#current) this.#take(this.#sessions.filter(({ link }) => link.welcome !== null).at(-1) ?? null);
+  }
+
+  #show() {
+    const welcome = this.#current?.link.welcome ?? null;
+    const plays = welcome?.role === "performer";
+    if (welcome?.profile) this.#section.hidden = false;
+    this.#section.dataset.role = this.#token ? "performer" : "listener";
+    this.#section.classList.toggle("connected", welcome !== null);
+    this.#play.hidden = this.#token === null;
+    this.#keyboard.setPlayable(this.#token !== null);
+    this.#files.setToken(this.#token);
+    byId("sound-choice", HTMLElement).hidden = this.#token === null || !this.#sounds.any;
+    this.#setup.hidden = this.#token === null || !Number(this.#setup.dataset.steps ?? 0);
+    const { channel, one_channel: oneChannel } = /** @type {Record<string, any>} */ (welcome?.profile ?? {});
+    this.#input.enable(plays, Number.isInteger(channel) ? channel : 0, oneChannel !== false);
+    byId("stage-hint", HTMLElement).hidden = this.#token === null || plays;
+  }
+
+  #onView() {
+    this.#roll.invalidate();
+    byId("keys-view", HTMLElement).hidden = false;
+  }
+
+  /** Every frame of the screen, and now and then while there is none. */
+  #turn = () => {
+    cancelAnimationFrame(this.#frame);
+    clearInterval(this.#ticking);
+    this.#ticking = undefined;
+    if (this.#owner.signal.aborted) return;
+    this.#tick();
+    if (document.hidden) this.#ticking = setInterval(() => this.#tick(), HIDDEN_MS);
+    else this.#frame = requestAnimationFrame(this.#turn);
+  };
+
+  #tick() {
+    const now = performance.now();
+    for (const { peer, link } of this.#sessions) {
+      if (link.welcome?.mode === "listen") this.#heard.observe(peer, link, now);
+    }
+    const heard = this.#heard.at(now + HALF_FRAME_MS);
+    for (const event of this.#schedule.due(heard)) this.#hear(event, heard, now);
+    const media = heard ?? this.#current?.link.clock.mediaAt(now) ?? 0;
+    if (!document.hidden) this.#shown.paint(media);
+    this.#files.tick(heard ?? this.#current?.link.clock.mediaAt(now) ?? null);
+    if (now - this.#valuesMs > CONTROLLERS_MS) this.#showValues(now);
+  }
+
+  /**
+   * @param {Heard} event whose time has come
+   * @param {number | null} heard
+   * @param {number} nowMs
+   */
+  #hear(event, heard, nowMs) {
+    const note = this.#shown.take(event, heard);
+    if (note === null || event.repaired || heard === null) return;
+    const { mediaTime } = event;
+    const heardAtMs = nowMs + HALF_FRAME_MS + (mediaTime - heard) / 48;
+    this.#current?.told.skew(nowMs - heardAtMs);
+    this.#events.push({
+      note,
+      media_time: mediaTime,
+      heard_at_ms: heardAtMs,
+      lit_at_ms: nowMs,
+      latency_ms: this.#heard.latencyMs,
+    });
+    if (this.#events.length > MOST_EVENTS) this.#events.shift();
+  }
+
+  /** Wheels and the sound, as the room has them. @param {number} nowMs */
+  #showValues(nowMs) {
+    this.#valuesMs = nowMs;
+    const link = this.#current?.link;
+    if (!link) return;
+    const { channel } = /** @type {Record<string, any>} */ (link.welcome?.profile ?? {});
+    const cells = link.cells();
+    const at = Number.isInteger(channel) ? channel : 0;
+    this.#input.showValues(cells.get((at << 12) | BEND) ?? BEND_CENTRE, cells.get(controllerCell(at, 1)) ?? 0);
+    const sound = currentSound(cells, at, this.#schemes);
+    if (sound !== null && sound !== byId("sound-now", HTMLElement).dataset.sound) this.#sounds.selected(sound, "");
+  }
+}
+
+/** @param {import("../midi/sound-list.js").Step} step */
+function stepItem({ title, text }) {
+  const item = document.createElement("li");
+  const strong = document.createElement("strong");
+  strong.textContent = title;
+  item.append(strong, document.createElement("br"), text);
+  return item;
+}

@@ -1,0 +1,311 @@
+// @ts-check
+/**
+ * The sounding half of Studio: an audio context at the stream's rate, the worklet with its ring, a volume, a meter.
+ * Used for one Studio session.
+ */
+
+import { HEAD_BYTES, RING_BYTES, Ring } from "./engine/ring.js";
+import { Control, Figure } from "./engine/slots.js";
+import { modulo } from "../channel/codec.js";
+import { outputLatencyMs } from "../page/device.js";
+import { FLOOR_DB, gainOf, peakOf, toDb } from "../listen/levels.js";
+import { memoryShared } from "./support.js";
+
+/** @typedef {import("./engine/worklet.js").Recording} Recording */
+/** @typedef {import("./engine/worklet.js").FromWorklet} FromWorklet */
+/** @typedef {import("./engine/worklet.js").ToWorklet} ToWorklet */
+
+/**
+ * @typedef {object} RingStats the ring and what plays it, since the session began
+ * @property {"waiting" | "filling" | "playing"} phase
+ * @property {number} levelMs mean level
+ * @property {number} targetMs
+ * @property {number} levelP5Ms of the last seconds
+ * @property {number} levelP95Ms
+ * @property {number} underruns
+ * @property {number} lost blocks that were missing in their time
+ * @property {number} repaired blocks that a repeat brought in time
+ * @property {number} duplicates
+ * @property {number} late blocks that came after their time
+ * @property {number} invalid payloads that could not be read
+ * @property {number} payloads
+ * @property {number} silence frames before the PCM
+ * @property {number} concealedMs
+ * @property {number} longestGapMs
+ * @property {number} jitterMs of arrival, 95th percentile
+ * @property {number} driftPpm how much faster the instrument's clock is than the loudspeaker's
+ * @property {number} ratio exactly 1: every sample as it came
+ * @property {number} burst quanta per call of the device
+ * @property {number} trims
+ * @property {boolean} exact whether what leaves the worklet now are the very samples that came
+ * @property {number} rate of the stream, Hz; 0 until it comes
+ * @property {number} bits
+ * @property {number} contextRate
+ * @property {number} aliveMs when the worklet last ran, ms since 1970
+ */
+
+/** Cross-fades between Listen and Studio, in seconds. */
+export const FADE_S = 0.03;
+const METER_FRAMES = 2048;
+
+export class StudioAudio {
+  #context;
+  /** @type {AudioWorkletNode | null} */
+  #node = null;
+  #gain;
+  #input;
+  /** @type {AnalyserNode[]} */
+  #sides;
+  #samples = new Float32Array(METER_FRAMES);
+  #ring;
+  /** @type {SharedArrayBuffer | null} */
+  #memory;
+  #volume = 1;
+  #heard = false;
+  #closed = false;
+  #wall = new WallClock();
+  /** @type {{done: (recording: Recording) => void, failed: (why: Error) => void} | null} */
+  #recording = null;
+
+  /**
+   * @param {number} rate of the stream, Hz; the context runs at it if the browser lets it
+   */
+  constructor(rate) {
+    this.#context = contextAt(rate);
+    this.#memory = memoryShared(globalThis) ? new SharedArrayBuffer(RING_BYTES) : null;
+    // Without shared memory this is a copy of the worklet's figures, ten times a second.
+    this.#ring = new Ring(this.#memory ?? new ArrayBuffer(RING_BYTES));
+    this.#gain = new GainNode(this.#context, { gain: 0, channelCount: 2, channelCountMode: "explicit" });
+    this.#input = new GainNode(this.#context, { channelCount: 2, channelCountMode: "explicit" });
+    const splitter = new ChannelSplitterNode(this.#context, { numberOfOutputs: 2 });
+    this.#input.connect(splitter);
+    this.#sides = [0, 1].map((side) => {
+      const analyser = new AnalyserNode(this.#context, { fftSize: METER_FRAMES });
+      splitter.connect(analyser, side);
+      return analyser;
+    });
+    this.#gain.connect(this.#context.destination);
+  }
+
+  /**
+   * Builds the worklet and connects the worker to its ring.
+   *
+   * @param {Worker} worker
+   * @param {() => void} failed the worklet has failed, and will be silent from now on
+   */
+  async start(worker, failed) {
+    const context = this.#context;
+    if (context.state !== "running") context.resume().catch(() => {});
+    // The ring first: what comes before the worklet stands shows already how evenly the network delivers.
+    const { port1, port2 } = new MessageChannel();
+    if (this.#memory) worker.postMessage({ type: "memory", memory: this.#memory });
+    else worker.postMessage({ type: "port", port: port1 }, [port1]);
+    await context.audioWorklet.addModule(new URL("./engine/worklet.js", import.meta.url));
+    if (this.#closed) return;
+    const node = new AudioWorkletNode(context, "studio", {
+      numberOfInputs: 0,
+      outputChannelCount: [2],
+      processorOptions: this.#memory ? { memory: this.#memory } : {},
+    });
+    this.#node = node;
+    node.onprocessorerror = failed;
+    node.port.onmessage = ({ data }) => this.#hear(data);
+    node.connect(this.#gain);
+    node.connect(this.#input);
+    if (!this.#memory) this.#post({ type: "port", port: port2 }, [port2]);
+  }
+
+  /** Whether the browser lets it sound: without a tap some do not. */
+  get running() {
+    return this.#context.state === "running";
+  }
+
+  resume() {
+    return this.#context.resume();
+  }
+
+  get contextRate() {
+    return this.#context.sampleRate;
+  }
+
+  /** From the worklet to the ear in ms; null where the browser does not say. */
+  get outputMs() {
+    return outputLatencyMs(this.#context);
+  }
+
+  /** Whether the volume leaves the samples as they are. */
+  get untouched() {
+    return this.#heard && this.#volume === 1;
+  }
+
+  /**
+   * @param {number} position of the control, 0 to 1
+   * @param {boolean} muted
+   */
+  setVolume(position, muted) {
+    this.#volume = muted ? 0 : gainOf(position);
+    if (this.#heard) this.#ramp(this.#volume);
+  }
+
+  /** Fades in or out. @param {boolean} heard */
+  fade(heard) {
+    this.#heard = heard;
+    this.#ramp(heard ? this.#volume : 0);
+  }
+
+  /**
+   * @param {0 | 1} side left, right
+   * @returns {number} the peak of the last 46 ms before the volume, in dBFS
+   */
+  read(side) {
+    const analyser = this.#sides[side];
+    if (!analyser || this.#closed) return FLOOR_DB;
+    analyser.getFloatTimeDomainData(this.#samples);
+    return toDb(peakOf(this.#samples));
+  }
+
+  /** @returns {RingStats} */
+  stats() {
+    const { figures } = this.#ring;
+    const figure = (/** @type {number} */ slot) => figures[slot] ?? 0;
+    const count = (/** @type {number} */ slot) => this.#ring.load(slot) >>> 0;
+    return {
+      phase: /** @type {const} */ (["waiting", "filling", "playing"])[figure(Figure.phase)] ?? "waiting",
+      levelMs: figure(Figure.levelMs),
+      targetMs: figure(Figure.targetMs),
+      levelP5Ms: figure(Figure.levelP5Ms),
+      levelP95Ms: figure(Figure.levelP95Ms),
+      underruns: figure(Figure.underruns),
+      lost: figure(Figure.lost),
+      repaired: count(Control.repaired),
+      duplicates: count(Control.duplicates),
+      late: count(Control.late),
+      invalid: count(Control.invalid),
+      payloads: count(Control.payloads),
+      silence: count(Control.silence),
+      concealedMs: figure(Figure.concealedMs),
+      longestGapMs: figure(Figure.longestGapMs),
+      jitterMs: figure(Figure.jitterMs),
+      driftPpm: figure(Figure.driftPpm),
+      ratio: figure(Figure.ratio),
+      burst: figure(Figure.burst),
+      trims: figure(Figure.trims),
+      exact: figure(Figure.exact) === 1,
+      rate: count(Control.rate),
+      bits: count(Control.bits),
+      contextRate: this.contextRate,
+      aliveMs: figure(Figure.aliveMs),
+    };
+  }
+
+  /**
+   * The RTP timestamp of what leaves the worklet now: bursts of the device averaged out.
+   *
+   * @param {number} nowMs of performance.now()
+   * @returns {number | null} with a fraction; null while it is not known
+   */
+  rtpAt(nowMs) {
+    const { figures } = this.#ring;
+    const atZero = figures[Figure.rtpAtZero] ?? NaN;
+    const playedMs = figures[Figure.playedMs] ?? NaN;
+    if (figures[Figure.phase] !== 2 || Number.isNaN(atZero + playedMs)) return null;
+    // The worklet's clock has whole milliseconds, rounded down: half of one on average.
+    const positionMs = playedMs + this.#wall.at(nowMs) - 0.5;
+    return modulo(atZero + positionMs * 48, 2 ** 32);
+  }
+
+  /**
+   * Records what leaves the worklet, for tests: the samples exactly as they are handed to the browser.
+   *
+   * @param {number} frames rounded up to whole quanta of 128
+   * @returns {Promise<Recording>} rejects when the session ends, or another recording begins, before it is complete
+   */
+  record(frames) {
+    const quanta = Math.ceil(frames / 128);
+    const recording = {
+      left: new Float32Array(quanta * 128),
+      right: new Float32Array(quanta * 128),
+      frames: new Float64Array(quanta),
+      exact: new Uint8Array(quanta),
+      wallMs: new Float64Array(quanta),
+    };
+    this.#abandon("Another recording has begun");
+    if (this.#closed || !this.#node) return Promise.reject(new Error("Studio does not play yet, or no more"));
+    return new Promise((done, failed) => {
+      this.#recording = { done, failed };
+      this.#post({ type: "record", recording }, Object.values(recording).map(({ buffer }) => buffer));
+    });
+  }
+
+  close() {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#abandon("Studio has ended");
+    this.#post({ type: "close" });
+    this.#node?.disconnect();
+    this.#context.close().catch(() => {});
+  }
+
+  /** @param {number} gain */
+  #ramp(gain) {
+    const { gain: parameter } = this.#gain;
+    const now = this.#context.currentTime;
+    parameter.cancelScheduledValues(now);
+    parameter.setValueAtTime(parameter.value, now);
+    // A ramp ends on its very value: a gain of 1 leaves the samples as they are.
+    parameter.linearRampToValueAtTime(gain, now + FADE_S);
+  }
+
+  /** @param {string} why */
+  #abandon(why) {
+    this.#recording?.failed(new Error(why));
+    this.#recording = null;
+  }
+
+  /** @param {FromWorklet} message */
+  #hear(message) {
+    if (message.type === "recorded") {
+      this.#recording?.done(message.recording);
+      this.#recording = null;
+    } else {
+      new Uint8Array(this.#ring.memory, 0, HEAD_BYTES).set(new Uint8Array(message.head));
+    }
+  }
+
+  /**
+   * @param {ToWorklet} message
+   * @param {Transferable[]} [moved]
+   */
+  #post(message, moved = []) {
+    this.#node?.port.postMessage(message, moved);
+  }
+}
+
+/**
+ * The wall clock, which worklets have, by the page's own, which they lack: the two may drift apart, since only one of
+ * them is ever set. Wall time is whole milliseconds, rounded down, so the largest difference seen is the true one.
+ */
+class WallClock {
+  /** @type {number[]} */
+  #seen = [];
+
+  /** @param {number} nowMs of performance.now() @returns {number} ms since 1970, with a fraction */
+  at(nowMs) {
+    this.#seen.push(Date.now() - performance.now());
+    if (this.#seen.length > 50) this.#seen.shift();
+    return nowMs + Math.max(...this.#seen);
+  }
+}
+
+/**
+ * At the stream's own rate nothing has to be resampled; a browser that refuses it gets its own, and the worklet resamples.
+ *
+ * @param {number} sampleRate
+ */
+function contextAt(sampleRate) {
+  try {
+    return new AudioContext({ sampleRate, latencyHint: 0 });
+  } catch {
+    return new AudioContext({ latencyHint: 0 });
+  }
+}

@@ -1,0 +1,288 @@
+// @ts-check
+/**
+ * One Studio session with the server: a connection whose audio ends in a worker, and the usual channels beside it, on
+ * which it says and hears what concerns Studio; the rest is the stage's. Used once. Its track is never given to anything
+ * that plays: should PCM ever reach the browser's decoder, there is nobody to hear it. Where the browser hands out no
+ * frames, the samples come on a channel of their own, and the track carries nothing but silence.
+ */
+
+import { MediaClock } from "../channel/clock.js";
+import { unpackDown } from "../channel/codec.js";
+import { openChannels, sendOn } from "../connection/channels.js";
+import { STUDIO_REFUSED } from "../connection/problems.js";
+import { WhepConnection } from "../connection/whep.js";
+
+/** @typedef {import("./support.js").Way} Way */
+/** @typedef {import("../connection/problems.js").Problem} Problem */
+/** @typedef {import("./engine/worker.js").ToWorker} ToWorker */
+/** @typedef {import("../connection/channels.js").Channels} Channels */
+/** @typedef {import("../channel/telemetry.js").Report} Report */
+/**
+ * @typedef {object} Connected
+ * @property {() => void} close
+ * @property {(sound: Report) => void} report tells the server how the sound arrives, and what is seen of the notes
+ */
+/** @typedef {(peer: RTCPeerConnection, channels: Channels) => Connected} Connect signs in and sends pings */
+
+/**
+ * @typedef {object} StudioFormat what the server sends
+ * @property {number} version of the payload
+ * @property {number} rate Hz
+ * @property {number} bits a sample
+ * @property {number} frames in a block
+ * @property {boolean} exact whether these are the instrument's own samples; a mix with gains is not
+ * @property {number} mbps
+ * @property {number} packetsPerS
+ * @property {boolean} redundancy each block is sent twice
+ */
+
+/**
+ * @typedef {object} LinkHearer
+ * @property {(format: StudioFormat) => void} answered
+ * @property {() => void} proved the worker receives frames
+ * @property {(problem: Problem) => void} lost refused, or gone for good
+ * @property {(format: StudioFormat) => void} changed
+ */
+
+const VERSION = 1;
+
+export class StudioLink {
+  #way;
+  #tell;
+  #worker;
+  #connection;
+  #owner = new AbortController();
+  #clock = new MediaClock();
+  #connect;
+  /** @type {Connected | null} */
+  #connected = null;
+  /** @type {RTCDataChannel | null} */
+  #telemetry = null;
+  /** @type {StudioFormat | null} */
+  #format = null;
+  /** @type {string[]} what is to be said once the channel is open */
+  #unsent = [];
+  /** Rtp timestamp = (media time + this) mod 2³²; null until the server has said it. @type {number | null} */
+  rtpOffset = null;
+
+  /**
+   * @param {string} url of the room's WHEP endpoint
+   * @param {Way} way
+   * @param {Worker} worker one of its own
+   * @param {Connect} connect
+   * @param {LinkHearer} tell
+   */
+  constructor(url, way, worker, connect, tell) {
+    this.#way = way;
+    this.#connect = connect;
+    this.#worker = worker;
+    this.#tell = tell;
+    const { signal } = this.#owner;
+    worker.addEventListener("message", ({ data }) => data.type === "proof" && tell.proved(), { signal });
+    const died = () => this.#lose("The worker that receives the samples has failed.", true);
+    worker.addEventListener("error", died, { signal });
+    worker.addEventListener("messageerror", died, { signal });
+    const mode = way === "channel" ? "studio-channel" : "studio";
+    this.#connection = new WhepConnection(
+      url,
+      {
+        answered: () => this.#format && tell.answered(this.#format),
+        refused: (problem) => tell.lost(problem),
+        transport: (state) => {
+          // A disconnected one often mends; if it does not, no samples arrive, and that is noticed as well.
+          if (state === "failed" || state === "closed") this.#lose("The Studio connection was lost.", true);
+        },
+        stream: () => {},
+      },
+      {
+        // Chromium hands out no frames without it, and other browsers ignore it.
+        configuration: /** @type {RTCConfiguration} */ ({ encodedInsertableStreams: true }),
+        headers: { "Rtcserver-Mode": mode },
+        prepare: (peer, audio) => this.#prepare(peer, audio),
+        accepted: (headers) => this.#accept(headers, mode),
+      },
+    );
+  }
+
+  /** The server's media clock as this page knows it. */
+  get clock() {
+    return this.#clock;
+  }
+
+  get way() {
+    return this.#way;
+  }
+
+  open() {
+    this.#connection.open();
+  }
+
+  stats() {
+    return this.#connection.stats();
+  }
+
+  /** The ordinary report, once a second. @param {Report} sound */
+  reportSound(sound) {
+    this.#connected?.report(sound);
+  }
+
+  /** Asks for PCM. The one place that does. */
+  ready() {
+    this.#say(JSON.stringify({ type: "studio_ready", version: VERSION }));
+  }
+
+  /**
+   * @param {Record<string, number>} values see REPORT_FIELDS in `rtcserver/channel/studio.py`
+   */
+  report(values) {
+    if (this.#telemetry) sendOn(this.#telemetry, JSON.stringify({ type: "studio_report", ...values }));
+  }
+
+  close() {
+    if (this.#owner.signal.aborted) return;
+    this.#owner.abort();
+    this.#connected?.close();
+    this.#connection.close();
+    this.#worker.terminate();
+  }
+
+  /**
+   * @param {RTCPeerConnection} peer
+   * @param {RTCRtpTransceiver} audio
+   */
+  #prepare(peer, audio) {
+    audio.receiver.track.enabled = false;
+    if (this.#way === "transform") {
+      const transform = new RTCRtpScriptTransform(this.#worker);
+      audio.receiver.transform = transform;
+    } else if (this.#way === "streams") {
+      const { readable } = /** @type {any} */ (audio.receiver).createEncodedStreams();
+      this.#post({ type: "readable", readable }, [readable]);
+    } else {
+      this.#openSamples(peer);
+    }
+    const { signal } = this.#owner;
+    const channels = openChannels(peer);
+    const { midi, telemetry } = channels;
+    this.#telemetry = telemetry;
+    this.#connected = this.#connect(peer, channels);
+    telemetry.addEventListener("open", () => this.#catchUp(), { signal });
+    telemetry.addEventListener("message", ({ data }) => this.#hear(data), { signal });
+    midi.addEventListener("message", ({ data }) => this.#hearReply(data), { signal });
+  }
+
+  /**
+   * The samples by DataChannel: received by the worker where the browser can hand the channel over, relayed where not.
+   *
+   * @param {RTCPeerConnection} peer
+   */
+  #openSamples(peer) {
+    const channel = peer.createDataChannel("studio", { ordered: false, maxRetransmits: 0 });
+    try {
+      this.#post({ type: "channel", channel }, [/** @type {any} */ (channel)]);
+      return;
+    } catch {
+      // This browser's channels stay on the page's thread.
+    }
+    const { signal } = this.#owner;
+    channel.binaryType = "arraybuffer";
+    channel.addEventListener("open", () => this.#tell.proved(), { signal });
+    channel.addEventListener("message", ({ data }) => this.#post({ type: "message", bytes: data }, [data]), { signal });
+  }
+
+  /**
+   * @param {ToWorker} message
+   * @param {Transferable[]} moved
+   */
+  #post(message, moved) {
+    this.#worker.postMessage(message, moved);
+  }
+
+  /**
+   * @param {Headers} headers of the answer
+   * @param {string} mode that was asked for
+   * @returns {Problem | null}
+   */
+  #accept(headers, mode) {
+    const given = headers.get("Rtcserver-Mode");
+    const format = given === mode || given === "studio" ? readFormat(headers.get("Rtcserver-Studio")) : null;
+    if (format === null) return STUDIO_REFUSED;
+    this.#format = format;
+    return null;
+  }
+
+  #catchUp() {
+    for (const text of this.#unsent) this.#telemetry?.send(text);
+    this.#unsent = [];
+  }
+
+  /** @param {string} text */
+  #say(text) {
+    if (this.#telemetry?.readyState === "open") this.#telemetry.send(text);
+    else this.#unsent.push(text);
+  }
+
+  /** @param {unknown} text */
+  #hear(text) {
+    const message = parsed(text);
+    if (message.type === "welcome" && Number.isInteger(message.rtp_offset)) this.rtpOffset = message.rtp_offset;
+    if (message.type === "studio_redundancy" && this.#format) {
+      this.#format = { ...this.#format, redundancy: message.on === true };
+      this.#tell.changed(this.#format);
+    }
+    if (message.type === "error" && message.of === "studio_ready") {
+      this.#lose(`${message.message ?? "The server refused to send samples."}`, false);
+    }
+  }
+
+  /** @param {unknown} data */
+  #hearReply(data) {
+    const arrivedMs = performance.now();
+    try {
+      const message = unpackDown(data);
+      if (message.kind === "reply") this.#clock.add(message, arrivedMs);
+    } catch {
+      // Not for this page, or of another version: the clock does without it.
+    }
+  }
+
+  /**
+   * @param {string} message
+   * @param {boolean} retry
+   */
+  #lose(message, retry) {
+    if (!this.#owner.signal.aborted) this.#tell.lost({ code: "studio_lost", message, retry });
+  }
+}
+
+/**
+ * @param {string | null} header JSON
+ * @returns {StudioFormat | null} null when it is not what this page can play
+ */
+export function readFormat(header) {
+  const { version, rate, bits, frames, exact, mbps, packets_per_s: packetsPerS, redundancy } = parsed(header);
+  if (version !== VERSION || !(rate >= 8_000 && rate <= 192_000) || (bits !== 16 && bits !== 24)) return null;
+  return {
+    version,
+    rate,
+    bits,
+    frames: Number(frames) || 128,
+    exact: exact === true,
+    mbps: Number(mbps) || 0,
+    packetsPerS: Number(packetsPerS) || 0,
+    redundancy: redundancy === true,
+  };
+}
+
+/**
+ * @param {unknown} text
+ * @returns {any} an object, empty when the text is none
+ */
+function parsed(text) {
+  try {
+    const value = typeof text === "string" ? JSON.parse(text) : null;
+    return typeof value === "object" && value !== null ? value : {};
+  } catch {
+    return {};
+  }
+}

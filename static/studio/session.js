@@ -1,0 +1,181 @@
+// @ts-check
+/**
+ * The Studio session as a pure reducer, beside the listening one (listen/session.js): events and the time go in, a new state
+ * and effects come out.
+ *
+ *            choose studio           201            5 frames in the worker         sound in the ring
+ *     off ──────────────► opening ───────► proving ───────────────► starting ─────────────────► playing
+ *      ▲                     │                │                        │                          │ lost, too bad a network,
+ *      └─────────────────────┴────────────────┴────────────────────────┘                          ▼ choose listen
+ *      ▲        refused, too slow, gone: Listen has been playing all along                    returning
+ *      └──────────────────────────────────────────────────────────────────────────────────────────┘ Listen plays, or 10 s
+ *
+ * Listen plays until Studio does, and Studio until Listen does again: there is always one to hear. PCM is asked for
+ * (`ready`) in one place only: when frames have come out of the transform, so a decoder never gets any.
+ */
+
+/** @typedef {"off" | "opening" | "proving" | "starting" | "playing" | "returning"} Phase */
+
+/**
+ * @typedef {object} Studio
+ * @property {Phase} phase
+ * @property {number} generation how many sessions were opened so far; names the current one
+ * @property {string} notice why it is off or returning, in a sentence; "" if by choice
+ * @property {boolean} offered whether to offer Studio again: it was left for a reason that may pass
+ * @property {number | null} wakeAtMs when it wants a `clock` event
+ */
+
+/**
+ * @typedef {{type: "studio"} | {type: "listen"} | {type: "stop"} | {type: "clock"} | {type: "listening"}} OwnEvent
+ *   `listening`: Listen has sound now
+ * @typedef {{type: "answered", generation: number} | {type: "proved", generation: number}
+ *   | {type: "sounding", generation: number}
+ *   | {type: "lost", generation: number, notice: string, again: boolean}} LinkEvent
+ *   `lost`: refused, disconnected, or not worth going on; `again`: whether another attempt makes sense
+ * @typedef {OwnEvent | LinkEvent} StudioEvent
+ */
+
+/**
+ * @typedef {{type: "open", generation: number} | {type: "ready"} | {type: "take-over"} | {type: "hand-back"}
+ *   | {type: "fade-out"} | {type: "close"}} StudioEffect
+ *   take-over: fade Studio in and Listen out, end Listen. hand-back: start Listen, unheard. fade-out: fade Listen in and
+ *   Studio out, end Studio. close: end Studio at once.
+ * @typedef {{studio: Studio, effects: StudioEffect[]}} StudioStep
+ */
+
+/** From the offer to the server's answer, and on to frames in the worker, in ms. */
+export const OPENING_MS = 12_000;
+export const PROVING_MS = 8_000;
+/** From asking for PCM to sound. */
+export const STARTING_MS = 6_000;
+/** For Listen to be back, before Studio is ended without it. */
+export const RETURNING_MS = 10_000;
+
+export const SLOW_ANSWER = "The server did not answer the wish for Studio.";
+export const NO_FRAMES = "This browser hands no frames to the page, so Studio cannot begin.";
+export const NO_SAMPLES = "The instrument’s samples do not arrive.";
+
+/** @type {Readonly<Studio>} */
+export const OFF = Object.freeze({ phase: "off", generation: 0, notice: "", offered: false, wakeAtMs: null });
+
+/**
+ * @type {Record<Phase, {[T in StudioEvent["type"]]?: (studio: Studio, event: Extract<StudioEvent, {type: T}>, nowMs: number) => StudioStep}>}
+ */
+const TRANSITIONS = {
+  off: { studio: open, listen: forget },
+  opening: { listen: drop, stop: drop, answered, proved: early, lost: dropFor, clock: (studio) => dropFor(studio, { notice: SLOW_ANSWER, again: true }) },
+  proving: { listen: drop, stop: drop, proved, lost: dropFor, clock: (studio) => dropFor(studio, { notice: NO_FRAMES, again: false }) },
+  starting: { listen: drop, stop: drop, sounding, lost: dropFor, clock: (studio) => dropFor(studio, { notice: NO_SAMPLES, again: true }) },
+  playing: { listen: (studio, _event, nowMs) => giveBack(studio, "", false, nowMs), stop: drop, lost: (studio, { notice, again }, nowMs) => giveBack(studio, notice, again, nowMs) },
+  returning: { studio: stayOn, stop: drop, listening: faded, clock: faded },
+};
+
+/**
+ * @param {Studio} studio
+ * @param {StudioEvent} event
+ * @param {number} nowMs
+ * @returns {StudioStep}
+ */
+export function step(studio, event, nowMs) {
+  if ("generation" in event && event.generation !== studio.generation) return stay(studio);
+  if (event.type === "clock" && (studio.wakeAtMs === null || nowMs < studio.wakeAtMs)) return stay(studio);
+  const handle = /** @type {((studio: Studio, event: StudioEvent, nowMs: number) => StudioStep) | undefined} */ (
+    TRANSITIONS[studio.phase][event.type]
+  );
+  return handle ? handle(studio, event, nowMs) : stay(studio);
+}
+
+/**
+ * @param {Studio} studio
+ * @param {Partial<Studio>} [changes]
+ * @param {StudioEffect[]} [effects]
+ * @returns {StudioStep}
+ */
+function stay(studio, changes, effects = []) {
+  return { studio: changes ? Object.freeze({ ...studio, ...changes }) : studio, effects };
+}
+
+/**
+ * @param {Studio} studio
+ * @param {unknown} _event
+ * @param {number} nowMs
+ */
+function open({ generation: before }, _event, nowMs) {
+  const generation = before + 1;
+  return stay({ ...OFF, phase: "opening", generation, wakeAtMs: nowMs + OPENING_MS }, {}, [{ type: "open", generation }]);
+}
+
+/**
+ * @param {Studio} studio
+ * @param {unknown} _event
+ * @param {number} nowMs
+ */
+function answered(studio, _event, nowMs) {
+  return stay(studio, { phase: "proving", wakeAtMs: nowMs + PROVING_MS });
+}
+
+/**
+ * Frames may overtake the answer's last formalities; the server takes `ready` then, too.
+ *
+ * @param {Studio} studio
+ * @param {unknown} event
+ * @param {number} nowMs
+ */
+function early(studio, event, nowMs) {
+  return proved(studio, event, nowMs);
+}
+
+/**
+ * @param {Studio} studio
+ * @param {unknown} _event
+ * @param {number} nowMs
+ */
+function proved(studio, _event, nowMs) {
+  return stay(studio, { phase: "starting", wakeAtMs: nowMs + STARTING_MS }, [{ type: "ready" }]);
+}
+
+/** @param {Studio} studio */
+function sounding(studio) {
+  return stay(studio, { phase: "playing", wakeAtMs: null }, [{ type: "take-over" }]);
+}
+
+/**
+ * @param {Studio} studio
+ * @param {string} notice
+ * @param {boolean} offered
+ * @param {number} nowMs
+ */
+function giveBack(studio, notice, offered, nowMs) {
+  return stay(studio, { phase: "returning", notice, offered, wakeAtMs: nowMs + RETURNING_MS }, [{ type: "hand-back" }]);
+}
+
+/** Changed one's mind while Listen was not back yet. @param {Studio} studio */
+function stayOn(studio) {
+  // What was lost does not come back by waiting; only a return by choice can be taken back.
+  if (studio.notice !== "") return stay(studio);
+  return stay(studio, { phase: "playing", wakeAtMs: null }, [{ type: "take-over" }]);
+}
+
+/** @param {Studio} studio */
+function faded(studio) {
+  const { generation, notice, offered } = studio;
+  return stay({ ...OFF, generation, notice, offered }, {}, [{ type: "fade-out" }]);
+}
+
+/** By choice. @param {Studio} studio */
+function drop({ generation }) {
+  return stay({ ...OFF, generation }, {}, [{ type: "close" }]);
+}
+
+/**
+ * @param {Studio} studio
+ * @param {{notice: string, again: boolean}} why
+ */
+function dropFor({ generation }, { notice, again }) {
+  return stay({ ...OFF, generation, notice, offered: again }, {}, [{ type: "close" }]);
+}
+
+/** @param {Studio} studio */
+function forget({ generation }) {
+  return stay({ ...OFF, generation }, {});
+}

@@ -1,0 +1,431 @@
+// @ts-check
+/**
+ * Owns Studio on the page: runs its reducer, carries out the effects, and is the only one that opens Studio sessions.
+ * Beside it Listen goes on as ever; the two agree by the few calls of `ListenSide`.
+ */
+
+import { PER_MS } from "../channel/clock.js";
+import { modulo, unwrap } from "../channel/codec.js";
+import { FADE_S, StudioAudio } from "./audio.js";
+import { Limits, REASONS } from "./limits.js";
+import { StudioLink } from "./link.js";
+import { OFF, step } from "./session.js";
+import { studioSupport } from "./support.js";
+
+/** @typedef {import("./session.js").StudioEvent} StudioEvent */
+/** @typedef {import("./session.js").StudioEffect} StudioEffect */
+/** @typedef {import("./link.js").StudioFormat} StudioFormat */
+/** @typedef {import("./audio.js").RingStats} RingStats */
+
+/**
+ * @typedef {object} ListenSide
+ * @property {() => boolean} sounding whether Listen plays
+ * @property {() => void} start
+ * @property {() => void} stop
+ * @property {(share: number) => void} setShare its part of a cross-fade, 0 to 1
+ * @property {() => number} rate the instrument's, in Hz, as far as known; else 0
+ */
+
+/**
+ * @typedef {object} StageSide who signs in on a session's channels, and shows what is heard
+ * @property {import("./link.js").Connect} connect
+ * @property {(playout: ((nowMs: number) => number | null) | null) => void} setPlayout
+ */
+
+/**
+ * @typedef {object} StudioStats
+ * @property {number} atMs
+ * @property {RingStats} ring
+ * @property {StudioFormat} format
+ * @property {number | null} browserMs from the instrument's converter to the worklet
+ * @property {boolean} measured whether by the media clock; else it is the ring and half a round trip
+ * @property {number | null} outputMs from there to the ear; null where the browser does not say
+ * @property {number | null} rttMs
+ * @property {boolean} untouched whether the volume leaves the samples as they are
+ */
+
+/** Of an output that does not say how long it takes: a usual one. */
+const USUAL_OUTPUT_MS = 20;
+const LOOK_MS = 100;
+const REPORT_MS = 1_000;
+const FADE_STEP_MS = 5;
+
+export class Studio {
+  #url;
+  #listen;
+  #stage;
+  #tell;
+  #support = studioSupport(globalThis);
+  #studio = OFF;
+  /** @type {StudioLink | null} */
+  #link = null;
+  /** @type {StudioAudio | null} */
+  #audio = null;
+  /** @type {StudioFormat | null} */
+  #format = null;
+  /** @type {Limits | null} */
+  #limits = null;
+  /** @type {StudioStats | null} */
+  #stats = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #wake;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #looking;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #fading;
+  #reportedMs = 0;
+  /** What the last ordinary report counted from. */
+  #told = { atMs: 0, underruns: 0, lost: 0 };
+  #reportedUnderruns = 0;
+  /** @type {number | null} */
+  #rttMs = null;
+  #volume = { position: 1, muted: false };
+  /** Whether Studio is to follow as soon as Listen plays. */
+  #wanted = false;
+
+  /**
+   * @param {string} url of the room's WHEP endpoint
+   * @param {ListenSide} listen
+   * @param {StageSide} stage
+   * @param {() => void} tell after every change and every reading
+   */
+  constructor(url, listen, stage, tell) {
+    this.#url = url;
+    this.#listen = listen;
+    this.#stage = stage;
+    this.#tell = tell;
+  }
+
+  get support() {
+    return this.#support;
+  }
+
+  /** The state, frozen; see session.js. */
+  get session() {
+    return this.#studio;
+  }
+
+  get wanted() {
+    return this.#wanted;
+  }
+
+  /** Whether it is Studio that one hears. */
+  get sounding() {
+    return this.#studio.phase === "playing" || this.#studio.phase === "returning";
+  }
+
+  /** The last reading; null while nothing is played. @returns {StudioStats | null} */
+  get stats() {
+    return this.#stats;
+  }
+
+  /** Studio from now on: at once if Listen plays, else as soon as it does. */
+  choose() {
+    if ("missing" in this.#support) return;
+    this.#wanted = true;
+    if (this.#listen.sounding() || this.#studio.phase === "returning") this.#dispatch({ type: "studio" });
+    this.#tell();
+  }
+
+  /** Back to Listen. */
+  leave() {
+    this.#wanted = false;
+    this.#dispatch({ type: "listen" });
+    this.#tell();
+  }
+
+  /** Silence. What was chosen stays chosen. */
+  stop() {
+    this.#dispatch({ type: "stop" });
+  }
+
+  /** Listen has sound: Studio may follow, or end. */
+  listening() {
+    this.#dispatch({ type: "listening" });
+    if (this.#wanted && this.#studio.phase === "off" && this.#studio.notice === "") this.#dispatch({ type: "studio" });
+  }
+
+  /**
+   * @param {number} position of the control, 0 to 1
+   * @param {boolean} muted
+   */
+  setVolume(position, muted) {
+    this.#volume = { position, muted };
+    this.#audio?.setVolume(position, muted);
+  }
+
+  /**
+   * @param {0 | 1} side
+   * @returns {number} peak in dBFS
+   */
+  read(side) {
+    return this.#audio?.read(side) ?? -Infinity;
+  }
+
+  /**
+   * The media time that leaves the worklet now, for what has to be shown when it is heard.
+   *
+   * @param {number} nowMs of performance.now()
+   * @returns {number | null} samples of 48 kHz; null while it is not known
+   */
+  mediaAt(nowMs) {
+    const rtp = this.#audio?.rtpAt(nowMs) ?? null;
+    const offset = this.#link?.rtpOffset ?? null;
+    const media = this.#link?.clock.mediaAt(nowMs) ?? null;
+    if (rtp === null || offset === null || media === null) return null;
+    return unwrap(modulo(rtp - offset, 2 ** 32), media);
+  }
+
+  /** @param {number} nowMs */
+  #heardAt(nowMs) {
+    const media = this.mediaAt(nowMs);
+    return media === null ? null : media - (this.#audio?.outputMs ?? USUAL_OUTPUT_MS) * PER_MS;
+  }
+
+  /**
+   * Records what leaves the worklet, sample for sample; see StudioAudio.
+   *
+   * @param {number} frames
+   */
+  record(frames) {
+    if (!this.#audio) return Promise.reject(new Error("Studio is off"));
+    return this.#audio.record(frames);
+  }
+
+  /** @param {StudioEvent} event */
+  #dispatch(event) {
+    const before = this.#studio;
+    const { studio, effects } = step(before, event, performance.now());
+    this.#studio = studio;
+    for (const effect of effects) this.#carryOut(effect);
+    if (this.#studio === before) return;
+    this.#setWake();
+    this.#tell();
+  }
+
+  #setWake() {
+    clearTimeout(this.#wake);
+    const { wakeAtMs } = this.#studio;
+    if (wakeAtMs === null) return;
+    const look = () => {
+      const leftMs = wakeAtMs - performance.now();
+      if (leftMs > 0) this.#wake = setTimeout(look, leftMs);
+      else this.#dispatch({ type: "clock" });
+    };
+    look();
+  }
+
+  /** @param {StudioEffect} effect */
+  #carryOut(effect) {
+    switch (effect.type) {
+      case "open":
+        this.#open(effect.generation);
+        break;
+      case "ready":
+        this.#link?.ready();
+        break;
+      case "take-over":
+        this.#limits ??= new Limits(performance.now());
+        this.#audio?.fade(true);
+        this.#stage.setPlayout((nowMs) => this.#heardAt(nowMs));
+        this.#fadeListen(0, () => this.#listen.stop());
+        break;
+      case "hand-back":
+        if (this.#listen.sounding()) queueMicrotask(() => this.#dispatch({ type: "listening" }));
+        else {
+          this.#listen.setShare(0);
+          this.#listen.start();
+        }
+        break;
+      case "fade-out": {
+        const { link, audio } = this.#release();
+        audio?.fade(false);
+        this.#fadeListen(1, () => {
+          link?.close();
+          audio?.close();
+        });
+        break;
+      }
+      case "close": {
+        const { link, audio } = this.#release();
+        link?.close();
+        audio?.close();
+        this.#listen.setShare(1);
+        break;
+      }
+    }
+  }
+
+  /** @param {number} generation */
+  #open(generation) {
+    if ("missing" in this.#support) return;
+    const worker = new Worker(new URL("./engine/worker.js", import.meta.url), { type: "module", name: "studio" });
+    const lose = (/** @type {string} */ notice, /** @type {boolean} */ again) =>
+      this.#dispatch({ type: "lost", generation, notice, again });
+    const { connect } = this.#stage;
+    const link = new StudioLink(this.#url, this.#support.way, worker, connect, {
+      answered: (format) => {
+        this.#format = format;
+        if (this.#audio && this.#audio.contextRate !== format.rate) {
+          this.#audio.close();
+          this.#audio = null;
+        }
+        const failed = () => lose("The player of the samples has failed.", true);
+        const unable = (/** @type {unknown} */ error) => lose(`This browser cannot play Studio: ${error}.`, false);
+        this.#sound(format.rate, worker, failed).catch(unable);
+        this.#dispatch({ type: "answered", generation });
+      },
+      proved: () => this.#dispatch({ type: "proved", generation }),
+      lost: ({ message, retry }) => lose(message, retry),
+      changed: (format) => (this.#format = format),
+    });
+    this.#link = link;
+    // Now, while the tap still counts: some browsers let a context sound only then. The rate may turn out another.
+    this.#audio = new StudioAudio(this.#listen.rate() || 44_100);
+    this.#audio.resume().catch(() => {});
+    this.#looking = setInterval(() => this.#look(generation), LOOK_MS);
+    link.open();
+  }
+
+  /**
+   * @param {number} rate
+   * @param {Worker} worker
+   * @param {() => void} failed
+   */
+  async #sound(rate, worker, failed) {
+    this.#audio ??= new StudioAudio(rate);
+    this.#audio.setVolume(this.#volume.position, this.#volume.muted);
+    await this.#audio.start(worker, failed);
+  }
+
+  /** Takes link and audio out of use; who asked closes them. */
+  #release() {
+    const parts = { link: this.#link, audio: this.#audio };
+    clearInterval(this.#looking);
+    clearInterval(this.#fading);
+    this.#stage.setPlayout(null);
+    this.#link = this.#audio = this.#format = this.#limits = this.#stats = null;
+    this.#rttMs = null;
+    this.#reportedMs = this.#reportedUnderruns = 0;
+    this.#told = { atMs: 0, underruns: 0, lost: 0 };
+    return parts;
+  }
+
+  /**
+   * Looks at the ring, ten times a second.
+   *
+   * @param {number} generation
+   */
+  #look(generation) {
+    const audio = this.#audio;
+    if (!audio || !this.#link || !this.#format) return;
+    const nowMs = performance.now();
+    const ring = audio.stats();
+    this.#stats = this.#reading(nowMs, ring, audio, this.#format);
+    if (ring.phase === "playing") this.#dispatch({ type: "sounding", generation });
+    if (this.#studio.generation !== generation || !this.#link) return;
+    if (nowMs - this.#reportedMs >= REPORT_MS || ring.underruns > this.#reportedUnderruns) this.#report(nowMs, ring);
+    const { payloads, lost, underruns, targetMs } = ring;
+    const verdict = this.#limits?.judge({ atMs: nowMs, payloads, lost, underruns, targetMs }) ?? null;
+    if (verdict) this.#dispatch({ type: "lost", generation, notice: REASONS[verdict], again: true });
+    this.#tell();
+  }
+
+  /**
+   * @param {number} nowMs
+   * @param {RingStats} ring
+   * @param {StudioAudio} audio
+   * @param {StudioFormat} format
+   * @returns {StudioStats}
+   */
+  #reading(nowMs, ring, audio, format) {
+    const played = this.mediaAt(nowMs);
+    const media = this.#link?.clock.mediaAt(nowMs) ?? null;
+    const measured = played !== null && media !== null;
+    const clockMs = measured ? (media - played) / PER_MS : 0;
+    const blockMs = (format.frames / format.rate) * 1000;
+    const rttMs = this.#link?.clock.rttMs ?? this.#rttMs;
+    const guessMs = rttMs === null ? null : ring.levelMs + blockMs + rttMs / 2;
+    return {
+      atMs: nowMs,
+      ring,
+      format,
+      browserMs: measured ? clockMs : guessMs,
+      measured,
+      outputMs: audio.outputMs,
+      rttMs,
+      untouched: audio.untouched,
+    };
+  }
+
+  /**
+   * @param {number} nowMs
+   * @param {RingStats} ring
+   */
+  #report(nowMs, ring) {
+    this.#reportedMs = nowMs;
+    this.#reportedUnderruns = ring.underruns;
+    const outputMs = this.#audio?.outputMs ?? null;
+    this.#link?.report({
+      level_ms: rounded(ring.levelMs),
+      target_ms: rounded(ring.targetMs),
+      level_p5_ms: rounded(ring.levelP5Ms),
+      level_p95_ms: rounded(ring.levelP95Ms),
+      underruns: ring.underruns,
+      lost: ring.lost,
+      repaired: ring.repaired,
+      duplicates: ring.duplicates,
+      drift_ppm: rounded(ring.driftPpm),
+      ratio: ring.ratio,
+      ...(outputMs === null ? {} : { output_ms: rounded(outputMs) }),
+    });
+    if (nowMs - this.#told.atMs >= REPORT_MS) this.#reportSound(nowMs, ring);
+    this.#askRoundTrip();
+  }
+
+  /**
+   * @param {number} nowMs
+   * @param {RingStats} ring
+   */
+  #reportSound(nowMs, { levelMs, targetMs, underruns, lost }) {
+    const before = this.#told;
+    this.#told = { atMs: nowMs, underruns, lost };
+    this.#link?.reportSound({
+      interval_ms: before.atMs === 0 ? null : nowMs - before.atMs,
+      studio_level_ms: levelMs,
+      studio_target_ms: targetMs,
+      studio_underruns: underruns - before.underruns,
+      studio_lost: lost - before.lost,
+    });
+  }
+
+  async #askRoundTrip() {
+    const report = await this.#link?.stats();
+    if (!report) return;
+    const pair = [...report.values()].find((stat) => stat.type === "candidate-pair" && stat.nominated && stat.currentRoundTripTime);
+    if (pair) this.#rttMs = pair.currentRoundTripTime * 1000;
+  }
+
+  /**
+   * Moves Listen's part of a cross-fade; a media element knows no ramps.
+   *
+   * @param {0 | 1} to
+   * @param {() => void} done
+   */
+  #fadeListen(to, done) {
+    clearInterval(this.#fading);
+    const startMs = performance.now();
+    this.#fading = setInterval(() => {
+      const way = Math.min(1, (performance.now() - startMs) / (FADE_S * 1000));
+      this.#listen.setShare(to === 1 ? way : 1 - way);
+      if (way < 1) return;
+      clearInterval(this.#fading);
+      done();
+    }, FADE_STEP_MS);
+  }
+}
+
+/** @param {number} value */
+function rounded(value) {
+  return Number.isFinite(value) ? Math.round(value * 1000) / 1000 : 0;
+}

@@ -1,0 +1,137 @@
+// @ts-check
+/**
+ * The Studio panel: the switch between Listen and Studio in `#modes`, and in `#studio` how the ring does while Studio
+ * plays. It builds its own elements inside them.
+ *
+ * For tests and tools these names are stable: #mode-listen and #mode-studio (radio buttons), #studio-line (role status),
+ * #studio-again, and while Studio plays #studio-latency, -latency-how, -output, -level, -target, -underruns, -lost, -ratio,
+ * -exact, -format, -traffic. Each has a data-testid of the same name; data-phase of #modes is the reducer's phase.
+ */
+
+import { count, milliseconds } from "./format.js";
+import { LIMITS_LINE, LISTEN_MEANS, STUDIO_MEANS, exactness, formatLine, outputWarning, studioLine } from "./studio-words.js";
+import { byId, setText } from "./dom.js";
+import { StudioPlot } from "./studio-plot.js";
+
+/** @typedef {import("../studio/studio.js").Studio} Studio */
+/** @typedef {import("../studio/studio.js").StudioStats} StudioStats */
+
+const SWITCH = `
+  <fieldset class="modes">
+    <legend class="unseen">How you listen</legend>
+    <label class="mode"><input type="radio" name="mode" id="mode-listen" value="listen" checked>
+      <b>Listen</b> <span>${LISTEN_MEANS}</span></label>
+    <label class="mode"><input type="radio" name="mode" id="mode-studio" value="studio" aria-describedby="studio-line">
+      <b>Studio</b> <span>${STUDIO_MEANS}</span></label>
+  </fieldset>
+  <p id="studio-line" role="status"></p>
+  <button id="studio-again" class="plain" type="button" hidden>Back to Studio</button>`;
+
+const NUMBERS = `
+    <h2 id="studio-title">How the samples arrive</h2>
+    <figure class="plot">
+      <figcaption>
+        <span class="key key-buffer">Ring, ms</span>
+        <span class="key key-target">Target</span>
+        <span class="key key-gap">Missing</span>
+        <span class="plot-span">last half minute</span>
+      </figcaption>
+      <canvas id="studio-plot" role="img" aria-label="Level of the ring and its target over the last half minute"></canvas>
+    </figure>
+    <dl class="grid">
+      <div><dt>To the browser</dt><dd><b id="studio-latency">–</b> ms</dd><dd class="sub" id="studio-latency-how"></dd></div>
+      <div><dt>Output adds</dt><dd><b id="studio-output">–</b> ms</dd><dd class="sub" id="studio-output-how"></dd></div>
+      <div><dt>In the ring</dt><dd><b id="studio-level">–</b> ms</dd><dd class="sub">aims at <span id="studio-target">–</span> ms</dd></div>
+      <div><dt>Underruns</dt><dd><b id="studio-underruns">–</b></dd><dd class="sub"><span id="studio-lost">–</span></dd></div>
+      <div><dt>Bit-exact</dt><dd><b id="studio-exact">–</b></dd><dd class="sub" id="studio-ratio"></dd></div>
+      <div><dt>Samples</dt><dd><b id="studio-format" class="words">–</b></dd><dd class="sub" id="studio-traffic"></dd></div>
+    </dl>
+    <p id="studio-warning" class="studio-warning" hidden></p>
+    <p class="studio-limits">${LIMITS_LINE}</p>`;
+
+export class StudioPanel {
+  #studio;
+  #modes = byId("modes", HTMLElement);
+  #section = byId("studio", HTMLElement);
+  #listen;
+  #choice;
+  #again;
+  #plot;
+  /** @type {Map<string, HTMLElement>} */
+  #elements = new Map();
+  #drawnMs = 0;
+
+  /**
+   * @param {Studio} studio
+   * @param {() => void} [choose] instead of `studio.choose()`: what a tap on Studio does
+   */
+  constructor(studio, choose = () => studio.choose()) {
+    this.#studio = studio;
+    this.#modes.innerHTML = SWITCH;
+    this.#section.innerHTML = NUMBERS;
+    for (const element of document.querySelectorAll("#modes [id], #studio [id]")) {
+      if (element instanceof HTMLElement) element.dataset.testid = element.id;
+    }
+    this.#listen = byId("mode-listen", HTMLInputElement);
+    this.#choice = byId("mode-studio", HTMLInputElement);
+    this.#again = byId("studio-again", HTMLButtonElement);
+    this.#plot = new StudioPlot(byId("studio-plot", HTMLCanvasElement));
+    this.#listen.addEventListener("change", () => studio.leave());
+    this.#choice.addEventListener("change", choose);
+    this.#again.addEventListener("click", choose);
+    const { support } = studio;
+    this.#choice.disabled = "missing" in support;
+    this.show(false);
+  }
+
+  /** @param {boolean} listening whether Listen plays, or is about to */
+  show(listening) {
+    const { session, wanted, support, sounding, stats } = this.#studio;
+    this.#modes.dataset.phase = session.phase;
+    const chosen = session.phase === "off" ? wanted && session.notice === "" : session.phase !== "returning";
+    this.#choice.checked = chosen;
+    this.#listen.checked = !chosen;
+    const line = "missing" in support ? support.missing : studioLine(session, listening, wanted);
+    setText(this.#at("studio-line"), line);
+    this.#at("studio-line").hidden = line === "";
+    this.#again.hidden = !(session.phase === "off" && session.offered && listening);
+    this.#section.hidden = !sounding || stats === null;
+    document.body.dataset.mode = sounding ? "studio" : "listen";
+    if (sounding && stats) this.#figures(stats);
+    else this.#plot.clear();
+  }
+
+  /** @param {StudioStats} stats */
+  #figures(stats) {
+    const { ring, format } = stats;
+    this.#plot.add(stats);
+    // Ten readings a second are drawn; five times as many as anybody reads.
+    if (stats.atMs - this.#drawnMs < 450) return;
+    this.#drawnMs = stats.atMs;
+    const { exact, why } = exactness(format, ring, stats.untouched);
+    const warning = outputWarning(stats.outputMs);
+    setText(this.#at("studio-latency"), milliseconds(stats.browserMs));
+    setText(this.#at("studio-latency-how"), stats.measured ? "from the instrument, measured" : "estimated: ring and network");
+    setText(this.#at("studio-output"), milliseconds(stats.outputMs));
+    const says = stats.outputMs === null ? "this browser does not say" : "says the browser";
+    setText(this.#at("studio-output-how"), says);
+    setText(this.#at("studio-level"), milliseconds(ring.levelMs));
+    setText(this.#at("studio-target"), milliseconds(ring.targetMs));
+    setText(this.#at("studio-underruns"), count(ring.underruns));
+    setText(this.#at("studio-lost"), `${count(ring.lost)} blocks lost, ${count(ring.repaired)} repaired`);
+    setText(this.#at("studio-exact"), exact ? "Yes" : "No");
+    setText(this.#at("studio-ratio"), why);
+    setText(this.#at("studio-format"), formatLine(format));
+    const twice = format.redundancy ? ", each block twice" : "";
+    setText(this.#at("studio-traffic"), `${format.mbps.toFixed(1)} Mb/s, ${count(format.packetsPerS)} packets a second${twice}`);
+    setText(this.#at("studio-warning"), warning);
+    this.#at("studio-warning").hidden = warning === "";
+  }
+
+  /** @param {string} id */
+  #at(id) {
+    let element = this.#elements.get(id);
+    if (!element) this.#elements.set(id, (element = byId(id, HTMLElement)));
+    return element;
+  }
+}

@@ -1,0 +1,75 @@
+// @ts-check
+/** Studio in plain words. Pure. */
+
+import { kilohertz, milliseconds } from "./format.js";
+import { MOST_LOST, MOST_TARGET_MS, OVER_MS } from "../studio/limits.js";
+
+/** @typedef {import("../studio/session.js").Studio} Studio */
+/** @typedef {import("../studio/link.js").StudioFormat} StudioFormat */
+/** @typedef {import("../studio/audio.js").RingStats} RingStats */
+
+export const LISTEN_MEANS = "Safe on every network and device, about a twentieth of a second behind the keys.";
+export const STUDIO_MEANS = "To play along on a good LAN: the instrument’s own samples, as soon as a browser can.";
+
+/** More output latency than this is worth a word: wired ones have 5 to 40 ms, Bluetooth 100 to 300. */
+export const LARGE_OUTPUT_MS = 70;
+
+/**
+ * @param {Studio} studio
+ * @param {boolean} listening whether the page plays anything
+ * @param {boolean} wanted whether Studio is to follow as soon as it plays
+ * @returns {string}
+ */
+export function studioLine({ phase, notice }, listening, wanted) {
+  switch (phase) {
+    case "opening":
+      return "Asking the server for Studio. You hear Listen meanwhile.";
+    case "proving":
+      return "Checking that the samples reach this page, and not a decoder.";
+    case "starting":
+      return "Filling the ring.";
+    case "playing":
+      return "You hear the instrument’s own samples.";
+    case "returning":
+      return `${notice} Going back to Listen.`.trim();
+    default:
+      if (notice) return `${notice} You are in Listen.`;
+      return wanted && !listening ? "Press Listen: Studio follows by itself." : "";
+  }
+}
+
+/** The limits beyond which Studio is left, for people who want to know. */
+export const LIMITS_LINE =
+  `Studio goes back to Listen by itself when more than ${Math.round(MOST_LOST * 100)} % of the blocks are lost for ` +
+  `${OVER_MS / 1000} s, when the ring has to be deeper than ${MOST_TARGET_MS} ms, or when it keeps running empty.`;
+
+/**
+ * @param {StudioFormat} format
+ * @param {Pick<RingStats, "exact" | "contextRate" | "ratio">} ring
+ * @param {boolean} untouched whether the page's volume leaves the samples as they are
+ * @returns {{exact: boolean, why: string}} why not, or what it means
+ */
+export function exactness({ exact, rate }, ring, untouched) {
+  if (!exact) return { exact: false, why: "a mix, rounded by the server" };
+  if (ring.contextRate !== rate) return { exact: false, why: `resampled to ${kilohertz(ring.contextRate)} here` };
+  if (ring.ratio !== 1) return { exact: false, why: "following the instrument’s clock" };
+  if (!untouched) return { exact: false, why: "turned down here" };
+  return { exact: ring.exact, why: ring.exact ? "every sample as the device gave it" : "bridging a gap" };
+}
+
+/**
+ * @param {number | null} outputMs
+ * @returns {string} a warning, or ""
+ */
+export function outputWarning(outputMs) {
+  if (outputMs === null || outputMs < LARGE_OUTPUT_MS) return "";
+  return `Your output adds ${milliseconds(outputMs)} ms by itself. Bluetooth does that; for playing along use a cable.`;
+}
+
+/**
+ * @param {StudioFormat} format
+ * @returns {string} "24 bit, 44.1 kHz"
+ */
+export function formatLine({ bits, rate }) {
+  return `${bits} bit, ${kilohertz(rate)}`;
+}

@@ -1,0 +1,180 @@
+// @ts-check
+/** The state of things in plain words. Pure: session and room in, sentences out. */
+
+import { kilohertz, plural } from "./format.js";
+import { stateOf } from "../listen/session.js";
+
+/** @typedef {import("../listen/session.js").Session} Session */
+/** @typedef {import("../connection/room.js").Room} Room */
+/** @typedef {import("../connection/room.js").Asked<Room>} AskedRoom */
+
+/**
+ * @typedef {object} Words
+ * @property {string} state the session's state, or "silent" when it is live and the instrument gives nothing
+ * @property {"rest" | "busy" | "good" | "warn" | "bad"} tone
+ * @property {string} headline
+ * @property {string} detail a sentence, or ""
+ * @property {string[]} addresses where the media was tried, when that is the problem
+ * @property {boolean} canHurry whether "Try now" makes sense
+ * @property {string} action what the big button does: "Listen", "Stop", "Tap to hear" or "Try again"
+ */
+
+/**
+ * @param {Session} session
+ * @param {AskedRoom} asked
+ * @param {string} roomName
+ * @returns {Words}
+ */
+export function describe(session, asked, roomName) {
+  const state = stateOf(session);
+  const room = asked.kind === "known" ? asked.value : null;
+  switch (state) {
+    case "idle":
+      return idle(asked, roomName);
+    case "connecting":
+      return connecting(session);
+    case "buffering": {
+      const detail = session.heard ? "The sound has paused. Waiting for it to return." : "Connected. Waiting for the first sound.";
+      return words("buffering", "busy", "Buffering", detail);
+    }
+    case "blocked":
+      return {
+        ...words("blocked", "warn", "One tap is missing", "This browser plays sound only after you tap or press a key."),
+        action: "Tap to hear",
+      };
+    case "live":
+      return live(room);
+    case "reconnecting":
+      return {
+        ...words("reconnecting", "warn", "Reconnecting", session.problem?.message ?? ""),
+        addresses: session.problem?.addresses ?? [],
+        canHurry: true,
+      };
+    case "failed":
+      return { ...failed(session, roomName), action: "Try again" };
+  }
+}
+
+/**
+ * @param {Session} session
+ * @param {number} nowMs
+ * @returns {number | null} whole seconds until the next attempt
+ */
+export function secondsLeft(session, nowMs) {
+  if (session.phase !== "reconnecting" || session.wakeAtMs === null) return null;
+  return Math.max(0, Math.ceil((session.wakeAtMs - nowMs) / 1000));
+}
+
+/**
+ * @param {Room} room
+ * @returns {string} "MONTAGE, 8 channels, 44.1 kHz"
+ */
+export function instrumentLine({ instrument }) {
+  const parts = [instrument.name || KINDS[instrument.kind] || instrument.kind];
+  if (instrument.channels > 0) parts.push(plural(instrument.channels, "channel", "channels"));
+  if (instrument.rate > 0) parts.push(kilohertz(instrument.rate));
+  return parts.filter(Boolean).join(", ");
+}
+
+/** @type {Record<string, string>} */
+const KINDS = {
+  portaudio: "Audio device",
+  fluidsynth: "Built-in synthesizer",
+  file: "Audio file",
+  tone: "Test tone",
+};
+
+/**
+ * @param {AskedRoom} asked
+ * @param {string} roomName
+ * @returns {Words}
+ */
+function idle(asked, roomName) {
+  if (asked.kind === "missing") return { ...unknownRoom(roomName, ""), action: "Listen" };
+  if (asked.kind === "unreachable") {
+    const detail = "It may be restarting, or this device is on another network. This page keeps asking.";
+    return { ...words("unreachable", "bad", "The server does not answer", detail), action: "Listen" };
+  }
+  const silent = asked.kind === "known" && asked.value.instrument.state === "silent";
+  if (silent) return { ...instrumentSilent(asked.value), state: "idle", action: "Listen" };
+  return { ...words("idle", "rest", "Ready", "Press Listen and turn it up."), action: "Listen" };
+}
+
+/**
+ * @param {Session} session
+ * @returns {Words}
+ */
+function connecting({ answered, attempt, problem }) {
+  // What went wrong stays readable while the next attempt runs.
+  if (problem) {
+    const headline = attempt > 0 ? "Reconnecting now" : "Connecting";
+    return { ...words("connecting", "busy", headline, problem.message), addresses: problem.addresses ?? [] };
+  }
+  const detail = answered ? "The server has answered. Finding a way through the network." : "Asking the server for the sound.";
+  return words("connecting", "busy", "Connecting", detail);
+}
+
+/**
+ * @param {Room | null} room
+ * @returns {Words}
+ */
+function live(room) {
+  if (room?.instrument.state === "silent") return instrumentSilent(room);
+  return words("live", "good", "Live", "");
+}
+
+/**
+ * @param {Room} room
+ * @returns {Words}
+ */
+function instrumentSilent({ instrument }) {
+  const reason = instrument.error || "The server gets no sound from it.";
+  return words("silent", "warn", "The instrument is silent", `${sentence(reason)} You will hear it as soon as it is back.`);
+}
+
+/**
+ * @param {Session} session
+ * @param {string} roomName
+ * @returns {Words}
+ */
+function failed({ problem }, roomName) {
+  const message = problem?.message ?? "";
+  switch (problem?.code) {
+    case "room_unknown":
+      return unknownRoom(roomName, message);
+    case "not_allowed":
+      return words("failed", "bad", "Not allowed in", message);
+    case "webrtc_missing":
+      return words("failed", "bad", "This browser cannot listen", message);
+    default:
+      return words("failed", "bad", "That did not work", message);
+  }
+}
+
+/**
+ * @param {string} roomName
+ * @param {string} message
+ */
+function unknownRoom(roomName, message) {
+  const detail = message || `This server has no room called “${roomName}”. Check the address, or pick a room from the list.`;
+  return words("failed", "bad", "No such room", detail);
+}
+
+/**
+ * @param {string} state
+ * @param {Words["tone"]} tone
+ * @param {string} headline
+ * @param {string} detail
+ * @returns {Words}
+ */
+function words(state, tone, headline, detail) {
+  return { state, tone, headline, detail, addresses: [], canHurry: false, action: "Stop" };
+}
+
+/**
+ * @param {string} text
+ * @returns {string} with a full stop
+ */
+function sentence(text) {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
+}

@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { readRoom, readRooms, roomFromPath } from "../../../static/connection/room.js";
+import { DEFAULTS, parseSettings } from "../../../static/page/settings.js";
+import { transportState } from "../../../static/connection/whep.js";
+
+test("the room is in the path", () => {
+  assert.equal(roomFromPath("/r/main"), "main");
+  assert.equal(roomFromPath("/r/concert%20hall/"), "concert hall");
+  for (const other of ["/", "/r/", "/r/a/b", "/r/%E0%A4%A"]) assert.equal(roomFromPath(other), null);
+});
+
+test("a room of the server is read as it is", () => {
+  const room = readRoom({
+    name: "main",
+    url: "/r/main",
+    title: "Studio",
+    instrument: { kind: "fluidsynth", name: "FluidSynth", state: "silent", error: "No soundfont.", rate: 44100, channels: 2 },
+    audio: { frame_ms: 2.5, bitrate_bps: 160000 },
+    listeners: 3,
+  });
+  assert.deepEqual(room, {
+    name: "main",
+    url: "/r/main",
+    title: "Studio",
+    instrument: { kind: "fluidsynth", name: "FluidSynth", state: "silent", error: "No soundfont.", rate: 44100, channels: 2 },
+    frameMs: 2.5,
+    bitrateBps: 160000,
+    listeners: 3,
+  });
+});
+
+test("odd answers become harmless values, and links stay on this server", () => {
+  for (const odd of [null, 3, "x", {}, { instrument: null, audio: 7, listeners: -1 }]) {
+    assert.equal(readRoom(odd).listeners, 0);
+    assert.equal(readRoom(odd).instrument.state, "live");
+  }
+  for (const url of ["javascript:alert(1)", "//evil.example", "/\\evil.example", "https://evil.example"]) {
+    assert.equal(readRoom({ name: "a b", url }).url, "/r/a%20b");
+  }
+  assert.deepEqual(readRooms({ rooms: 7 }), []);
+  assert.equal(readRooms({ rooms: [{ name: "a" }, {}] }).length, 2);
+});
+
+test("settings survive whatever the storage holds", () => {
+  assert.deepEqual(parseSettings('{"volume":0.25,"muted":true,"awake":false}'), { volume: 0.25, muted: true, awake: false });
+  for (const odd of [null, "", "{", "null", "7", '{"volume":7,"muted":"yes"}']) assert.deepEqual(parseSettings(odd), DEFAULTS);
+});
+
+test("ICE and DTLS are one state, with and without connectionState", () => {
+  assert.equal(transportState("connected", "connecting"), "connecting");
+  assert.equal(transportState("connected", "connected"), "connected");
+  assert.equal(transportState("connected", "failed"), "failed");
+  assert.equal(transportState("disconnected", "connected"), "disconnected");
+  assert.equal(transportState("completed", undefined), "connected");
+  assert.equal(transportState("checking", undefined), "connecting");
+  assert.equal(transportState("closed", undefined), "closed");
+  assert.equal(transportState("connected", "connected", "connected"), "connected");
+  // The server said goodbye: for the connection as a whole, a closed DTLS transport still counts as connected.
+  assert.equal(transportState("connected", "connected", "closed"), "closed");
+});

@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { addressOf, asksForStereo, candidates, withStereoOpus } from "../../../static/connection/sdp.js";
+import { ANSWER, CHROMIUM, FIREFOX } from "./offers.js";
+
+/** @param {string} sdp @param {string} prefix */
+const lines = (sdp, prefix) => sdp.split("\r\n").filter((line) => line.startsWith(prefix));
+
+test("Chromium's Opus is asked for in stereo, and nothing else changes", () => {
+  const munged = withStereoOpus(CHROMIUM);
+  assert.equal(munged, CHROMIUM.replace("useinbandfec=1", "useinbandfec=1;stereo=1;sprop-stereo=1"));
+  assert.deepEqual(lines(munged, "a=fmtp:63"), ["a=fmtp:63 111/111"]);
+});
+
+test("Firefox's Opus has another payload type, its fmtp comes before the rtpmap, and stereo is there already", () => {
+  assert.deepEqual(lines(withStereoOpus(FIREFOX), "a=fmtp"), [
+    "a=fmtp:109 maxplaybackrate=48000;useinbandfec=1;stereo=1;sprop-stereo=1",
+    "a=fmtp:101 0-15",
+  ]);
+});
+
+test("asking twice asks once", () => {
+  for (const offer of [CHROMIUM, FIREFOX]) assert.equal(withStereoOpus(withStereoOpus(offer)), withStereoOpus(offer));
+});
+
+test("a description that asks for mono is overruled", () => {
+  const mono = CHROMIUM.replace("minptime=10;useinbandfec=1", "stereo=0; minptime=10;sprop-stereo=0");
+  assert.deepEqual(lines(withStereoOpus(mono), "a=fmtp:111"), ["a=fmtp:111 minptime=10;stereo=1;sprop-stereo=1"]);
+});
+
+test("Opus without format parameters gets some", () => {
+  const bare = CHROMIUM.replace("a=fmtp:111 minptime=10;useinbandfec=1\r\n", "");
+  const munged = withStereoOpus(bare).split("\r\n");
+  assert.equal(munged[munged.indexOf("a=rtpmap:111 opus/48000/2") + 1], "a=fmtp:111 stereo=1;sprop-stereo=1");
+});
+
+test("a description without Opus, and one with bare newlines, survive", () => {
+  const none = CHROMIUM.replace("opus/48000/2", "other/48000/2");
+  assert.equal(withStereoOpus(none), none);
+  const unix = CHROMIUM.replaceAll("\r\n", "\n");
+  assert.equal(withStereoOpus(unix), withStereoOpus(CHROMIUM).replaceAll("\r\n", "\n"));
+  assert.equal(withStereoOpus(""), "");
+});
+
+test("stereo is read from the Opus parameters, in any order, and from no other", () => {
+  assert.equal(asksForStereo(CHROMIUM), false);
+  assert.equal(asksForStereo(FIREFOX), true);
+  assert.equal(asksForStereo(withStereoOpus(CHROMIUM)), true);
+  // Chromium sorts the parameters of its local description.
+  assert.equal(asksForStereo(CHROMIUM.replace("minptime=10;", "minptime=10;sprop-stereo=1;stereo=1;")), true);
+  assert.equal(asksForStereo(CHROMIUM.replace("minptime=10;", "minptime=10;sprop-stereo=1;")), false);
+  assert.equal(asksForStereo(CHROMIUM.replace("111/111", "111/111;stereo=1")), false);
+});
+
+test("candidates are listed once for each address", () => {
+  assert.deepEqual(candidates(ANSWER).map(addressOf), ["192.0.2.7:8080", "[2001:db8::7]:8080", "192.0.2.7:9 (TCP)"]);
+  assert.deepEqual(candidates(ANSWER)[0], { address: "192.0.2.7", port: 8080, protocol: "udp", type: "host" });
+  assert.deepEqual(candidates(CHROMIUM), []);
+});

@@ -1,0 +1,21 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { CAP_MS, FIRST_MS, RETRY_AFTER_CAP_MS, backoffMs } from "../../../static/listen/backoff.js";
+
+test("waits double up to the cap", () => {
+  const longest = [1, 2, 3, 4, 5, 6, 7, 1000].map((attempt) => backoffMs(attempt, 1));
+  assert.deepEqual(longest, [1, 2, 4, 8, 16].map((n) => n * FIRST_MS).concat([CAP_MS, CAP_MS, CAP_MS]));
+});
+
+test("jitter spreads over half of the wait", () => {
+  for (const attempt of [1, 3, 9]) assert.equal(backoffMs(attempt, 0), Math.round(backoffMs(attempt, 1) / 2));
+});
+
+test("a server's wish is a floor, is itself spread, and is bounded", () => {
+  assert.equal(backoffMs(1, 0, 7000), 7000);
+  assert.equal(backoffMs(1, 0.5, 7000), 7000 + FIRST_MS / 2);
+  assert.equal(backoffMs(20, 1, 10), CAP_MS);
+  assert.equal(backoffMs(1, 0, 1e12), RETRY_AFTER_CAP_MS);
+  assert.equal(backoffMs(1, 0, -5), FIRST_MS / 2);
+});

@@ -1,0 +1,224 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { CAP_MS, FIRST_MS } from "../../../static/listen/backoff.js";
+import { iceFailed, refused } from "../../../static/connection/problems.js";
+import {
+  ANSWER_TIMEOUT_MS,
+  DISCONNECTED_GRACE_MS,
+  INITIAL,
+  QUIET_BUFFERING_MS,
+  QUIET_RECONNECT_MS,
+  STEADY_MS,
+  TRANSPORT_TIMEOUT_MS,
+  stateOf,
+  step,
+} from "../../../static/listen/session.js";
+
+/** @typedef {import("../../../static/listen/session.js").Session} Session */
+/** @typedef {import("../../../static/listen/session.js").SessionEvent} SessionEvent */
+/** @typedef {import("../../../static/listen/session.js").ConnectionEvent} ConnectionEvent */
+
+/** A session on virtual time that keeps the effects it asked for. */
+class Rig {
+  nowMs = 1000;
+  random = 1;
+  /** @type {Session} */
+  session = INITIAL;
+  /** @type {string[]} */
+  effects = [];
+
+  /** @param {SessionEvent} event */
+  send(event) {
+    const { session, effects } = step(this.session, event, { nowMs: this.nowMs, random: this.random });
+    this.session = session;
+    this.effects.push(...effects.map((effect) => (effect.type === "open" ? `open ${effect.generation}` : "close")));
+    return this;
+  }
+
+  /**
+   * An event of the current connection.
+   * @template {ConnectionEvent["type"]} T
+   * @param {T} type
+   * @param {Omit<Extract<ConnectionEvent, {type: T}>, "type" | "generation">} what
+   */
+  hear(type, what) {
+    return this.send(/** @type {any} */ ({ type, generation: this.session.generation, ...what }));
+  }
+
+  /** @param {number} ms */
+  wait(ms) {
+    this.nowMs += ms;
+    return this;
+  }
+
+  /** Waits until the session wants to be woken, and wakes it. */
+  wake() {
+    assert.notEqual(this.session.wakeAtMs, null);
+    this.nowMs = /** @type {number} */ (this.session.wakeAtMs);
+    return this.send({ type: "clock" });
+  }
+
+  connect() {
+    return this.hear("answered", { addresses: ["192.0.2.7:8080"] }).hear("transport", { state: "connected" });
+  }
+
+  live() {
+    return this.send({ type: "listen" }).connect().hear("media", { packets: 5, elapsedMs: 200 });
+  }
+
+  get phase() {
+    return this.session.phase;
+  }
+}
+
+test("listen, answer, connect, first packets: live", () => {
+  const rig = new Rig().send({ type: "listen" });
+  assert.equal(rig.phase, "connecting");
+  assert.equal(rig.session.wakeAtMs, rig.nowMs + ANSWER_TIMEOUT_MS);
+  rig.wait(100).hear("answered", { addresses: ["192.0.2.7:8080"] });
+  assert.equal(rig.session.wakeAtMs, rig.nowMs + TRANSPORT_TIMEOUT_MS);
+  rig.hear("transport", { state: "connected" });
+  assert.equal(rig.phase, "buffering");
+  assert.equal(rig.session.wakeAtMs, null);
+  rig.hear("media", { packets: 0, elapsedMs: 200 });
+  assert.equal(rig.phase, "buffering");
+  rig.hear("media", { packets: 1, elapsedMs: 200 });
+  assert.equal(rig.phase, "live");
+  assert.deepEqual(rig.effects, ["open 1"]);
+});
+
+test("stop closes from every phase and forgets what was wrong", () => {
+  const phases = [
+    new Rig().send({ type: "listen" }),
+    new Rig().send({ type: "listen" }).connect(),
+    new Rig().live(),
+    new Rig().live().hear("transport", { state: "failed" }),
+    new Rig().send({ type: "listen" }).hear("refused", { problem: refused(404, "") }),
+  ];
+  assert.deepEqual(phases.map((rig) => rig.phase), ["connecting", "buffering", "live", "reconnecting", "failed"]);
+  for (const rig of phases) {
+    rig.send({ type: "stop" });
+    assert.deepEqual(rig.session, { ...INITIAL, generation: 1 });
+    assert.equal(rig.effects.at(-1), "close");
+  }
+});
+
+test("events of an earlier connection change nothing", () => {
+  const rig = new Rig().live().send({ type: "stop" }).send({ type: "listen" });
+  const before = rig.session;
+  for (const state of /** @type {const} */ (["connected", "failed", "closed"])) rig.send({ type: "transport", generation: 1, state });
+  rig.send({ type: "refused", generation: 1, problem: refused(404, "") });
+  rig.send({ type: "media", generation: 1, packets: 9, elapsedMs: 1000 });
+  assert.equal(rig.session, before);
+});
+
+test("a room that does not exist is final; a full one is tried again when the server says", () => {
+  const unknown = new Rig().send({ type: "listen" }).hear("refused", { problem: refused(404, "No such room.") });
+  assert.equal(unknown.phase, "failed");
+  assert.equal(unknown.session.wakeAtMs, null);
+  assert.deepEqual(unknown.send({ type: "hurry" }).effects, ["open 1", "close"]);
+  assert.deepEqual(unknown.send({ type: "listen" }).effects, ["open 1", "close", "open 2"]);
+
+  const full = new Rig().send({ type: "listen" }).hear("refused", { problem: refused(503, "", 7000) });
+  assert.equal(full.phase, "reconnecting");
+  assert.equal(full.session.wakeAtMs, full.nowMs + 7000 + FIRST_MS);
+  assert.equal(full.wake().phase, "connecting");
+});
+
+test("failures wait longer and longer, up to the cap, and always one connection at a time", () => {
+  const rig = new Rig().send({ type: "listen" });
+  const waits = [];
+  for (let i = 0; i < 8; i += 1) {
+    rig.hear("transport", { state: "failed" });
+    waits.push(/** @type {number} */ (rig.session.wakeAtMs) - rig.nowMs);
+    rig.wake();
+  }
+  assert.deepEqual(waits, [1, 2, 4, 8, 16].map((n) => n * FIRST_MS).concat([CAP_MS, CAP_MS, CAP_MS]));
+  assert.deepEqual(rig.effects, ["open 1", ...Array.from({ length: 8 }, (_, i) => ["close", `open ${i + 2}`]).flat()]);
+});
+
+test("only steady sound forgets earlier failures", () => {
+  const rig = new Rig().live().hear("transport", { state: "failed" }).wake().connect();
+  rig.hear("media", { packets: 9, elapsedMs: 200 });
+  assert.equal(rig.session.attempt, 1);
+  rig.wait(STEADY_MS - 1).hear("media", { packets: 100, elapsedMs: 1000 });
+  assert.equal(rig.session.attempt, 1);
+  rig.wait(1).hear("media", { packets: 100, elapsedMs: 1000 });
+  assert.equal(rig.session.attempt, 0);
+});
+
+test("no answer is the server's silence; an answer without a path names the addresses", () => {
+  assert.equal(new Rig().send({ type: "listen" }).wake().session.problem?.code, "server_unreachable");
+  const rig = new Rig().send({ type: "listen" }).hear("answered", { addresses: ["192.0.2.7:8080"] }).wake();
+  assert.deepEqual(rig.session.problem, iceFailed(["192.0.2.7:8080"]));
+  const failed = new Rig().send({ type: "listen" }).hear("answered", { addresses: ["192.0.2.7:8080"] });
+  assert.deepEqual(failed.hear("transport", { state: "failed" }).session.problem, iceFailed(["192.0.2.7:8080"]));
+});
+
+test("a clock that comes early changes nothing", () => {
+  const rig = new Rig().send({ type: "listen" });
+  const before = rig.session;
+  assert.equal(rig.wait(ANSWER_TIMEOUT_MS - 1).send({ type: "clock" }).session, before);
+});
+
+test("missing packets are first buffering, then a new connection", () => {
+  const rig = new Rig().live();
+  rig.hear("media", { packets: 0, elapsedMs: QUIET_BUFFERING_MS - 1 });
+  assert.equal(rig.phase, "live");
+  rig.hear("media", { packets: 0, elapsedMs: 1 });
+  assert.equal(rig.phase, "buffering");
+  rig.hear("media", { packets: 3, elapsedMs: 200 });
+  assert.equal(rig.phase, "live");
+  assert.equal(rig.session.quietMs, 0);
+  rig.hear("media", { packets: 0, elapsedMs: QUIET_RECONNECT_MS });
+  assert.equal(rig.phase, "reconnecting");
+  assert.equal(rig.session.problem?.code, "no_media");
+});
+
+test("a page that slept long is not taken for a dead connection", () => {
+  const rig = new Rig().live().wait(60_000).send({ type: "clock" });
+  assert.equal(rig.phase, "live");
+  rig.hear("media", { packets: 6000, elapsedMs: 60_000 });
+  assert.equal(rig.phase, "live");
+});
+
+test("a short disconnection mends itself, a long one does not", () => {
+  const rig = new Rig().live().hear("transport", { state: "disconnected" });
+  assert.equal(rig.session.wakeAtMs, rig.nowMs + DISCONNECTED_GRACE_MS);
+  const wakeAtMs = rig.session.wakeAtMs;
+  assert.equal(rig.wait(1000).hear("transport", { state: "disconnected" }).session.wakeAtMs, wakeAtMs);
+  rig.hear("transport", { state: "connected" });
+  assert.equal(rig.session.wakeAtMs, null);
+  assert.equal(rig.phase, "live");
+  rig.hear("transport", { state: "disconnected" }).wake();
+  assert.equal(rig.phase, "reconnecting");
+  assert.equal(rig.session.problem?.code, "connection_lost");
+});
+
+test("when the network is back it does not wait", () => {
+  const waiting = new Rig().live().hear("transport", { state: "failed" }).send({ type: "hurry" });
+  assert.deepEqual(waiting.effects, ["open 1", "close", "open 2"]);
+  const broken = new Rig().live().hear("transport", { state: "disconnected" }).send({ type: "hurry" });
+  assert.equal(broken.phase, "connecting");
+  assert.deepEqual(broken.effects, ["open 1", "open 2"]);
+  const healthy = new Rig().live();
+  assert.equal(healthy.send({ type: "hurry" }).phase, "live");
+  assert.deepEqual(new Rig().send({ type: "hurry" }).effects, []);
+});
+
+test("a missing tap is a state of its own, whatever the transport does", () => {
+  const rig = new Rig().send({ type: "listen" }).hear("playback", { blocked: true });
+  assert.equal(stateOf(rig.session), "connecting");
+  rig.connect();
+  assert.equal(stateOf(rig.session), "blocked");
+  rig.hear("media", { packets: 5, elapsedMs: 200 });
+  assert.equal(stateOf(rig.session), "blocked");
+  rig.hear("playback", { blocked: false });
+  assert.equal(stateOf(rig.session), "live");
+});
+
+test("sessions are frozen: only the reducer makes new ones", () => {
+  assert.ok(Object.isFrozen(INITIAL));
+  assert.ok(Object.isFrozen(new Rig().live().session));
+});

@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { CONNECTION_LOST, iceFailed, refused } from "../../../static/connection/problems.js";
+import { readRoom } from "../../../static/connection/room.js";
+import { INITIAL } from "../../../static/listen/session.js";
+import { describe, instrumentLine, secondsLeft } from "../../../static/ui/words.js";
+
+/** @typedef {import("../../../static/listen/session.js").Session} Session */
+/** @typedef {import("../../../static/ui/words.js").AskedRoom} AskedRoom */
+
+const instrument = { kind: "portaudio", name: "MONTAGE", state: "live", error: null, rate: 44_100, channels: 8 };
+/** @param {object} [changes] @returns {AskedRoom} */
+const known = (changes = {}) => ({
+  kind: "known",
+  value: readRoom({ name: "main", title: "Studio", instrument: { ...instrument, ...changes } }),
+});
+/** @param {Partial<Session>} changes @param {AskedRoom} [asked] */
+const said = (changes, asked = known()) => describe({ ...INITIAL, ...changes }, asked, "main");
+
+test("every phase has a headline, a tone and one action", () => {
+  const shown = /** @type {const} */ (["idle", "connecting", "buffering", "live", "reconnecting", "failed"]).map((phase) => {
+    const { headline, tone, action } = said({ phase, problem: CONNECTION_LOST });
+    assert.notEqual(headline, "");
+    return [phase, tone, action];
+  });
+  assert.deepEqual(shown, [
+    ["idle", "rest", "Listen"],
+    ["connecting", "busy", "Stop"],
+    ["buffering", "busy", "Stop"],
+    ["live", "good", "Stop"],
+    ["reconnecting", "warn", "Stop"],
+    ["failed", "bad", "Try again"],
+  ]);
+});
+
+test("a missing device is told in the server's words, live or not", () => {
+  const silent = known({ state: "silent", error: "The device MONTAGE is not there" });
+  for (const phase of /** @type {const} */ (["idle", "live"])) {
+    const { headline, detail, tone } = said({ phase }, silent);
+    assert.equal(headline, "The instrument is silent");
+    assert.match(detail, /^The device MONTAGE is not there\. /);
+    assert.equal(tone, "warn");
+  }
+  assert.equal(said({ phase: "live" }, silent).state, "silent");
+  assert.notEqual(said({ phase: "live" }, known({ state: "silent" })).detail, "");
+});
+
+test("a blocked browser asks for a tap", () => {
+  const { state, action } = said({ phase: "live", blocked: true });
+  assert.equal(state, "blocked");
+  assert.equal(action, "Tap to hear");
+});
+
+test("an idle page tells that the room or the server is missing", () => {
+  assert.match(said({}, { kind: "missing" }).detail, /“main”/);
+  assert.equal(said({}, { kind: "unreachable" }).state, "unreachable");
+});
+
+test("what went wrong stays readable while the next attempt runs", () => {
+  const problem = iceFailed(["192.0.2.7:8080"]);
+  const waiting = said({ phase: "reconnecting", problem });
+  const trying = said({ phase: "connecting", attempt: 1, problem });
+  assert.equal(trying.detail, waiting.detail);
+  assert.deepEqual(trying.addresses, ["192.0.2.7:8080"]);
+  assert.equal(waiting.canHurry, true);
+  assert.equal(trying.canHurry, false);
+});
+
+test("a refusal is shown with the server's sentence", () => {
+  const { headline, detail } = said({ phase: "failed", problem: refused(404, "This server has no room called nope.") });
+  assert.equal(headline, "No such room");
+  assert.equal(detail, "This server has no room called nope.");
+});
+
+test("seconds are counted down to zero, and only while waiting", () => {
+  const waiting = { ...INITIAL, phase: /** @type {const} */ ("reconnecting"), wakeAtMs: 10_000 };
+  assert.deepEqual([7000, 9100, 9999, 10_000, 12_000].map((nowMs) => secondsLeft(waiting, nowMs)), [3, 1, 1, 0, 0]);
+  assert.equal(secondsLeft({ ...waiting, phase: "connecting" }, 0), null);
+});
+
+test("an instrument is named with what is known of it", () => {
+  const line = (/** @type {object} */ changes) => instrumentLine(readRoom({ instrument: { ...instrument, ...changes } }));
+  assert.equal(line({}), "MONTAGE, 8 channels, 44.1 kHz");
+  assert.equal(line({ name: "", kind: "fluidsynth", channels: 1, rate: 0 }), "Built-in synthesizer, 1 channel");
+  assert.equal(line({ name: "", kind: "", channels: null, rate: null }), "");
+});
