@@ -1,7 +1,7 @@
 """A WebRTC media server for a live instrument.
 
 The sub-packages are named after the stages that audio passes: capture, encode, broadcast,
-transport, peer. ``__main__`` wires them together; nothing else reads the environment.
+transport, peer. ``server`` wires them together.
 """
 
 __version__ = "0.1.0"

@@ -47,14 +47,6 @@ def context(cert: str, key: str) -> ssl.SSLContext:
     return made
 
 
-def state_folder(configured: str) -> Path:
-    """Where the authority is kept: the configured folder, or the user's data folder."""
-    if configured:
-        return Path(configured)
-    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(base) / "rtcserver"
-
-
 def machine_names(addresses: Iterable[str], extra: Iterable[str] = ()) -> list[str]:
     """Names and addresses under which browsers may reach this machine, sorted."""
     host = socket.gethostname()

@@ -10,6 +10,8 @@ from typing import Any
 
 from rtcserver.errors import DependencyError, InstrumentError
 
+COMMON_RATES = (44_100, 48_000, 88_200, 96_000, 176_400, 192_000)
+
 
 @dataclass(frozen=True, slots=True)
 class InputDevice:
@@ -26,6 +28,17 @@ class InputDevice:
         return (
             f"{self.index}: {self.name} ({self.host_api}, {self.channels} channels, {self.default_rate} Hz)"
         )
+
+    def to_json(self) -> dict[str, object]:
+        """For ``rtcserver devices --json``."""
+        return {
+            "index": self.index,
+            "name": self.name,
+            "host_api": self.host_api,
+            "channels": self.channels,
+            "default_rate": self.default_rate,
+            "default": self.is_default,
+        }
 
 
 def load_portaudio() -> Any:
@@ -55,6 +68,18 @@ def list_devices(sd: Any) -> list[InputDevice]:
         for device in sd.query_devices()
         if device["max_input_channels"] > 0
     ]
+
+
+def accepted_rates(sd: Any, device: InputDevice) -> list[int]:
+    """The usual rates in Hz that the device accepts, its own included, ascending."""
+    accepted = {device.default_rate}
+    for rate in COMMON_RATES:
+        try:
+            sd.check_input_settings(device.index, min(device.channels, 2), "float32", samplerate=rate)
+        except sd.PortAudioError:
+            continue
+        accepted.add(rate)
+    return sorted(accepted)
 
 
 def choose(devices: list[InputDevice], wanted: str) -> InputDevice:

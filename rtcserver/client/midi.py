@@ -207,6 +207,19 @@ class MidiClient:
                 return (event.arrival_ns - packet.arrival_ns) / 1e6
         return None
 
+    def to_text(self) -> str:
+        """Lines for a person."""
+        said = self.to_json()
+        skew = ""
+        if said["skew_p50_ms"] is not None:
+            skew = (
+                f"; they arrived {said['skew_p50_ms']:+.1f} ms (median) and {said['skew_p95_ms']:+.1f} ms (p95) "
+                "against the audio of their moments"
+            )
+        counts = f"{said['events']} events, {said['repaired']} repaired, {said['missed']} missed"
+        refused = [f"MIDI: refused: {error}" for error in self.errors]
+        return "\n".join([f"MIDI: {said['role']}, {counts}{skew}", *refused])
+
     def to_json(self) -> dict[str, Any]:
         """Counts, and skews in ms against the audio; ``list`` has the last events one by one."""
         listed = [(event, self.skew_ms(event)) for event in self.events]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import re
+import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -78,7 +80,7 @@ class WhepClient:
         except TimeoutError:
             raise ListenError(f"{endpoint} does not answer in time") from None
         except aiohttp.ClientError as error:
-            raise ListenError(f"{endpoint} cannot be reached: {error}") from error
+            raise ListenError(f"{endpoint} cannot be reached: {why_unreachable(error)}") from error
 
     async def delete(self, session: WhepSession, timeout_s: float = 2.0) -> None:
         """Say goodbye; a server that does not listen any more is none of our business."""
@@ -98,10 +100,22 @@ class WhepClient:
         except TimeoutError:
             raise ListenError(f"{url} does not answer in time") from None
         except aiohttp.ClientError as error:
-            raise ListenError(f"{url} cannot be reached: {error}") from error
+            raise ListenError(f"{url} cannot be reached: {why_unreachable(error)}") from error
         if found is None:
             raise ListenError(f"{url} has no room of its own: give the URL of a room, as {url}/r/NAME")
         return found
+
+
+def why_unreachable(error: Exception) -> str:
+    """Why a request did not come through, in words; aiohttp's own would speak of TLS where there is none."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"its certificate is not trusted: {error.certificate_error}"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        cause = error.os_error
+        if cause.errno is not None and not isinstance(cause, ssl.SSLError | socket.gaierror):
+            return os.strerror(cause.errno)
+        return cause.strerror or str(cause)
+    return str(error) or type(error).__name__
 
 
 def _reason(body: str) -> str:

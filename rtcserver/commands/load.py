@@ -1,8 +1,22 @@
-"""``python -m rtcserver load URL``: the arguments, light, as each start builds all parsers."""
+"""``rtcserver load``: many listeners that count packets."""
 
 from __future__ import annotations
 
 import argparse
+import json
+import sys
+from collections.abc import Mapping
+
+from rtcserver.client.whep import ListenError
+from rtcserver.load.display import listeners_bar, to_text
+from rtcserver.load.fleet import Fleet, LoadError
+from rtcserver.load.report import Window
+from rtcserver.load.signaling import address_of
+from rtcserver.load.worker import Options
+
+ALL_WELL, LOST, NOBODY = 0, 1, 2
+"""Exit codes: all joined and nothing was lost; joins failed or packets are missing; nobody could join."""
+LISTENERS_PER_WORKER = 1000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,11 +43,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of sentences")
 
 
-def run(args: argparse.Namespace) -> int:
-    """Join, count, print, return the exit code; see `rtcserver.load.command`."""
-    from rtcserver.load import command
-
-    return command.run(args)
+def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Join, count, print."""
+    options = Options(args.url, datachannel=args.datachannel, studio=args.mode == "studio")
+    processes = args.processes or -(-args.listeners // LISTENERS_PER_WORKER)
+    try:
+        address_of(args.url)
+        with (
+            listeners_bar(args.listeners) as on_progress,
+            Fleet(options, workers=processes, on_progress=on_progress) as fleet,
+        ):
+            joins = fleet.join(args.listeners, per_second=args.ramp)
+            window = fleet.measure(args.seconds) if joins.joined else Window()
+    except (ListenError, LoadError) as error:
+        print(f"rtcserver load: {error}", file=sys.stderr)
+        return NOBODY
+    if args.json:
+        figures = {"mode": args.mode, "asked": args.listeners, **joins.figures(), **window.figures()}
+        print(json.dumps(figures), flush=True)
+    else:
+        print(to_text(joins, window))
+    if not joins.joined:
+        return NOBODY
+    well = not joins.failures and window.received >= window.expected and not window.unverified
+    return ALL_WELL if well else LOST
 
 
 def _positive(text: str) -> int:

@@ -1,6 +1,6 @@
 """Reads the configuration: flags over ``RTCSERVER_*`` variables over ``rtcserver.toml`` over defaults.
 
-Pure but for `read_toml`. Every error names the key, where it stands, the value and what is allowed.
+Pure but for `read_toml` and `check_files`. Every error names the key, where it stands, the value and what is allowed.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from rtcserver.errors import ConfigError
 
 ENV_PREFIX = "RTCSERVER_"
 CONFIG_FILE = "rtcserver.toml"
+_PLACE = re.compile(r"\(at line (\d+), column (\d+)\)$")
 _ROOM_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
 _HINTS: dict[str, Any] = {
     **typing.get_type_hints(ServerConfig, include_extras=True),
@@ -39,15 +40,33 @@ _HINTS: dict[str, Any] = {
 def read_toml(path: Path, *, required: bool) -> dict[str, Any]:
     """The file's tables; empty if it does not exist and is not `required`. Raises ConfigError."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         if required:
             raise ConfigError(f"{path}: there is no such file") from None
         return {}
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise ConfigError(f"{path}: {error}{_shown(text, str(error))}") from error
+
+
+def _shown(text: str, message: str) -> str:
+    """The line that a message of `tomllib` names, with a mark below the column; "" if it names none.
+
+    An error at the end of the document, as in a string that is not closed, shows the last line with text.
+    """
+    place = _PLACE.search(message)
+    lines = text.splitlines()
+    if place is None:
+        written = [line for line in lines if line.strip()]
+        return f":\n    {written[-1]}" if written else ""
+    line, column = int(place[1]), int(place[2])
+    if line > len(lines):
+        return ""
+    return f":\n    {lines[line - 1]}\n    {' ' * (column - 1)}^"
 
 
 def load(
@@ -82,7 +101,36 @@ def load(
     parse_networks(server.shared_addresses)
     for room in rooms.values():
         parse_mix(room.instrument.channels, room.instrument.mix)
-    return replace(server, rooms=rooms)
+    return replace(server, rooms=rooms, state_dir=server.state_dir or _state_dir(environ))
+
+
+def _state_dir(environ: Mapping[str, str]) -> str:
+    """The user's data folder (XDG Base Directory Specification); "" for a user without a home."""
+    if data := environ.get("XDG_DATA_HOME"):
+        return str(Path(data) / "rtcserver")
+    try:
+        home = Path(environ.get("HOME") or Path.home())
+    except RuntimeError:
+        return ""
+    return str(home / ".local" / "share" / "rtcserver")
+
+
+def check_files(config: ServerConfig) -> None:
+    """Look for the files that the rooms name. Raises ConfigError for the first that is missing."""
+    for name, room in config.rooms.items():
+        instrument = room.instrument
+        key, path = "file", instrument.file
+        if instrument.instrument == "fluidsynth":
+            key, path = "soundfont", instrument.soundfont
+            if not path:
+                continue  # the usual folders are searched
+        elif instrument.instrument != "file":
+            continue
+        if not path:
+            raise ConfigError(f'room {name}: instrument "file" needs a sound file; name it with --file FILE')
+        if not Path(path).is_file():
+            what = "is a folder, not a file" if Path(path).is_dir() else "does not exist"
+            raise ConfigError(f"room {name}: {key} = {path}: this file {what}")
 
 
 def _rooms(

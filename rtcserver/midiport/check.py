@@ -1,13 +1,11 @@
-"""``python -m rtcserver check``: one quiet note on the real instrument, and whether it comes back as sound.
+"""One quiet note on the real instrument, and whether it comes back as sound.
 
 `judge` is pure: what was recorded in, a verdict out. The rest plays the note and records every channel.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,7 +17,7 @@ from rtcserver.capture.block import to_float
 from rtcserver.capture.source import Source
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.config.mix import parse_mix
-from rtcserver.config.model import InstrumentConfig, ServerConfig
+from rtcserver.config.model import InstrumentConfig
 from rtcserver.errors import ConfigError, InstrumentError
 from rtcserver.midi import message as m
 from rtcserver.midi.profile import Profile, guess, load
@@ -168,35 +166,16 @@ def _named(columns: tuple[int, ...] | list[int]) -> str:
     return f"channels {', '.join(numbers[:-1])} and {numbers[-1]}"
 
 
-# The command
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What ``check`` takes besides the configuration's own flags."""
-    parser.add_argument("--key", type=int, default=60, metavar="N", help="note to play, 60 is middle C")
-    parser.add_argument("--velocity", type=int, default=40, metavar="N", help="how hard, 1 to 127")
-    parser.add_argument("--json", action="store_true", help="print one JSON object for each room")
-
-
-def run(config: ServerConfig, args: argparse.Namespace) -> int:
-    """Check every room's instrument; 0 when all are heard, 1 when one is not. Raises ConfigError."""
-    if not 0 <= args.key <= 127 or not 1 <= args.velocity <= 127:
-        raise ConfigError(f"--key {args.key} --velocity {args.velocity}: allowed are 0 to 127 and 1 to 127")
-    well = True
-    for name, room in config.rooms.items():
-        profile = profile_of(room.instrument)
-        verdict = asyncio.run(check(room.instrument, profile, args.key, args.velocity))
-        well = well and verdict.ok
-        if args.json:
-            print(json.dumps({"room": name, **verdict.to_json()}))
-            continue
-        print(f"{name}: {verdict.message}")
-        for number, (before, note) in enumerate(zip(verdict.before_dbfs, verdict.note_dbfs, strict=True), 1):
-            print(f"  channel {number:2d}: {before:6.1f} dBFS before the note, {note:6.1f} during it")
-        if not verdict.ok:
-            for item in profile.checklist:
-                print(f"  - {item.title}. {item.text}")
-    return 0 if well else 1
+def to_text(room: str, verdict: Verdict, profile: Profile) -> str:
+    """A room's verdict for a person: the sentence, each channel's levels, and what to look at if it failed."""
+    lines = [f"{room}: {verdict.message}"]
+    lines += [
+        f"  channel {number:2d}: {before:6.1f} dBFS before the note, {note:6.1f} during it"
+        for number, (before, note) in enumerate(zip(verdict.before_dbfs, verdict.note_dbfs, strict=True), 1)
+    ]
+    if not verdict.ok:
+        lines += [f"  - {item.title}. {item.text}" for item in profile.checklist]
+    return "\n".join(lines)
 
 
 def profile_of(config: InstrumentConfig) -> Profile:

@@ -1,4 +1,4 @@
-"""``python -m rtcserver serve``: builds the server from its configuration and runs it until told to stop."""
+"""The server from its configuration: built, started, announced, and run until told to stop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from pathlib import Path
 
 from rtcserver.access.token import sign, verify
 from rtcserver.clock import NS, wall_ns
+from rtcserver.config.load import check_files
 from rtcserver.config.model import ServerConfig
+from rtcserver.errors import ConfigError
 from rtcserver.room.directory import Rooms
 from rtcserver.server.heartbeat import Heartbeat
 from rtcserver.server.listening import Listening, OnePort, Stock, metrics_of
@@ -42,7 +44,7 @@ class Server:
             config, self.rooms, self._allow
         )
         self._secret = secrets.token_bytes(32)
-        authority = tls.state_folder(config.state_dir) / tls.CA_FILE if config.tls == "auto" else None
+        authority = Path(config.state_dir) / tls.CA_FILE if config.tls == "auto" else None
         metrics = metrics_of(self.rooms, self.listening)
         app = create_app(
             self.rooms,
@@ -85,10 +87,12 @@ class Server:
             return tls.context(config.tls_cert, config.tls_key)
         if config.tls == "off":
             return None
+        if not config.state_dir:
+            raise ConfigError("tls = auto: there is no home folder to keep the authority in; set state_dir")
         addresses = [str(found.address) for found in machine_addresses()]
         names = tls.machine_names(addresses, (config.public_host, config.host))
         now = datetime.datetime.fromtimestamp(wall_ns() / NS, datetime.UTC)
-        return tls.automatic(tls.state_folder(config.state_dir), names, now)
+        return tls.automatic(Path(config.state_dir), names, now)
 
     @property
     def scheme(self) -> str:
@@ -134,16 +138,18 @@ def announce(server: Server) -> None:
     host = server.config.public_host or server.config.host or "localhost"
     names = server.rooms.names()
     for name in names:
+        page = f"{server.scheme}://{host}:{server.port}/r/{name}"
+        # The link that may be shared comes first: whoever copies in haste gives no secret away.
+        print(f"Listen at  {page}", flush=True)
         if server.listening.playable(name):
-            link = server.performer_link(name)
-            print(f"Play at    {server.scheme}://{host}:{server.port}/r/{name}{link}", flush=True)
-        print(f"Listen at  {server.scheme}://{host}:{server.port}/r/{name}", flush=True)
+            print(f"Play at    {page}{server.performer_link(name)}", flush=True)
     if not server.config.host and not server.config.public_host:
         print(f"From other machines:  {server.scheme}://{socket.gethostname()}:{server.port}/", flush=True)
 
 
-def run(config: ServerConfig) -> int:
-    """Entry point of the command."""
+def run(config: ServerConfig) -> None:
+    """Log to standard error and serve. Raises ConfigError before anything is served, a missing file's too."""
+    check_files(config)
     logging.basicConfig(
         level=config.log_level.upper(),
         stream=sys.stderr,
@@ -152,4 +158,3 @@ def run(config: ServerConfig) -> int:
     for noisy in ("aioice", "aiortc"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     asyncio.run(serve(config))
-    return 0

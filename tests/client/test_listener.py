@@ -144,7 +144,7 @@ def arguments(*words: str) -> argparse.Namespace:
 
 
 async def command(*words: str) -> int:
-    return await asyncio.to_thread(run, arguments(*words))
+    return await asyncio.to_thread(run, arguments(*words), {})
 
 
 async def test_the_command_prints_json_and_records(
@@ -180,22 +180,26 @@ async def test_silence_exits_with_1(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/r/main", "ftp://host/r/main", "nonsense"])
 def test_no_connection_exits_with_2_and_a_sentence(url: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(arguments(url, "--seconds", "0.5")) == 2
-    assert url.split(":")[0] in capsys.readouterr().err
+    assert run(arguments(url, "--seconds", "0.5"), {}) == 2
+    said = capsys.readouterr().err
+    assert url.split(":")[0] in said
+    assert "ssl" not in said
+    assert ("Connection refused" in said) == ("127.0.0.1:1" in url)
 
 
 def test_an_impossible_recording_exits_with_2(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     missing = tmp_path / "missing" / "out.wav"
-    assert run(arguments("http://127.0.0.1:1/r/main", "--record", str(missing))) == 2
+    assert run(arguments("http://127.0.0.1:1/r/main", "--record", str(missing)), {}) == 2
     assert "cannot record" in capsys.readouterr().err
 
 
 async def test_the_process_ends_and_shows_progress_on_a_terminal() -> None:
     """A process of its own, with a pseudo-terminal on standard error."""
-    program = "import argparse, sys; from rtcserver.commands.client import *; p = argparse.ArgumentParser(); "
-    program += "add_arguments(p); sys.exit(run(p.parse_args()))"
+    program = (
+        "import sys; from rtcserver.commands.table import main; sys.exit(main(['client', *sys.argv[1:]], {}))"
+    )
     ours, theirs = os.openpty()
     async with WhepServer(ToneTrack()) as server:
         child = await asyncio.create_subprocess_exec(

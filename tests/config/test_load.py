@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from rtcserver.commands import flags as cli_config
-from rtcserver.config.load import defaults, descriptions, example, load, read_toml
+from rtcserver.config import flags as config_flags
+from rtcserver.config.load import check_files, defaults, descriptions, example, load, read_toml
 from rtcserver.config.model import INSTRUMENT_KEYS, SERVER_KEYS, InstrumentConfig, to_dict
 from rtcserver.errors import ConfigError
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def parse(*words: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    cli_config.add_arguments(parser)
+    config_flags.add_server_flags(parser)
     return parser.parse_args(words)
 
 
@@ -28,7 +28,7 @@ def test_flags_go_over_the_environment_over_the_file_over_defaults(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "rtcserver.toml").write_text("port = 1\nbitrate_bps = 96000\nframe_ms = 20\n")
     environ = {"RTCSERVER_PORT": "2", "RTCSERVER_BITRATE_BPS": "128000", "HOME": "/"}
-    config = cli_config.configuration(parse("--port", "3"), environ)
+    config = config_flags.configuration(parse("--port", "3"), environ)
     room = config.rooms["main"].instrument
     assert (config.port, room.bitrate_bps, room.frame_ms, room.blocksize) == (3, 128_000, 20, 128)
 
@@ -37,11 +37,11 @@ def test_a_named_file_must_exist_and_a_forgotten_one_need_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert cli_config.configuration(parse(), {}).port == 8080
+    assert config_flags.configuration(parse(), {}).port == 8080
     with pytest.raises(ConfigError, match=r"nowhere\.toml: there is no such file"):
-        cli_config.configuration(parse("--config", "nowhere.toml"), {})
+        config_flags.configuration(parse("--config", "nowhere.toml"), {})
     with pytest.raises(ConfigError, match=r"other\.toml"):
-        cli_config.configuration(parse(), {"RTCSERVER_CONFIG": "other.toml"})
+        config_flags.configuration(parse(), {"RTCSERVER_CONFIG": "other.toml"})
 
 
 @pytest.mark.parametrize(
@@ -93,10 +93,50 @@ def test_rooms_take_over_what_they_do_not_say() -> None:
     )
 
 
-def test_a_broken_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / "rtcserver.toml").write_text("port = \n")
-    with pytest.raises(ConfigError, match=r"rtcserver\.toml: Invalid value"):
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("port = \n", ["Invalid value (at line 1, column 8)", "\n    port = \n           ^"]),
+        ("# one\ntitle = 'A'\nport 8080\n", ["at line 3, column 6", "\n    port 8080\n         ^"]),
+        ('port = 1\ntitle = """never closed\n', ["end of document", '\n    title = """never closed']),
+    ],
+)
+def test_a_broken_file_is_named_and_its_line_shown(text: str, words: list[str], tmp_path: Path) -> None:
+    (tmp_path / "rtcserver.toml").write_text(text)
+    with pytest.raises(ConfigError) as raised:
         read_toml(tmp_path / "rtcserver.toml", required=False)
+    said = str(raised.value)
+    assert said.startswith(f"{tmp_path}/rtcserver.toml: ")
+    for part in words:
+        assert part in said
+
+
+def test_the_state_folder_is_the_users_unless_it_is_said() -> None:
+    assert load({}, {"HOME": "/home/ann"}, {}).state_dir == "/home/ann/.local/share/rtcserver"
+    assert load({}, {"HOME": "/home/ann", "XDG_DATA_HOME": "/data"}, {}).state_dir == "/data/rtcserver"
+    assert load({"state_dir": "here"}, {"HOME": "/home/ann"}, {}).state_dir == "here"
+
+
+def test_a_file_that_a_room_names_has_to_be_there(tmp_path: Path) -> None:
+    (tmp_path / "sound.wav").write_bytes(b"")
+
+    def check(**flags: str) -> None:
+        check_files(load(flags, {}, {}))
+
+    check()
+    check(instrument="file", file=str(tmp_path / "sound.wav"))
+    check(instrument="tone", file="not looked at", soundfont="nor this")
+    for flags, words in (
+        ({"instrument": "file"}, "room main: .* needs a sound file"),
+        (
+            {"instrument": "file", "file": f"{tmp_path}/no.wav"},
+            r"file = .*/no\.wav: this file does not exist",
+        ),
+        ({"instrument": "file", "file": str(tmp_path)}, "is a folder"),
+        ({"soundfont": f"{tmp_path}/no.sf2"}, r"soundfont = .*/no\.sf2: this file does not exist"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            check(**flags)
 
 
 def test_every_key_is_explained_and_has_a_flag() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 
 import numpy as np
@@ -10,7 +9,8 @@ import numpy.typing as npt
 import pytest
 
 from rtcserver.clock import NS
-from rtcserver.config.model import InstrumentConfig, RoomConfig, ServerConfig
+from rtcserver.commands.table import main
+from rtcserver.config.model import InstrumentConfig
 from rtcserver.errors import ConfigError
 from rtcserver.midi import profile
 from rtcserver.midiport import check
@@ -104,35 +104,27 @@ async def test_what_cannot_be_played_is_refused() -> None:
         await check.check(InstrumentConfig(instrument="tone"), profile.load("gm"))
 
 
-def rooms(**settings: object) -> ServerConfig:
-    config = InstrumentConfig(instrument="portaudio", device="MONTAGE", midi_api="jack", **settings)  # type: ignore[arg-type]  # mixed types
-    return ServerConfig(rooms={"main": RoomConfig("main", "", config)})
-
-
-def run(
-    config: ServerConfig, capsys: pytest.CaptureFixture[str], *flags: str
-) -> tuple[int, dict[str, object]]:
-    parser = argparse.ArgumentParser()
-    check.add_arguments(parser)
-    code = check.run(config, parser.parse_args([*flags, "--json"]))
+def run(capsys: pytest.CaptureFixture[str], *flags: str) -> tuple[int, dict[str, object]]:
+    instrument = ("--instrument", "portaudio", "--device", "MONTAGE", "--midi-api", "jack")
+    code = main(["check", *instrument, *flags, "--json"], {})
     printed: dict[str, object] = json.loads(capsys.readouterr().out)
     return code, printed
 
 
 def test_a_real_note_is_heard_on_the_virtual_montage(capsys: pytest.CaptureFixture[str]) -> None:
     with JackServer() as server, FluidSynthOnJack(server) as montage, server.portaudio():
-        code, verdict = run(rooms(), capsys)
+        code, verdict = run(capsys)
         assert (code, verdict["code"]) == (0, "ok")
         assert isinstance(verdict["onset_ms"], float)
         # Two periods of 2.9 ms, FluidSynth's buffer, and the sample's own beginning.
         assert 0 < verdict["onset_ms"] < 60
         for line in ("reset", "cc 0 7 0"):
             montage.command(line)
-        code, verdict = run(rooms(), capsys, "--key", "64")
+        code, verdict = run(capsys, "--key", "64")
         assert (code, verdict["code"]) == (1, "silence")
-        code, verdict = run(rooms(midi_output="Nord"), capsys)
+        code, verdict = run(capsys, "--midi-output", "Nord")
         assert (code, verdict["code"]) == (1, "no-midi-out")
         assert "Nord" in str(verdict["message"])
-        code, verdict = run(rooms(channels="1,9"), capsys)
+        code, verdict = run(capsys, "--channels", "1,9")
         assert (code, verdict["code"]) == (1, "no-capture")
         assert "channel 9" in str(verdict["message"])

@@ -60,7 +60,7 @@ def read(path: Path) -> tuple[int, int, Ints]:
 async def command(*words: str) -> int:
     parser = argparse.ArgumentParser()
     add_arguments(parser)
-    return await asyncio.to_thread(run, parser.parse_args(words))
+    return await asyncio.to_thread(run, parser.parse_args(words), {})
 
 
 @pytest.mark.parametrize(("rate", "bits"), [(44_100, 16), (48_000, 24)])

@@ -1,10 +1,10 @@
-"""The ``serve`` command's flags: one for each key of the configuration."""
+"""The configuration's keys as flags of a command line, and what flags, environment and file say together."""
 
 from __future__ import annotations
 
 import argparse
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,13 @@ from rtcserver.config.load import CONFIG_FILE, ENV_PREFIX, descriptions, load, r
 from rtcserver.config.model import INSTRUMENT_KEYS, SERVER_KEYS, InstrumentConfig, ServerConfig
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """A flag per key; only those given have a say."""
+def add_server_flags(parser: argparse.ArgumentParser) -> None:
+    """A flag for each key that there is."""
+    add_flags(parser, {"server": SERVER_KEYS, "instrument and encoding": INSTRUMENT_KEYS})
+
+
+def add_flags(parser: argparse.ArgumentParser, groups: Mapping[str, Iterable[str]]) -> None:
+    """``--config`` and flags for the keys of each titled group; only flags that are given have a say."""
     parser.add_argument(
         "--config",
         type=Path,
@@ -21,12 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"configuration file (default: {CONFIG_FILE} if it exists)",
     )
     explained = descriptions()
-    groups = (
-        (parser.add_argument_group("server"), ServerConfig, SERVER_KEYS),
-        (parser.add_argument_group("instrument and encoding"), InstrumentConfig, INSTRUMENT_KEYS),
-    )
-    for group, cls, keys in groups:
-        hints = typing.get_type_hints(cls)
+    hints = {**typing.get_type_hints(ServerConfig), **typing.get_type_hints(InstrumentConfig)}
+    for title, keys in groups.items():
+        group = parser.add_argument_group(title)
         for key in keys:
             flag = f"--{key.replace('_', '-')}"
             text = explained[key].replace("%", "%%")

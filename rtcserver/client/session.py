@@ -1,0 +1,84 @@
+"""One run of the headless client: it listens in either mode, and plays a phrase meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from urllib.parse import urldefrag
+
+from rtcserver.client.listener import listen
+from rtcserver.client.midi import MidiClient, MidiEvent, token_of
+from rtcserver.client.phrase import Step
+from rtcserver.client.record import Recorder
+from rtcserver.client.report import Report
+from rtcserver.client.studio import StudioSummary, listen_studio
+from rtcserver.client.whep import ListenError
+
+_AROUND_PHRASE_S = 3.0
+"""Media time around a phrase: to be let in before it, and to hear its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run is to do.
+
+    seconds: media time to listen to, prolonged for the phrase. studio: in Studio instead of Listen. midi: to
+    follow the notes, too. phrase: what to play; it needs a performer link. insecure: accept any certificate.
+    """
+
+    url: str
+    seconds: float
+    studio: bool = False
+    midi: bool = False
+    phrase: Sequence[Step] = ()
+    insecure: bool = False
+
+
+async def perform(
+    run: Run,
+    *,
+    recorder: Recorder | None = None,
+    on_progress: Callable[[float], None] | None = None,
+    on_event: Callable[[MidiEvent], None] | None = None,
+) -> tuple[Report | StudioSummary, MidiClient | None]:
+    """Do it, and return what was heard and what was played. Raises ListenError."""
+    phrase_s = sum(step.ms for step in run.phrase) / 1000 + _AROUND_PHRASE_S if run.phrase else 0.0
+    seconds = max(run.seconds, phrase_s)
+    midi = playing = None
+    if run.midi or run.phrase:
+        token = token_of(run.url)
+        if run.phrase and not token:
+            raise ListenError("--send needs a performer link, as the server prints it: …#perform=TOKEN")
+        midi = MidiClient(token=token, on_event=on_event)
+        if run.phrase:
+            playing = asyncio.ensure_future(midi.play(list(run.phrase)))
+    try:
+        # Without the fragment: a report is no place for a token.
+        url = urldefrag(run.url).url
+        report: Report | StudioSummary
+        if run.studio:
+            report = await listen_studio(
+                url,
+                seconds,
+                on_pcm=recorder.write_pcm if recorder else None,
+                on_progress=on_progress,
+                insecure=run.insecure,
+                midi=midi,
+            )
+        else:
+            report = await listen(
+                url,
+                seconds,
+                on_audio=recorder.write if recorder else None,
+                on_progress=on_progress,
+                insecure=run.insecure,
+                channels=midi,
+            )
+        if playing is not None and playing.done():
+            playing.result()
+        return report, midi
+    finally:
+        if playing is not None:
+            playing.cancel()
+            await asyncio.wait([playing], timeout=1)

@@ -1,0 +1,67 @@
+"""The subcommands and their modules, of which a run imports the one that it needs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Protocol, cast
+
+from rtcserver import __version__
+from rtcserver.errors import RtcServerError
+
+COMMANDS: Mapping[str, str] = {
+    "serve": "run the server",
+    "devices": "list what can be captured",
+    "check": "play one quiet note and say whether it is heard",
+    "client": "listen without a browser and measure",
+    "play": "play a MIDI file on a room's instrument",
+    "load": "many listeners that count packets",
+}
+"""Each subcommand with its line of help; its module has the same name."""
+MENDABLE, INTERRUPTED = 2, 130
+"""Exit codes: what the user can mend, said in one sentence; Ctrl-C."""
+
+
+class Command(Protocol):
+    """What the module of a subcommand offers."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare its arguments."""
+
+    def run(self, args: argparse.Namespace, environ: Mapping[str, str]) -> int:
+        """Do it; returns the exit code. Raises RtcServerError for what the user can mend."""
+
+
+def command(name: str) -> Command:
+    """The module of a subcommand, imported now."""
+    return cast(Command, import_module(f"rtcserver.commands.{name}"))
+
+
+def build_parser(chosen: str | None) -> argparse.ArgumentParser:
+    """The parser with all subcommands; only the chosen one has its arguments."""
+    parser = argparse.ArgumentParser(
+        prog="rtcserver", description="A WebRTC media server that streams a live instrument to browsers."
+    )
+    parser.add_argument("--version", action="version", version=f"rtcserver {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, text in COMMANDS.items():
+        subparser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        if name == chosen:
+            command(name).add_arguments(subparser)
+    return parser
+
+
+def main(words: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run the subcommand that `words` name and return its exit code."""
+    # Flags of the program itself take no value: the first other word is the subcommand.
+    chosen = next((word for word in words if not word.startswith("-")), None)
+    args = build_parser(chosen).parse_args(words)
+    try:
+        return command(args.command).run(args, environ)
+    except RtcServerError as error:
+        print(f"rtcserver: {error}", file=sys.stderr)
+        return MENDABLE
+    except KeyboardInterrupt:
+        return INTERRUPTED
