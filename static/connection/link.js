@@ -16,16 +16,28 @@ import { sendOn } from "./channels.js";
 /** @typedef {import("../channel/down.js").Heard} Heard */
 
 /**
- * @typedef {object} Tell never called after close()
+ * @typedef {object} LinkTell never called after close()
  * @property {(message: ServerMessage) => void} message everything the server says on `telemetry`
  * @property {(heard: Heard[]) => void} notes what was learned, not yet heard
  * @property {() => void} released the server let go of all that this performer held
  */
 
+/**
+ * @typedef {object} Attached a session whose channels are in use
+ * @property {ChannelLink} link
+ * @property {() => void} close
+ * @property {(sound: import("../channel/telemetry.js").Report) => void} report tells the server how the sound of the session
+ *   arrives, and adds what is known of its notes and its clock
+ */
+/**
+ * @typedef {(peer: RTCPeerConnection, channels: import("./channels.js").Channels) => Attached} Attach puts a session's channels to
+ *   use, before its offer
+ */
+
 /** Without a reply for so long, what is played does not arrive, in milliseconds. */
 const LOST_MS = 2_000;
 
-export class MidiLink {
+export class ChannelLink {
   clock = new MediaClock();
   counters = { malformed: 0, unknown: 0, unsent: 0 };
   #receiver = new DownReceiver();
@@ -46,7 +58,7 @@ export class MidiLink {
   /**
    * @param {import("./channels.js").Channels} channels not yet open
    * @param {{name: string, token: string | null}} credentials
-   * @param {Tell} tell
+   * @param {LinkTell} tell
    */
   constructor({ midi, telemetry }, credentials, tell) {
     this.#credentials = { ...credentials };

@@ -8,10 +8,10 @@ import { WEBRTC_MISSING, SERVER_UNREACHABLE, negotiationFailed, parseRetryAfter,
 import { addressOf, asksForStereo, candidates, withStereoOpus } from "./sdp.js";
 
 /** @typedef {import("./problems.js").Problem} Problem */
-/** @typedef {import("../listen/session.js").TransportState} TransportState */
+/** @typedef {"connecting" | "connected" | "disconnected" | "failed" | "closed"} TransportState */
 
 /**
- * @typedef {object} Hearer what a connection tells, never after close()
+ * @typedef {object} ConnectionTell what a connection tells, never after close()
  * @property {(addresses: string[]) => void} answered
  * @property {(problem: Problem) => void} refused
  * @property {(state: TransportState) => void} transport
@@ -43,7 +43,7 @@ export class WhepConnection {
 
   /**
    * @param {string} url of the room's WHEP endpoint
-   * @param {Hearer} tell
+   * @param {ConnectionTell} tell
    * @param {Special} [special]
    */
   constructor(url, tell, special = {}) {

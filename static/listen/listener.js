@@ -18,11 +18,11 @@ import { WhepConnection } from "../connection/whep.js";
  * @property {(stream: MediaStream) => Promise<boolean>} play resolves to whether the browser wants a tap first
  * @property {() => void} stop
  */
-/** @typedef {(peer: RTCPeerConnection) => {close: () => void}} Attach what else a connection carries; before its offer */
+/** @typedef {(peer: RTCPeerConnection) => {close: () => void}} AttachStage opens what else a connection carries, before its offer */
 
 /** How often the statistics are read until the first sound, and afterwards, in milliseconds. */
-const EAGER_MS = 200;
-const STEADY_MS = 1000;
+const EAGER_READ_MS = 200;
+const STEADY_READ_MS = 1000;
 
 export class Listener {
   #url;
@@ -55,7 +55,7 @@ export class Listener {
    * @param {Output} output
    * @param {(session: Session) => void} onSession after every change
    * @param {(snapshot: Snapshot, counters: Counters) => void} onSnapshot after every reading of the statistics
-   * @param {Attach} attach
+   * @param {AttachStage} attach
    */
   constructor(url, output, onSession, onSnapshot, attach) {
     this.#url = url;
@@ -185,7 +185,7 @@ export class Listener {
     if (counters) this.#take(counters, connection.stereo, generation);
     if (connection !== this.#connection) return;
     const steady = this.#session.phase === "live";
-    this.#reading = setTimeout(() => this.#read(connection, generation), steady ? STEADY_MS : EAGER_MS);
+    this.#reading = setTimeout(() => this.#read(connection, generation), steady ? STEADY_READ_MS : EAGER_READ_MS);
   }
 
   /**

@@ -1,7 +1,7 @@
 // @ts-check
 /** Measures both sides of a stream, before volume and mute: what arrives, not what is turned up. */
 
-import { outputLatencyMs } from "../page/device.js";
+import { outputLatencyMs } from "./latency.js";
 import { FLOOR_DB, peakOf, toDb } from "./levels.js";
 
 /** About 43 ms at 48 kHz: longer than a frame of any display, so no peak is missed between two readings. */

@@ -19,7 +19,7 @@ import { CONNECTION_LOST, NO_MEDIA, SERVER_UNREACHABLE, iceFailed } from "../con
 
 /** @typedef {import("../connection/problems.js").Problem} Problem */
 /** @typedef {"idle" | "connecting" | "buffering" | "live" | "reconnecting" | "failed"} Phase */
-/** @typedef {"connecting" | "connected" | "disconnected" | "failed" | "closed"} TransportState */
+/** @typedef {import("../connection/whep.js").TransportState} TransportState */
 
 /**
  * @typedef {object} Session

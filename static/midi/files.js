@@ -1,5 +1,5 @@
 // @ts-check
-/** MIDI files that the server plays: sending one, and where the player is. */
+/** MIDI files that the server plays: which are worth sending, and where in a file its player is. */
 
 import { PER_MS } from "../channel/clock.js";
 
@@ -8,10 +8,9 @@ export const MAX_FILE = 1024 * 1024;
 export const TEMPOS = Object.freeze([0.25, 4]);
 
 /** @typedef {import("../channel/telemetry.js").PlayerState} PlayerState */
-/** @typedef {{file: string, name: string, durationS: number}} Uploaded */
 
 /**
- * Why a file is not worth sending, or null. Pure.
+ * Why a file is not worth sending, or null.
  *
  * @param {{name: string, size: number}} file
  * @returns {string | null}
@@ -24,44 +23,7 @@ export function objection({ name, size }) {
 }
 
 /**
- * @param {string} roomPath the room's name as a part of an address
- * @param {string} token
- * @param {File} file
- * @returns {Promise<Uploaded>}
- * @throws {Error} whose message is a sentence for the performer
- */
-export async function upload(roomPath, token, file) {
-  const no = objection(file);
-  if (no) throw new Error(no);
-  /** @type {Response} */
-  let response;
-  /** @type {any} */
-  let body = null;
-  try {
-    response = await fetch(`/api/rooms/${roomPath}/files`, {
-      method: "POST",
-      headers: {
-        "Content-Type": "audio/midi",
-        Authorization: `Bearer ${token}`,
-        "X-File-Name": encodeURIComponent(file.name),
-      },
-      body: file,
-    });
-    body = await response.json().catch(() => null);
-  } catch {
-    throw new Error("The server cannot be reached.");
-  }
-  if (!response.ok) throw new Error(sentence(body?.message) ?? `The server refuses this file (${response.status}).`);
-  return { file: String(body?.file ?? ""), name: sentence(body?.name) ?? file.name, durationS: Number(body?.duration_s) || 0 };
-}
-
-/** @param {unknown} value @returns {string | null} */
-function sentence(value) {
-  return typeof value === "string" && value !== "" ? value.slice(0, 300) : null;
-}
-
-/**
- * Where in the file the player is. Pure.
+ * Where in the file the player is.
  *
  * @param {PlayerState} player
  * @param {number | null} mediaTime that is heard; null if nothing is known
@@ -74,7 +36,7 @@ export function positionAt(player, mediaTime) {
 }
 
 /**
- * A message of the server as a state, whatever is missing. Pure.
+ * A message of the server as a state, whatever is missing.
  *
  * @param {any} message
  * @returns {PlayerState | null}

@@ -7,12 +7,12 @@
 const RELEASE_VELOCITY = 64;
 const SUSTAIN = 64;
 
-/** @typedef {string} Source names an input: one pointer, the computer's keys, a device */
+/** @typedef {string} InputName names an input: one pointer, the computer's keys, a device */
 
 export class Hands {
-  /** channel << 7 | note → the inputs that hold it @type {Map<number, Set<Source>>} */
+  /** channel << 7 | note → the inputs that hold it @type {Map<number, Set<InputName>>} */
   #keys = new Map();
-  /** channel → input → pedal value @type {Map<number, Map<Source, number>>} */
+  /** channel → input → pedal value @type {Map<number, Map<InputName, number>>} */
   #pedals = new Map();
 
   /** Notes that are pressed, on whatever channel. @returns {Set<number>} */
@@ -26,7 +26,7 @@ export class Hands {
   }
 
   /**
-   * @param {Source} source
+   * @param {InputName} source
    * @param {number} channel 0–15
    * @param {number} note 0–127
    * @param {number} velocity 1–127
@@ -41,7 +41,7 @@ export class Hands {
   }
 
   /**
-   * @param {Source} source
+   * @param {InputName} source
    * @param {number} channel
    * @param {number} note
    * @param {number} [velocity]
@@ -56,7 +56,7 @@ export class Hands {
   }
 
   /**
-   * @param {Source} source
+   * @param {InputName} source
    * @param {number} channel
    * @param {number} value 0–127
    * @returns {number[][]} the highest value of all inputs, if that changes
@@ -71,7 +71,7 @@ export class Hands {
     return now === before ? [] : [[0xb0 | channel, SUSTAIN, now]];
   }
 
-  /** An input is gone: everything it held. @param {Source} source @returns {number[][]} */
+  /** An input is gone: everything it held. @param {InputName} source @returns {number[][]} */
   leave(source) {
     const keys = [...this.#keys.keys()].flatMap((key) => this.up(source, key >> 7, key & 0x7f));
     return [...keys, ...[...this.#pedals.keys()].flatMap((channel) => this.pedal(source, channel, 0))];

@@ -16,13 +16,13 @@
  * @property {string[]} groups of equally many programs
  * @property {string} note
  */
-/** @typedef {{title: string, text: string}} Step */
+/** @typedef {{title: string, text: string}} SetupStep */
 /**
  * @typedef {object} Offer
  * @property {string} name of the instrument's profile
  * @property {boolean} selectable whether performers may choose
  * @property {Scheme[]} schemes
- * @property {Step[]} checklist
+ * @property {SetupStep[]} checklist
  */
 
 const LAYOUTS = new Set(["grid", "list", "numbers"]);

@@ -3,7 +3,7 @@
 
 import { writeOf, isNote, owned } from "../channel/cells.js";
 
-/** @typedef {{performer: number, message: readonly number[]}} Event */
+/** @typedef {{performer: number, message: readonly number[]}} PlayedEvent */
 /** @typedef {{performer: number, note: number, velocity: number}} Change velocity 0: no longer */
 
 export class Sounding {
@@ -13,7 +13,7 @@ export class Sounding {
   #notes = new Map();
 
   /**
-   * @param {Event} event
+   * @param {PlayedEvent} event
    * @returns {Change | null} null if it is no note
    */
   apply({ performer, message }) {

@@ -50,14 +50,14 @@ export const actionOf = (code) => (Object.hasOwn(ACTIONS, code) ? (ACTIONS[code]
 /** @param {number} octave @param {1 | -1} by */
 export const shiftOctave = (octave, by) => Math.max(LOWEST, Math.min(HIGHEST, octave + 12 * by));
 
-/** @typedef {{tag: string, type: string, editable: boolean}} Target where a key event goes */
+/** @typedef {{tag: string, type: string, editable: boolean}} KeyTarget where a key event goes */
 
 const SILENT_INPUTS = new Set(["range", "checkbox", "radio", "button", "submit", "file", "reset", "color"]);
 
 /**
  * Whether that element wants letters for itself. Sliders and buttons do not.
  *
- * @param {Target} target tag in lower case; type of an input
+ * @param {KeyTarget} target tag in lower case; type of an input
  */
 export function takesLetters({ tag, type, editable }) {
   if (editable || tag === "textarea" || tag === "select") return true;

@@ -25,11 +25,11 @@
  * itself, `?studio` in Studio.
  */
 
-import { ScreenLock, showOnLockScreen } from "./device.js";
+import { ScreenLock, showOnLockScreen } from "./screen.js";
 import { Listener } from "../listen/listener.js";
 import { StereoMeter } from "../listen/meters.js";
 import { Stage } from "../stage/stage.js";
-import { Player } from "../listen/player.js";
+import { Playback } from "../listen/playback.js";
 import { Watch, readRoom, roomFromPath } from "../connection/room.js";
 import { INITIAL, stateOf } from "../listen/session.js";
 import { loadSettings, saveSettings } from "./settings.js";
@@ -38,7 +38,7 @@ import { byId } from "../ui/dom.js";
 import { History } from "../ui/history.js";
 import { LevelFigures, Numbers } from "../ui/numbers.js";
 import { Panel } from "../ui/panel.js";
-import { Ring } from "../ui/ring.js";
+import { Dial } from "../ui/dial.js";
 import { StudioPanel } from "../ui/studio-panel.js";
 import { VolumeControl } from "../ui/volume.js";
 import { instrumentLine } from "../ui/words.js";
@@ -59,11 +59,11 @@ const levels = new LevelFigures();
 const history = new History(byId("history", HTMLCanvasElement));
 const meter = new StereoMeter();
 const screenLock = new ScreenLock();
-const player = new Player(byId("audio", HTMLAudioElement), (blocked) => listener.playback(blocked));
+const playback = new Playback(byId("audio", HTMLAudioElement), (blocked) => listener.playback(blocked));
 /** What the page shows while Studio plays and Listen rests. */
 const STUDIO_LIVE = Object.freeze({ ...INITIAL, phase: /** @type {const} */ ("live"), heard: true });
-const ring = new Ring(
-  byId("ring", HTMLCanvasElement),
+const dial = new Dial(
+  byId("dial", HTMLCanvasElement),
   (side) => (studio.sounding ? studio.read(side) : meter.read(side)),
   (left, right) => levels.show(left, right),
 );
@@ -71,13 +71,13 @@ const ring = new Ring(
 const output = {
   /** @param {MediaStream} stream */
   play(stream) {
-    const playing = player.play(stream);
+    const playing = playback.play(stream);
     meter.attach(stream);
     return playing;
   },
   stop() {
     meter.detach();
-    player.stop();
+    playback.stop();
   },
 };
 
@@ -93,7 +93,7 @@ const listener = new Listener(
     history.add(snapshot);
     stage.report(counters);
   },
-  (peer) => stage.connect(peer),
+  (peer) => stage.attach(peer),
 );
 
 const studio = new Studio(
@@ -102,21 +102,21 @@ const studio = new Studio(
     sounding: () => stateOf(listener.session) === "live",
     start: () => listener.listen(),
     stop: () => listener.stop(),
-    setShare: (share) => player.setShare(share),
+    setShare: (share) => playback.setShare(share),
     rate: () => room()?.instrument.rate ?? 0,
   },
-  { connect: (peer, channels) => stage.connect(peer, channels), setPlayout: (playout) => stage.setPlayout(playout) },
+  { attach: (peer, channels) => stage.attach(peer, channels), setPlayout: (playout) => stage.setPlayout(playout) },
   showStudio,
 );
 studio.setVolume(settings.volume, settings.muted);
 const studioPanel = new StudioPanel(studio);
 
-new VolumeControl(settings, player.volumeWorks, ({ volume, muted }) => {
-  player.setVolume(volume, muted);
+new VolumeControl(settings, playback.volumeWorks, ({ volume, muted }) => {
+  playback.setVolume(volume, muted);
   studio.setVolume(volume, muted);
   remember({ volume, muted });
 });
-player.setVolume(settings.volume, settings.muted);
+playback.setVolume(settings.volume, settings.muted);
 
 byId("listen", HTMLButtonElement).addEventListener("click", press);
 byId("hurry", HTMLButtonElement).addEventListener("click", () => listener.hurry());
@@ -184,7 +184,7 @@ function press() {
       listener.listen();
       break;
     case "blocked":
-      player.resume().then((blocked) => listener.playback(blocked));
+      playback.resume().then((blocked) => listener.playback(blocked));
       break;
     default:
       studio.stop();
@@ -204,7 +204,7 @@ function show() {
   studioPanel.show(stateOf(listener.session) === "live");
   const { state } = panel.show(session, asked);
   const sounding = session.phase === "live" || session.phase === "buffering";
-  ring.show(ringMode(state));
+  dial.show(dialMode(state));
   if (listener.snapshot === null) numbers.show(null, 0);
   screenLock.want(settings.awake && sounding);
   if ("mediaSession" in navigator) navigator.mediaSession.playbackState = sounding ? "playing" : "none";
@@ -217,9 +217,9 @@ function show() {
 
 /**
  * @param {string} state as shown
- * @returns {import("../ui/ring.js").RingMode}
+ * @returns {import("../ui/dial.js").DialMode}
  */
-function ringMode(state) {
+function dialMode(state) {
   if (state === "live" || state === "silent") return "meter";
   return state === "connecting" || state === "buffering" || state === "reconnecting" ? "travel" : "off";
 }

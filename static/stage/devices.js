@@ -33,7 +33,7 @@ export function playable(data) {
 }
 
 /**
- * @typedef {object} Tell
+ * @typedef {object} DevicesTell
  * @property {(inputs: Found[], chosen: string | null) => void} changed
  * @property {(message: number[], atMs: number) => void} message
  * @property {() => void} gone the chosen device was unplugged, or is no longer chosen
@@ -50,7 +50,7 @@ export class Devices {
 
   /**
    * @param {Choice | null} wanted
-   * @param {Tell} tell
+   * @param {DevicesTell} tell
    */
   constructor(wanted, tell) {
     this.#wanted = wanted;

@@ -14,7 +14,7 @@ import { PlayoutClock, sourceMs } from "../channel/playout.js";
  */
 const HANDING_ON_MS = 16;
 
-/** @typedef {import("../connection/link.js").MidiLink} MidiLink */
+/** @typedef {import("../connection/link.js").ChannelLink} ChannelLink */
 /** @typedef {(nowMs: number) => number | null} Playout media time heard at a time of performance.now(); null: unknown */
 
 export class HeardClock {
@@ -47,7 +47,7 @@ export class HeardClock {
    * Looks at the receiver; call it every frame.
    *
    * @param {RTCPeerConnection} peer
-   * @param {MidiLink} link
+   * @param {ChannelLink} link
    * @param {number} nowMs
    */
   observe(peer, link, nowMs) {
@@ -76,7 +76,7 @@ export class HeardClock {
   /**
    * From the instrument to the ear.
    *
-   * @param {MidiLink} link
+   * @param {ChannelLink} link
    * @param {number} nowMs
    * @returns {number | null} milliseconds
    */

@@ -16,7 +16,7 @@ import { STEPS, nextStep } from "../midi/velocity.js";
 /** @typedef {import("./devices.js").Found} Found */
 
 /**
- * @typedef {object} Tell
+ * @typedef {object} InputTell
  * @property {(message: number[], atMs: number) => void} play
  * @property {(everyone: boolean) => void} panic
  * @property {(notes: ReadonlySet<number>) => void} pressed what this performer holds
@@ -50,7 +50,7 @@ export class Input {
   /** @type {string | null} */
   #chosen = null;
 
-  /** @param {Tell} tell */
+  /** @param {InputTell} tell */
   constructor(tell) {
     this.#tell = tell;
     this.#controls = new HandControls({

@@ -2,10 +2,10 @@
 /**
  * The instrument on the page: everybody sees what is played when it is heard, performers play. Wires the parts of midi/ and ui/.
  *
- * A session's channels are opened by `connect(peer)` before its offer; what it returns is closed with the session. Several sessions
+ * A session's channels are opened by `attach(peer)` before its offer; what it returns is closed with the session. Several sessions
  * can be open at once, while the page changes between Listen and Studio: all are listened to until the newest has signed in, which then
  * shows and plays; when it closes, the one before it does again. Studio, whose sound goes its own way, says what is heard by
- * `setPlayout`, and may bring its own channels: `connect(peer, {midi, telemetry})`.
+ * `setPlayout`, and may bring its own channels: `attach(peer, {midi, telemetry})`.
  */
 
 import { BEND, BEND_CENTRE, controllerCell } from "../channel/cells.js";
@@ -22,7 +22,7 @@ import { currentSound } from "../midi/current-sound.js";
 import { readPlayer } from "../midi/files.js";
 import { HeardClock } from "./heard.js";
 import { Input } from "./input.js";
-import { MidiLink } from "../connection/link.js";
+import { ChannelLink } from "../connection/link.js";
 import { MAX_NAME, cleanName } from "./memory.js";
 import { MidiReport, soundReport } from "./report.js";
 import { Shown } from "./shown.js";
@@ -32,7 +32,7 @@ import { dropToken, takeToken } from "./token.js";
 /** @typedef {import("../channel/down.js").Heard} Heard */
 /** @typedef {import("../channel/telemetry.js").ServerMessage} ServerMessage */
 /** @typedef {import("../listen/stats.js").Counters} Counters */
-/** @typedef {{peer: RTCPeerConnection, link: MidiLink, reported: Counters | null, told: MidiReport}} Session */
+/** @typedef {{peer: RTCPeerConnection, link: ChannelLink, reported: Counters | null, told: MidiReport}} StageSession */
 /** @typedef {{note: number, media_time: number, heard_at_ms: number, lit_at_ms: number, latency_ms: number}} Lit */
 
 /** A frame stays on the screen for a while; keys are lit in the one that lies nearest to the sound, in milliseconds. */
@@ -60,9 +60,9 @@ export class Stage {
   #heard;
   #schedule = new Schedule();
   #shown;
-  /** @type {Session[]} the newest last */
+  /** @type {StageSession[]} the newest last */
   #sessions = [];
-  /** @type {Session | null} the one that shows and plays */
+  /** @type {StageSession | null} the one that shows and plays */
   #current = null;
   /** @type {import("../midi/sound-list.js").Scheme[]} */
   #schemes = [];
@@ -142,23 +142,23 @@ export class Stage {
    *
    * @param {RTCPeerConnection} peer before its offer
    * @param {import("../connection/channels.js").Channels} [channels] that are opened already
-   * @returns {import("../studio/link.js").Connected} `report` is for Studio, whose sound this does not see
+   * @returns {import("../connection/link.js").Attached}
    */
-  connect(peer, channels = openChannels(peer)) {
+  attach(peer, channels = openChannels(peer)) {
     const credentials = { name: this.#input.memory.name, token: this.#token };
-    /** @type {Session} */
+    /** @type {StageSession} */
     const session = {
       peer,
       reported: null,
       told: new MidiReport(),
-      link: new MidiLink(channels, credentials, {
+      link: new ChannelLink(channels, credentials, {
         message: (message) => this.#onMessage(session, message),
         notes: (heard) => session === this.#current && this.#schedule.push(heard),
         released: () => session === this.#current && this.#input.released(),
       }),
     };
     this.#sessions.push(session);
-    return { close: () => this.#disconnect(session), report: (sound) => this.#report(session, sound) };
+    return { link: session.link, close: () => this.#detach(session), report: (sound) => this.#report(session, sound) };
   }
 
   /** What is heard, said by who plays it. @param {import("./heard.js").Playout | null} playout null: the receiver's again */
@@ -175,7 +175,7 @@ export class Stage {
   }
 
   /**
-   * @param {Session} session
+   * @param {StageSession} session
    * @param {import("../channel/telemetry.js").Report} sound
    */
   #report({ link, told }, sound) {
@@ -194,7 +194,7 @@ export class Stage {
   close() {
     if (this.#owner.signal.aborted) return;
     this.#owner.abort();
-    for (const session of [...this.#sessions]) this.#disconnect(session);
+    for (const session of [...this.#sessions]) this.#detach(session);
     cancelAnimationFrame(this.#frame);
     clearInterval(this.#ticking);
     for (const part of [this.#keyboard, this.#roll, this.#files, this.#input]) part.close();
@@ -253,7 +253,7 @@ export class Stage {
   }
 
   /**
-   * @param {Session} session
+   * @param {StageSession} session
    * @param {ServerMessage} message
    */
   #onMessage(session, message) {
@@ -292,7 +292,7 @@ export class Stage {
     this.#show();
   }
 
-  /** @param {Session | null} session that shows and plays from now on */
+  /** @param {StageSession | null} session that shows and plays from now on */
   #take(session) {
     const before = this.#current;
     this.#current = session;
@@ -311,8 +311,8 @@ export class Stage {
     this.#turn();
   }
 
-  /** @param {Session} session */
-  #disconnect(session) {
+  /** @param {StageSession} session */
+  #detach(session) {
     if (!this.#sessions.includes(session)) return;
     this.#sessions = this.#sessions.filter((one) => one !== session);
     session.link.close();
@@ -399,7 +399,7 @@ export class Stage {
   }
 }
 
-/** @param {import("../midi/sound-list.js").Step} step */
+/** @param {import("../midi/sound-list.js").SetupStep} step */
 function stepItem({ title, text }) {
   const item = document.createElement("li");
   const strong = document.createElement("strong");

@@ -6,8 +6,6 @@
  * frames, the samples come on a channel of their own, and the track carries nothing but silence.
  */
 
-import { MediaClock } from "../channel/clock.js";
-import { unpackDown } from "../channel/codec.js";
 import { openChannels, sendOn } from "../connection/channels.js";
 import { STUDIO_REFUSED } from "../connection/problems.js";
 import { WhepConnection } from "../connection/whep.js";
@@ -15,14 +13,9 @@ import { WhepConnection } from "../connection/whep.js";
 /** @typedef {import("./support.js").Way} Way */
 /** @typedef {import("../connection/problems.js").Problem} Problem */
 /** @typedef {import("./engine/worker.js").ToWorker} ToWorker */
-/** @typedef {import("../connection/channels.js").Channels} Channels */
 /** @typedef {import("../channel/telemetry.js").Report} Report */
-/**
- * @typedef {object} Connected
- * @property {() => void} close
- * @property {(sound: Report) => void} report tells the server how the sound arrives, and what is seen of the notes
- */
-/** @typedef {(peer: RTCPeerConnection, channels: Channels) => Connected} Connect signs in and sends pings */
+/** @typedef {import("../connection/link.js").Attach} Attach */
+/** @typedef {import("../connection/link.js").Attached} Attached */
 
 /**
  * @typedef {object} StudioFormat what the server sends
@@ -37,7 +30,7 @@ import { WhepConnection } from "../connection/whep.js";
  */
 
 /**
- * @typedef {object} LinkHearer
+ * @typedef {object} StudioTell
  * @property {(format: StudioFormat) => void} answered
  * @property {() => void} proved the worker receives frames
  * @property {(problem: Problem) => void} lost refused, or gone for good
@@ -52,29 +45,26 @@ export class StudioLink {
   #worker;
   #connection;
   #owner = new AbortController();
-  #clock = new MediaClock();
-  #connect;
-  /** @type {Connected | null} */
-  #connected = null;
+  #attach;
+  /** @type {Attached | null} */
+  #attached = null;
   /** @type {RTCDataChannel | null} */
   #telemetry = null;
   /** @type {StudioFormat | null} */
   #format = null;
   /** @type {string[]} what is to be said once the channel is open */
   #unsent = [];
-  /** Rtp timestamp = (media time + this) mod 2³²; null until the server has said it. @type {number | null} */
-  rtpOffset = null;
 
   /**
    * @param {string} url of the room's WHEP endpoint
    * @param {Way} way
    * @param {Worker} worker one of its own
-   * @param {Connect} connect
-   * @param {LinkHearer} tell
+   * @param {Attach} attach
+   * @param {StudioTell} tell
    */
-  constructor(url, way, worker, connect, tell) {
+  constructor(url, way, worker, attach, tell) {
     this.#way = way;
-    this.#connect = connect;
+    this.#attach = attach;
     this.#worker = worker;
     this.#tell = tell;
     const { signal } = this.#owner;
@@ -104,9 +94,14 @@ export class StudioLink {
     );
   }
 
-  /** The server's media clock as this page knows it. */
+  /** The session's one media clock, which its channels keep; null until they are opened. */
   get clock() {
-    return this.#clock;
+    return this.#attached?.link.clock ?? null;
+  }
+
+  /** RTP timestamp = (media time + this) mod 2³²; null until the server has said it. */
+  get rtpOffset() {
+    return this.#attached?.link.welcome?.rtp_offset ?? null;
   }
 
   get way() {
@@ -123,7 +118,7 @@ export class StudioLink {
 
   /** The ordinary report, once a second. @param {Report} sound */
   reportSound(sound) {
-    this.#connected?.report(sound);
+    this.#attached?.report(sound);
   }
 
   /** Asks for PCM. The one place that does. */
@@ -141,7 +136,7 @@ export class StudioLink {
   close() {
     if (this.#owner.signal.aborted) return;
     this.#owner.abort();
-    this.#connected?.close();
+    this.#attached?.close();
     this.#connection.close();
     this.#worker.terminate();
   }
@@ -163,12 +158,11 @@ export class StudioLink {
     }
     const { signal } = this.#owner;
     const channels = openChannels(peer);
-    const { midi, telemetry } = channels;
+    const { telemetry } = channels;
     this.#telemetry = telemetry;
-    this.#connected = this.#connect(peer, channels);
+    this.#attached = this.#attach(peer, channels);
     telemetry.addEventListener("open", () => this.#catchUp(), { signal });
     telemetry.addEventListener("message", ({ data }) => this.#hear(data), { signal });
-    midi.addEventListener("message", ({ data }) => this.#hearReply(data), { signal });
   }
 
   /**
@@ -225,24 +219,12 @@ export class StudioLink {
   /** @param {unknown} text */
   #hear(text) {
     const message = parsed(text);
-    if (message.type === "welcome" && Number.isInteger(message.rtp_offset)) this.rtpOffset = message.rtp_offset;
     if (message.type === "studio_redundancy" && this.#format) {
       this.#format = { ...this.#format, redundancy: message.on === true };
       this.#tell.changed(this.#format);
     }
     if (message.type === "error" && message.of === "studio_ready") {
       this.#lose(`${message.message ?? "The server refused to send samples."}`, false);
-    }
-  }
-
-  /** @param {unknown} data */
-  #hearReply(data) {
-    const arrivedMs = performance.now();
-    try {
-      const message = unpackDown(data);
-      if (message.kind === "reply") this.#clock.add(message, arrivedMs);
-    } catch {
-      // Not for this page, or of another version: the clock does without it.
     }
   }
 

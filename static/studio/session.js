@@ -17,7 +17,7 @@
 /** @typedef {"off" | "opening" | "proving" | "starting" | "playing" | "returning"} Phase */
 
 /**
- * @typedef {object} Studio
+ * @typedef {object} StudioSession
  * @property {Phase} phase
  * @property {number} generation how many sessions were opened so far; names the current one
  * @property {string} notice why it is off or returning, in a sentence; "" if by choice
@@ -40,7 +40,7 @@
  *   | {type: "fade-out"} | {type: "close"}} StudioEffect
  *   take-over: fade Studio in and Listen out, end Listen. hand-back: start Listen, unheard. fade-out: fade Listen in and
  *   Studio out, end Studio. close: end Studio at once.
- * @typedef {{studio: Studio, effects: StudioEffect[]}} StudioStep
+ * @typedef {{studio: StudioSession, effects: StudioEffect[]}} StudioStep
  */
 
 /** From the offer to the server's answer, and on to frames in the worker, in ms. */
@@ -55,11 +55,11 @@ export const SLOW_ANSWER = "The server did not answer the wish for Studio.";
 export const NO_FRAMES = "This browser hands no frames to the page, so Studio cannot begin.";
 export const NO_SAMPLES = "The instrument’s samples do not arrive.";
 
-/** @type {Readonly<Studio>} */
+/** @type {Readonly<StudioSession>} */
 export const OFF = Object.freeze({ phase: "off", generation: 0, notice: "", offered: false, wakeAtMs: null });
 
 /**
- * @type {Record<Phase, {[T in StudioEvent["type"]]?: (studio: Studio, event: Extract<StudioEvent, {type: T}>, nowMs: number) => StudioStep}>}
+ * @type {Record<Phase, {[T in StudioEvent["type"]]?: (studio: StudioSession, event: Extract<StudioEvent, {type: T}>, nowMs: number) => StudioStep}>}
  */
 const TRANSITIONS = {
   off: { studio: open, listen: forget },
@@ -71,7 +71,7 @@ const TRANSITIONS = {
 };
 
 /**
- * @param {Studio} studio
+ * @param {StudioSession} studio
  * @param {StudioEvent} event
  * @param {number} nowMs
  * @returns {StudioStep}
@@ -79,15 +79,15 @@ const TRANSITIONS = {
 export function step(studio, event, nowMs) {
   if ("generation" in event && event.generation !== studio.generation) return stay(studio);
   if (event.type === "clock" && (studio.wakeAtMs === null || nowMs < studio.wakeAtMs)) return stay(studio);
-  const handle = /** @type {((studio: Studio, event: StudioEvent, nowMs: number) => StudioStep) | undefined} */ (
+  const handle = /** @type {((studio: StudioSession, event: StudioEvent, nowMs: number) => StudioStep) | undefined} */ (
     TRANSITIONS[studio.phase][event.type]
   );
   return handle ? handle(studio, event, nowMs) : stay(studio);
 }
 
 /**
- * @param {Studio} studio
- * @param {Partial<Studio>} [changes]
+ * @param {StudioSession} studio
+ * @param {Partial<StudioSession>} [changes]
  * @param {StudioEffect[]} [effects]
  * @returns {StudioStep}
  */
@@ -96,7 +96,7 @@ function stay(studio, changes, effects = []) {
 }
 
 /**
- * @param {Studio} studio
+ * @param {StudioSession} studio
  * @param {unknown} _event
  * @param {number} nowMs
  */
@@ -106,7 +106,7 @@ function open({ generation: before }, _event, nowMs) {
 }
 
 /**
- * @param {Studio} studio
+ * @param {StudioSession} studio
  * @param {unknown} _event
  * @param {number} nowMs
  */
@@ -117,7 +117,7 @@ function answered(studio, _event, nowMs) {
 /**
  * Frames may overtake the answer's last formalities; the server takes `ready` then, too.
  *
- * @param {Studio} studio
+ * @param {StudioSession} studio
  * @param {unknown} event
  * @param {number} nowMs
  */
@@ -126,7 +126,7 @@ function early(studio, event, nowMs) {
 }
 
 /**
- * @param {Studio} studio
+ * @param {StudioSession} studio
  * @param {unknown} _event
  * @param {number} nowMs
  */
@@ -134,13 +134,13 @@ function proved(studio, _event, nowMs) {
   return stay(studio, { phase: "starting", wakeAtMs: nowMs + STARTING_MS }, [{ type: "ready" }]);
 }
 
-/** @param {Studio} studio */
+/** @param {StudioSession} studio */
 function sounding(studio) {
   return stay(studio, { phase: "playing", wakeAtMs: null }, [{ type: "take-over" }]);
 }
 
 /**
- * @param {Studio} studio
+ * @param {StudioSession} studio
  * @param {string} notice
  * @param {boolean} offered
  * @param {number} nowMs
@@ -149,33 +149,33 @@ function giveBack(studio, notice, offered, nowMs) {
   return stay(studio, { phase: "returning", notice, offered, wakeAtMs: nowMs + RETURNING_MS }, [{ type: "hand-back" }]);
 }
 
-/** Changed one's mind while Listen was not back yet. @param {Studio} studio */
+/** Changed one's mind while Listen was not back yet. @param {StudioSession} studio */
 function stayOn(studio) {
   // What was lost does not come back by waiting; only a return by choice can be taken back.
   if (studio.notice !== "") return stay(studio);
   return stay(studio, { phase: "playing", wakeAtMs: null }, [{ type: "take-over" }]);
 }
 
-/** @param {Studio} studio */
+/** @param {StudioSession} studio */
 function faded(studio) {
   const { generation, notice, offered } = studio;
   return stay({ ...OFF, generation, notice, offered }, {}, [{ type: "fade-out" }]);
 }
 
-/** By choice. @param {Studio} studio */
+/** By choice. @param {StudioSession} studio */
 function drop({ generation }) {
   return stay({ ...OFF, generation }, {}, [{ type: "close" }]);
 }
 
 /**
- * @param {Studio} studio
+ * @param {StudioSession} studio
  * @param {{notice: string, again: boolean}} why
  */
 function dropFor({ generation }, { notice, again }) {
   return stay({ ...OFF, generation, notice, offered: again }, {}, [{ type: "close" }]);
 }
 
-/** @param {Studio} studio */
+/** @param {StudioSession} studio */
 function forget({ generation }) {
   return stay({ ...OFF, generation }, {});
 }

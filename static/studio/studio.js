@@ -28,7 +28,7 @@ import { studioSupport } from "./support.js";
 
 /**
  * @typedef {object} StageSide who signs in on a session's channels, and shows what is heard
- * @property {import("./link.js").Connect} connect
+ * @property {import("../connection/link.js").Attach} attach
  * @property {(playout: ((nowMs: number) => number | null) | null) => void} setPlayout
  */
 
@@ -171,7 +171,7 @@ export class Studio {
   mediaAt(nowMs) {
     const rtp = this.#audio?.rtpAt(nowMs) ?? null;
     const offset = this.#link?.rtpOffset ?? null;
-    const media = this.#link?.clock.mediaAt(nowMs) ?? null;
+    const media = this.#link?.clock?.mediaAt(nowMs) ?? null;
     if (rtp === null || offset === null || media === null) return null;
     return unwrap(modulo(rtp - offset, 2 ** 32), media);
   }
@@ -262,8 +262,8 @@ export class Studio {
     const worker = new Worker(new URL("./engine/worker.js", import.meta.url), { type: "module", name: "studio" });
     const lose = (/** @type {string} */ notice, /** @type {boolean} */ again) =>
       this.#dispatch({ type: "lost", generation, notice, again });
-    const { connect } = this.#stage;
-    const link = new StudioLink(this.#url, this.#support.way, worker, connect, {
+    const { attach } = this.#stage;
+    const link = new StudioLink(this.#url, this.#support.way, worker, attach, {
       answered: (format) => {
         this.#format = format;
         if (this.#audio && this.#audio.contextRate !== format.rate) {
@@ -340,11 +340,11 @@ export class Studio {
    */
   #reading(nowMs, ring, audio, format) {
     const played = this.mediaAt(nowMs);
-    const media = this.#link?.clock.mediaAt(nowMs) ?? null;
+    const media = this.#link?.clock?.mediaAt(nowMs) ?? null;
     const measured = played !== null && media !== null;
     const clockMs = measured ? (media - played) / PER_MS : 0;
     const blockMs = (format.frames / format.rate) * 1000;
-    const rttMs = this.#link?.clock.rttMs ?? this.#rttMs;
+    const rttMs = this.#link?.clock?.rttMs ?? this.#rttMs;
     const guessMs = rttMs === null ? null : ring.levelMs + blockMs + rttMs / 2;
     return {
       atMs: nowMs,

@@ -1,7 +1,8 @@
 // @ts-check
 /** The server's player of MIDI files: everybody sees what it does, performers control it. */
 
-import { clockText, positionAt, upload } from "../midi/files.js";
+import { upload } from "../connection/upload.js";
+import { clockText, positionAt } from "../midi/files.js";
 import { byId, setText } from "./dom.js";
 
 /** @typedef {import("../channel/telemetry.js").PlayerState} PlayerState */
@@ -29,7 +30,7 @@ export class FilePlayer {
   #token = null;
   /** @type {PlayerState | null} */
   #state = null;
-  /** @type {import("../midi/files.js").Uploaded | null} */
+  /** @type {import("../connection/upload.js").Uploaded | null} */
   #uploaded = null;
   #seeking = false;
   #tempoSentMs = 0;

@@ -4,7 +4,7 @@
 import { kilohertz, milliseconds } from "./format.js";
 import { MOST_LOST, MOST_TARGET_MS, OVER_MS } from "../studio/limits.js";
 
-/** @typedef {import("../studio/session.js").Studio} Studio */
+/** @typedef {import("../studio/session.js").StudioSession} StudioSession */
 /** @typedef {import("../studio/link.js").StudioFormat} StudioFormat */
 /** @typedef {import("../studio/audio.js").RingStats} RingStats */
 
@@ -15,7 +15,7 @@ export const STUDIO_MEANS = "To play along on a good LAN: the instrument’s own
 export const LARGE_OUTPUT_MS = 70;
 
 /**
- * @param {Studio} studio
+ * @param {StudioSession} studio
  * @param {boolean} listening whether the page plays anything
  * @param {boolean} wanted whether Studio is to follow as soon as it plays
  * @returns {string}

@@ -1,11 +1,11 @@
 // @ts-check
 /**
- * The worklet at the end of the way: one `Player` on one ring. What the page shows it reads from the shared memory;
+ * The worklet at the end of the way: one `Renderer` on one ring. What the page shows it reads from the shared memory;
  * where there is none, the memory's head is sent ten times a second. `process` neither allocates nor logs.
  */
 
 import { isStudio } from "./payload.js";
-import { Player } from "./player.js";
+import { Renderer } from "./renderer.js";
 import { Receiver } from "./receiver.js";
 import { HEAD_BYTES, RING_BYTES, Ring } from "./ring.js";
 import { Figure } from "./slots.js";
@@ -33,7 +33,7 @@ class StudioProcessor extends scope.AudioWorkletProcessor {
   constructor({ processorOptions: { memory } }) {
     super();
     this.ring = new Ring(memory ?? new ArrayBuffer(RING_BYTES));
-    this.player = new Player(this.ring, scope.sampleRate);
+    this.renderer = new Renderer(this.ring, scope.sampleRate);
     this.open = true;
     this.shared = memory !== undefined;
     this.sinceHead = 0;
@@ -68,8 +68,8 @@ class StudioProcessor extends scope.AudioWorkletProcessor {
     const right = outputs[0]?.[1];
     if (!left || !right) return this.open;
     const nowMs = Date.now();
-    const position = this.player.position;
-    this.player.render(left, right, nowMs);
+    const position = this.renderer.position;
+    this.renderer.render(left, right, nowMs);
     if (this.recording) this.record(this.recording, position, left, right, nowMs);
     if (!this.shared) this.sendHead(left.length);
     return this.open;
@@ -87,7 +87,7 @@ class StudioProcessor extends scope.AudioWorkletProcessor {
     recording.left.set(left, quantum * QUANTUM);
     recording.right.set(right, quantum * QUANTUM);
     recording.frames[quantum] = position + (this.ring.figures[Figure.frameOffset] ?? 0);
-    recording.exact[quantum] = this.player.exact ? 1 : 0;
+    recording.exact[quantum] = this.renderer.exact ? 1 : 0;
     recording.wallMs[quantum] = nowMs;
     this.recorded += 1;
     if (this.recorded < recording.exact.length) return;

@@ -1,9 +1,8 @@
+// @ts-check
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { readRoom, readRooms, roomFromPath } from "../../../static/connection/room.js";
-import { DEFAULTS, parseSettings } from "../../../static/page/settings.js";
-import { transportState } from "../../../static/connection/whep.js";
 
 test("the room is in the path", () => {
   assert.equal(roomFromPath("/r/main"), "main");
@@ -41,22 +40,4 @@ test("odd answers become harmless values, and links stay on this server", () => 
   }
   assert.deepEqual(readRooms({ rooms: 7 }), []);
   assert.equal(readRooms({ rooms: [{ name: "a" }, {}] }).length, 2);
-});
-
-test("settings survive whatever the storage holds", () => {
-  assert.deepEqual(parseSettings('{"volume":0.25,"muted":true,"awake":false}'), { volume: 0.25, muted: true, awake: false });
-  for (const odd of [null, "", "{", "null", "7", '{"volume":7,"muted":"yes"}']) assert.deepEqual(parseSettings(odd), DEFAULTS);
-});
-
-test("ICE and DTLS are one state, with and without connectionState", () => {
-  assert.equal(transportState("connected", "connecting"), "connecting");
-  assert.equal(transportState("connected", "connected"), "connected");
-  assert.equal(transportState("connected", "failed"), "failed");
-  assert.equal(transportState("disconnected", "connected"), "disconnected");
-  assert.equal(transportState("completed", undefined), "connected");
-  assert.equal(transportState("checking", undefined), "connecting");
-  assert.equal(transportState("closed", undefined), "closed");
-  assert.equal(transportState("connected", "connected", "connected"), "connected");
-  // The server said goodbye: for the connection as a whole, a closed DTLS transport still counts as connected.
-  assert.equal(transportState("connected", "connected", "closed"), "closed");
 });

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { BLACK_LENGTH, FIRST, LAST, WHITES, isBlack, keyAt, nameOf, nextZoom, placeOf, within, zoomFor } from "../../../static/midi/keys.js";
-import { velocityAt } from "../../../static/midi/velocity.js";
 
 const NOTES = Array.from({ length: LAST - FIRST + 1 }, (_, index) => FIRST + index);
 
@@ -53,12 +52,6 @@ test("how far along a key: black keys end earlier", () => {
   const { left, width } = placeOf(61);
   assert.equal(keyAt(left + width / 2, BLACK_LENGTH / 2)?.along, 0.5);
   assert.equal(keyAt(placeOf(60).left + 0.1, 0.5)?.along, 0.5);
-});
-
-test("velocity grows towards the front and stays within MIDI", () => {
-  const velocities = [0, 0.25, 0.5, 0.75, 1].map(velocityAt);
-  assert.deepEqual(velocities, [24, 48, 72, 96, 120]);
-  for (const odd of [-5, 7, NaN]) assert.ok(velocityAt(odd) >= 1 && velocityAt(odd) <= 127);
 });
 
 test("the view: as many keys as fingers can hit, stepwise, never off the keyboard", () => {

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { readFormat } from "../../../../static/studio/link.js";
 import { isStudio, readPayload, sampleAt, splitMessage } from "../../../../static/studio/engine/payload.js";
 import { payload } from "./traces.js";
 
@@ -85,17 +84,4 @@ test("a message of the channel is a timestamp and a payload", () => {
 test("what is no message of the channel is none", () => {
   for (const wrong of ["text", new ArrayBuffer(3), null, new Uint8Array(30)]) assert.equal(splitMessage(wrong), null);
   assert.deepEqual(splitMessage(new ArrayBuffer(4))?.payload.length, 0);
-});
-
-const FORMAT = { version: 1, rate: 44_100, bits: 24, frames: 128, exact: true, mbps: 2.3, packets_per_s: 344.5, redundancy: false };
-
-test("reads the format that the server answers with", () => {
-  const format = readFormat(JSON.stringify(FORMAT));
-  assert.deepEqual([format?.rate, format?.bits, format?.frames, format?.exact, format?.packetsPerS], [44_100, 24, 128, true, 344.5]);
-});
-
-test("refuses versions, sample sizes and rates that it cannot play", () => {
-  const wrong = [{ version: 2 }, { bits: 20 }, { bits: null }, { rate: 4_000 }, { rate: 384_000 }, { rate: "fast" }, { rate: null }];
-  for (const change of wrong) assert.equal(readFormat(JSON.stringify({ ...FORMAT, ...change })), null, JSON.stringify(change));
-  for (const text of [null, "", "[]", "null", "{", "7"]) assert.equal(readFormat(text), null);
 });

@@ -6,7 +6,7 @@
 
 import { readFileSync } from "node:fs";
 
-import { Player } from "../../../../static/studio/engine/player.js";
+import { Renderer } from "../../../../static/studio/engine/renderer.js";
 import { Receiver } from "../../../../static/studio/engine/receiver.js";
 import { RING_BYTES, Ring } from "../../../../static/studio/engine/ring.js";
 import { Figure } from "../../../../static/studio/engine/slots.js";
@@ -213,7 +213,7 @@ export function play(arrivals, options = {}) {
   const device = callsMs ? 128 : (options.device ?? 128);
   const ring = new Ring(shared ? new SharedArrayBuffer(RING_BYTES) : new ArrayBuffer(RING_BYTES));
   const receiver = new Receiver(ring);
-  const player = new Player(ring, rate);
+  const renderer = new Renderer(ring, rate);
   const sorted = [...arrivals].sort((a, b) => a.atMs - b.atMs);
   const endMs = Math.min(sorted.at(-1)?.atMs ?? 0, callsMs?.at(-1) ?? Infinity);
   const periodMs = (device / rate) * 1000 * (1 - ppm * 1e-6);
@@ -236,14 +236,14 @@ export function play(arrivals, options = {}) {
     }
     for (; surplus < device; surplus += 128) {
       const quantum = heard.frames / 128;
-      const position = player.position;
+      const position = renderer.position;
       // The worklet's clock has whole milliseconds.
-      player.render(left, right, 1_000_000 + Math.floor(atMs));
+      renderer.render(left, right, 1_000_000 + Math.floor(atMs));
       heard.left.set(left, heard.frames);
       heard.right.set(right, heard.frames);
       heard.positions[quantum] = position;
       heard.offsets[quantum] = ring.figures[Figure.frameOffset] ?? 0;
-      heard.exact[quantum] = player.exact ? 1 : 0;
+      heard.exact[quantum] = renderer.exact ? 1 : 0;
       heard.frames += 128;
     }
     surplus -= device;

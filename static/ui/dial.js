@@ -8,7 +8,7 @@ import { FLOOR_DB, deflection, moveNeedle, restingNeedle } from "../listen/level
 import { Theme, fit, wantsStillness } from "./theme.js";
 
 /** @typedef {import("../listen/levels.js").Needle} Needle */
-/** @typedef {"off" | "travel" | "meter"} RingMode */
+/** @typedef {"off" | "travel" | "meter"} DialMode */
 
 /** Lights on each side. */
 const LIGHTS = 56;
@@ -19,17 +19,17 @@ const AMBER_DB = -10;
 const RED_DB = -3;
 /** Full scale is written once, in the gap at the top. */
 const SCALE_DB = [-50, -40, -30, -20, -10, -5];
-/** With reduced motion the ring is redrawn this often, in milliseconds. */
+/** With reduced motion the dial is redrawn this often, in milliseconds. */
 const STILL_MS = 250;
 
-export class Ring {
+export class Dial {
   #canvas;
   #context;
   #read;
   #onLevels;
   #theme = new Theme(() => this.#redraw());
   #resized = new ResizeObserver(() => this.#redraw());
-  /** @type {RingMode} */
+  /** @type {DialMode} */
   #mode = "off";
   /** @type {[Needle, Needle]} */
   #needles = [restingNeedle(), restingNeedle()];
@@ -54,7 +54,7 @@ export class Ring {
   }
 
   /**
-   * @param {RingMode} mode
+   * @param {DialMode} mode
    */
   show(mode) {
     if (this.#closed || mode === this.#mode) return;

@@ -43,7 +43,7 @@ const STATISTICS_S = 5;
 const FILLING = 1;
 const PLAYING = 2;
 
-export class Player {
+export class Renderer {
   #ring;
   #rate;
   #generation = 0;

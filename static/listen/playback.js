@@ -3,7 +3,7 @@
 
 import { gainOf } from "./levels.js";
 
-export class Player {
+export class Playback {
   #element;
   #owner = new AbortController();
   #wanted = false;

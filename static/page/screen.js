@@ -1,5 +1,5 @@
 // @ts-check
-/** What the device around the browser can do for a listener, where it can: keep the screen on, show what plays. */
+/** The screen while a room plays: it stays on, and the lock screen names what plays and stops it. */
 
 /**
  * Keeps the screen on while wanted. A browser takes the lock away with the page's visibility, so it is taken again.
@@ -74,19 +74,4 @@ export function showOnLockScreen({ title, artist }, { play, stop }) {
       // This browser does not know the action.
     }
   }
-}
-
-/**
- * From an audio context to the ear, as far as the browser says.
- *
- * Firefox on Linux is not asked: it answers by way of PulseAudio's lock while it holds the lock of its own audio thread, and
- * that thread holds the former while it waits for the latter. Now and then both wait for ever, and the page with them.
- *
- * @param {AudioContext} context
- * @returns {number | null} milliseconds
- */
-export function outputLatencyMs(context) {
-  if (context.state !== "running" || /Linux.*Firefox\//.test(navigator.userAgent)) return null;
-  const seconds = context.outputLatency || context.baseLatency || 0;
-  return seconds > 0 ? seconds * 1000 : null;
 }

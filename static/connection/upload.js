@@ -1,0 +1,43 @@
+// @ts-check
+/** Sends a MIDI file to a room, for its player. */
+
+import { objection } from "../midi/files.js";
+
+/** @typedef {{file: string, name: string, durationS: number}} Uploaded `file` is its id on the server */
+
+/**
+ * @param {string} roomPath the room's name as a part of an address
+ * @param {string} token
+ * @param {File} file
+ * @returns {Promise<Uploaded>}
+ * @throws {Error} whose message is a sentence for the performer
+ */
+export async function upload(roomPath, token, file) {
+  const no = objection(file);
+  if (no) throw new Error(no);
+  /** @type {Response} */
+  let response;
+  /** @type {any} */
+  let body = null;
+  try {
+    response = await fetch(`/api/rooms/${roomPath}/files`, {
+      method: "POST",
+      headers: {
+        "Content-Type": "audio/midi",
+        Authorization: `Bearer ${token}`,
+        "X-File-Name": encodeURIComponent(file.name),
+      },
+      body: file,
+    });
+    body = await response.json().catch(() => null);
+  } catch {
+    throw new Error("The server cannot be reached.");
+  }
+  if (!response.ok) throw new Error(sentence(body?.message) ?? `The server refuses this file (${response.status}).`);
+  return { file: String(body?.file ?? ""), name: sentence(body?.name) ?? file.name, durationS: Number(body?.duration_s) || 0 };
+}
+
+/** @param {unknown} value @returns {string | null} */
+function sentence(value) {
+  return typeof value === "string" && value !== "" ? value.slice(0, 300) : null;
+}

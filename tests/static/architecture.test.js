@@ -1,0 +1,104 @@
+// @ts-check
+/** The page's folders: who may import whom, what is pure, how long a module gets. As `tests/test_architecture.py` for Python. */
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../../static", import.meta.url));
+const MAX_LINES = 470;
+
+/**
+ * What each folder imports besides itself, types included: exactly the edges that exist.
+ *
+ * @type {Record<string, string[]>}
+ */
+const IMPORTS = {
+  channel: [],
+  midi: ["channel"],
+  connection: ["channel", "midi"],
+  listen: ["connection"],
+  "studio/engine": [],
+  studio: ["channel", "connection", "listen", "studio/engine"],
+  ui: ["channel", "connection", "listen", "midi", "studio"],
+  stage: ["channel", "connection", "listen", "midi", "ui"],
+  page: ["connection", "listen", "stage", "studio", "ui"],
+};
+
+/** Folders whose modules only compute: bytes, events and times go in, values come out. */
+const PURE = ["channel", "midi"];
+const IMPURE = /\b(performance\.|Date\.|Math\.random|setTimeout|setInterval|fetch\(|document\.|window\.|localStorage|sessionStorage|navigator\.)/;
+
+/** Modules of static/, as "folder/name.js", with their text. */
+const modules = readdirSync(ROOT, { recursive: true, encoding: "utf8" })
+  .filter((path) => path.endsWith(".js"))
+  .map((path) => ({ path, text: readFileSync(join(ROOT, path), "utf8") }));
+
+/** @param {string} path */
+const folderOf = (path) => dirname(path);
+
+/** The modules that one imports, by statement, in a type, or as a worker or worklet. @param {{path: string, text: string}} module */
+function importsOf({ path, text }) {
+  const found = [...text.matchAll(/(?:\bfrom |\bimport |\bimport\(|new URL\()"([^"]+)"/g)].map(([, name = ""]) => name);
+  return found.map((name) => relative(ROOT, resolve(ROOT, dirname(path), name)));
+}
+
+test("every module lies in a folder of the table", () => {
+  assert.deepEqual([...new Set(modules.map(({ path }) => folderOf(path)))].sort(), Object.keys(IMPORTS).sort());
+});
+
+test("a folder imports from exactly those that the table names", () => {
+  for (const [folder, allowed] of Object.entries(IMPORTS)) {
+    const edges = modules.filter(({ path }) => folderOf(path) === folder).flatMap((module) => importsOf(module).map(folderOf));
+    const found = [...new Set(edges)].filter((one) => one !== folder).sort();
+    assert.deepEqual(found, [...allowed].sort(), folder);
+  }
+});
+
+test("the folders have an order: no circles", () => {
+  /** @type {string[]} */
+  const order = [];
+  const waiting = new Set(Object.keys(IMPORTS));
+  while (waiting.size > 0) {
+    const ready = [...waiting].find((folder) => IMPORTS[folder]?.every((one) => order.includes(one)));
+    assert.ok(ready, `a circle among ${[...waiting]}`);
+    order.push(ready);
+    waiting.delete(ready);
+  }
+});
+
+test("every import leads to a module", () => {
+  const paths = new Set(modules.map(({ path }) => path));
+  for (const module of modules) {
+    for (const target of importsOf(module)) assert.ok(paths.has(target), `${module.path} imports ${target}`);
+  }
+});
+
+test("what the page loads is there", () => {
+  for (const page of ["index.html", "room.html", "trust.html"]) {
+    const text = readFileSync(join(ROOT, page), "utf8");
+    for (const [, path = ""] of text.matchAll(/(?:src|href)="\/static\/([^"#]+)/g)) readFileSync(join(ROOT, path));
+  }
+});
+
+test("pure folders read no clock and touch nothing outside", () => {
+  for (const { path, text } of modules) {
+    if (!PURE.includes(folderOf(path))) continue;
+    const code = text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "");
+    assert.equal(IMPURE.exec(code)?.[0], undefined, path);
+  }
+});
+
+test("a session has one media clock: only the link of its channels makes one, and sends its pings", () => {
+  const makers = modules.filter(({ text }) => /new MediaClock\b|\.ping\(/.test(text)).map(({ path }) => path);
+  assert.deepEqual(makers, ["connection/link.js"]);
+});
+
+test("a module is one thing", () => {
+  for (const { path, text } of modules) assert.ok(text.split("\n").length <= MAX_LINES, path);
+});
+
+test("types are checked in every module", () => {
+  for (const { path, text } of modules) assert.ok(text.startsWith("// @ts-check\n"), path);
+});
