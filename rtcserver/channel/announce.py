@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Literal
 
 from rtcserver.channel.codec import VERSION, ProtocolError
 
@@ -70,33 +69,6 @@ def performers(present: list[tuple[int, str]]) -> str:
 def selected(sound: str, channel: int | None, by: int) -> str:
     """A sound was chosen."""
     return pack("selected", {"sound": sound, "channel": channel, "by": by})
-
-
-def player(
-    *,
-    state: Literal["stopped", "playing", "paused"],
-    media_time: int,
-    file: str | None = None,
-    name: str | None = None,
-    position_s: float = 0.0,
-    duration_s: float = 0.0,
-    tempo: float = 1.0,
-    by: int | None = None,
-) -> str:
-    """Where the player is: `position_s` was true at `media_time`."""
-    return pack(
-        "player",
-        {
-            "state": state,
-            "file": file,
-            "name": name,
-            "position_s": position_s,
-            "duration_s": duration_s,
-            "tempo": tempo,
-            "by": by,
-            "media_time": media_time,
-        },
-    )
 
 
 def error(code: str, message: str, of: str | None = None) -> str:

@@ -1,39 +1,40 @@
 """Cells: the numbers under which lasting values (keys, pedals, controllers) are kept. PROTOCOL.md, "cells".
 
-Pure arithmetic on MIDI 1.0 channel messages; no state.
+Pure arithmetic on MIDI 1.0 channel messages (`rtcserver.midi.message`); no state.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-ROOM = 0
-"""Owner of the values that the instrument has once, whoever set them."""
-LOCAL_KEYS = 1
-"""The person at the instrument's own keys."""
-FILE_PLAYER = 2
-"""The player of MIDI files."""
-FIRST_PERFORMER = 3
-LAST_PERFORMER = 254
+from rtcserver.midi import message as m
+from rtcserver.midi.message import Kind
+from rtcserver.midi.performers import FIRST, LAST, ROOM
 
-PEDALS = frozenset((64, 66, 67, 69))
-"""Sustain, sostenuto, soft, hold 2: held by whoever presses them."""
-ROOM_CONTROLLERS = frozenset((0, 1, 2, 4, 7, 10, 11, 32, 65))
+ROOM_CONTROLLERS = frozenset(
+    (
+        m.BANK_MSB,
+        m.MODULATION,
+        m.BREATH,
+        m.FOOT,
+        m.VOLUME,
+        m.PAN,
+        m.EXPRESSION,
+        m.BANK_LSB,
+        m.PORTAMENTO,
+    )
+)
 """Controllers whose last value the room remembers."""
 
+# Slots of a channel: keys from 0, controllers from CONTROLLER, then what a channel has once.
 CONTROLLER = 0x080
 PROGRAM = 0x100
 BEND = 0x101
 PRESSURE = 0x102
-BEND_CENTRE = 8192
-
-NOTE_OFF_VELOCITY = 64
-"""What a note-on with velocity 0 means as a note-off (MIDI 1.0, "note-on with velocity 0")."""
 
 LAST_KEY = 0xFF_FFFF
 """The largest key, ``performer << 16 | cell``."""
-
-_NOTES_OFF = frozenset((120, 123, 124, 125, 126, 127))
 
 
 class Write(NamedTuple):
@@ -44,19 +45,9 @@ class Write(NamedTuple):
     value: int
 
 
-def message_length(status: int) -> int:
-    """Bytes of a channel message with this status (0x80–0xEF)."""
-    return 2 if 0xC0 <= status <= 0xDF else 3
-
-
 def is_channel_message(message: bytes) -> bool:
-    """Whether these bytes are exactly one channel message."""
-    return (
-        2 <= len(message) <= 3
-        and 0x80 <= message[0] <= 0xEF
-        and len(message) == message_length(message[0])
-        and max(message[1:]) < 0x80
-    )
+    """Whether these bytes, whatever they are, are exactly one channel message."""
+    return m.fault(message) is None and m.is_channel(message)
 
 
 def note_cell(channel: int, note: int) -> int:
@@ -72,7 +63,7 @@ def controller_cell(channel: int, controller: int) -> int:
 def owned(cell: int) -> bool:
     """Whether the cell belongs to one performer: a key or a pedal."""
     slot = cell & 0xFFF
-    return slot < CONTROLLER or (slot - CONTROLLER) in PEDALS
+    return slot < CONTROLLER or (slot - CONTROLLER) in m.PEDALS
 
 
 def is_note(cell: int) -> bool:
@@ -83,7 +74,7 @@ def is_note(cell: int) -> bool:
 def valid(performer: int, cell: int, value: int) -> bool:
     """Whether a state may hold this."""
     if owned(cell):
-        return 1 <= performer <= LAST_PERFORMER and 1 <= value <= 127
+        return ROOM < performer <= LAST and 1 <= value <= 127
     slot = cell & 0xFFF
     if slot == BEND:
         return performer == ROOM and value < 16384
@@ -93,23 +84,22 @@ def valid(performer: int, cell: int, value: int) -> bool:
 
 def write_of(performer: int, message: bytes) -> Write | None:
     """The cell that a message in normal form writes, or None for one that leaves no state."""
-    status, channel = message[0] & 0xF0, (message[0] & 0x0F) << 12
-    if status == 0x90:
-        return Write(performer, channel | message[1], message[2])
-    if status == 0x80:
-        return Write(performer, channel | message[1], 0)
-    if status == 0xB0:
-        controller = message[1]
-        cell = channel | CONTROLLER | controller
-        if controller in PEDALS:
+    status, channel = m.status(message), m.channel(message)
+    if status == m.NOTE_ON:
+        return Write(performer, note_cell(channel, message[1]), message[2])
+    if status == m.NOTE_OFF:
+        return Write(performer, note_cell(channel, message[1]), 0)
+    if status == m.CONTROL:
+        cell = controller_cell(channel, message[1])
+        if message[1] in m.PEDALS:
             return Write(performer, cell, message[2])
-        return Write(ROOM, cell, message[2]) if controller in ROOM_CONTROLLERS else None
-    if status == 0xC0:
-        return Write(ROOM, channel | PROGRAM, message[1])
-    if status == 0xE0:
-        return Write(ROOM, channel | BEND, message[1] | message[2] << 7)
-    if status == 0xD0:
-        return Write(ROOM, channel | PRESSURE, message[1])
+        return Write(ROOM, cell, message[2]) if message[1] in ROOM_CONTROLLERS else None
+    if status == m.PROGRAM:
+        return Write(ROOM, channel << 12 | PROGRAM, message[1])
+    if status == m.PITCH_BEND:
+        return Write(ROOM, channel << 12 | BEND, m.bend_value(message))
+    if status == m.CHANNEL_PRESSURE:
+        return Write(ROOM, channel << 12 | PRESSURE, message[1])
     return None
 
 
@@ -117,19 +107,29 @@ def message_of(cell: int, value: int) -> bytes:
     """The message that writes `value` into `cell`: the inverse of `write_of`."""
     channel, slot = cell >> 12, cell & 0xFFF
     if slot < CONTROLLER:
-        if value == 0:
-            return bytes((0x80 | channel, slot, NOTE_OFF_VELOCITY))
-        return bytes((0x90 | channel, slot, value))
+        return m.note_on(channel, slot, value) if value else m.note_off(channel, slot)
     if slot < PROGRAM:
-        return bytes((0xB0 | channel, slot - CONTROLLER, value))
+        return m.control(channel, slot - CONTROLLER, value)
     if slot == PROGRAM:
-        return bytes((0xC0 | channel, value))
+        return m.program(channel, value)
     if slot == PRESSURE:
-        return bytes((0xD0 | channel, value))
-    return bytes((0xE0 | channel, value & 0x7F, value >> 7))
+        return m.channel_pressure(channel, value)
+    return m.pitch_bend(channel, value)
 
 
-def normal_form(message: bytes, held: dict[int, int]) -> list[bytes]:
+def held_write(message: bytes) -> tuple[int, int] | None:
+    """(cell, value) of a message in normal form about a key or pedal; None for any other. Value 0 lets go."""
+    write = write_of(FIRST, message)
+    return (write.cell, write.value) if write is not None and owned(write.cell) else None
+
+
+def releases(held: Mapping[int, int]) -> list[bytes]:
+    """The messages that end all the owned cells of `held`: keys first, then pedals."""
+    ordered = sorted((not is_note(cell), cell) for cell in held if owned(cell))
+    return [message_of(cell, 0) for _, cell in ordered]
+
+
+def normal_form(message: bytes, held: Mapping[int, int]) -> list[bytes]:
     """What goes on the wire for one incoming message, in order; [] if nothing does.
 
     held: the performer's owned cells and their values; not changed. Applies the rules of PROTOCOL.md:
@@ -137,20 +137,20 @@ def normal_form(message: bytes, held: dict[int, int]) -> list[bytes]:
     """
     if not is_channel_message(message):
         return []
-    status, channel = message[0] & 0xF0, message[0] & 0x0F
-    if status == 0x90 and message[2] == 0:
-        return [bytes((0x80 | channel, message[1], NOTE_OFF_VELOCITY))]
-    if status != 0xB0 or message[1] < 120:
+    kind, channel = m.classify(message), m.channel(message)
+    if kind is Kind.NOTE_OFF and m.status(message) == m.NOTE_ON:
+        return [m.note_off(channel, message[1])]
+    if kind is not Kind.MODE:
         return [message]
-    mine = sorted(cell for cell in held if cell >> 12 == channel)
-    if message[1] in _NOTES_OFF:
-        return [message_of(cell, 0) for cell in mine if is_note(cell)]
-    if message[1] == 121:
-        return [
-            *(message_of(cell, 0) for cell in mine if not is_note(cell)),
-            bytes((0xE0 | channel, BEND_CENTRE & 0x7F, BEND_CENTRE >> 7)),
-            bytes((0xB0 | channel, 1, 0)),
-            bytes((0xB0 | channel, 11, 127)),
-            bytes((0xD0 | channel, 0)),
-        ]
-    return []
+    if message[1] == m.LOCAL_CONTROL:
+        return []
+    mine = {cell: value for cell, value in held.items() if cell >> 12 == channel}
+    if message[1] != m.RESET_CONTROLLERS:
+        return releases({cell: value for cell, value in mine.items() if is_note(cell)})
+    return [
+        *releases({cell: value for cell, value in mine.items() if not is_note(cell)}),
+        m.pitch_bend(channel, m.BEND_CENTRE),
+        m.control(channel, m.MODULATION, m.NEUTRAL[m.MODULATION]),
+        m.control(channel, m.EXPRESSION, m.NEUTRAL[m.EXPRESSION]),
+        m.channel_pressure(channel, 0),
+    ]

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 from rtcserver.channel import cells
 from rtcserver.errors import RtcServerError
+from rtcserver.midi import message as m
+from rtcserver.midi import performers
 
 VERSION = 1
 KIND_NOTES = 1
@@ -206,7 +208,7 @@ class Ping:
 
 def note_row(performer: int, message: bytes) -> bytes:
     """An event without its time, for `pack_notes`: packed once, sent often. Raises `ProtocolError`."""
-    if not 1 <= performer <= cells.LAST_PERFORMER:
+    if not performers.ROOM < performer <= performers.LAST:
         raise ProtocolError("an event of nobody")
     return bytes((performer,)) + _padded(message)
 
@@ -278,7 +280,7 @@ def _unpack_notes(data: bytes) -> Notes:
     _expect(len(data) >= at, "the events are cut short")
     events = []
     for delta, performer, *raw in _NOTE.iter_unpack(data[_NOTES.size : at]):
-        _expect(1 <= performer <= cells.LAST_PERFORMER, "an event of nobody")
+        _expect(performers.ROOM < performer <= performers.LAST, "an event of nobody")
         _safe(base + delta, "media time")
         events.append(NoteEvent(performer, _channel_message(raw), base + delta))
     state = None
@@ -361,8 +363,8 @@ def _unpack_ping(data: bytes) -> Ping:
 def _channel_message(raw: list[int]) -> bytes:
     """Status and data bytes of a channel message (MIDI 1.0, table I), without padding."""
     status, first, second = raw
-    _expect(0x80 <= status <= 0xEF and first < 0x80 and second < 0x80, "not a channel message")
-    if cells.message_length(status) == 3:
+    _expect(m.NOTE_OFF <= status < m.SYSEX and first < 0x80 and second < 0x80, "not a channel message")
+    if m.data_bytes(status) == 2:
         return bytes(raw)
     _expect(second == 0, "padding is not zero")
     return bytes((status, first))

@@ -25,6 +25,7 @@ from rtcserver.channel.codec import (
     unwrap,
 )
 from rtcserver.channel.notes import NoteState
+from rtcserver.midi import performers
 
 MS = 1_000_000
 REPEAT_WINDOW_NS = 700 * MS
@@ -69,8 +70,6 @@ class Journal:
         self.newest = 0
         """Number of the last event, not wrapped; 0 before the first."""
         self.state = NoteState()
-        self.refused = 0
-        """Incoming messages that became nothing: system messages, local control, malformed ones."""
         self._entries: deque[_Entry] = deque(maxlen=JOURNAL_EVENTS)
 
     def push(self, performer: int, message: bytes, media_time: int, now_ns: int) -> int:
@@ -79,20 +78,12 @@ class Journal:
         Brings it into normal form and returns how many events it became (0 for what is not journalled).
         Raises `ValueError` for a performer that cannot play.
         """
-        if not 1 <= performer <= cells.LAST_PERFORMER:
-            raise ValueError(f"performer {performer} is not 1–{cells.LAST_PERFORMER}")
+        if not performers.ROOM < performer <= performers.LAST:
+            raise ValueError(f"performer {performer} is not 1–{performers.LAST}")
         events = self.state.normal_form(performer, message)
-        self.refused += not events
         for event in events:
             self._append(performer, event, media_time, now_ns)
         return len(events)
-
-    def release(self, performer: int, media_time: int, now_ns: int) -> list[bytes]:
-        """End all that a performer holds; returns the messages that did."""
-        messages = self.state.releases(performer)
-        for message in messages:
-            self._append(performer, message, media_time, now_ns)
-        return messages
 
     def _append(self, performer: int, message: bytes, media_time: int, now_ns: int) -> None:
         self.newest += 1

@@ -1,26 +1,21 @@
-"""Who holds which keys and pedals, and what the instrument has to be told when several do. Pure."""
+"""Who holds which keys and pedals in a room, and who moved its wheels last: what everyone sees. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
 
 from rtcserver.channel import cells
 from rtcserver.channel.codec import OwnedCell
+from rtcserver.midi import message as m
 
 _NOTHING: Mapping[int, int] = MappingProxyType({})
-
-
-class Change(NamedTuple):
-    """A write to one cell. merged_before, merged_after: the greatest value of all holders."""
-
-    performer: int
-    cell: int
-    before: int
-    after: int
-    merged_before: int
-    merged_after: int
+_NEUTRAL: Mapping[int, int] = {
+    cells.BEND: m.BEND_CENTRE,
+    cells.PRESSURE: 0,
+    **{cells.CONTROLLER | controller: value for controller, value in m.NEUTRAL.items()},
+}
+"""Slots whose values go back to neutral when whoever moved them leaves, and what neutral is."""
 
 
 class NoteState:
@@ -28,36 +23,30 @@ class NoteState:
 
     def __init__(self) -> None:
         self._by_performer: dict[int, dict[int, int]] = {}
+        self._movers: dict[int, int] = {}
+        """Cell of a bend and the like → the performer who moved it last; absent while it is neutral."""
 
     def normal_form(self, performer: int, message: bytes) -> list[bytes]:
         """What a message of `performer` becomes (PROTOCOL.md, "normal form"); [] if it is dropped."""
-        return cells.normal_form(message, self._by_performer.get(performer, {}))
+        return cells.normal_form(message, self.held(performer))
 
-    def apply(self, performer: int, message: bytes) -> Change | None:
-        """Take in a message in normal form. None if it leaves no state."""
+    def apply(self, performer: int, message: bytes) -> None:
+        """Take in a message in normal form."""
         write = cells.write_of(performer, message)
         if write is None:
-            return None
-        merged_before = self.merged(write.cell)
+            return
         mine = self._by_performer.setdefault(write.performer, {})
-        before = mine.get(write.cell, 0)
         if write.value or not cells.owned(write.cell):
             mine[write.cell] = write.value
         else:
             mine.pop(write.cell, None)
             if not mine:
                 del self._by_performer[write.performer]
-        return Change(
-            write.performer, write.cell, before, write.value, merged_before, self.merged(write.cell)
-        )
-
-    def merged(self, cell: int) -> int:
-        """What the instrument should have: the greatest value of all holders, 0 for none."""
-        return max((mine.get(cell, 0) for mine in self._by_performer.values()), default=0)
-
-    def holders(self, cell: int) -> tuple[int, ...]:
-        """Performers who hold this cell, ascending."""
-        return tuple(sorted(who for who, mine in self._by_performer.items() if mine.get(cell)))
+        if (neutral := _NEUTRAL.get(write.cell & 0xFFF)) is not None:
+            if write.value == neutral:
+                self._movers.pop(write.cell, None)
+            else:
+                self._movers[write.cell] = performer
 
     def held(self, performer: int) -> Mapping[int, int]:
         """(cell → value) of what a performer holds, or of the room's values for performer 0. A live view."""
@@ -66,7 +55,12 @@ class NoteState:
 
     def releases(self, performer: int) -> list[bytes]:
         """The messages that end all that a performer holds: keys first, then pedals. Changes nothing."""
-        return releases(self.held(performer))
+        return cells.releases(self.held(performer))
+
+    def returns(self, performer: int) -> list[bytes]:
+        """The messages that bring back to neutral what a performer was the last to move. Changes nothing."""
+        moved = sorted(cell for cell, mover in self._movers.items() if mover == performer)
+        return [cells.message_of(cell, _NEUTRAL[cell & 0xFFF]) for cell in moved]
 
     def cells(self) -> list[OwnedCell]:
         """Everything, ascending by key."""
@@ -75,26 +69,3 @@ class NoteState:
             for who, mine in self._by_performer.items()
             for cell, value in mine.items()
         )
-
-
-def releases(held: Mapping[int, int]) -> list[bytes]:
-    """The messages that end all that is held: keys, then pedals."""
-    ordered = sorted((not cells.is_note(cell), cell) for cell in held if cells.owned(cell))
-    return [cells.message_of(cell, 0) for _, cell in ordered]
-
-
-def for_instrument(change: Change | None, message: bytes) -> bytes | None:
-    """What the instrument is sent for a message that made `change`, or None.
-
-    A key that is pressed again is struck again. It is let go when its last holder does so; a pedal follows
-    the greatest of its holders. What nobody held is not released: a hand may be on it at the instrument.
-    """
-    if change is None or not cells.owned(change.cell):
-        return message
-    if cells.is_note(change.cell):
-        if change.after:
-            return message
-        return message if change.before and not change.merged_after else None
-    if change.merged_after == change.merged_before:
-        return None
-    return cells.message_of(change.cell, change.merged_after)

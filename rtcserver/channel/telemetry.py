@@ -103,8 +103,8 @@ class Panic:
 
 
 @dataclass(frozen=True, slots=True)
-class Player:
-    """Control the player of MIDI files.
+class PlayerCommand:
+    """Tell the player of MIDI files what to do.
 
     file: with play, None to go on. position_s: with seek. tempo: a factor, with tempo.
     """
@@ -117,24 +117,26 @@ class Player:
 
 @dataclass(frozen=True, slots=True)
 class Sysex:
-    """System exclusive bytes, F0 to F7. Whether they are granted is for the routing to say."""
+    """System Exclusive bytes, F0 to F7. Whether they are granted is for the desk to say."""
 
     data: bytes
 
 
-ClientMessage = Hello | Auth | Stats | Select | Panic | Player | Sysex | StudioReady | StudioReport
+ClientMessage = Hello | Auth | Stats | Select | Panic | PlayerCommand | Sysex | StudioReady | StudioReport
 TYPES: Mapping[type[ClientMessage], str] = {
     Hello: "hello",
     Auth: "auth",
     Stats: "stats",
     Select: "select",
     Panic: "panic",
-    Player: "player",
+    PlayerCommand: "player",
     Sysex: "sysex",
     StudioReady: "studio_ready",
     StudioReport: "studio_report",
 }
 """What each is called in JSON."""
+SERVER_TYPES = frozenset(("welcome", "performers", "selected", "player", "studio_redundancy", "error"))
+"""What a server's messages are called."""
 
 
 def parse_client(text: bytes | str) -> ClientMessage:
@@ -158,7 +160,7 @@ def parse_server(text: bytes | str) -> dict[str, Any]:
     """
     members = _object(text)
     kind = members.get("type")
-    if kind not in ("welcome", "performers", "selected", "player", "error"):
+    if kind not in SERVER_TYPES:
         raise ProtocolError("the type of this message is unknown", code="unknown_type")
     if kind == "welcome":
         if members.get("version") != VERSION:
@@ -314,18 +316,20 @@ def _parse_panic(members: dict[str, Any]) -> Panic:
     return Panic(_boolean(members, "all"))
 
 
-def _parse_player(members: dict[str, Any]) -> Player:
+def _parse_player(members: dict[str, Any]) -> PlayerCommand:
     match members.get("action"):
         case "play":
-            return Player("play", file=None if members.get("file") is None else _text(members, "file", 64))
+            return PlayerCommand(
+                "play", file=None if members.get("file") is None else _text(members, "file", 64)
+            )
         case "pause":
-            return Player("pause")
+            return PlayerCommand("pause")
         case "stop":
-            return Player("stop")
+            return PlayerCommand("stop")
         case "seek":
-            return Player("seek", position_s=_number(members, "position_s", 0, 86_400))
+            return PlayerCommand("seek", position_s=_number(members, "position_s", 0, 86_400))
         case "tempo":
-            return Player("tempo", tempo=_number(members, "tempo", 0.25, 4))
+            return PlayerCommand("tempo", tempo=_number(members, "tempo", 0.25, 4))
         case _:
             raise ProtocolError("action is not play, pause, stop, seek or tempo")
 

@@ -23,7 +23,7 @@ from rtcserver.channel.codec import (
     unwrap,
 )
 from rtcserver.channel.limits import RateLimit
-from rtcserver.channel.notes import releases
+from rtcserver.midi import message as m
 
 MS = 1_000_000
 REPEATS_NS = (5 * MS, 10 * MS, 20 * MS, 40 * MS)
@@ -93,15 +93,16 @@ class UpSender:
         """Play one MIDI message. Returns what it became: [] if it is not playable, or changes nothing."""
         accepted = []
         for event in cells.normal_form(message, self._held):
-            write = cells.write_of(0, event)
-            if write is not None and cells.owned(write.cell):
-                if write.value == 0:
-                    if self._held.pop(write.cell, None) is None:
+            write = cells.held_write(event)
+            if write is not None:
+                cell, value = write
+                if value == 0:
+                    if self._held.pop(cell, None) is None:
                         continue
-                elif write.cell not in self._held and len(self._held) >= MAX_HELD:
+                elif cell not in self._held and len(self._held) >= MAX_HELD:
                     continue
                 else:
-                    self._held[write.cell] = write.value
+                    self._held[cell] = value
             self._append(event, now_ns)
             accepted.append(event)
         self.counters.refused += not accepted
@@ -177,7 +178,7 @@ class UpSender:
             self.counters.abandoned += len(self._pending)
             self._pending.clear()
             self._unsent = False
-            released = releases(self._held)
+            released = cells.releases(self._held)
             self.counters.released += len(released)
             self._held.clear()
             return released
@@ -272,25 +273,26 @@ class UpReceiver:
 
     def _event(self, message: bytes, client_us: int, now_ns: int, found: list[Played]) -> None:
         if message in (PANIC, PANIC_ALL):
-            found.extend(Played(end, client_us) for end in releases(self._held))
+            found.extend(Played(end, client_us) for end in cells.releases(self._held))
             self._held.clear()
             if message == PANIC_ALL and self._allowed(now_ns):
                 found.append(Played(message, client_us))
             return
         for event in cells.normal_form(message, self._held):
-            write = cells.write_of(0, event)
-            if write is not None and cells.owned(write.cell):
-                if write.value == 0:
+            write = cells.held_write(event)
+            if write is not None:
+                cell, value = write
+                if value == 0:
                     # Releases are not limited: they cannot outnumber what was let in.
-                    if self._held.pop(write.cell, None) is not None:
+                    if self._held.pop(cell, None) is not None:
                         found.append(Played(event, client_us))
                     continue
-                if write.cell not in self._held and len(self._held) >= MAX_HELD:
+                if cell not in self._held and len(self._held) >= MAX_HELD:
                     self.counters.limited += 1
                     continue
                 if not self._allowed(now_ns):
                     continue
-                self._held[write.cell] = write.value
+                self._held[cell] = value
             elif not self._allowed(now_ns):
                 continue
             found.append(Played(event, client_us))
@@ -299,7 +301,7 @@ class UpReceiver:
         """Make the server's idea of what is held the performer's own."""
         before = len(found)
         gone = {cell: value for cell, value in self._held.items() if cell not in held}
-        found.extend(Played(message, client_us, True) for message in releases(gone))
+        found.extend(Played(message, client_us, True) for message in cells.releases(gone))
         for cell in gone:
             del self._held[cell]
         for cell, value in held.items():
@@ -318,7 +320,7 @@ class UpReceiver:
 
     def release(self) -> list[Played]:
         """End all that this performer holds, and begin a new epoch: he left, or someone silenced everyone."""
-        found = [Played(message, 0, True) for message in releases(self._held)]
+        found = [Played(message, 0, True) for message in cells.releases(self._held)]
         self._held.clear()
         self.epoch = (self.epoch + 1) & 0xFF
         return found
@@ -355,11 +357,11 @@ class UpReceiver:
 
 def _stale(event: PlayEvent, later: tuple[PlayEvent, ...]) -> bool:
     """Whether this is a note-on so late that its note-off came along: playing it would only click."""
-    if event.age_us <= STALE_US or event.message[0] & 0xF0 != 0x90 or event.message[2] == 0:
+    if event.age_us <= STALE_US or not m.is_note_on(event.message):
         return False
-    channel, note = event.message[0] & 0x0F, event.message[1]
+    channel, note = m.channel(event.message), event.message[1]
     return any(
         message in (PANIC, PANIC_ALL)
-        or (message[0] in (0x80 | channel, 0x90 | channel) and message[1] == note)
+        or (message[0] in (m.NOTE_OFF | channel, m.NOTE_ON | channel) and message[1] == note)
         for message, _ in later
     )

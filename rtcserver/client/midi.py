@@ -7,7 +7,6 @@ loop; nothing here is thread-safe. PROTOCOL.md describes both channels.
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -18,14 +17,16 @@ from urllib.parse import parse_qs, urlsplit
 from aiortc import RTCDataChannel, RTCPeerConnection
 
 from rtcserver.channel import announce
-from rtcserver.channel.codec import Notes, ProtocolError, Reply, unpack_down
+from rtcserver.channel.codec import VERSION, Notes, ProtocolError, Reply, unpack_down
 from rtcserver.channel.down import DownReceiver
 from rtcserver.channel.media_clock import MediaClock
+from rtcserver.channel.telemetry import parse_server
 from rtcserver.channel.up import UpSender
 from rtcserver.client.measure import Packet
 from rtcserver.client.phrase import Step
 from rtcserver.client.whep import ListenError
 from rtcserver.clock import MEDIA_RATE, NS, monotonic_ns
+from rtcserver.midi import message as m
 
 MAX_EVENTS = 10_000
 """Events that are kept, the oldest dropped."""
@@ -34,14 +35,14 @@ _SEARCH = 400
 _LONGEST_FRAME = MEDIA_RATE * 60 // 1000
 """Samples of the longest Opus frame (RFC 6716, section 2.1.4); a greater step is a loss."""
 _NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-_KINDS = {
-    0x8: "off",
-    0x9: "on",
-    0xA: "pressure",
-    0xB: "control",
-    0xC: "program",
-    0xD: "pressure",
-    0xE: "bend",
+_WORDS = {
+    m.NOTE_OFF: "off",
+    m.NOTE_ON: "on",
+    m.POLY_PRESSURE: "pressure",
+    m.CONTROL: "control",
+    m.PROGRAM: "program",
+    m.CHANNEL_PRESSURE: "pressure",
+    m.PITCH_BEND: "bend",
 }
 
 
@@ -62,11 +63,11 @@ class MidiEvent:
 
     def to_text(self) -> str:
         """``on C4 90``, ``control 64 127``."""
-        status, *data = self.message
+        status, (_, *data) = m.status(self.message), self.message
         values = [str(byte) for byte in data]
-        if status & 0xE0 == 0x80:
+        if status in (m.NOTE_OFF, m.NOTE_ON):
             values[0] = note_name(data[0])
-        return f"{_KINDS[status >> 4]} {' '.join(values)} ch {(status & 0x0F) + 1}"
+        return f"{_WORDS[status]} {' '.join(values)} ch {m.channel(self.message) + 1}"
 
 
 class MidiClient:
@@ -175,10 +176,10 @@ class MidiClient:
         try:
             for step in steps:
                 for note in step.notes:
-                    self.push(bytes((0x90, note, step.velocity)))
+                    self.push(m.note_on(0, note, step.velocity))
                 await asyncio.sleep(step.ms / 1000)
                 for note in step.notes:
-                    self.push(bytes((0x80, note, 64)))
+                    self.push(m.note_off(0, note))
         finally:
             if self.up is not None and self.up.held:
                 self.up.panic(monotonic_ns())
@@ -257,17 +258,17 @@ class MidiClient:
     # Incoming
 
     def _sign_in(self) -> None:
-        self.tell("hello", {"version": 1, **({"name": self._name} if self._name else {})})
+        self.tell("hello", {"version": VERSION, **({"name": self._name} if self._name else {})})
         if self._token:
             self.tell("auth", {"token": self._token})
 
     def _on_telemetry(self, text: bytes | str) -> None:
         try:
-            said = json.loads(text)
-            kind = said["type"]
-        except (ValueError, KeyError, TypeError):
+            said = parse_server(text)
+        except ProtocolError:
             self.malformed += 1
             return
+        kind = said["type"]
         if kind == "welcome":
             self.welcome = said
             if said.get("role") == "performer" and self.up is None:

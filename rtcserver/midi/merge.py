@@ -6,9 +6,9 @@ that what is scheduled and what is played by hand meet in time. The rules, per c
 - **Keys.** A key sounds until the last of its holders lets go. A key that sounds already and is struck again
   gets a note-off first, so that no instrument stacks voices. A note-off by somebody who does not hold the key
   is nothing.
-- **The person at the instrument's own keys** (`LOCAL`) is a holder like the others, but what he plays is not
-  sent. While he holds a key, nobody else's release of it is sent; when he lets go as the last, it is.
-- **Pedals** (64, 66, 67, 69): the instrument gets the highest value of all who press. When `LOCAL` lifts his
+- **The person at the instrument's own keys** (`LOCAL`) is a holder like the others, but what they play is not
+  sent. While they hold a key, nobody else's release of it is sent; when they let go as the last, it is.
+- **Pedals** (64, 66, 67, 69): the instrument gets the highest value of all who press. When `LOCAL` lifts a
   pedal while somebody else's is down, the instrument is told so again.
 - **Bend, modulation, expression, channel pressure**: the last to move them decides. They return to neutral
   when that one leaves, unless it is `LOCAL`.
@@ -23,23 +23,14 @@ from collections.abc import Iterable
 
 from rtcserver.midi import message as m
 from rtcserver.midi.message import Kind
-
-LOCAL = 1
-"""Performer number of the person at the instrument's own keys (PROTOCOL.md)."""
-PEDALS = frozenset((64, 66, 67, 69))
-"""Sustain, sostenuto, soft, hold 2: held by whoever presses them."""
-EXPRESSION = 11
-_NEUTRAL = {
-    m.control(0, m.MODULATION, 0)[:2]: 0,
-    m.control(0, EXPRESSION, 0)[:2]: 127,
-}
+from rtcserver.midi.performers import LOCAL
 
 
 def release_everything(channels: Iterable[int] = range(m.CHANNELS)) -> list[bytes]:
     """What silences an instrument of which nothing is known, as after a process that was killed."""
     messages = []
     for number in channels:
-        messages += [m.control(number, pedal, 0) for pedal in sorted(PEDALS)]
+        messages += [m.control(number, pedal, 0) for pedal in sorted(m.PEDALS)]
         messages += [
             m.control(number, m.ALL_NOTES_OFF, 0),
             m.control(number, m.ALL_SOUND_OFF, 0),
@@ -75,14 +66,6 @@ class Merger:
         """(channel, key) of all that `owner` holds down, ascending."""
         return [divmod(note, 128) for note in sorted(self._holders) if owner in self._holders[note]]
 
-    def presses(self, owner: int, channel: int, key: int) -> bool:
-        """Whether `owner` holds this key."""
-        return owner in self._holders.get(channel << 7 | key, ())
-
-    def pedal(self, owner: int, channel: int, controller: int) -> int:
-        """How far `owner` presses this pedal."""
-        return self._pedals.get(channel << 7 | controller, {}).get(owner, 0)
-
     def pedals(self, owner: int) -> list[tuple[int, int, int]]:
         """(channel, controller, value) of the pedals that `owner` presses, ascending."""
         return [
@@ -91,7 +74,7 @@ class Merger:
             if owner in self._pedals[pedal]
         ]
 
-    def returns(self, owner: int) -> list[bytes]:
+    def _returns(self, owner: int) -> list[bytes]:
         """What brings back to neutral all that `owner` was the last to bend. Changes nothing."""
         messages = []
         for what in sorted(what for what, mover in self._movers.items() if mover == owner):
@@ -100,16 +83,8 @@ class Merger:
             elif what[0] & 0xF0 == m.CHANNEL_PRESSURE:
                 messages.append(m.channel_pressure(what[0] & 0x0F, 0))
             else:
-                messages.append(what + bytes((_NEUTRAL[bytes((m.CONTROL, what[1]))],)))
+                messages.append(what + bytes((m.NEUTRAL[what[1]],)))
         return messages
-
-    def holds(self, owner: int) -> bool:
-        """Whether `owner` holds any key or pedal, or has bent something."""
-        return (
-            any(owner in holders for holders in self._holders.values())
-            or any(owner in pressers for pressers in self._pedals.values())
-            or owner in self._movers.values()
-        )
 
     def apply(self, owner: int, message: bytes) -> list[bytes]:
         """`owner` (not `LOCAL`) plays `message`."""
@@ -123,7 +98,7 @@ class Merger:
             return [message] if held else []
         if kind is Kind.MODE:
             return self._mode(owner, m.channel(message), message[1])
-        if kind is Kind.CONTROL and message[1] in PEDALS:
+        if kind is Kind.CONTROL and message[1] in m.PEDALS:
             return self._press(owner, m.channel(message) << 7 | message[1], message[2])
         self._move(owner, message, kind)
         return [message]
@@ -137,7 +112,7 @@ class Merger:
             return self._let_go(LOCAL, m.channel(message) << 7 | message[1], message)
         elif kind is Kind.MODE:
             return self._mode(LOCAL, m.channel(message), message[1])
-        elif kind is Kind.CONTROL and message[1] in PEDALS:
+        elif kind is Kind.CONTROL and message[1] in m.PEDALS:
             pedal = m.channel(message) << 7 | message[1]
             self._pedal_sent[pedal] = message[2]
             return self._press(LOCAL, pedal, message[2])
@@ -146,7 +121,7 @@ class Merger:
         return []
 
     def release(self, owner: int) -> list[bytes]:
-        """`owner` has left: let go of all that is his."""
+        """`owner` has left: let go of all that is theirs."""
         messages = self._release_keys(owner)
         for pedal in [pedal for pedal, pressers in self._pedals.items() if owner in pressers]:
             messages += self._press(owner, pedal, 0)
@@ -160,7 +135,7 @@ class Merger:
         return messages
 
     def silence(self, channels: Iterable[int] = range(m.CHANNELS)) -> list[bytes]:
-        """Silence everybody, and whatever else hangs, but `LOCAL` keeps his keys and pedals."""
+        """Silence everybody, and whatever else hangs, but `LOCAL` keeps their keys and pedals."""
         messages = []
         for owner in self._others():
             messages += self.release(owner)
@@ -170,7 +145,7 @@ class Merger:
             if mine or pressed:
                 messages += [m.note_off(number, key) for key in range(128) if key not in mine]
             else:
-                messages += [m.control(number, pedal, 0) for pedal in sorted(PEDALS)]
+                messages += [m.control(number, pedal, 0) for pedal in sorted(m.PEDALS)]
                 messages += [
                     m.control(number, m.ALL_NOTES_OFF, 0),
                     m.control(number, m.ALL_SOUND_OFF, 0),
@@ -217,7 +192,7 @@ class Merger:
         holders = self._holders.setdefault(note, set())
         holders.add(owner)
         if LOCAL in holders:
-            # A note-off here would end his note too: the strikes are counted and end with the last holder.
+            # A note-off here would end the note of `LOCAL` too: the strikes are counted and end with the last holder.
             self._sounding[note] = self._sounding.get(note, 0) + 1
             return [message]
         again = [m.note_off(*divmod(note, 128))] * self._sounding.get(note, 0)
@@ -260,7 +235,7 @@ class Merger:
             what, neutral = message[:1], m.bend_value(message) == m.BEND_CENTRE
         elif kind is Kind.CHANNEL_PRESSURE:
             what, neutral = message[:1], message[1] == 0
-        elif kind is Kind.CONTROL and (kept := _NEUTRAL.get(bytes((m.CONTROL, message[1])))) is not None:
+        elif kind is Kind.CONTROL and (kept := m.NEUTRAL.get(message[1])) is not None:
             what, neutral = message[:2], message[2] == kept
         else:
             return
@@ -270,7 +245,7 @@ class Merger:
             self._movers[what] = owner
 
     def _return_moved(self, owner: int, number: int | None = None) -> list[bytes]:
-        messages = [x for x in self.returns(owner) if number is None or m.channel(x) == number]
+        messages = [x for x in self._returns(owner) if number is None or m.channel(x) == number]
         for message in messages:
             self._move(owner, message, m.classify(message))
         return messages

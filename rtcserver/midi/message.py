@@ -34,18 +34,31 @@ SYSTEM_RESET = 0xFF
 # Controllers (table 3), and channel mode messages (table 4) from ALL_SOUND_OFF on.
 BANK_MSB = 0
 MODULATION = 1
+BREATH = 2
+FOOT = 4
+VOLUME = 7
+PAN = 10
+EXPRESSION = 11
 BANK_LSB = 32
 SUSTAIN = 64
+PORTAMENTO = 65
 SOSTENUTO = 66
 SOFT = 67
+HOLD_2 = 69
+REVERB = 91
+CHORUS = 93
 ALL_SOUND_OFF = 120
 RESET_CONTROLLERS = 121
 LOCAL_CONTROL = 122
 ALL_NOTES_OFF = 123
-OMNI_OFF = 124
-POLY_MODE = 127
 
+PEDALS = frozenset((SUSTAIN, SOSTENUTO, SOFT, HOLD_2))
+"""Controllers that a foot presses and holds, as fingers hold keys."""
 BEND_CENTRE = 8192
+NEUTRAL = {MODULATION: 0, EXPRESSION: 127}
+"""Controllers that a hand moves for a moment, and where they stand otherwise (RP-015)."""
+RELEASE_VELOCITY = 64
+"""Velocity of a note-off where it is not sensed (page 10 of the specification)."""
 CHANNELS = 16
 MAX_SYSEX = 4096
 """Bytes of the longest System Exclusive message that is handled, F0 and F7 included."""
@@ -136,8 +149,13 @@ def classify(message: bytes) -> Kind:
 
 
 def is_channel(message: bytes) -> bool:
-    """Whether this is a channel message, and `channel` may be asked."""
+    """Whether this complete message is a channel message, and `channel` may be asked."""
     return message[0] < SYSEX
+
+
+def status(message: bytes) -> int:
+    """Status nibble of a channel message, such as `NOTE_ON`, without its channel."""
+    return message[0] & 0xF0
 
 
 def channel(message: bytes) -> int:
@@ -161,11 +179,12 @@ def is_note_off(message: bytes) -> bool:
 
 
 def note_on(number: int, key: int, velocity: int) -> bytes:
+    """A key of channel `number` (from 0) goes down. velocity: 1–127."""
     return bytes((NOTE_ON | number, key, velocity))
 
 
-def note_off(number: int, key: int, velocity: int = 64) -> bytes:
-    """Release velocity 64 is what the specification gives where it is not sensed."""
+def note_off(number: int, key: int, velocity: int = RELEASE_VELOCITY) -> bytes:
+    """A key of channel `number` goes up."""
     return bytes((NOTE_OFF | number, key, velocity))
 
 

@@ -20,6 +20,7 @@ from rtcserver.config.mix import parse_mix
 from rtcserver.config.model import InstrumentConfig
 from rtcserver.errors import ConfigError, InstrumentError
 from rtcserver.midi import message as m
+from rtcserver.midi import performers
 from rtcserver.midi.profile import Profile, guess, load
 from rtcserver.midiport.control import PortConfig
 from rtcserver.midiport.supervisor import MidiPort
@@ -37,7 +38,6 @@ SILENT_DBFS = -110.0
 LOUD_DBFS = -45.0
 """So much before the note means that somebody plays."""
 RISE_DB = 12.0
-CHECKER = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +198,8 @@ async def check(config: InstrumentConfig, profile: Profile, key: int = 60, veloc
         synth = FluidSynthSource(replace(config, demo=False))
 
         def embedded(at_ns: int) -> None:
-            synth.midi(on, at_ns, CHECKER)
-            synth.midi(off, at_ns + LENGTH_NS, CHECKER)
+            synth.midi(on, at_ns, performers.FIRST)
+            synth.midi(off, at_ns + LENGTH_NS, performers.FIRST)
 
         return await _judged(config, synth, embedded)
     from rtcserver.capture.portaudio import PortAudioSource
@@ -222,7 +222,7 @@ async def check(config: InstrumentConfig, profile: Profile, key: int = 60, veloc
             return Verdict("no-midi-out", port.status.error or "The MIDI process did not start.")
 
         def outside(at_ns: int) -> None:
-            port.play([(CHECKER, on, at_ns), (CHECKER, off, at_ns + LENGTH_NS)])
+            port.play([(performers.FIRST, on, at_ns), (performers.FIRST, off, at_ns + LENGTH_NS)])
 
         return await _judged(config, PortAudioSource(config), outside)
     finally:

@@ -61,7 +61,7 @@ class PortConfig:
 
 
 @dataclass(slots=True)
-class Status:
+class PortStatus:
     """What a port process reports.
 
     state: ``live`` (the output is open) or ``missing`` (it is not; `error` says why, `code` for programs).
@@ -96,5 +96,5 @@ class Status:
         return {"type": "status", **asdict(self)}
 
     @classmethod
-    def from_message(cls, message: dict[str, Any]) -> Status:
+    def from_message(cls, message: dict[str, Any]) -> PortStatus:
         return cls(**{each.name: message[each.name] for each in fields(cls) if each.name in message})

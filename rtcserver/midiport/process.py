@@ -30,7 +30,7 @@ from rtcserver.midi.parser import StreamParser
 from rtcserver.midi.schedule import Schedule
 from rtcserver.midiport import control
 from rtcserver.midiport.backend import Backend
-from rtcserver.midiport.control import PortConfig, Status
+from rtcserver.midiport.control import PortConfig, PortStatus
 from rtcserver.midiport.ports import choose
 
 SCAN_NS = 300_000_000
@@ -52,7 +52,7 @@ class PortProcess:
         if received is None or received[0]["type"] != "start":
             raise ProcessError("the first control message must be start")
         self._config = PortConfig.from_message(received[0])
-        self._status = Status()
+        self._status = PortStatus()
         self._merger = Merger()
         self._schedule = Schedule()
         self._parser = StreamParser()

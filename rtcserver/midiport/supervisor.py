@@ -12,13 +12,11 @@ from typing import Any, Protocol
 from rtcserver.children.control_socket import EXIT_DEPENDENCY
 from rtcserver.children.supervised import SupervisedProcess
 from rtcserver.instrument.supervisor import InstrumentSupervisor
+from rtcserver.midi.performers import ROOM
 from rtcserver.midiport import control
-from rtcserver.midiport.control import PortConfig, Status
+from rtcserver.midiport.control import PortConfig, PortStatus
 
 log = logging.getLogger(__name__)
-
-ROOM = 0
-"""Performer number of what belongs to nobody, such as the choice of a sound."""
 
 OnMessage = Callable[[bytes, int], None]
 """A message from the instrument's own keys, and the monotonic ns at which it came."""
@@ -36,11 +34,11 @@ class Port(Protocol):
 
     on_message: OnMessage | None
     """Called for what is played on the instrument itself, without real-time messages."""
-    on_status: Callable[[Status], None] | None
+    on_status: Callable[[PortStatus], None] | None
     """Called when a port comes or goes."""
 
     @property
-    def status(self) -> Status:
+    def status(self) -> PortStatus:
         """What is open, and what is wrong."""
 
     async def start(self) -> None: ...
@@ -52,7 +50,7 @@ class Port(Protocol):
         """Play many."""
 
     def release(self, performer: int) -> None:
-        """Let go of all that `performer` holds, and drop what is scheduled for him."""
+        """Let go of all that `performer` holds, and drop what is scheduled for them."""
 
     def silence(self) -> None:
         """Let go of all that anybody but the person at the instrument's keys holds, and of what hangs."""
@@ -68,13 +66,13 @@ class MidiPort(SupervisedProcess):
         self.name = name
         self.config = config
         self.on_message: OnMessage | None = None
-        self.on_status: Callable[[Status], None] | None = None
+        self.on_status: Callable[[PortStatus], None] | None = None
         self.unsent = 0
         """Messages that could not be handed over: no process, or one that does not read."""
-        self._status = Status()
+        self._status = PortStatus()
 
     @property
-    def status(self) -> Status:
+    def status(self) -> PortStatus:
         """The latest report."""
         return self._status
 
@@ -120,7 +118,7 @@ class MidiPort(SupervisedProcess):
                     self.on_message(bytes.fromhex(data), at_ns)
         elif message["type"] == "status":
             before = self._status
-            self._status = Status.from_message(message)
+            self._status = PortStatus.from_message(message)
             if _shown(before) != _shown(self._status):
                 self._changed()
 
@@ -144,7 +142,7 @@ class MidiPort(SupervisedProcess):
         return taken
 
 
-def _shown(status: Status) -> tuple[str | None, ...]:
+def _shown(status: PortStatus) -> tuple[str | None, ...]:
     return status.state, status.output, status.input, status.error, status.input_error
 
 
@@ -158,14 +156,14 @@ class EmbeddedPort:
     def __init__(self, instrument: InstrumentSupervisor) -> None:
         self._instrument = instrument
         self.on_message: OnMessage | None = None
-        self.on_status: Callable[[Status], None] | None = None
+        self.on_status: Callable[[PortStatus], None] | None = None
 
     @property
-    def status(self) -> Status:
+    def status(self) -> PortStatus:
         """The instrument's state, as a port's."""
         status = self._instrument.status
         live = status.state == "live"
-        return Status(
+        return PortStatus(
             state="live" if live else "missing",
             error=status.error,
             code=status.code,

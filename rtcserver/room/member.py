@@ -27,8 +27,8 @@ MAX_BUFFERED = 64 * 1024
 """Bytes waiting on a channel beyond which notes are skipped: newer ones repeat them."""
 
 
-class Room(Protocol):
-    """What a member asks of its room."""
+class MemberDesk(Protocol):
+    """What a member asks of the desk of its room."""
 
     def on_message(self, member: Member, message: ClientMessage) -> None:
         """Something said on ``telemetry`` that is not the member's own business."""
@@ -52,7 +52,7 @@ class Room(Protocol):
 class Member:
     """A session that has opened a channel."""
 
-    def __init__(self, session: OnePortSession, room: Room) -> None:
+    def __init__(self, session: OnePortSession, desk: MemberDesk) -> None:
         self.session = session
         self.telemetry = TelemetryPeer()
         self.midi = MidiPeer()
@@ -68,7 +68,7 @@ class Member:
         self.redundancy = RedundancyControl()
         self.samples: SampleListener | None = None
         """Its ``studio`` channel, if it listens by one."""
-        self._room = room
+        self._desk = desk
         self._channels: dict[str, RTCDataChannel] = {}
 
     def attach(self, channel: RTCDataChannel) -> None:
@@ -84,7 +84,7 @@ class Member:
         )
         channel.on("message", handler)
         if channel.label == "midi":
-            self._room.on_midi_open(self)
+            self._desk.on_midi_open(self)
 
     def _attach_samples(self, channel: RTCDataChannel) -> None:
         """Samples are never repeated and never wait for one another: no other kind of channel will do."""
@@ -96,7 +96,7 @@ class Member:
         self.samples = SampleListener(
             channel, session.rtp_offset, lambda: session.buffered, lambda: session.end("stuck")
         )
-        channel.on("close", lambda: self._room.on_samples_closed(self))
+        channel.on("close", lambda: self._desk.on_samples_closed(self))
 
     def tell(self, text: str) -> None:
         """Send JSON on ``telemetry``."""
@@ -140,18 +140,18 @@ class Member:
                 self.reports += 1
                 self.stats = values
                 self.session.details["stats"] = values
-                self._room.on_stats(self, values)
+                self._desk.on_stats(self, values)
             case StudioReady():
-                self._room.set_payload(self, twice=self.redundancy.on)
+                self._desk.set_payload(self, twice=self.redundancy.on)
             case StudioReport(values):
                 self.studio = values
                 self.session.details["studio"] = values
                 changed = self.redundancy.report(values, now)
                 if changed is not None and self.studio_ready:
-                    self._room.set_payload(self, twice=changed)
+                    self._desk.set_payload(self, twice=changed)
                     self.tell(announce.pack("studio_redundancy", {"on": changed}))
             case _:
-                self._room.on_message(self, message)
+                self._desk.on_message(self, message)
 
     def _on_midi(self, data: bytes | str) -> None:
-        self._room.on_midi(self, data)
+        self._desk.on_midi(self, data)

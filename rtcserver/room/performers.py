@@ -1,13 +1,12 @@
-"""Performer numbers: who has which, and how long a number rests before it is given again. Pure."""
+"""The performers of a room: who has which number, and how long a number rests before it is given again. Pure."""
 
 from __future__ import annotations
 
 from rtcserver.clock import NS
+from rtcserver.midi.performers import FIRST, LAST
 
-FIRST, LAST = 3, 254
-"""Numbers of performers over the network (PROTOCOL.md); 1 is the person at the keys, 2 the player."""
 REST_NS = 10 * NS
-LOCAL_NAME, PLAYER_NAME = "At the keys", "MIDI file"
+"""A number is not given again for so long: what is under way of its last owner is nobody else's."""
 
 
 class Performers:

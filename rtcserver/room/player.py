@@ -1,8 +1,8 @@
-"""Plays a song: a state machine over monotonic time. Pure.
+"""The file player plays a song: a state machine over monotonic time. Pure.
 
 What is due is handed out ahead, with the time at which it is to sound, so that neither the server's event
 loop nor the way between processes has a say in the rhythm. Whoever owns a player calls `tick` at least every
-`TICK_NS` while it plays, and carries out each `Step`: first the release, then the events.
+`TICK_NS` while it plays, and carries out each `PlayerStep`: first the release, then the events.
 """
 
 from __future__ import annotations
@@ -25,17 +25,18 @@ START_NS = 50_000_000
 """From the wish to play to the first note: time for everything to be handed over."""
 MIN_TEMPO, MAX_TEMPO = 0.25, 4.0
 _THOUSAND = 1000
+_KEPT = frozenset((m.VOLUME, m.PAN, m.REVERB, m.CHORUS))
 
 
-class State(Enum):
-    """Of a player. The words are those of the wire format."""
+class PlayerState(Enum):
+    """What a player does. The words are those of the wire format."""
 
     STOPPED = "stopped"
     PLAYING = "playing"
     PAUSED = "paused"
 
 
-class Action(Enum):
+class PlayerAction(Enum):
     """What a person or the end of the song does to a player."""
 
     PLAY = "play"
@@ -45,32 +46,32 @@ class Action(Enum):
     END = "end"
 
 
-TRANSITIONS: dict[State, dict[Action, State]] = {
-    State.STOPPED: {
-        Action.PLAY: State.PLAYING,
-        Action.PAUSE: State.STOPPED,
-        Action.STOP: State.STOPPED,
-        Action.SEEK: State.PAUSED,
+TRANSITIONS: dict[PlayerState, dict[PlayerAction, PlayerState]] = {
+    PlayerState.STOPPED: {
+        PlayerAction.PLAY: PlayerState.PLAYING,
+        PlayerAction.PAUSE: PlayerState.STOPPED,
+        PlayerAction.STOP: PlayerState.STOPPED,
+        PlayerAction.SEEK: PlayerState.PAUSED,
     },
-    State.PLAYING: {
-        Action.PLAY: State.PLAYING,
-        Action.PAUSE: State.PAUSED,
-        Action.STOP: State.STOPPED,
-        Action.SEEK: State.PLAYING,
-        Action.END: State.STOPPED,
+    PlayerState.PLAYING: {
+        PlayerAction.PLAY: PlayerState.PLAYING,
+        PlayerAction.PAUSE: PlayerState.PAUSED,
+        PlayerAction.STOP: PlayerState.STOPPED,
+        PlayerAction.SEEK: PlayerState.PLAYING,
+        PlayerAction.END: PlayerState.STOPPED,
     },
-    State.PAUSED: {
-        Action.PLAY: State.PLAYING,
-        Action.PAUSE: State.PAUSED,
-        Action.STOP: State.STOPPED,
-        Action.SEEK: State.PAUSED,
+    PlayerState.PAUSED: {
+        PlayerAction.PLAY: PlayerState.PLAYING,
+        PlayerAction.PAUSE: PlayerState.PAUSED,
+        PlayerAction.STOP: PlayerState.STOPPED,
+        PlayerAction.SEEK: PlayerState.PAUSED,
     },
 }
 """Pressing a button twice is no error; a song can only end while it plays."""
 
 
 @dataclass(slots=True)
-class Step:
+class PlayerStep:
     """What to do now.
 
     release: end what sounds and drop what was handed out. events: ``(at_ns, message)``, in order. changed:
@@ -82,16 +83,16 @@ class Step:
     changed: bool = False
 
 
-class Player:
-    """One song at a time. `now_ns` is monotonic."""
+class FilePlayer:
+    """The room's player of MIDI files: one song at a time. `now_ns` is monotonic."""
 
     def __init__(self) -> None:
         self.song: Song | None = None
-        self.state = State.STOPPED
+        self.state = PlayerState.STOPPED
         self._milli = _THOUSAND
         """Tempo in thousandths of the song's own."""
         self._song_ns = self._at_ns = 0
-        """While playing, song time `_song_ns` sounds at `_at_ns`; otherwise `_song_ns` is where it rests."""
+        """While it plays, song time `_song_ns` sounds at `_at_ns`; otherwise the player rests at `_song_ns`."""
         self._before: tuple[int, int, int] | None = None
         """Song time, monotonic time and tempo that hold until `_at_ns`."""
         self._index = 0
@@ -107,13 +108,13 @@ class Player:
     @property
     def next_ns(self) -> int | None:
         """When to call `tick` at the latest; None while nothing plays."""
-        return self._until_ns - LOOKAHEAD_NS + TICK_NS if self.state is State.PLAYING else None
+        return self._until_ns - LOOKAHEAD_NS + TICK_NS if self.state is PlayerState.PLAYING else None
 
     def position_ns(self, now_ns: int) -> int:
         """What of the song is heard at `now_ns`, in the song's own time."""
         if self.song is None:
             return 0
-        if self.state is not State.PLAYING:
+        if self.state is not PlayerState.PLAYING:
             return self._song_ns
         if now_ns < self._at_ns:
             if self._before is None:
@@ -123,53 +124,53 @@ class Player:
             return max(0, song_ns + (now_ns - at_ns) * milli // _THOUSAND)
         return min(self._song_at(now_ns), self.song.duration_ns)
 
-    def load(self, song: Song) -> Step:
+    def load(self, song: Song) -> PlayerStep:
         """Take another song; it rests at its beginning."""
-        step = Step(release=self.state is State.PLAYING, changed=True)
-        self.song, self.state = song, State.STOPPED
+        step = PlayerStep(release=self.state is PlayerState.PLAYING, changed=True)
+        self.song, self.state = song, PlayerState.STOPPED
         self._song_ns = self._index = 0
         return step
 
-    def play(self, now_ns: int) -> Step:
+    def play(self, now_ns: int) -> PlayerStep:
         """Play on from where it rests. Raises PeerError when no song is loaded."""
         if self.song is None:
             raise PeerError(409, "no_file", "There is no MIDI file to play.")
-        if self.state is State.PLAYING:
-            return Step()
-        self._go(Action.PLAY)
+        if self.state is PlayerState.PLAYING:
+            return PlayerStep()
+        self._go(PlayerAction.PLAY)
         return self._begin(self._song_ns, now_ns)
 
-    def pause(self, now_ns: int) -> Step:
+    def pause(self, now_ns: int) -> PlayerStep:
         """Rest where it is."""
-        if self.state is not State.PLAYING:
-            return Step()
+        if self.state is not PlayerState.PLAYING:
+            return PlayerStep()
         self._song_ns = self.position_ns(now_ns)
-        self._go(Action.PAUSE)
-        return Step(release=True, changed=True)
+        self._go(PlayerAction.PAUSE)
+        return PlayerStep(release=True, changed=True)
 
-    def stop(self) -> Step:
+    def stop(self) -> PlayerStep:
         """Rest at the beginning."""
-        step = Step(release=self.state is State.PLAYING, changed=True)
-        self._go(Action.STOP)
+        step = PlayerStep(release=self.state is PlayerState.PLAYING, changed=True)
+        self._go(PlayerAction.STOP)
         self._song_ns = self._index = 0
         return step
 
-    def seek(self, position_ns: int, now_ns: int) -> Step:
+    def seek(self, position_ns: int, now_ns: int) -> PlayerStep:
         """Go to a time of the song, and play on there if it plays. Raises PeerError."""
         if self.song is None:
             raise PeerError(409, "no_file", "There is no MIDI file to play.")
         if not 0 <= position_ns <= self.song.duration_ns:
             seconds = self.song.duration_ns / NS
             raise PeerError(400, "position", f"There is no such place; allowed are 0 to {seconds:.1f} s.")
-        self._go(Action.SEEK)
-        if self.state is not State.PLAYING:
+        self._go(PlayerAction.SEEK)
+        if self.state is not PlayerState.PLAYING:
             self._song_ns = position_ns
-            return Step(changed=True)
+            return PlayerStep(changed=True)
         step = self._begin(position_ns, now_ns)
         step.release = True
         return step
 
-    def set_tempo(self, factor: float, now_ns: int) -> Step:
+    def set_tempo(self, factor: float, now_ns: int) -> PlayerStep:
         """Play at `factor` times the song's own tempo. Raises PeerError."""
         if not MIN_TEMPO <= factor <= MAX_TEMPO:
             raise PeerError(
@@ -177,23 +178,23 @@ class Player:
                 "tempo",
                 f"A tempo of {factor:g} is not possible; allowed are {MIN_TEMPO} to {MAX_TEMPO}.",
             )
-        if self.state is State.PLAYING:
+        if self.state is PlayerState.PLAYING:
             # What was handed out keeps its times; the new tempo begins behind it.
             turn = max(self._until_ns, now_ns)
             if now_ns >= self._at_ns:
                 self._before = (self._song_ns, self._at_ns, self._milli)
             self._song_ns, self._at_ns = self._song_at(turn), turn
         self._milli = round(factor * _THOUSAND)
-        return Step(changed=True)
+        return PlayerStep(changed=True)
 
-    def tick(self, now_ns: int) -> Step:
+    def tick(self, now_ns: int) -> PlayerStep:
         """Hand out what is due until `LOOKAHEAD_NS` from now; at the end, stop."""
         song = self.song
-        if song is None or self.state is not State.PLAYING:
-            return Step()
-        step = Step(events=self._hand_out(now_ns + LOOKAHEAD_NS))
+        if song is None or self.state is not PlayerState.PLAYING:
+            return PlayerStep()
+        step = PlayerStep(events=self._hand_out(now_ns + LOOKAHEAD_NS))
         if self._index == len(song.events) and now_ns >= self._due(song.duration_ns):
-            self._go(Action.END)
+            self._go(PlayerAction.END)
             self._song_ns = self._index = 0
             # Pedals and bends that the song left somewhere.
             step.release = step.changed = True
@@ -209,10 +210,10 @@ class Player:
             "tempo": self.tempo,
         }
 
-    def _go(self, action: Action) -> None:
+    def _go(self, action: PlayerAction) -> None:
         self.state = TRANSITIONS[self.state][action]
 
-    def _begin(self, position_ns: int, now_ns: int) -> Step:
+    def _begin(self, position_ns: int, now_ns: int) -> PlayerStep:
         """Start at a time of the song: first what was set before it, then what is due."""
         assert self.song is not None
         self._song_ns, self._at_ns, self._before = position_ns, now_ns + START_NS, None
@@ -220,7 +221,7 @@ class Player:
         self._index = bisect_left(self.song.events, position_ns, key=lambda event: event.at_ns)
         events = [(self._at_ns, message) for message in settings(self.song.events[: self._index])]
         events += self._hand_out(now_ns + LOOKAHEAD_NS)
-        return Step(events=events, changed=True)
+        return PlayerStep(events=events, changed=True)
 
     def _hand_out(self, until_ns: int) -> list[tuple[int, bytes]]:
         assert self.song is not None
@@ -256,11 +257,11 @@ def settings(events: tuple[SongEvent, ...]) -> list[bytes]:
 
 def _order(message: bytes) -> int:
     """Banks before the program, the program before everything else."""
-    if message[0] & 0xF0 == m.CONTROL and message[1] in (m.BANK_MSB, m.BANK_LSB):
+    if m.status(message) == m.CONTROL and message[1] in (m.BANK_MSB, m.BANK_LSB):
         return 0
-    return {m.PROGRAM: 1, m.CONTROL: 2, m.CHANNEL_PRESSURE: 3, m.PITCH_BEND: 4}[message[0] & 0xF0]
+    return {m.PROGRAM: 1, m.CONTROL: 2, m.CHANNEL_PRESSURE: 3, m.PITCH_BEND: 4}[m.status(message)]
 
 
 def _is_reset(key: tuple[int, int, int]) -> bool:
-    """Whether controller 121 resets this: not banks, programs, volume and pan (RP-015)."""
-    return key[1] >= 3 or (key[1] == 2 and key[2] not in (7, 10, 91, 93))
+    """Whether controller 121 resets this: not banks, programs, volume, pan and effects (RP-015)."""
+    return key[1] >= 3 or (key[1] == 2 and key[2] not in _KEPT)

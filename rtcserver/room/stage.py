@@ -16,15 +16,17 @@ from typing import Any, Protocol
 
 from rtcserver.channel import announce
 from rtcserver.channel.codec import PANIC_ALL
-from rtcserver.channel.telemetry import Player as PlayerMessage
+from rtcserver.channel.notes import NoteState
+from rtcserver.channel.telemetry import PlayerCommand
 from rtcserver.channel.up import Played
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.errors import PeerError
+from rtcserver.midi.performers import FILE_PLAYER
 from rtcserver.midi.profile import Profile
 from rtcserver.midi.smf import Song, arrange, read
 from rtcserver.midiport.supervisor import Port
-from rtcserver.room.player import Player, State, Step
-from rtcserver.room.router import FILE_PLAYER, Outcome, Play, Release, Router
+from rtcserver.room.player import FilePlayer, PlayerState, PlayerStep
+from rtcserver.room.router import Outcome, PortPlay, PortRelease, Router
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +38,7 @@ class Audience(Protocol):
     """What the stage needs of its desk."""
 
     def note(self, performer: int, message: bytes, media_time: int) -> None:
-        """Show something to everyone."""
+        """Put what a performer does into the journal, for everyone to see."""
 
     def silence(self, by: int) -> None:
         """Silence everyone."""
@@ -48,64 +50,23 @@ class Audience(Protocol):
         """The room's media time at a monotonic time."""
 
 
-class Stage(Protocol):
-    """What a desk asks of its stage."""
+class Stage:
+    """One room's port, profile, performers' rights and file player. Whoever made the port starts and closes it.
 
-    @property
-    def profile(self) -> Mapping[str, object] | None:
-        """The summary of the instrument's profile for ``welcome``; None if it takes no MIDI."""
+    notes: the state of the journal in which `Audience.note` puts what it is given.
+    """
 
-    @property
-    def player(self) -> Mapping[str, object] | None:
-        """What the player of MIDI files does."""
-
-    @property
-    def sounds(self) -> dict[str, Any]:
-        """The whole profile, for the page."""
-
-    @property
-    def counters(self) -> Mapping[str, int]:
-        """What was played, filtered, selected, silenced."""
-
-    async def upload(self, title: str, data: bytes) -> dict[str, Any]:
-        """Take a MIDI file. Raises PeerError."""
-
-    def join(self, performer: int) -> None:
-        """A performer may play from now on."""
-
-    def close(self) -> None:
-        """Stop what plays."""
-
-    def play(self, performer: int, played: list[Played]) -> None:
-        """A performer's events, in order."""
-
-    def leave(self, performer: int) -> None:
-        """A performer is gone; what he holds has been released by `play`."""
-
-    def select(self, performer: int, sound: str, channel: int | None) -> None:
-        """Choose a sound. Raises PeerError for one that the profile does not have."""
-
-    def silence(self, performer: int) -> None:
-        """Silence everyone."""
-
-    def control_player(self, performer: int, message: PlayerMessage) -> None:
-        """Play, pause, stop, seek, tempo. Raises PeerError."""
-
-
-class MidiStage:
-    """One room's port, profile, performers' rights and player. The port is its owner's to start and close."""
-
-    def __init__(self, audience: Audience, port: Port, profile: Profile) -> None:
+    def __init__(self, audience: Audience, port: Port, profile: Profile, notes: NoteState) -> None:
         self.port = port
         self._audience = audience
         self._profile = profile
-        self._router = Router(profile)
-        self._player = Player()
+        self._router = Router(profile, notes)
+        self._player = FilePlayer()
         self._files: OrderedDict[str, Song] = OrderedDict()
         self._loaded: str | None = None
         self._player_by: int | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._router.join(FILE_PLAYER, monotonic_ns())
+        self._router.join(FILE_PLAYER)
         port.on_message = self._on_instrument
 
     @property
@@ -139,20 +100,19 @@ class MidiStage:
 
     def join(self, performer: int) -> None:
         """`performer` may play from now on."""
-        self._router.join(performer, monotonic_ns())
+        self._router.join(performer)
 
     def play(self, performer: int, played: list[Played]) -> None:
         """A performer's events, in order: to the port at once, and to everyone's page."""
-        now = monotonic_ns()
-        media = self._audience.media_now(now)
+        media = self._audience.media_now(monotonic_ns())
         for event in played:
             if event.message == PANIC_ALL:
                 self._audience.silence(performer)
             else:
-                self._carry_out(self._router.receive(performer, event.message, now, media))
+                self._carry_out(self._router.receive(performer, event.message, media))
 
     def leave(self, performer: int) -> None:
-        """`performer` has gone, with all his notes."""
+        """`performer` has gone, with all their notes."""
         self._carry_out(self._router.leave(performer, self._audience.media_now(monotonic_ns())))
 
     def select(self, performer: int, sound: str, channel: int | None) -> None:
@@ -185,7 +145,7 @@ class MidiStage:
             self._files.popitem(last=False)
         return {"file": file, "name": name, "duration_s": round(song.duration_ns / NS, 3)}
 
-    def control_player(self, performer: int, message: PlayerMessage) -> None:
+    def control_player(self, performer: int, message: PlayerCommand) -> None:
         """Play, pause, stop, seek, tempo. Raises PeerError."""
         now = monotonic_ns()
         match message.action:
@@ -216,14 +176,14 @@ class MidiStage:
         self._step(self._player.load(self._files[file]))
         self._loaded = file
 
-    def _step(self, step: Step) -> None:
+    def _step(self, step: PlayerStep) -> None:
         """Carry out what the player wants: first the release, then the events."""
         now = monotonic_ns()
         if step.release:
             self._carry_out(self._router.release(FILE_PLAYER, self._audience.media_now(now)))
         for at_ns, message in step.events:
             media = self._audience.media_now(at_ns)
-            self._carry_out(self._router.receive(FILE_PLAYER, message, now, media, at_ns))
+            self._carry_out(self._router.receive(FILE_PLAYER, message, media, at_ns))
         if step.changed:
             self._tell_player()
         self._arm(now)
@@ -233,7 +193,7 @@ class MidiStage:
             self._timer.cancel()
             self._timer = None
         due = self._player.next_ns
-        if due is not None and self._player.state is State.PLAYING:
+        if due is not None and self._player.state is PlayerState.PLAYING:
             wait_s = max(0, due - now) / NS
             self._timer = asyncio.get_running_loop().call_later(wait_s, self._on_timer)
 
@@ -249,13 +209,13 @@ class MidiStage:
     def _carry_out(self, outcome: Outcome) -> None:
         events: list[tuple[int, bytes, int | None]] = []
         for order in outcome.port:
-            if isinstance(order, Play):
+            if isinstance(order, PortPlay):
                 events.append((order.performer, order.message, order.at_ns))
                 continue
             # What came before goes out before.
             self.port.play(events)
             events = []
-            if isinstance(order, Release):
+            if isinstance(order, PortRelease):
                 self.port.release(order.performer)
             else:
                 self.port.silence()

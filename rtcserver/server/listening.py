@@ -18,10 +18,11 @@ from rtcserver.config.model import ServerConfig
 from rtcserver.midiport.supervisor import MidiPort, Port
 from rtcserver.peer.base import PeerBackend
 from rtcserver.peer.oneport import OnePortBackend, supervised
-from rtcserver.room.desk import Allow, Desk, RoomDesk
+from rtcserver.room.desk import Allow, RoomDesk
+from rtcserver.room.desks import Desks
 from rtcserver.room.directory import Room, Rooms
 from rtcserver.room.ports import port_of
-from rtcserver.room.stage import MidiStage
+from rtcserver.room.stage import Stage
 from rtcserver.stock.hub import PacketHub
 from rtcserver.stock.peer import StockBackend
 from rtcserver.telemetry.metrics import Metrics
@@ -114,7 +115,7 @@ class OnePort:
                 shared_addresses=parse_networks(config.shared_addresses),
             )
         )
-        self.desk = Desk({room.name: RoomDesk(room, allow) for room in rooms.all()}, config.studio_listeners)
+        self.desk = Desks({room.name: RoomDesk(room, allow) for room in rooms.all()}, config.studio_listeners)
         self._backend = OnePortBackend(
             self._endpoint,
             on_datachannel=self.desk.on_datachannel,
@@ -135,7 +136,7 @@ class OnePort:
             if found is not None:
                 port, profile = found
                 desk = self.desk.rooms[room.name]
-                desk.stage = MidiStage(desk, port, profile)
+                desk.stage = Stage(desk, port, profile, desk.journal.state)
                 self._ports[room.name] = port
                 await port.start()
         await self._backend.start()

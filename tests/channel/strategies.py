@@ -5,14 +5,16 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from rtcserver.channel import cells, codec
+from rtcserver.midi import message as m
+from rtcserver.midi import performers as numbers
 
 data = st.integers(0, 127)
 channels = st.integers(0, 15)
-performers = st.integers(1, cells.LAST_PERFORMER)
+performers = st.integers(1, numbers.LAST)
 
 
 def _message(status: int, first: int, second: int) -> bytes:
-    return bytes((status, first, second))[: cells.message_length(status)]
+    return bytes((status, first, second))[: 1 + (m.data_bytes(status) or 0)]
 
 
 channel_messages = st.builds(_message, st.integers(0x80, 0xEF), data, data)
@@ -39,7 +41,7 @@ note_events = st.tuples(performers, channel_messages, st.integers(-(2**31), 2**3
 
 @st.composite
 def owned_cells(draw: st.DrawFn) -> int:
-    slot = draw(st.one_of(data, st.sampled_from(sorted(cells.CONTROLLER + pedal for pedal in cells.PEDALS))))
+    slot = draw(st.one_of(data, st.sampled_from(sorted(cells.CONTROLLER + pedal for pedal in m.PEDALS))))
     return draw(channels) << 12 | slot
 
 
@@ -50,8 +52,8 @@ def state_parts(draw: st.DrawFn) -> codec.StatePart:
         for cell in draw(st.lists(owned_cells(), max_size=20))
     }
     for channel in draw(st.lists(channels, max_size=3)):
-        found[(cells.ROOM, channel << 12 | cells.BEND)] = draw(st.integers(0, 16383))
-        found[(cells.ROOM, cells.controller_cell(channel, 7))] = draw(data)
+        found[(numbers.ROOM, channel << 12 | cells.BEND)] = draw(st.integers(0, 16383))
+        found[(numbers.ROOM, cells.controller_cell(channel, 7))] = draw(data)
     ordered = tuple(codec.OwnedCell(*key, value) for key, value in sorted(found.items()))
     keys = [performer << 16 | cell for performer, cell, _ in ordered]
     first = draw(st.integers(0, keys[0] if keys else cells.LAST_KEY))

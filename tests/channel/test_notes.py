@@ -1,4 +1,4 @@
-"""Cells, normal form, and what the instrument is told when several play."""
+"""Cells, normal form, and who holds what when several play."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtcserver.channel import cells
-from rtcserver.channel.notes import NoteState, for_instrument, releases
+from rtcserver.channel.notes import NoteState
+from rtcserver.midi import message as m
+from rtcserver.midi.performers import LOCAL, ROOM
 from tests.channel import strategies as some
 
 
@@ -54,62 +56,58 @@ def test_what_is_not_for_the_channel_is_dropped(message: bytes) -> None:
     assert cells.normal_form(message, {}) == []
 
 
-def play(state: NoteState, performer: int, message: bytes) -> list[bytes]:
-    out = []
+def play(state: NoteState, performer: int, message: bytes) -> None:
     for event in state.normal_form(performer, message):
-        sent = for_instrument(state.apply(performer, event), event)
-        if sent is not None:
-            out.append(sent)
-    return out
+        state.apply(performer, event)
 
 
-def test_a_key_held_by_two_sounds_until_both_let_go() -> None:
+def test_nobody_releases_what_another_holds() -> None:
     state = NoteState()
-    assert play(state, 3, b"\x90\x3c\x50") == [b"\x90\x3c\x50"]
-    assert play(state, 4, b"\x90\x3c\x60") == [b"\x90\x3c\x60"]
-    assert state.holders(60) == (3, 4)
-    assert play(state, 3, b"\x80\x3c\x40") == []
-    assert play(state, 3, b"\x80\x3c\x40") == []
-    assert play(state, 4, b"\x80\x3c\x40") == [b"\x80\x3c\x40"]
-
-
-def test_nobody_releases_what_is_not_his() -> None:
-    state = NoteState()
-    state.apply(cells.LOCAL_KEYS, b"\x90\x3c\x50")
-    state.apply(cells.LOCAL_KEYS, b"\xb0\x40\x7f")
-    assert play(state, 3, b"\x80\x3c\x40") == []
-    assert play(state, 3, b"\xb0\x40\x00") == []
-    assert play(state, 3, b"\xb0\x7b\x00") == []
+    for message in (b"\x90\x3c\x50", b"\xb0\x40\x7f"):
+        play(state, LOCAL, message)
+    for message in (b"\x80\x3c\x40", b"\xb0\x40\x00", b"\xb0\x7b\x00"):
+        play(state, 3, message)
+    assert dict(state.held(LOCAL)) == {cells.note_cell(0, 60): 0x50, cells.controller_cell(0, 64): 127}
     assert state.releases(3) == []
 
 
-def test_a_pedal_follows_the_greatest_of_its_holders() -> None:
+def test_wheels_return_when_the_last_to_move_them_leaves() -> None:
     state = NoteState()
-    assert play(state, 3, b"\xb0\x40\x50") == [b"\xb0\x40\x50"]
-    assert play(state, 4, b"\xb0\x40\x40") == []
-    assert play(state, 3, b"\xb0\x40\x00") == [b"\xb0\x40\x40"]
-    assert play(state, 4, b"\xb0\x40\x00") == [b"\xb0\x40\x00"]
-
-
-def test_a_key_let_go_once_more_is_not_released_again() -> None:
-    state = NoteState()
-    play(state, 3, b"\x90\x3c\x50")
-    assert play(state, 3, b"\x80\x3c\x40") == [b"\x80\x3c\x40"]
-    assert play(state, 3, b"\x80\x3c\x40") == []
+    play(state, 3, m.pitch_bend(0, 100))
+    play(state, 4, m.control(2, m.MODULATION, 9))
+    play(state, 3, m.control(2, m.EXPRESSION, 9))
+    play(state, 3, m.channel_pressure(5, 7))
+    assert state.returns(3) == [
+        m.pitch_bend(0, m.BEND_CENTRE),
+        m.control(2, m.EXPRESSION, 127),
+        m.channel_pressure(5, 0),
+    ]
+    play(state, 4, m.pitch_bend(0, 200))
+    play(state, 3, m.control(2, m.EXPRESSION, 127))
+    assert state.returns(3) == [m.channel_pressure(5, 0)]
+    assert state.returns(4) == [m.pitch_bend(0, m.BEND_CENTRE), m.control(2, m.MODULATION, 0)]
 
 
 @given(st.lists(st.tuples(st.sampled_from((1, 3, 4)), some.playing), max_size=60))
-def test_the_instrument_has_down_what_anyone_holds(script: list[tuple[int, bytes]]) -> None:
-    """Applying what the instrument was told gives the union of what the performers hold."""
-    state, told = NoteState(), NoteState()
+def test_what_leaves_with_each_performer_is_all_there_is(script: list[tuple[int, bytes]]) -> None:
+    """After everybody's releases and returns nothing is held, and every wheel is where nobody moves it."""
+    state = NoteState()
     for performer, message in script:
-        for sent in play(state, performer, message):
-            told.apply(2, sent)
-    held = {cell for performer in (1, 3, 4) for cell in state.held(performer)}
-    assert dict(told.held(2)) == {
-        cell: told.held(2)[cell] if cells.is_note(cell) else state.merged(cell) for cell in held
+        play(state, performer, message)
+    for performer in (1, 3, 4):
+        for end in (*state.releases(performer), *state.returns(performer)):
+            state.apply(performer, end)
+        assert not state.held(performer)
+        assert state.returns(performer) == []
+    neutral = {
+        cells.BEND: m.BEND_CENTRE,
+        cells.PRESSURE: 0,
+        cells.CONTROLLER | m.MODULATION: 0,
+        cells.CONTROLLER | m.EXPRESSION: 127,
     }
-    assert {cell for _, cell, _ in state.cells() if cells.owned(cell)} == held
+    for performer, cell, value in state.cells():
+        assert performer == ROOM
+        assert value == neutral.get(cell & 0xFFF, value)
 
 
 @given(st.lists(some.playing, max_size=40))
@@ -118,7 +116,7 @@ def test_releases_end_everything_keys_first(script: list[bytes]) -> None:
     for message in script:
         for event in state.normal_form(3, message):
             state.apply(3, event)
-    ends = releases(state.held(3))
+    ends = state.releases(3)
     assert [end[0] & 0xF0 for end in ends] == sorted(end[0] & 0xF0 for end in ends)
     for end in ends:
         state.apply(3, end)

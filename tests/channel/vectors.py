@@ -16,6 +16,7 @@ from rtcserver.channel.codec import ProtocolError, Reply, unpack_down, unpack_up
 from rtcserver.channel.down import LISTEN, STUDIO, Cadence
 from rtcserver.channel.media_clock import MediaClock
 from rtcserver.channel.up import UpSender
+from rtcserver.midi import message as m
 from tests.channel.world import MS, SECOND, DownWorld
 from tests.rig.impair import CLEAN, Impairment
 
@@ -30,7 +31,7 @@ DOWN: dict[str, codec.Notes | codec.Reply] = {
         0xFFFF_FFFF,
         -5,
         tuple(
-            codec.NoteEvent(who, bytes((status | 5, 1, 127))[: cells.message_length(status)], when)
+            codec.NoteEvent(who, bytes((status | 5, 1, 127))[: 1 + (m.data_bytes(status) or 0)], when)
             for status in range(0x80, 0xF0, 0x10)
             for who, when in ((1, -5 - 2**31), (254, -6 + 2**31))
         ),
@@ -422,7 +423,7 @@ def telemetry_vectors() -> Json:
                 "build": name,
                 "arguments": arguments,
                 "text": text,
-                "parsed": repr(telemetry.parse_client(text)),
+                "parsed": _said(telemetry.parse_client(text)),
             }
             for name, arguments, text in built
         ],
@@ -447,6 +448,12 @@ def telemetry_vectors() -> Json:
             )
         ],
     }
+
+
+def _said(message: telemetry.ClientMessage) -> str:
+    """The message as the files have it: its type on the wire, then its members."""
+    name = telemetry.TYPES[type(message)].title().replace("_", "")
+    return f"{name}({repr(message).partition('(')[2]}"
 
 
 def server_refusal(text: str) -> str:

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtcserver.midi import message as m
-from rtcserver.midi.merge import LOCAL, PEDALS, Merger, release_everything
+from rtcserver.midi.merge import Merger, release_everything
+from rtcserver.midi.performers import LOCAL
 from tests.midi.instrument import ModelInstrument
 
 ANNA, BEN = 3, 4
@@ -82,7 +83,7 @@ def test_bends_return_when_the_one_who_bent_leaves() -> None:
     merger.apply(BEN, bend)
     merger.apply(BEN, centre)
     assert merger.release(BEN) == []
-    assert not merger.holds(BEN)
+    assert merger.silence(()) == []
 
 
 def test_mode_messages_are_never_sent() -> None:
@@ -200,7 +201,7 @@ def test_after_everyone_left_only_the_person_at_the_keys_is_heard(
         stacked = held | {key for key in stacked if instrument.voices[key] > 1}
         assert all(count <= 1 for key, count in instrument.voices.items() if key not in stacked)
         for (number, pedal), value in own_pedals.items():
-            if pedal in PEDALS:
+            if pedal in m.PEDALS:
                 assert instrument.pedal(number, pedal) >= value
     for owner in (2, 3, 4):
         instrument.play(merger.release(owner))

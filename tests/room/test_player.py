@@ -17,9 +17,9 @@ from rtcserver.room.player import (
     START_NS,
     TICK_NS,
     TRANSITIONS,
-    Action,
-    Player,
-    State,
+    FilePlayer,
+    PlayerAction,
+    PlayerState,
     settings,
 )
 
@@ -39,15 +39,15 @@ def scale() -> Song:
     return song(*events)
 
 
-def run(player: Player, begin: int, end: int, every: int = TICK_NS) -> list[tuple[int, bytes]]:
+def run(player: FilePlayer, begin: int, end: int, every: int = TICK_NS) -> list[tuple[int, bytes]]:
     events = []
     for now in range(begin, end, every):
         events += player.tick(now).events
     return events
 
 
-def loaded(one: Song | None = None) -> Player:
-    player = Player()
+def loaded(one: Song | None = None) -> FilePlayer:
+    player = FilePlayer()
     player.load(one or scale())
     return player
 
@@ -59,7 +59,7 @@ def test_every_event_comes_once_in_time_and_ahead() -> None:
     assert not step.release
     got = list(step.events)
     now = 0
-    while player.state is State.PLAYING:
+    while player.state is PlayerState.PLAYING:
         assert player.next_ns is not None
         assert now < player.next_ns <= now + TICK_NS
         now = player.next_ns
@@ -98,7 +98,7 @@ def test_seeking_sets_what_was_set_before() -> None:
     )  # fmt: skip
     player = loaded(piece)
     assert player.seek(550 * MS, 0).events == []
-    assert player.state is State.PAUSED
+    assert player.state is PlayerState.PAUSED
     at = NS + START_NS
     assert player.play(NS).events == [
         (at, m.control(0, 0, 1)),
@@ -182,7 +182,7 @@ def test_whatever_is_pressed_the_position_is_in_the_song_and_times_do_not_go_bac
 
 
 def test_without_a_song_there_is_nothing_to_play() -> None:
-    player = Player()
+    player = FilePlayer()
     for press in (lambda: player.play(0), lambda: player.seek(0, 0)):
         with pytest.raises(PeerError, match="no MIDI file"):
             press()
@@ -192,7 +192,7 @@ def test_without_a_song_there_is_nothing_to_play() -> None:
 
 
 def test_the_table_has_every_state_and_only_playing_songs_end() -> None:
-    assert TRANSITIONS.keys() == set(State)
+    assert TRANSITIONS.keys() == set(PlayerState)
     for state, moves in TRANSITIONS.items():
-        assert moves.keys() >= set(Action) - {Action.END}
-        assert (Action.END in moves) == (state is State.PLAYING)
+        assert moves.keys() >= set(PlayerAction) - {PlayerAction.END}
+        assert (PlayerAction.END in moves) == (state is PlayerState.PLAYING)

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from rtcserver.channel.codec import PANIC_ALL
-from rtcserver.channel.telemetry import Player
+from rtcserver.channel.notes import NoteState
+from rtcserver.channel.telemetry import PlayerCommand
 from rtcserver.channel.up import Played
 from rtcserver.errors import PeerError
 from rtcserver.midi.profile import load
-from rtcserver.midiport.control import Status
-from rtcserver.room.stage import MAX_FILES, MidiStage
+from rtcserver.midiport.control import PortStatus
+from rtcserver.room.stage import MAX_FILES, Stage
 
 ANN, BOB = 3, 4
 ON, OFF = bytes((0x90, 60, 100)), bytes((0x80, 60, 64))
@@ -26,12 +27,13 @@ class Recorder:
 
     def __init__(self) -> None:
         self.on_message: Callable[[bytes, int], None] | None = None
-        self.on_status: Callable[[Status], None] | None = None
-        self.status = Status(state="live")
+        self.on_status: Callable[[PortStatus], None] | None = None
+        self.status = PortStatus(state="live")
         self.sent: list[object] = []
         self.shown: list[tuple[int, bytes, int]] = []
         self.told: list[dict[str, object]] = []
         self.silenced: list[int] = []
+        self.notes = NoteState()
 
     async def start(self) -> None: ...
 
@@ -54,6 +56,7 @@ class Recorder:
 
     def note(self, performer: int, message: bytes, media_time: int) -> None:
         self.shown.append((performer, message, media_time))
+        self.notes.apply(performer, message)
 
     def tell_all(self, text: str) -> None:
         self.told.append(json.loads(text))
@@ -62,9 +65,9 @@ class Recorder:
         return now_ns * 48_000 // 10**9
 
 
-def stage(profile: str = "gm") -> tuple[MidiStage, Recorder]:
+def stage(profile: str = "gm") -> tuple[Stage, Recorder]:
     recorder = Recorder()
-    made = MidiStage(recorder, recorder, load(profile))
+    made = Stage(recorder, recorder, load(profile), recorder.notes)
     made.join(ANN)
     made.join(BOB)
     return made, recorder
@@ -140,7 +143,7 @@ async def test_a_file_is_played_ahead_of_time_and_stopped_without_a_trace() -> N
     made, recorder = stage()
     song = await made.upload("Song", midi_file((0, ON), (50, OFF), (0, ON), (100, OFF)))
     assert song["duration_s"] == 0.75
-    made.control_player(ANN, Player("play", file=song["file"]))
+    made.control_player(ANN, PlayerCommand("play", file=song["file"]))
     assert recorder.told[-1]["state"] == "playing"
     assert (recorder.told[-1]["by"], recorder.told[-1]["name"]) == (ANN, "Song")
     for _ in range(500):
@@ -149,7 +152,7 @@ async def test_a_file_is_played_ahead_of_time_and_stopped_without_a_trace() -> N
         await asyncio.sleep(0.01)
     times = [event[2] for event in recorder.sent if isinstance(event, tuple) and len(event) == 3]
     assert times[1] - times[0] == 250_000_000
-    made.control_player(ANN, Player("stop"))
+    made.control_player(ANN, PlayerCommand("stop"))
     assert ("release", 2) in recorder.sent
     assert recorder.told[-1]["state"] == "stopped"
     made.close()
@@ -177,4 +180,4 @@ async def test_a_room_keeps_the_newest_files() -> None:
     made, _ = stage()
     files = [(await made.upload("", midi_file((0, ON), (10, OFF))))["file"] for _ in range(MAX_FILES + 1)]
     with pytest.raises(PeerError, match="upload it again"):
-        made.control_player(ANN, Player("play", file=files[0]))
+        made.control_player(ANN, PlayerCommand("play", file=files[0]))

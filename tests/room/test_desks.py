@@ -9,7 +9,8 @@ from rtcserver.errors import PeerError
 from rtcserver.peer.base import Mode
 from rtcserver.peer.oneport import OnePortBackend
 from rtcserver.peer.oneport_session import OnePortSession
-from rtcserver.room.desk import Desk, RoomDesk
+from rtcserver.room.desk import RoomDesk
+from rtcserver.room.desks import Desks
 from rtcserver.room.directory import Room
 from rtcserver.room.member import Member
 from rtcserver.room.studio import CHANNEL_PLACES
@@ -20,7 +21,7 @@ from tests.sdp.offers import small
 LIVE = {"state": "live", "rate": 44_100, "blocksize": 128, "sample_format": "float32", "exact": True}
 
 
-def desk_of(*names: str, places: int = 100) -> Desk:
+def desk_of(*names: str, places: int = 100) -> Desks:
     """Rooms whose instruments are as if they ran."""
     rooms = {}
     for name in names:
@@ -28,10 +29,10 @@ def desk_of(*names: str, places: int = 100) -> Desk:
         for field, value in LIVE.items():
             setattr(room.instrument.status, field, value)
         rooms[name] = RoomDesk(room, lambda token, room: False)
-    return Desk(rooms, places)
+    return Desks(rooms, places)
 
 
-def join(desk: Desk, room: str, mode: Mode) -> None:
+def join(desk: Desks, room: str, mode: Mode) -> None:
     """A session of this mode that has opened a channel."""
     backend = OnePortBackend(MediaEndpoint(EndpointConfig(host="127.0.0.1")))
     session = OnePortSession(backend, room, check_offer(small()), 1)

@@ -1,0 +1,105 @@
+"""All rooms' desks: what the one-port backend calls back, and what signaling asks of them.
+
+Loop-bound.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from aiortc import RTCDataChannel
+
+from rtcserver.errors import PeerError
+from rtcserver.peer.base import Mode
+from rtcserver.peer.oneport_session import OnePortSession
+from rtcserver.room.desk import RoomDesk
+from rtcserver.room.stage import Stage
+from rtcserver.room.studio import CHANNEL_PLACES, admission, describe
+
+
+class Desks:
+    """The desks by name of their rooms."""
+
+    def __init__(self, rooms: Mapping[str, RoomDesk], studio_listeners: int) -> None:
+        self.rooms = rooms
+        self._studio_listeners = studio_listeners
+
+    def on_datachannel(self, session: OnePortSession, channel: RTCDataChannel) -> None:
+        """A session opened a channel."""
+        self.rooms[session.room].on_datachannel(session, channel)
+
+    def on_ended(self, session: OnePortSession) -> None:
+        """A session is over."""
+        self.rooms[session.room].on_ended(session)
+
+    def admit(self, room: str, mode: Mode, present: int) -> Mapping[str, str]:
+        """The headers of one more Studio listener's answer. Raises PeerError."""
+        if mode == "studio-channel" and self._channel_members() >= CHANNEL_PLACES:
+            raise PeerError(
+                503,
+                "studio_full",
+                f"All {CHANNEL_PLACES} places for browsers without Encoded Transforms are taken.",
+                retry_after_s=30,
+            )
+        desk = self.rooms[room]
+        fault = desk.room.instrument.status.error
+        return admission(desk.studio_format(), present, self._studio_listeners, mode, fault)
+
+    def describe_studio(self, room: str, present: int) -> dict[str, object] | None:
+        """For ``GET /api/rooms``: places, and what each costs; None where Studio is turned off."""
+        if self._studio_listeners == 0:
+            return None
+        studio = self.rooms[room].studio_format()
+        places: dict[str, object] = {"listeners": present, "limit": self._studio_listeners}
+        return places | (describe(studio) if studio is not None else {})
+
+    def _channel_members(self) -> int:
+        members = (member for room in self.rooms.values() for member in room.members.values())
+        return sum(member.session.mode == "studio-channel" for member in members)
+
+    def sample_counters(self) -> Counter[str]:
+        """What Studio over DataChannels counted, in all rooms."""
+        return sum((room.samples.counters for room in self.rooms.values()), Counter[str]())
+
+    def sounds(self, room: str) -> dict[str, Any]:
+        """The profile of a room's instrument. Raises PeerError(404) if it takes no MIDI."""
+        return self._stage(room).sounds
+
+    def authorise(self, room: str, token: str) -> None:
+        """Raises PeerError(403) unless the token is a performer's of this room."""
+        self.rooms[room].authorise(token)
+
+    async def upload(self, room: str, title: str, data: bytes) -> dict[str, Any]:
+        """Take a MIDI file. Raises PeerError that says what is wrong with it."""
+        return await self._stage(room).upload(title, data)
+
+    def audience(self) -> dict[tuple[str, str], int]:
+        """Sessions with DataChannels by room and mode."""
+        count: dict[tuple[str, str], int] = {}
+        for name, room in self.rooms.items():
+            for member in room.members.values():
+                key = (name, member.session.mode)
+                count[key] = count.get(key, 0) + 1
+        return count
+
+    def midi_events(self) -> dict[tuple[str, str], int]:
+        """MIDI counters by room and event."""
+        return {
+            (name, event): value
+            for name, room in self.rooms.items()
+            if room.stage is not None
+            for event, value in room.stage.counters.items()
+        }
+
+    def _stage(self, room: str) -> Stage:
+        stage = self.rooms[room].stage
+        if stage is None:
+            raise PeerError(404, "no_midi", "The instrument of this room takes no MIDI.")
+        return stage
+
+    def close(self) -> None:
+        """Stop all timers."""
+        for room in self.rooms.values():
+            room.close()
