@@ -24,7 +24,7 @@ from typing import Any
 
 from benchmarks.rig.common import MachineCpu, emit, process_cpu_s, say
 from rtcserver.channel import announce
-from rtcserver.channel.codec import Ping
+from rtcserver.channel.up.messages import Ping
 from rtcserver.client.listener import Listener
 from rtcserver.client.midi import MidiClient
 from rtcserver.clock import monotonic_ns

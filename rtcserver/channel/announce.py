@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from rtcserver.channel.codec import VERSION, ProtocolError
+from rtcserver.channel.wire import VERSION, ProtocolError
 
 MAX_BYTES = 4096
 """UTF-8 bytes of the largest message of either side."""

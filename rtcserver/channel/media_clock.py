@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
-from rtcserver.channel.codec import Ping, Reply
+from rtcserver.channel.down.messages import Reply
+from rtcserver.channel.up.messages import Ping
 from rtcserver.clock import MEDIA_RATE
 
 PER_MS = MEDIA_RATE / 1000

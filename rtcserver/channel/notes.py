@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from rtcserver.channel import cells
-from rtcserver.channel.codec import OwnedCell
+from rtcserver.channel.down.messages import OwnedCell
 from rtcserver.midi import message as m
 
 _NOTHING: Mapping[int, int] = MappingProxyType({})

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rtcserver.channel.codec import ProtocolError
+from rtcserver.channel.wire import ProtocolError
 from rtcserver.encode.pcm import VERSION
 
 REPORT_FIELDS: Mapping[str, tuple[float, float]] = {

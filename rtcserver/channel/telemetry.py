@@ -1,7 +1,7 @@
-"""The JSON of the ``telemetry`` channel: what is accepted, what is refused, what it costs. Pure.
+"""The JSON of the ``telemetry`` channel: what is accepted, what is refused. Pure.
 
-PROTOCOL.md, "telemetry". `parse_client` raises `ProtocolError` and nothing else; `TelemetryPeer` adds the
-limits of one session. What a server sends is built in `rtcserver.channel.announce`.
+PROTOCOL.md, "telemetry". `parse_client` and `parse_server` raise `ProtocolError` and nothing else. What a server
+sends is built in `rtcserver.channel.announce`; `rtcserver.channel.telemetry_peer` adds the limits of a session.
 """
 
 from __future__ import annotations
@@ -13,18 +13,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, NoReturn, cast
 
 from rtcserver.channel import studio
-from rtcserver.channel.announce import MAX_BYTES, error
-from rtcserver.channel.codec import SAFE, VERSION, ProtocolError
-from rtcserver.channel.limits import RateLimit
+from rtcserver.channel.announce import MAX_BYTES
 from rtcserver.channel.studio import StudioReady, StudioReport
+from rtcserver.channel.wire import SAFE, VERSION, ProtocolError
 
 MAX_SYSEX = 1024
-STATS_PER_S, STATS_BURST = 1, 5
-STUDIO_PER_S = 2
-"""Studio reports: one a second, and one for each underrun among them."""
-OTHERS_PER_S, OTHERS_BURST = 10, 20
-MAX_VIOLATIONS = 100
-"""Malformed or oversized messages after which the channel is closed."""
 
 STATS_FIELDS: Mapping[str, tuple[float, float]] = {
     "interval_ms": (0, 60_000),
@@ -168,59 +161,6 @@ def parse_server(text: bytes | str) -> dict[str, Any]:
         _integer(members, "rtp_offset", 0, 0xFFFF_FFFF)
         _integer(members, "media_time", -SAFE, SAFE)
     return members
-
-
-@dataclass(slots=True)
-class TelemetryCounters:
-    """In messages. frequent: dropped because they came too fast."""
-
-    messages: int = 0
-    malformed: int = 0
-    too_large: int = 0
-    unknown_type: int = 0
-    frequent: int = 0
-
-
-class TelemetryPeer:
-    """The server's end of one session's ``telemetry`` channel: parsing and limits."""
-
-    def __init__(self) -> None:
-        self.counters = TelemetryCounters()
-        self._stats = RateLimit(STATS_PER_S, STATS_BURST)
-        self._studio = RateLimit(STUDIO_PER_S, STATS_BURST)
-        self._others = RateLimit(OTHERS_PER_S, OTHERS_BURST)
-        self._raw = RateLimit(STATS_PER_S + OTHERS_PER_S + 20, STATS_BURST + OTHERS_BURST + MAX_VIOLATIONS)
-
-    @property
-    def abusive(self) -> bool:
-        """Whether the shell should close this channel."""
-        return self.counters.malformed + self.counters.too_large >= MAX_VIOLATIONS
-
-    def receive(self, text: bytes | str, now_ns: int) -> tuple[ClientMessage | None, str | None]:
-        """Take one message. Returns what it says, or None, and an ``error`` message to send back, or None."""
-        self.counters.messages += 1
-        if not self._raw.take(now_ns):
-            # Not even parsed: parsing is what a flood costs.
-            self.counters.frequent += 1
-            return None, None
-        try:
-            message = parse_client(text)
-        except ProtocolError as problem:
-            if problem.code == "too_large":
-                self.counters.too_large += 1
-            elif problem.code == "unknown_type":
-                self.counters.unknown_type += 1
-            else:
-                self.counters.malformed += 1
-            return None, error(problem.code, str(problem), problem.of) if self._others.take(now_ns) else None
-        if isinstance(message, Stats):
-            limit = self._stats
-        else:
-            limit = self._studio if isinstance(message, StudioReport) else self._others
-        if not limit.take(now_ns):
-            self.counters.frequent += 1
-            return None, None
-        return message, None
 
 
 def _object(text: bytes | str) -> dict[str, Any]:

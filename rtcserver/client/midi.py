@@ -17,11 +17,12 @@ from urllib.parse import parse_qs, urlsplit
 from aiortc import RTCDataChannel, RTCPeerConnection
 
 from rtcserver.channel import announce
-from rtcserver.channel.codec import VERSION, Notes, ProtocolError, Reply, unpack_down
-from rtcserver.channel.down import DownReceiver
+from rtcserver.channel.down.messages import Notes, Reply, unpack_down
+from rtcserver.channel.down.receiver import DownReceiver
 from rtcserver.channel.media_clock import MediaClock
 from rtcserver.channel.telemetry import parse_server
-from rtcserver.channel.up import UpSender
+from rtcserver.channel.up.sender import UpSender
+from rtcserver.channel.wire import VERSION, ProtocolError
 from rtcserver.client.measure import Packet
 from rtcserver.client.phrase import Step
 from rtcserver.client.whep import ListenError

@@ -13,9 +13,10 @@ from aiortc import RTCDataChannel
 
 from rtcserver.broadcast.listener import KIND_PCM, KIND_PCM_TWICE
 from rtcserver.channel import announce
-from rtcserver.channel.down import LISTEN, STUDIO, DownSender, Journal
+from rtcserver.channel.down.journal import Journal
+from rtcserver.channel.down.sender import LISTEN, STUDIO, DownSender
 from rtcserver.channel.telemetry import Auth, ClientMessage, Hello, Panic, PlayerCommand, Select, Sysex
-from rtcserver.channel.up import Played
+from rtcserver.channel.up.receiver import Played
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.encode.pcm import StudioFormat
 from rtcserver.errors import PeerError

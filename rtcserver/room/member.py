@@ -12,9 +12,10 @@ from typing import Protocol
 from aiortc import RTCDataChannel
 
 from rtcserver.channel import announce
-from rtcserver.channel.peer import MidiPeer
+from rtcserver.channel.midi_peer import MidiPeer
 from rtcserver.channel.studio import StudioReady, StudioReport
-from rtcserver.channel.telemetry import TYPES, ClientMessage, Stats, TelemetryPeer
+from rtcserver.channel.telemetry import TYPES, ClientMessage, Stats
+from rtcserver.channel.telemetry_peer import TelemetryPeer
 from rtcserver.clock import monotonic_ns
 from rtcserver.errors import RtcServerError
 from rtcserver.peer.oneport_session import OnePortSession

@@ -2,7 +2,7 @@
 
 The router decides; how several people's keys and pedals meet on the instrument is decided where the messages
 leave (`rtcserver.midi.merge`). Every performer's notes are their own: they end when the performer leaves or
-presses panic; that a performer fell silent is noticed by `rtcserver.channel.up`, which also limits how much
+presses panic; that a performer fell silent is noticed by `rtcserver.channel.up.receiver`, which also limits how much
 they may play. The person at the instrument's keys (`LOCAL`) is a performer whom nothing here releases.
 
 What is not played is counted, by code: ``listener`` (no performer), ``malformed``, ``system`` (System

@@ -15,10 +15,10 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from rtcserver.channel import announce
-from rtcserver.channel.codec import PANIC_ALL
 from rtcserver.channel.notes import NoteState
 from rtcserver.channel.telemetry import PlayerCommand
-from rtcserver.channel.up import Played
+from rtcserver.channel.up.messages import PANIC_ALL
+from rtcserver.channel.up.receiver import Played
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.errors import PeerError
 from rtcserver.midi.performers import FILE_PLAYER

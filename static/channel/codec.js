@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * The client's half of the `midi` channel's bytes: unpacks what a server sends, packs what it reads. Layouts are drawn in
- * `rtcserver/channel/PROTOCOL.md`; twin of `rtcserver/channel/codec.py`. Pure.
+ * `rtcserver/channel/PROTOCOL.md`; twin of `messages.py` in `rtcserver/channel/down/` and `up/`. Pure.
  */
 
 import { LAST_PERFORMER, messageLength, valid } from "./cells.js";

@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * The room's notes as this client knows them, in whatever order messages arrive. Twin of `DownReceiver` in
- * `rtcserver/channel/down.py`; PROTOCOL.md, "Receiving". Pure.
+ * `rtcserver/channel/down/receiver.py`; PROTOCOL.md, "Receiving". Pure.
  */
 
 import { messageOf, owned, writeOf } from "./cells.js";

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * What a performer plays, on its way to the server. Twin of `UpSender` in `rtcserver/channel/up.py`; PROTOCOL.md, "Up".
+ * What a performer plays, on its way to the server. Twin of `UpSender` in `rtcserver/channel/up/sender.py`; PROTOCOL.md, "Up".
  * Pure: `nowMs` (performance.now()) goes in, messages come out.
  */
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from rtcserver.channel import cells, codec
+from rtcserver.channel import cells, wire
+from rtcserver.channel.down import messages as down_messages
+from rtcserver.channel.up import messages as up_messages
 from rtcserver.midi import message as m
 from rtcserver.midi import performers as numbers
 
@@ -33,7 +35,7 @@ playing = st.one_of(
 """Mostly on few keys, so that presses meet releases."""
 
 media_times = st.integers(-(1 << 40), 1 << 40)
-client_times = st.integers(-codec.SAFE, codec.SAFE)
+client_times = st.integers(-wire.SAFE, wire.SAFE)
 u32 = st.integers(0, 0xFFFF_FFFF)
 
 note_events = st.tuples(performers, channel_messages, st.integers(-(2**31), 2**31 - 1))
@@ -46,7 +48,7 @@ def owned_cells(draw: st.DrawFn) -> int:
 
 
 @st.composite
-def state_parts(draw: st.DrawFn) -> codec.StatePart:
+def state_parts(draw: st.DrawFn) -> down_messages.StatePart:
     found = {
         (draw(performers), cell): draw(st.integers(1, 127))
         for cell in draw(st.lists(owned_cells(), max_size=20))
@@ -54,41 +56,41 @@ def state_parts(draw: st.DrawFn) -> codec.StatePart:
     for channel in draw(st.lists(channels, max_size=3)):
         found[(numbers.ROOM, channel << 12 | cells.BEND)] = draw(st.integers(0, 16383))
         found[(numbers.ROOM, cells.controller_cell(channel, 7))] = draw(data)
-    ordered = tuple(codec.OwnedCell(*key, value) for key, value in sorted(found.items()))
+    ordered = tuple(down_messages.OwnedCell(*key, value) for key, value in sorted(found.items()))
     keys = [performer << 16 | cell for performer, cell, _ in ordered]
     first = draw(st.integers(0, keys[0] if keys else cells.LAST_KEY))
     last = draw(st.integers(max(first, keys[-1] if keys else 0), cells.LAST_KEY))
-    return codec.StatePart(first, last, ordered)
+    return down_messages.StatePart(first, last, ordered)
 
 
 @st.composite
-def notes(draw: st.DrawFn) -> codec.Notes:
+def notes(draw: st.DrawFn) -> down_messages.Notes:
     base = draw(media_times)
     events = tuple(
-        codec.NoteEvent(performer, message, base + delta)
+        down_messages.NoteEvent(performer, message, base + delta)
         for performer, message, delta in draw(st.lists(note_events, max_size=20))
     )
-    return codec.Notes(draw(u32), base, events, draw(st.none() | state_parts()))
+    return down_messages.Notes(draw(u32), base, events, draw(st.none() | state_parts()))
 
 
 replies = st.one_of(
-    st.builds(codec.Reply, st.just(True), st.integers(0, 255), u32, client_times, client_times, u32),
-    st.builds(codec.Reply, st.just(False), st.just(0), st.just(0), client_times, client_times, u32),
+    st.builds(down_messages.Reply, st.just(True), st.integers(0, 255), u32, client_times, client_times, u32),
+    st.builds(down_messages.Reply, st.just(False), st.just(0), st.just(0), client_times, client_times, u32),
 )
 
 play_events = st.builds(
-    codec.PlayEvent, channel_messages | st.sampled_from((codec.PANIC, codec.PANIC_ALL)), u32
+    up_messages.PlayEvent, channel_messages | st.sampled_from((up_messages.PANIC, up_messages.PANIC_ALL)), u32
 )
-held = st.dictionaries(owned_cells(), st.integers(1, 127), max_size=codec.MAX_HELD).map(
+held = st.dictionaries(owned_cells(), st.integers(1, 127), max_size=up_messages.MAX_HELD).map(
     lambda found: tuple(sorted(found.items()))
 )
 plays = st.builds(
-    codec.Play,
+    up_messages.Play,
     st.integers(0, 255),
     u32,
     client_times,
-    st.lists(play_events, max_size=codec.MAX_PLAY_EVENTS).map(tuple),
+    st.lists(play_events, max_size=up_messages.MAX_PLAY_EVENTS).map(tuple),
     st.none() | held,
     st.booleans(),
 )
-pings = st.builds(codec.Ping, client_times)
+pings = st.builds(up_messages.Ping, client_times)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtcserver.channel import cells
-from rtcserver.channel.down import LISTEN, STUDIO, Cadence
+from rtcserver.channel.down.sender import LISTEN, STUDIO, Cadence
 from tests.channel import strategies as some
 from tests.channel.world import MS, SECOND, DownWorld, UpWorld
 from tests.rig.impair import CLEAN, Impairment

@@ -6,9 +6,12 @@ from itertools import pairwise
 
 import pytest
 
-from rtcserver.channel import cells, codec
-from rtcserver.channel.codec import Notes, OwnedCell, StatePart, unpack_down
-from rtcserver.channel.down import LISTEN, STUDIO, Cadence, DownReceiver, DownSender, Journal
+from rtcserver.channel import cells, wire
+from rtcserver.channel.down import messages as down_messages
+from rtcserver.channel.down.journal import Journal
+from rtcserver.channel.down.messages import Notes, OwnedCell, StatePart, unpack_down
+from rtcserver.channel.down.receiver import DownReceiver
+from rtcserver.channel.down.sender import LISTEN, STUDIO, Cadence, DownSender
 from tests.channel.world import MEDIA_AT_START, MS, PERFORMER, SECOND, START_NS, DownWorld, media_at
 from tests.rig.impair import CLEAN, Impairment
 
@@ -96,7 +99,7 @@ def test_a_large_state_goes_in_parts_to_one_who_joins() -> None:
                 journal.push(performer, bytes((0x90 | channel, note, 1 + note)), 0, START_NS)
     messages = sender.join(START_NS, MEDIA_AT_START)
     assert len(messages) == 7
-    assert max(map(len, messages)) <= codec.MAX_MESSAGE
+    assert max(map(len, messages)) <= wire.MAX_MESSAGE
     receiver = DownReceiver()
     for message in reversed(messages):
         receiver.receive(notes_of(message))
@@ -118,8 +121,8 @@ def test_a_large_state_goes_round() -> None:
 
 def test_late_messages_change_nothing_that_is_newer() -> None:
     receiver = DownReceiver()
-    on = codec.NoteEvent(PERFORMER, ON, 0)
-    off = codec.NoteEvent(PERFORMER, OFF, 10)
+    on = down_messages.NoteEvent(PERFORMER, ON, 0)
+    off = down_messages.NoteEvent(PERFORMER, OFF, 10)
     receiver.receive(Notes(1, 0, (off,)))
     assert len(receiver.receive(Notes(3, 10, (off,)))) == 1
     assert receiver.receive(Notes(2, 0, (on,))) == []
@@ -129,7 +132,7 @@ def test_late_messages_change_nothing_that_is_newer() -> None:
 
 def test_a_state_covers_events_that_come_after_it() -> None:
     receiver = DownReceiver()
-    on = codec.NoteEvent(PERFORMER, ON, 0)
+    on = down_messages.NoteEvent(PERFORMER, ON, 0)
     assert receiver.receive(Notes(0, 0, (), StatePart(0, cells.LAST_KEY))) == []
     assert receiver.receive(Notes(5, 0, (), StatePart(0, cells.LAST_KEY))) == []
     assert receiver.receive(Notes(4, 0, (on,))) == []
@@ -139,7 +142,7 @@ def test_a_state_covers_events_that_come_after_it() -> None:
 
 def test_a_state_is_no_news_for_cells_that_were_written_later() -> None:
     receiver = DownReceiver()
-    receiver.receive(Notes(7, 0, (codec.NoteEvent(PERFORMER, ON, 0),)))
+    receiver.receive(Notes(7, 0, (down_messages.NoteEvent(PERFORMER, ON, 0),)))
     assert receiver.receive(Notes(6, 0, (), StatePart(0, cells.LAST_KEY))) == []
     assert receiver.cells() == {(PERFORMER, 60): 100}
     held = StatePart(0, cells.LAST_KEY, (OwnedCell(PERFORMER, 61, 5),))
@@ -149,8 +152,8 @@ def test_a_state_is_no_news_for_cells_that_were_written_later() -> None:
 
 def test_numbers_wrap() -> None:
     receiver = DownReceiver()
-    receiver.receive(Notes(0xFFFF_FFFF, 0, (codec.NoteEvent(PERFORMER, ON, 0),)))
-    (heard,) = receiver.receive(Notes(0, 1, (codec.NoteEvent(PERFORMER, OFF, 1),)))
+    receiver.receive(Notes(0xFFFF_FFFF, 0, (down_messages.NoteEvent(PERFORMER, ON, 0),)))
+    (heard,) = receiver.receive(Notes(0, 1, (down_messages.NoteEvent(PERFORMER, OFF, 1),)))
     assert heard.sequence == 1 << 32
     assert receiver.cells() == {}
     assert receiver.counters.missed == 0

@@ -7,8 +7,9 @@ from itertools import pairwise
 
 import pytest
 
-from rtcserver.channel.codec import Ping, Reply, unpack_up
+from rtcserver.channel.down.messages import Reply
 from rtcserver.channel.media_clock import MediaClock
+from rtcserver.channel.up.messages import Ping, unpack_up
 
 MS = 1_000_000
 

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtcserver.channel import announce, telemetry
-from rtcserver.channel.codec import ProtocolError
+from rtcserver.channel import announce, telemetry, telemetry_peer
 from rtcserver.channel.studio import REPORT_FIELDS, StudioReport
-from rtcserver.channel.telemetry import TelemetryPeer, parse_client, parse_server
+from rtcserver.channel.telemetry import parse_client, parse_server
+from rtcserver.channel.telemetry_peer import TelemetryPeer
+from rtcserver.channel.wire import ProtocolError
 from tests.channel.world import SECOND
 
 json_values = st.recursive(
@@ -168,19 +169,19 @@ def announce_of(text: str | None) -> dict[str, object]:
 def test_a_flood_of_nonsense_ends_in_a_closed_channel_and_few_answers() -> None:
     peer = TelemetryPeer()
     answers = 0
-    for _ in range(telemetry.MAX_VIOLATIONS):
+    for _ in range(telemetry_peer.MAX_VIOLATIONS):
         assert not peer.abusive
         answers += peer.receive("{", 0)[1] is not None
     assert peer.abusive
-    assert answers == telemetry.OTHERS_BURST
-    assert peer.counters.malformed == telemetry.MAX_VIOLATIONS
+    assert answers == telemetry_peer.OTHERS_BURST
+    assert peer.counters.malformed == telemetry_peer.MAX_VIOLATIONS
 
 
 def test_a_flood_is_not_even_parsed() -> None:
     peer = TelemetryPeer()
     for _ in range(1000):
         peer.receive('{"type":"stats"}', 0)
-    assert peer.counters.frequent == 1000 - telemetry.STATS_BURST
+    assert peer.counters.frequent == 1000 - telemetry_peer.STATS_BURST
 
 
 def test_a_full_welcome_fits_and_is_understood() -> None:

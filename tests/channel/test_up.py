@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from rtcserver.channel import cells, codec
-from rtcserver.channel.codec import Play, PlayEvent, Reply, unpack_up
-from rtcserver.channel.up import REPEATS_NS, Played, UpReceiver, UpSender
+from rtcserver.channel import cells
+from rtcserver.channel.down.messages import Reply
+from rtcserver.channel.up import messages as up_messages
+from rtcserver.channel.up.messages import Play, PlayEvent, unpack_up
+from rtcserver.channel.up.receiver import Played, UpReceiver
+from rtcserver.channel.up.sender import REPEATS_NS, UpSender
 from tests.channel.world import MS, SECOND, START_NS, UpWorld
 from tests.rig.impair import CLEAN, Impairment
 
@@ -133,7 +136,7 @@ def test_panic_releases_ones_own() -> None:
     assert messages_of([one for _, one in world.played])[3:] == [OFF, b"\x83\x28\x40", b"\xb0\x40\x00"]
     world.sender.panic(world.now_ns, everyone=True)
     world.advance(10 * MS)
-    assert world.played[-1][1].message == codec.PANIC_ALL
+    assert world.played[-1][1].message == up_messages.PANIC_ALL
 
 
 def test_what_the_sender_gave_up_is_settled_by_what_it_holds() -> None:
@@ -211,13 +214,13 @@ def test_more_keys_than_anyone_has_are_refused() -> None:
     for channel in range(2):
         for note in range(100):
             sender.push(bytes((0x90 | channel, note, 1)), 0)
-    assert len(sender.held) == codec.MAX_HELD
-    assert sender.counters.refused == 200 - codec.MAX_HELD
+    assert len(sender.held) == up_messages.MAX_HELD
+    assert sender.counters.refused == 200 - up_messages.MAX_HELD
     receiver = UpReceiver(0)
     for start in (0, 64, 128):
         events = tuple(PlayEvent(bytes((0x90 | n // 100, n % 100, 1)), 0) for n in range(start, start + 64))
         receiver.receive(Play(0, start + 64, 0, events), 0)
-    assert len(receiver.held) == codec.MAX_HELD
+    assert len(receiver.held) == up_messages.MAX_HELD
 
 
 def test_what_is_not_playable_is_not_sent() -> None:

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from rtcserver.channel.codec import Notes, unpack_down
-from rtcserver.channel.down import DownReceiver
+from rtcserver.channel.down.messages import Notes, unpack_down
+from rtcserver.channel.down.receiver import DownReceiver
 from tests.channel import vectors
 
 

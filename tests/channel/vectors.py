@@ -11,11 +11,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rtcserver.channel import cells, codec, telemetry
-from rtcserver.channel.codec import ProtocolError, Reply, unpack_down, unpack_up
-from rtcserver.channel.down import LISTEN, STUDIO, Cadence
+from rtcserver.channel import cells, telemetry, wire
+from rtcserver.channel.down import messages as down_messages
+from rtcserver.channel.down.messages import Reply, unpack_down
+from rtcserver.channel.down.sender import LISTEN, STUDIO, Cadence
 from rtcserver.channel.media_clock import MediaClock
-from rtcserver.channel.up import UpSender
+from rtcserver.channel.up import messages as up_messages
+from rtcserver.channel.up.messages import unpack_up
+from rtcserver.channel.up.sender import UpSender
+from rtcserver.channel.wire import ProtocolError
 from rtcserver.midi import message as m
 from tests.channel.world import MS, SECOND, DownWorld
 from tests.rig.impair import CLEAN, Impairment
@@ -24,64 +28,66 @@ FOLDER = Path(__file__).parent.parent / "vectors" / "channel"
 Json = dict[str, Any]
 
 ON, OFF = bytes((0x90, 60, 100)), bytes((0x80, 60, 64))
-DOWN: dict[str, codec.Notes | codec.Reply] = {
-    "nothing yet": codec.Notes(0, 0),
-    "a note": codec.Notes(1, 48_000, (codec.NoteEvent(3, ON, 47_990),)),
-    "one event of each kind, by the first and the last performer": codec.Notes(
+DOWN: dict[str, down_messages.Notes | down_messages.Reply] = {
+    "nothing yet": down_messages.Notes(0, 0),
+    "a note": down_messages.Notes(1, 48_000, (down_messages.NoteEvent(3, ON, 47_990),)),
+    "one event of each kind, by the first and the last performer": down_messages.Notes(
         0xFFFF_FFFF,
         -5,
         tuple(
-            codec.NoteEvent(who, bytes((status | 5, 1, 127))[: 1 + (m.data_bytes(status) or 0)], when)
+            down_messages.NoteEvent(who, bytes((status | 5, 1, 127))[: 1 + (m.data_bytes(status) or 0)], when)
             for status in range(0x80, 0xF0, 0x10)
             for who, when in ((1, -5 - 2**31), (254, -6 + 2**31))
         ),
     ),
-    "nothing sounds": codec.Notes(7, codec.SAFE, (), codec.StatePart(0, cells.LAST_KEY)),
-    "a part of the state": codec.Notes(
+    "nothing sounds": down_messages.Notes(7, wire.SAFE, (), down_messages.StatePart(0, cells.LAST_KEY)),
+    "a part of the state": down_messages.Notes(
         8,
-        -codec.SAFE,
-        (codec.NoteEvent(2, b"\xc0\x05", -codec.SAFE),),
-        codec.StatePart(
+        -wire.SAFE,
+        (down_messages.NoteEvent(2, b"\xc0\x05", -wire.SAFE),),
+        down_messages.StatePart(
             5,
             0x03_F0C5,
             (
-                codec.OwnedCell(0, 0x0080, 0),
-                codec.OwnedCell(0, 0x0101, 16383),
-                codec.OwnedCell(0, 0xF100, 127),
-                codec.OwnedCell(1, 0x003C, 1),
-                codec.OwnedCell(3, 0xF0C0, 127),
-                codec.OwnedCell(3, 0xF0C5, 64),
+                down_messages.OwnedCell(0, 0x0080, 0),
+                down_messages.OwnedCell(0, 0x0101, 16383),
+                down_messages.OwnedCell(0, 0xF100, 127),
+                down_messages.OwnedCell(1, 0x003C, 1),
+                down_messages.OwnedCell(3, 0xF0C0, 127),
+                down_messages.OwnedCell(3, 0xF0C5, 64),
             ),
         ),
     ),
-    "a pong": codec.Reply(False, 0, 0, 123_456_789, 1 << 40, 0),
-    "an acknowledgement": codec.Reply(True, 255, 0xFFFF_FFFF, -1, -2, 0xFFFF_FFFF),
+    "a pong": down_messages.Reply(False, 0, 0, 123_456_789, 1 << 40, 0),
+    "an acknowledgement": down_messages.Reply(True, 255, 0xFFFF_FFFF, -1, -2, 0xFFFF_FFFF),
 }
-UP: dict[str, codec.Play | codec.Ping] = {
-    "a sign of life": codec.Play(0, 0, 0, (), ()),
-    "a note": codec.Play(0, 1, 1_000_000, (codec.PlayEvent(ON, 0),), ((60, 100),)),
-    "the first part of a batch": codec.Play(
+UP: dict[str, up_messages.Play | up_messages.Ping] = {
+    "a sign of life": up_messages.Play(0, 0, 0, (), ()),
+    "a note": up_messages.Play(0, 1, 1_000_000, (up_messages.PlayEvent(ON, 0),), ((60, 100),)),
+    "the first part of a batch": up_messages.Play(
         255,
         0xFFFF_FFFF,
-        codec.SAFE,
-        (codec.PlayEvent(b"\xc1\x02", 0xFFFF_FFFF), codec.PlayEvent(codec.PANIC, 5)),
+        wire.SAFE,
+        (up_messages.PlayEvent(b"\xc1\x02", 0xFFFF_FFFF), up_messages.PlayEvent(up_messages.PANIC, 5)),
         None,
     ),
-    "the last part of a batch": codec.Play(
+    "the last part of a batch": up_messages.Play(
         1,
         2,
-        -codec.SAFE,
-        (codec.PlayEvent(codec.PANIC_ALL, 1), codec.PlayEvent(OFF, 0)),
+        -wire.SAFE,
+        (up_messages.PlayEvent(up_messages.PANIC_ALL, 1), up_messages.PlayEvent(OFF, 0)),
         ((0x00C0, 1), (0xF07F, 127)),
         first=False,
     ),
-    "a ping": codec.Ping(987_654_321_012),
+    "a ping": up_messages.Ping(987_654_321_012),
 }
 
 
-def message_json(message: codec.Notes | codec.Reply | codec.Play | codec.Ping) -> Json:
+def message_json(
+    message: down_messages.Notes | down_messages.Reply | up_messages.Play | up_messages.Ping,
+) -> Json:
     """The values, as both languages name them."""
-    if isinstance(message, codec.Notes):
+    if isinstance(message, down_messages.Notes):
         state = message.state
         return {
             "kind": "notes",
@@ -92,7 +98,7 @@ def message_json(message: codec.Notes | codec.Reply | codec.Play | codec.Ping) -
             if state is None
             else {"first": state.first, "last": state.last, "cells": [list(cell) for cell in state.cells]},
         }
-    if isinstance(message, codec.Play):
+    if isinstance(message, up_messages.Play):
         return {
             "kind": "play",
             "epoch": message.epoch,
@@ -102,7 +108,7 @@ def message_json(message: codec.Notes | codec.Reply | codec.Play | codec.Ping) -
             "held": None if message.held is None else [list(pair) for pair in message.held],
             "first": message.first,
         }
-    return {"kind": "reply" if isinstance(message, codec.Reply) else "ping", **asdict(message)}
+    return {"kind": "reply" if isinstance(message, down_messages.Reply) else "ping", **asdict(message)}
 
 
 def codec_vectors() -> Json:
@@ -232,17 +238,17 @@ def down_scenario(name: str, cadence: Cadence, weather: dict[int, Impairment]) -
 
 def down_by_hand() -> Json:
     """An older event after a newer one, a state older than an event, numbers that wrap."""
-    on, off = codec.NoteEvent(3, ON, 10), codec.NoteEvent(3, OFF, 20)
-    other = codec.NoteEvent(4, ON, 30)
-    everything = codec.StatePart(0, cells.LAST_KEY)
+    on, off = down_messages.NoteEvent(3, ON, 10), down_messages.NoteEvent(3, OFF, 20)
+    other = down_messages.NoteEvent(4, ON, 30)
+    everything = down_messages.StatePart(0, cells.LAST_KEY)
     arrivals = [
-        codec.Notes(0xFFFF_FFFD, 0, (other,)),
-        codec.Notes(0xFFFF_FFFF, 20, (off,)),
-        codec.Notes(0xFFFF_FFFE, 10, (on,)),
-        codec.Notes(1, 40, (on,)),
-        codec.Notes(0, 35, (), everything),
-        codec.Notes(0, 30, (codec.NoteEvent(5, ON, 5),)),
-        codec.Notes(0xFFFF_FFF0, 0, (on,)),
+        down_messages.Notes(0xFFFF_FFFD, 0, (other,)),
+        down_messages.Notes(0xFFFF_FFFF, 20, (off,)),
+        down_messages.Notes(0xFFFF_FFFE, 10, (on,)),
+        down_messages.Notes(1, 40, (on,)),
+        down_messages.Notes(0, 35, (), everything),
+        down_messages.Notes(0, 30, (down_messages.NoteEvent(5, ON, 5),)),
+        down_messages.Notes(0xFFFF_FFF0, 0, (on,)),
     ]
     world = DownWorld(LISTEN, CLEAN)
     for notes in arrivals:
@@ -490,7 +496,9 @@ def write() -> None:
         (FOLDER / f"{name}.json").write_text(text, encoding="utf-8")
 
 
-def unpack_either(data: bytes) -> codec.Notes | codec.Reply | codec.Play | codec.Ping:
+def unpack_either(
+    data: bytes,
+) -> down_messages.Notes | down_messages.Reply | up_messages.Play | up_messages.Ping:
     """Whatever side it comes from."""
     return unpack_down(data) if data[1] < 16 else unpack_up(data)
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import heapq
 
 from rtcserver.channel import cells
-from rtcserver.channel.codec import Notes, Reply, unpack_down
-from rtcserver.channel.down import Cadence, DownReceiver, DownSender, Heard, Journal
-from rtcserver.channel.peer import MidiPeer
-from rtcserver.channel.up import Played, UpSender
+from rtcserver.channel.down.journal import Journal
+from rtcserver.channel.down.messages import Notes, Reply, unpack_down
+from rtcserver.channel.down.receiver import DownReceiver, Heard
+from rtcserver.channel.down.sender import Cadence, DownSender
+from rtcserver.channel.midi_peer import MidiPeer
+from rtcserver.channel.up.receiver import Played
+from rtcserver.channel.up.sender import UpSender
 from rtcserver.clock import ns_to_samples
 from tests.rig.impair import CLEAN, Impairment, Path
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from rtcserver.channel.codec import PANIC_ALL
 from rtcserver.channel.notes import NoteState
 from rtcserver.channel.telemetry import PlayerCommand
-from rtcserver.channel.up import Played
+from rtcserver.channel.up.messages import PANIC_ALL
+from rtcserver.channel.up.receiver import Played
 from rtcserver.errors import PeerError
 from rtcserver.midi.profile import load
 from rtcserver.midiport.control import PortStatus

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from rtcserver.channel.codec import Ping, ProtocolError, Reply, unpack_up
+from rtcserver.channel.down.messages import Reply
 from rtcserver.channel.limits import RateLimit
-from rtcserver.channel.up import Played, UpReceiver
+from rtcserver.channel.up.messages import Ping, unpack_up
+from rtcserver.channel.up.receiver import Played, UpReceiver
+from rtcserver.channel.wire import ProtocolError
 
 MESSAGES_PER_S = 500
 PINGS_PER_S = 20

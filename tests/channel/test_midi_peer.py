@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtcserver.channel.codec import Ping, Play, PlayEvent, Reply
-from rtcserver.channel.peer import MESSAGES_PER_S, MidiPeer
+from rtcserver.channel.down.messages import Reply
+from rtcserver.channel.midi_peer import MESSAGES_PER_S, MidiPeer
+from rtcserver.channel.up.messages import Ping, Play, PlayEvent
 from tests.channel.world import MS, SECOND, UpWorld
 from tests.rig.impair import CLEAN
 

@@ -1,0 +1,1 @@
+"""From a performer to the server: what they play. PROTOCOL.md, "Up"."""
