@@ -272,7 +272,7 @@ async def _serve(port: int, control: socket.socket, *, midi: bool) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await server.start()
     try:
-        feed = server.rooms.all()[0].instrument.subscribe()
+        feed = server.rooms.all()[0].instrument.open_feed()
         token = server.performer_link("main").partition("=")[2]
         socket.send_fds(control, [token.encode()], [feed.fileno()])
         await stop.wait()

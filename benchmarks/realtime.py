@@ -94,7 +94,7 @@ async def measure(rate: int, blocksize: int, seconds: float) -> dict[str, Any]:
         instrument="portaudio", device="MONTAGE", channels=f"{LEFT},{RIGHT}", blocksize=blocksize
     )
     instrument = InstrumentSupervisor("bench", config)
-    feed = Feed(instrument.subscribe())
+    feed = Feed(instrument.open_feed())
     try:
         await instrument.start()
         async with asyncio.timeout(20):

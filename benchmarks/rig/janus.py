@@ -248,7 +248,7 @@ async def _feed(port: int) -> None:
     """Send the tone's packets as RTP to both mountpoints, for ever."""
     instrument = InstrumentSupervisor("bench", InstrumentConfig(instrument="tone", frame_ms=20))
     await instrument.start()
-    feed = instrument.subscribe()
+    feed = instrument.open_feed()
     out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     loop = asyncio.get_running_loop()
     sequence = 0

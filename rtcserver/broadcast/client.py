@@ -20,7 +20,7 @@ import rtcserver
 from rtcserver.broadcast import control
 from rtcserver.broadcast.address import Address
 from rtcserver.broadcast.control import ListenerStats, Message, Ready, Refused, Report
-from rtcserver.broadcast.listener import KIND_OPUS, ListenerCounters, ListenerSpec
+from rtcserver.broadcast.listener import PAYLOAD_CODED, ListenerCounters, ListenerSpec
 from rtcserver.errors import ProcessError
 
 logger = logging.getLogger(__name__)
@@ -169,7 +169,7 @@ class BroadcastClient:
         """Send a listener's next packets elsewhere."""
         self._post(control.SetAddress(listener_id, destination, source, fd_index))
 
-    def set_kind(self, listener_id: int, kind: str = KIND_OPUS) -> None:
+    def set_kind(self, listener_id: int, kind: str = PAYLOAD_CODED) -> None:
         """Give a listener another kind of its room's payload, in the same RTP stream."""
         self._post(control.SetKind(listener_id, kind))
 

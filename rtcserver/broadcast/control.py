@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 
 from rtcserver.broadcast.address import Address
 from rtcserver.broadcast.lateness import BOUNDS_US
-from rtcserver.broadcast.listener import KIND_OPUS, ListenerCounters, ListenerSpec, Totals
+from rtcserver.broadcast.listener import PAYLOAD_CODED, ListenerCounters, ListenerSpec, Totals
 from rtcserver.broadcast.srtp import Profile
+from rtcserver.encode import codec
 from rtcserver.errors import ProcessError
 
 MAX_MESSAGE = 65_536
@@ -25,7 +26,6 @@ MAX_NACKS = 512
 """Sequence numbers in one `Nack`."""
 MAX_ROWS = 256
 """Listeners in one `ListenerStats` or `StatsRequest`."""
-_FRAMES = (120, 240, 480, 960)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +43,19 @@ class AddFeed:
     """Down, with one descriptor: the reading half of a room's feed. Replaces the room's feed if it has one.
 
     anchor_media_time (48 kHz samples) was, or will be, reached at anchor_ns (monotonic): silence runs
-    from there until the first packet.
+    from there until the first packet. codec: the name of the room's (`rtcserver.encode.codec`).
     """
 
     room: str
     frame_samples: int
     anchor_media_time: int
     anchor_ns: int
+    codec: str = codec.DEFAULT.name
 
     def __post_init__(self) -> None:
-        if self.frame_samples not in _FRAMES:
-            raise ValueError(f"frame_samples is {self.frame_samples}: allowed are {_FRAMES}")
+        allowed = codec.codec_named(self.codec).frames
+        if self.frame_samples not in allowed:
+            raise ValueError(f"frame_samples is {self.frame_samples}: allowed are {allowed}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class SetKind:
     """Down: give a listener another kind of payload, in the same RTP stream."""
 
     listener_id: int
-    kind: str = KIND_OPUS
+    kind: str = PAYLOAD_CODED
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from rtcserver.broadcast.address import Address, route
 from rtcserver.broadcast.arena import MAX_PAYLOAD, Bench, SlotState
 from rtcserver.broadcast.batch import Patience
 from rtcserver.broadcast.group import Group, Listener
-from rtcserver.broadcast.listener import KIND_OPUS, ListenerCounters, ListenerSpec, Totals
+from rtcserver.broadcast.listener import PAYLOAD_CODED, ListenerCounters, ListenerSpec, Totals
 from rtcserver.broadcast.srtp import OutboundSrtp
 from rtcserver.clock import NS, ntp_from_wall
 from rtcserver.encode.packet import EncodedPacket
@@ -160,10 +160,10 @@ class BroadcastEngine:
 
     # Media
 
-    def send(self, room: str, packet: EncodedPacket, kind: str = KIND_OPUS) -> None:
+    def send(self, room: str, packet: EncodedPacket, kind: str = PAYLOAD_CODED) -> None:
         """Send a packet to every listener of a room, and keep it for NACK."""
-        if kind == KIND_OPUS:
-            # The room's clock is read off one kind only: each has a latency of its own.
+        if kind == PAYLOAD_CODED:
+            # The room's clock is read off one kind of payload only: each has a latency of its own.
             clock = self._clocks.get(room)
             if clock is None:
                 clock = self._clocks[room] = rtcp.CaptureClock()

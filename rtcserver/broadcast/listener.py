@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 
 from rtcserver.broadcast.address import Address
 from rtcserver.broadcast.srtp import MAX_FIRST_SEQUENCE, Profile
+from rtcserver.encode import codec
 
-KIND_OPUS = "opus"
-"""The payload kind of the feed's own packets."""
-KIND_SILENCE = "silence"
+PAYLOAD_CODED = codec.DEFAULT.name
+"""The packets of the room's codec."""
+PAYLOAD_SILENCE = "silence"
 """Encoded silence on the same timeline: for Studio listeners until their worker says that it is there."""
-KIND_PCM = "pcm"
+PAYLOAD_PCM = "pcm"
 """Studio payloads (`rtcserver.encode.pcm`)."""
-KIND_PCM_TWICE = "pcm-twice"
+PAYLOAD_PCM_TWICE = "pcm-twice"
 """Studio payloads with each block sent twice."""
 
 
@@ -24,6 +25,7 @@ class ListenerSpec:
     master: master key and master salt, concatenated, of the server's direction.
     first_sequence: below 2¹⁵. timestamp_offset: added to media time, mod 2³².
     fd_index: which of the engine's sockets it is sent from; source: the local address, or None.
+    kind: which of the room's payloads it gets, a ``PAYLOAD_`` of this module.
     """
 
     listener_id: int
@@ -38,7 +40,7 @@ class ListenerSpec:
     cname: str
     source: str | None = None
     fd_index: int = 0
-    kind: str = KIND_OPUS
+    kind: str = PAYLOAD_CODED
 
     def __post_init__(self) -> None:
         if not 0 <= self.first_sequence < MAX_FIRST_SEQUENCE:

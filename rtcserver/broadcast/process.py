@@ -25,12 +25,13 @@ from rtcserver.broadcast import batch, control
 from rtcserver.broadcast.control import ListenerStats, Message, Ready, Refused, Report, RoomCounters
 from rtcserver.broadcast.engine import BroadcastEngine
 from rtcserver.broadcast.lateness import Lateness
-from rtcserver.broadcast.listener import KIND_PCM as KIND_PCM_PLAIN
-from rtcserver.broadcast.listener import KIND_PCM_TWICE, KIND_SILENCE
+from rtcserver.broadcast.listener import PAYLOAD_PCM, PAYLOAD_PCM_TWICE, PAYLOAD_SILENCE
 from rtcserver.children.child import die_with_parent
 from rtcserver.clock import NS, monotonic_ns, wall_ns
-from rtcserver.encode.continuity import Continuity, silence_payload
-from rtcserver.encode.packet import KIND_PCM, MAX_RECORD, EncodedPacket
+from rtcserver.encode.codec import codec_named
+from rtcserver.encode.continuity import Continuity
+from rtcserver.encode.feed import EXPIRED_NS, FeedReader
+from rtcserver.encode.packet import KIND_PCM, EncodedPacket
 from rtcserver.encode.pcm import Redundancy
 from rtcserver.errors import ProcessError
 
@@ -41,13 +42,10 @@ TICK_NS = 100_000_000
 TICK_SLACK_NS = 60_000_000
 """How much later a share may come: with the next media packet, so that nobody has to wake up for it."""
 SUMMARY_NS = NS
-FEED_RECORDS = 8
-"""Records that one feed may deliver before the others' turn."""
-EXPIRED_NS = 120_000_000
-"""Age at which a packet helps no listener any more: this process was stopped, or cannot keep up. What
-is newer is still sent, so an overload costs gaps and not ever more delay."""
-MAX_DRAIN = 4096
-"""Records that are taken from a feed in one go only to be thrown away."""
+FEED_PACKETS = 8
+"""Packets of the codec that one feed may deliver before the others' turn."""
+FEED_BLOCKS = 256
+"""Packets of any kind before the others' turn."""
 _DONTWAIT = socket.MSG_DONTWAIT
 
 
@@ -56,14 +54,12 @@ class Room:
     """One feed and its timeline."""
 
     name: str
-    feed: socket.socket
+    feed: FeedReader
     continuity: Continuity
-    silence: bytes
     redundancy: Redundancy = field(default_factory=Redundancy)
     last_pcm: EncodedPacket | None = None
-    expired: int = 0
-    invalid: int = 0
-    ended: bool = False
+    polled: bool = True
+    """Whether the loop waits for the feed."""
 
 
 class BroadcastProcess:
@@ -118,54 +114,42 @@ class BroadcastProcess:
     # Media
 
     def _read_feed(self, room: Room) -> None:
+        feed = room.feed
         sent = 0
-        for _ in range(MAX_DRAIN):
-            if sent == FEED_RECORDS:
+        for _ in range(FEED_BLOCKS):
+            packet = feed.read()
+            if packet is None:
+                if feed.ended:
+                    # The writer is gone for good; silence goes on until the feed is replaced or removed.
+                    self._unregister(room)
                 return
-            try:
-                record = room.feed.recv(MAX_RECORD, _DONTWAIT)
-            except BlockingIOError:
-                return
-            except OSError:
-                record = b""
-            if not record:
-                # The writer is gone for good; silence goes on until the feed is replaced or removed.
-                self._unregister(room)
-                return
-            try:
-                packet = EncodedPacket.unpack(record)
-            except ValueError:
-                room.invalid += 1
-                continue
-            now = monotonic_ns()
-            if now - packet.captured_ns > EXPIRED_NS:
-                room.expired += 1
-                continue
             if packet.kind == KIND_PCM:
                 self._send_pcm(room, packet)
                 continue
-            sent += 1
-            for fresh in room.continuity.push(packet, now):
+            for fresh in room.continuity.push(packet, feed.read_ns):
                 self._engine.send(room.name, fresh)
                 self._lateness.add(monotonic_ns() - fresh.captured_ns)
                 self._send_silence(room, fresh)
+            sent += 1
+            if sent == FEED_PACKETS:
+                return
 
     def _send_pcm(self, room: Room, packet: EncodedPacket) -> None:
         """Studio payloads; a repeated block goes under the repeated block's timestamp."""
-        self._engine.send(room.name, packet, KIND_PCM_PLAIN)
-        if not self._engine.has_listeners(room.name, KIND_PCM_TWICE):
+        self._engine.send(room.name, packet, PAYLOAD_PCM)
+        if not self._engine.has_listeners(room.name, PAYLOAD_PCM_TWICE):
             return
         before, room.last_pcm = room.last_pcm, packet
         first, *repeats = room.redundancy.push(packet.payload)
-        self._engine.send(room.name, replace(packet, payload=first), KIND_PCM_TWICE)
+        self._engine.send(room.name, replace(packet, payload=first), PAYLOAD_PCM_TWICE)
         for repeat in repeats:
             if before is not None:
-                self._engine.send(room.name, replace(before, payload=repeat), KIND_PCM_TWICE)
+                self._engine.send(room.name, replace(before, payload=repeat), PAYLOAD_PCM_TWICE)
 
     def _send_silence(self, room: Room, packet: EncodedPacket) -> None:
         """What Studio listeners get before their worker has reported."""
-        if self._engine.has_listeners(room.name, KIND_SILENCE):
-            self._engine.send(room.name, replace(packet, payload=room.silence), KIND_SILENCE)
+        if self._engine.has_listeners(room.name, PAYLOAD_SILENCE):
+            self._engine.send(room.name, replace(packet, payload=room.continuity.silence), PAYLOAD_SILENCE)
 
     def _fill_silence(self) -> None:
         for room in self._rooms.values():
@@ -201,8 +185,8 @@ class BroadcastProcess:
                 room.continuity.silent,
                 room.continuity.stale,
                 room.continuity.skipped_samples,
-                room.expired,
-                room.invalid,
+                room.feed.expired,
+                room.feed.invalid,
             )
             for name, room in self._rooms.items()
         }
@@ -283,16 +267,14 @@ class BroadcastProcess:
         if not known:
             self._unknown += 1
 
-    def _add_feed(self, message: control.AddFeed, feed: socket.socket) -> None:
+    def _add_feed(self, message: control.AddFeed, sock: socket.socket) -> None:
+        feed = FeedReader(sock, expires_ns=EXPIRED_NS)
         # What has piled up before is older than the anchor: it would only delay what follows.
-        with contextlib.suppress(OSError):
-            for _ in range(MAX_DRAIN):
-                if not feed.recv(MAX_RECORD, _DONTWAIT):
-                    break
+        feed.discard()
         self._remove_feed(message.room)
-        continuity = Continuity(message.frame_samples)
+        continuity = Continuity(codec_named(message.codec), message.frame_samples)
         continuity.start(message.anchor_media_time, message.anchor_ns)
-        room = Room(message.room, feed, continuity, silence_payload(message.frame_samples))
+        room = Room(message.room, feed, continuity)
         self._rooms[room.name] = self._feeds[feed.fileno()] = room
         self._poll.register(feed.fileno(), select.POLLIN)
 
@@ -303,8 +285,8 @@ class BroadcastProcess:
             room.feed.close()
 
     def _unregister(self, room: Room) -> None:
-        if not room.ended:
-            room.ended = True
+        if room.polled:
+            room.polled = False
             self._poll.unregister(room.feed.fileno())
             del self._feeds[room.feed.fileno()]
 

@@ -7,31 +7,13 @@ time, and forwards what comes out. Media time only ever moves forward, on the fr
 from __future__ import annotations
 
 from rtcserver.clock import NS, ns_to_samples, samples_to_ns
+from rtcserver.encode.codec import Codec
 from rtcserver.encode.packet import EncodedPacket
 
 STALL_NS = 40_000_000
 """How much later than expected a packet may be before silence takes its place."""
 BURST_NS = 60_000_000
 """Most silence that one `poll` makes up for; what is older is left out as a gap."""
-
-_CELT_CONFIGS = {120: 28, 240: 29, 480: 30, 960: 31}
-"""Opus configuration numbers of fullband CELT by frame length in samples (RFC 6716, table 2)."""
-
-
-def silence_payload(frame_samples: int) -> bytes:
-    """An Opus packet that decodes to one stereo frame of digital silence.
-
-    The TOC byte (RFC 6716, section 3.1: fullband CELT, stereo, one frame), then a range-coder
-    state in which the first symbol, the silence flag of section 4.3, reads as set.
-
-    Raises ValueError for a frame that is not 2.5, 5, 10 or 20 ms.
-    """
-    config = _CELT_CONFIGS.get(frame_samples)
-    if config is None:
-        raise ValueError(
-            f"frame_samples is {frame_samples}: allowed are {', '.join(map(str, _CELT_CONFIGS))}"
-        )
-    return bytes((config << 3 | 1 << 2, 0xFF, 0xFE))
 
 
 class Continuity:
@@ -41,12 +23,16 @@ class Continuity:
     monotonic time from the last real packet. While packets arrive, even stale ones, there is no
     silence: a device whose clock comes back behind what was already emitted catches up by itself.
 
+    codec: the room's, which is asked for its silence. frame_samples: samples in a frame at 48 kHz; ValueError
+    if the codec has no such frames. stall_ns: as `STALL_NS`.
+
     Counters: `emitted` (all), `silent` (of these silence), `stale` (real packets dropped because
     their time has already been emitted), `skipped_samples` (media time that nothing was emitted for).
     """
 
-    def __init__(self, frame_samples: int, *, stall_ns: int = STALL_NS) -> None:
-        self._silence = silence_payload(frame_samples)
+    def __init__(self, codec: Codec, frame_samples: int, *, stall_ns: int = STALL_NS) -> None:
+        self.silence = codec.silence(frame_samples)
+        """The payload of one silent frame."""
         self._frame = frame_samples
         self._frame_ns = samples_to_ns(frame_samples)
         self._stall_ns = stall_ns
@@ -116,7 +102,7 @@ class Continuity:
         for _ in range(count):
             packets.append(
                 EncodedPacket(
-                    self._next, self._frame, self._complete_ns(self._next), self._epoch, self._silence
+                    self._next, self._frame, self._complete_ns(self._next), self._epoch, self.silence
                 )
             )
             self._next += self._frame

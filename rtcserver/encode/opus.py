@@ -17,6 +17,8 @@ from rtcserver.errors import DependencyError
 _MAX_PACKET = 4000
 """What libopus recommends as the size of the output buffer."""
 _COMPLEXITY = 10
+_CELT_CONFIGS = {120: 28, 240: 29, 480: 30, 960: 31}
+"""Configuration numbers of fullband CELT by frame length in samples (RFC 6716, table 2)."""
 
 
 def load_opus() -> tuple[Any, Any, int]:
@@ -72,3 +74,34 @@ class OpusEncoder:
         if self._state is not None:
             self._api.destroy(self._state)
             self._state = None
+
+
+class OpusCodec:
+    """Opus as `rtcserver.encode.codec.Codec` has it."""
+
+    name = "opus"
+    payload_name = f"opus/{MEDIA_RATE}/2"
+    """RFC 7587, section 7: always 48000 and 2, whatever is inside."""
+    clock_rate = MEDIA_RATE
+    frames = tuple(_CELT_CONFIGS)
+
+    def encoder(self, frame_samples: int, bitrate_bps: int) -> OpusEncoder:
+        """A new encoder. Raises DependencyError with the command that installs libopus."""
+        return OpusEncoder(frame_samples, bitrate_bps)
+
+    def silence(self, frame_samples: int) -> bytes:
+        """A packet that decodes to one stereo frame of digital silence.
+
+        The TOC byte (RFC 6716, section 3.1: fullband CELT, stereo, one frame), then a range-coder
+        state in which the first symbol, the silence flag of section 4.3, reads as set.
+
+        Raises ValueError for a frame that is not 2.5, 5, 10 or 20 ms.
+        """
+        config = _CELT_CONFIGS.get(frame_samples)
+        if config is None:
+            allowed = ", ".join(map(str, self.frames))
+            raise ValueError(f"frame_samples is {frame_samples}: allowed are {allowed}")
+        return bytes((config << 3 | 1 << 2, 0xFF, 0xFE))
+
+
+OPUS = OpusCodec()

@@ -1,15 +1,19 @@
-"""What travels from the instrument process to its consumers, and its bytes on the feed socket.
+"""What travels from the instrument process to its readers, and its bytes on the feed socket.
 
 A *feed* is one half of an ``AF_UNIX``/``SOCK_SEQPACKET`` pair: one record a message, never
 blocking for the writer (a full socket drops the record and counts it). The supervisor keeps the
 writing half alive across restarts of the instrument process, so a reader never reconnects.
+`rtcserver.encode.feed` reads one.
 
 Record, little-endian::
 
-    0        1        2        4                8                16               24               32
-    +--------+--------+--------+----------------+----------------+----------------+----------------+---------
-    | version| kind   | 0      | epoch u32      | media_time i64 | captured_ns i64| duration u32, 0| payload
-    +--------+--------+--------+----------------+----------------+----------------+----------------+---------
+    0        1        2                4                8                16               24               32
+    +--------+--------+----------------+----------------+----------------+----------------+----------------+---------
+    | version| kind   | stream u16     | epoch u32      | media_time i64 | captured_ns i64| duration u32, 0| payload
+    +--------+--------+----------------+----------------+----------------+----------------+----------------+---------
+
+``stream`` numbers the streams of one kind in a room. The instrument process writes 0 only; further codecs and
+bitrates of the same sound take numbers of their own, and a reader skips those that it was not written for.
 """
 
 from __future__ import annotations
@@ -18,9 +22,11 @@ import struct
 from dataclasses import dataclass
 
 FEED_VERSION = 1
-KIND_OPUS = 1
+KIND_CODED = 1
+"""A packet of the room's codec (`rtcserver.encode.codec`)."""
 KIND_PCM = 2
-"""A Studio payload (`rtcserver.encode.pcm`); only on the feed while somebody listens to it."""
+"""A Studio payload (`rtcserver.encode.pcm`); only on the feed while somebody has asked for it."""
+KINDS = (KIND_CODED, KIND_PCM)
 _HEADER = struct.Struct("<BBHIqqII")
 MAX_RECORD = _HEADER.size + 4096
 
@@ -33,8 +39,8 @@ class EncodedPacket:
     duration: samples at 48 kHz.
     captured_ns: monotonic ns at which the captured block that completed this frame arrived.
     epoch: number of the capture run; it grows by one each time a device is (re)opened.
-    payload: the Opus packet (RFC 6716, section 3), or the Studio payload.
-    kind: `KIND_OPUS` or `KIND_PCM`.
+    payload: the codec's packet (for Opus: RFC 6716, section 3), or the Studio payload.
+    kind: `KIND_CODED` or `KIND_PCM`.
     """
 
     media_time: int
@@ -42,7 +48,7 @@ class EncodedPacket:
     captured_ns: int
     epoch: int
     payload: bytes
-    kind: int = KIND_OPUS
+    kind: int = KIND_CODED
 
     def pack(self) -> bytes:
         """The feed record."""
@@ -55,10 +61,12 @@ class EncodedPacket:
 
     @classmethod
     def unpack(cls, record: bytes) -> EncodedPacket:
-        """Parse a feed record. Raises `ValueError` if it is none of ours."""
-        if len(record) <= _HEADER.size:
-            raise ValueError(f"a feed record of {len(record)} bytes is too short")
-        version, kind, _, epoch, media_time, captured_ns, duration, _ = _HEADER.unpack_from(record)
-        if version != FEED_VERSION or kind not in (KIND_OPUS, KIND_PCM):
-            raise ValueError(f"unknown feed record: version {version}, kind {kind}")
+        """Parse a feed record of stream 0. Raises `ValueError` if it is none of ours."""
+        if not _HEADER.size < len(record) <= MAX_RECORD:
+            raise ValueError(
+                f"a feed record of {len(record)} bytes: allowed are {_HEADER.size + 1} to {MAX_RECORD}"
+            )
+        version, kind, stream, epoch, media_time, captured_ns, duration, _ = _HEADER.unpack_from(record)
+        if version != FEED_VERSION or kind not in KINDS or stream:
+            raise ValueError(f"unknown feed record: version {version}, kind {kind}, stream {stream}")
         return cls(media_time, duration, captured_ns, epoch, record[_HEADER.size :], kind)

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from rtcserver.capture.block import Block, StreamFormat, to_float
 from rtcserver.capture.mix import StereoMix
 from rtcserver.clock import MEDIA_RATE
+from rtcserver.encode.codec import Encoder
 from rtcserver.encode.framing import Framer
-from rtcserver.encode.opus import OpusEncoder
 from rtcserver.encode.packet import EncodedPacket
 from rtcserver.encode.resample import resampler_for
 from rtcserver.encode.timeline import Epoch
@@ -32,7 +32,7 @@ class EncodePipeline:
     """
 
     def __init__(
-        self, stream: StreamFormat, mix: StereoMix, epoch: Epoch, framer: Framer, encoder: OpusEncoder
+        self, stream: StreamFormat, mix: StereoMix, epoch: Epoch, framer: Framer, encoder: Encoder
     ) -> None:
         self.stream = stream
         self.mix = mix

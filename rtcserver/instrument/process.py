@@ -27,8 +27,8 @@ from rtcserver.children import child, control_socket
 from rtcserver.children.control_socket import EXIT_DEPENDENCY
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.config.model import InstrumentConfig
+from rtcserver.encode import codec
 from rtcserver.encode.framing import Framer
-from rtcserver.encode.opus import OpusEncoder
 from rtcserver.encode.packet import KIND_PCM, EncodedPacket
 from rtcserver.encode.pcm import PcmPacker
 from rtcserver.encode.pipeline import EncodePipeline
@@ -95,7 +95,7 @@ class InstrumentProcess:
     def run(self) -> int:
         """Serve until told to stop, the server is gone, or the device has died."""
         try:
-            self._encoder = OpusEncoder(self._config.frame_samples, self._config.bitrate_bps)
+            self._encoder = codec.DEFAULT.encoder(self._config.frame_samples, self._config.bitrate_bps)
             self._load_source()
             while not self._stopping:
                 if not self._open():

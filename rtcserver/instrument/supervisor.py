@@ -15,6 +15,9 @@ from typing import Any
 from rtcserver.children.supervised import SupervisedProcess
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.config.model import InstrumentConfig, to_dict
+from rtcserver.encode.feed import FeedReader
+from rtcserver.encode.packet import KIND_CODED, KIND_PCM, EncodedPacket
+from rtcserver.encode.subscription import DEFAULT_LIMIT, FeedWatch, Subscription
 from rtcserver.encode.timeline import Anchor
 from rtcserver.errors import ProcessError
 from rtcserver.instrument.control import Status
@@ -45,6 +48,10 @@ class InstrumentSupervisor(SupervisedProcess):
         self._timings: list[asyncio.Future[dict[str, Any]]] = []
         self._encoded_before = 0
         self._studio = False
+        self._block_readers = 0
+        self._blocks_on = False
+        """What the process was told last: whether PCM is to be on the feeds."""
+        self._subscriptions: set[Subscription[EncodedPacket]] = set()
         self.on_status: Callable[[Status], None] | None = None
 
     @property
@@ -59,18 +66,68 @@ class InstrumentSupervisor(SupervisedProcess):
             return Anchor(self.status.media_time, self.status.at_ns)
         return self.origin
 
-    def subscribe(self) -> socket.socket:
-        """A new feed: the reading half, non-blocking; `unsubscribe` ends it. It survives restarts."""
+    def subscribe(
+        self, *, packets: bool = False, blocks: bool = False, limit: int = DEFAULT_LIMIT
+    ) -> Subscription[EncodedPacket]:
+        """Read the room's sound here, on the event loop: encoded packets, PCM blocks, or both.
+
+        For a recorder, a meter, a publisher, a local output::
+
+            with instrument.subscribe(blocks=True) as sound:
+                async for packet in sound:
+                    block = rtcserver.encode.pcm.unpack(packet.payload)
+                    samples = block.to_int()        # (frames, 2) int32 in 16 or 24 bits, the device's own rate
+
+        packets: of the room's codec, `EncodedPacket.kind` `KIND_CODED`, one a frame. blocks: Studio payloads, kind
+        `KIND_PCM`, one for each block of the device, made only while somebody asks. Both are on the room's
+        timeline (`EncodedPacket.media_time`); a gap in it is sound that was lost or that the instrument did not
+        deliver, and no silence is put in its place (`rtcserver.encode.continuity` does that for packets).
+
+        The subscription outlives the instrument's process: each new one begins a new `EncodedPacket.epoch`, and
+        may have another rate. It ends by `Subscription.close`, or when the supervisor closes. A reader that is
+        slower than the sound loses the oldest items, `limit` being what it may lag behind by; nothing that it
+        does can slow the instrument. A reader with a thread or process of its own takes `open_feed` instead.
+
+        Raises ValueError if neither is asked for.
+        """
+        kinds = [kind for kind, wanted in ((KIND_CODED, packets), (KIND_PCM, blocks)) if wanted]
+        if not kinds:
+            raise ValueError("a subscription reads packets, blocks, or both")
+        feed = self.open_feed()
+
+        def on_close() -> None:
+            watch.close()
+            self.close_feed(feed)
+            self._subscriptions.discard(subscription)
+            self._block_readers -= blocks
+            self._follow_studio()
+
+        def on_packet(packet: EncodedPacket, read_ns: int) -> None:
+            subscription.offer(packet)
+
+        subscription: Subscription[EncodedPacket] = Subscription(limit, on_close)
+        watch = FeedWatch(FeedReader(feed, kinds), on_packet, subscription.close)
+        self._subscriptions.add(subscription)
+        self._block_readers += blocks
+        self._follow_studio()
+        watch.start()
+        return subscription
+
+    def open_feed(self) -> socket.socket:
+        """A new feed's reading half, non-blocking, for `FeedReader` here or in another process.
+
+        It survives restarts of the instrument's process. `close_feed` ends it. PCM is on it while `set_studio`
+        or a subscription asks for it.
+        """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, FEED_BUFFER)
         ours.setblocking(False)
         self._feeds[ours] = theirs
-        if self._sock is not None:
-            self._tell({"type": "add_feed"}, (theirs.fileno(),))
+        self._tell({"type": "add_feed"}, (theirs.fileno(),))
         return ours
 
-    def unsubscribe(self, feed: socket.socket) -> None:
-        """Close both halves of a feed; the process forgets it at its next packet."""
+    def close_feed(self, feed: socket.socket) -> None:
+        """Close both halves of a feed; the process forgets it at its next packet. Idempotent."""
         feed.close()
         writing = self._feeds.pop(feed, None)
         if writing is not None:
@@ -82,10 +139,9 @@ class InstrumentSupervisor(SupervisedProcess):
         self._tell({"type": "set_bitrate", "bitrate_bps": bitrate_bps})
 
     def set_studio(self, on: bool) -> None:
-        """Put Studio payloads on the feeds, too; kept over restarts."""
-        if on != self._studio:
-            self._studio = on
-            self._tell({"type": "studio", "on": on})
+        """Put PCM on the feeds for Studio listeners, too; kept over restarts."""
+        self._studio = on
+        self._follow_studio()
 
     def midi(self, message: bytes) -> None:
         """Play a channel message on an embedded instrument; others ignore it."""
@@ -118,11 +174,19 @@ class InstrumentSupervisor(SupervisedProcess):
         return await asyncio.wait_for(future, 5)
 
     async def close(self) -> None:
-        """Stop the process; after 2 s it is killed. Idempotent."""
+        """Stop the process; after 2 s it is killed. All feeds and subscriptions end. Idempotent."""
         await super().close()
+        for subscription in tuple(self._subscriptions):
+            subscription.close()
         for feed in self._feeds.values():
             feed.close()
         self._feeds.clear()
+
+    def _follow_studio(self) -> None:
+        on = self._studio or self._block_readers > 0
+        if on != self._blocks_on:
+            self._blocks_on = on
+            self._tell({"type": "studio", "on": on})
 
     def _greet(self) -> None:
         anchor = self.anchor
@@ -135,7 +199,7 @@ class InstrumentSupervisor(SupervisedProcess):
                 "epoch": self.status.epoch,
             }
         )
-        self._tell({"type": "studio", "on": self._studio})
+        self._tell({"type": "studio", "on": self._blocks_on})
         for feed in self._feeds.values():
             self._tell({"type": "add_feed"}, (feed.fileno(),))
         self._last_progress_ns = monotonic_ns()

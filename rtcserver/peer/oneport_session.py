@@ -14,7 +14,7 @@ from typing import Protocol
 from aiortc import RTCDataChannel
 
 from rtcserver.broadcast.address import Address
-from rtcserver.broadcast.listener import KIND_OPUS, KIND_SILENCE, ListenerCounters, ListenerSpec
+from rtcserver.broadcast.listener import PAYLOAD_CODED, PAYLOAD_SILENCE, ListenerCounters, ListenerSpec
 from rtcserver.broadcast.srtp import MAX_FIRST_SEQUENCE, Profile
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.errors import PeerError, ProcessError
@@ -204,7 +204,7 @@ class OnePortSession:
             cname=self._backend.cname,
             source=address.local,
             fd_index=address.socket,
-            kind=KIND_OPUS if self.mode == "listen" else KIND_SILENCE,
+            kind=PAYLOAD_CODED if self.mode == "listen" else PAYLOAD_SILENCE,
         )
         self.details["payload"] = spec.kind
         try:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from aiortc import RTCDataChannel
 
-from rtcserver.broadcast.listener import KIND_PCM, KIND_PCM_TWICE
+from rtcserver.broadcast.listener import PAYLOAD_PCM, PAYLOAD_PCM_TWICE
 from rtcserver.channel import announce
 from rtcserver.channel.down.journal import Journal
 from rtcserver.channel.down.sender import LISTEN, STUDIO, DownSender
@@ -19,11 +19,14 @@ from rtcserver.channel.telemetry import Auth, ClientMessage, Hello, Panic, Playe
 from rtcserver.channel.up.receiver import Played
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.encode.pcm import StudioFormat
+from rtcserver.encode.subscription import DEFAULT_LIMIT, Subscription
 from rtcserver.errors import PeerError
 from rtcserver.peer.oneport_session import OnePortSession
 from rtcserver.room.directory import Room
 from rtcserver.room.member import Member
 from rtcserver.room.performers import Performers
+from rtcserver.room.readers import NoteReaders
+from rtcserver.room.router import Shown
 from rtcserver.room.samples import Samples
 from rtcserver.room.stage import Stage
 
@@ -43,6 +46,7 @@ class RoomDesk:
         self.journal = Journal()
         self.stage: Stage | None = None
         self.samples = Samples(room.instrument)
+        self._readers = NoteReaders()
         self.observe: Callable[[str, Mapping[str, float]], None] | None = None
         self._allow = allow
         self._senders: dict[str, DownSender] = {}
@@ -69,6 +73,7 @@ class RoomDesk:
     def close(self) -> None:
         """Stop the timer, the player and the samples."""
         self.samples.close()
+        self._readers.close()
         if self.stage is not None:
             self.stage.close()
         if self._timer is not None:
@@ -123,7 +128,7 @@ class RoomDesk:
     def set_payload(self, member: Member, *, twice: bool) -> None:
         """PCM for a Studio member, in RTP or by its channel, for its whole life. Raises PeerError for others."""
         if member.session.mode != "studio-channel":
-            member.session.set_payload(KIND_PCM_TWICE if twice else KIND_PCM)
+            member.session.set_payload(PAYLOAD_PCM_TWICE if twice else PAYLOAD_PCM)
         elif member.samples is not None:
             member.samples.twice = twice
             self.samples.add(member.samples)
@@ -189,7 +194,17 @@ class RoomDesk:
     def note(self, performer: int, message: bytes, media_time: int) -> None:
         """Something is played, by whomever: put it into the journal for everyone to see."""
         self.journal.push(performer, message, media_time, monotonic_ns())
+        self._readers.publish(Shown(performer, message, media_time))
         self._arm()
+
+    def subscribe_notes(self, limit: int = DEFAULT_LIMIT) -> Subscription[Shown]:
+        """Read what is played in the room, as everyone's page is shown it; `rtcserver.room.readers` says how.
+
+        Each item has the performer's number (PROTOCOL.md, "Performers"), a complete MIDI channel message, and the
+        media time at which it sounds, the timeline of the room's sound. Events of a file that is played come
+        before their time. limit: items kept for a reader that is slow; it loses the oldest, counted.
+        """
+        return self._readers.subscribe(limit)
 
     def authorise(self, token: str) -> None:
         """Raises PeerError(403) unless the token is a performer's of this room."""

@@ -7,7 +7,6 @@ time is skipped and never kept; one that takes hardly anything for seconds is gi
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
 import struct
@@ -18,30 +17,27 @@ from typing import Protocol
 
 from aiortc import RTCDataChannel
 
-from rtcserver.clock import monotonic_ns
-from rtcserver.encode.packet import KIND_PCM, MAX_RECORD, EncodedPacket
+from rtcserver.encode.feed import EXPIRED_NS, FeedReader
+from rtcserver.encode.packet import KIND_PCM, EncodedPacket
 from rtcserver.encode.pcm import Redundancy
+from rtcserver.encode.subscription import FeedWatch
 from rtcserver.room.studio import Patience
 
 log = logging.getLogger(__name__)
 
 MOST_WAITING = 24 * 1024
 """Bytes waiting in a session's association beyond which blocks are skipped; notes still find room there."""
-EXPIRED_NS = 120_000_000
-"""Age at which a block helps no listener any more: the loop was held up."""
-RECORDS_A_TURN = 16
-"""Records read before the event loop gets its turn again."""
 _STAMP = struct.Struct("<I")
 
 
 class Source(Protocol):
     """The room's instrument, as `rtcserver.instrument.supervisor.InstrumentSupervisor` is."""
 
-    def subscribe(self) -> socket.socket:
-        """Open a feed."""
+    def open_feed(self) -> socket.socket:
+        """The reading half of a new feed."""
 
-    def unsubscribe(self, feed: socket.socket) -> None:
-        """Close it."""
+    def close_feed(self, feed: socket.socket) -> None:
+        """Close both halves."""
 
 
 @dataclass(slots=True, eq=False)
@@ -63,17 +59,13 @@ class SampleListener:
 
 
 class Samples:
-    """One room's listeners by DataChannel, and their feed. Loop-bound.
-
-    counters: messages sent and skipped, blocks that were read too late, records that were none of ours, and
-    listeners that were given up.
-    """
+    """One room's listeners by DataChannel, and their feed. Loop-bound."""
 
     def __init__(self, source: Source) -> None:
-        self.counters: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
         self._source = source
         self._listeners: list[SampleListener] = []
-        self._feed: socket.socket | None = None
+        self._feed: FeedWatch | None = None
         self._redundancy = Redundancy()
         self._last: EncodedPacket | None = None
 
@@ -82,14 +74,26 @@ class Samples:
         """Listeners now."""
         return len(self._listeners)
 
+    @property
+    def counters(self) -> Counter[str]:
+        """Messages ``sent`` and ``skipped``, blocks that were read too late (``expired``), records that were none
+        of ours (``invalid``), and listeners that were given up (``gave_up``)."""
+        counted = Counter(self._counts)
+        if self._feed is not None:
+            counted.update(expired=self._feed.reader.expired, invalid=self._feed.reader.invalid)
+        return +counted
+
     def add(self, listener: SampleListener) -> None:
         """Send it every block from now on. No effect on one that is here."""
         if listener in self._listeners:
             return
         self._listeners.append(listener)
         if self._feed is None:
-            self._feed = self._source.subscribe()
-            asyncio.get_running_loop().add_reader(self._feed.fileno(), self._on_readable)
+            self._sock = self._source.open_feed()
+            reader = FeedReader(self._sock, (KIND_PCM,), expires_ns=EXPIRED_NS)
+            # It ends when the instrument is closed for good: the server shuts down.
+            self._feed = FeedWatch(reader, self.take, self._close_feed)
+            self._feed.start()
 
     def remove(self, listener: SampleListener) -> None:
         """Send it nothing any more. Idempotent."""
@@ -103,18 +107,8 @@ class Samples:
         self._listeners.clear()
         self._close_feed()
 
-    def take(self, record: bytes, now_ns: int) -> None:
-        """Hand on one record of the feed, if it is a block of PCM."""
-        try:
-            packet = EncodedPacket.unpack(record)
-        except ValueError:
-            self.counters["invalid"] += 1
-            return
-        if packet.kind != KIND_PCM:
-            return
-        if now_ns - packet.captured_ns > EXPIRED_NS:
-            self.counters["expired"] += 1
-            return
+    def take(self, packet: EncodedPacket, now_ns: int) -> None:
+        """Hand on one block of PCM."""
         plain = [(packet.media_time, packet.payload)]
         twice = self._repeated(packet) if any(one.twice for one in self._listeners) else plain
         for listener in tuple(self._listeners):
@@ -136,37 +130,21 @@ class Samples:
             if fits:
                 channel.send(_STAMP.pack((media_time + listener.rtp_offset) & 0xFFFFFFFF) + payload)
                 listener.sent += 1
-                self.counters["sent"] += 1
+                self._counts["sent"] += 1
             else:
                 listener.skipped += 1
-                self.counters["skipped"] += 1
+                self._counts["skipped"] += 1
             if listener.patience.offered(fits, now_ns):
-                self.counters["gave_up"] += 1
+                self._counts["gave_up"] += 1
                 log.warning("a Studio listener takes next to nothing of what it is sent; it is ended")
                 listener.give_up()
                 self.remove(listener)
                 return
 
-    def _on_readable(self) -> None:
-        for _ in range(RECORDS_A_TURN):
-            if self._feed is None:
-                return
-            try:
-                record = self._feed.recv(MAX_RECORD + 1)
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError as error:
-                log.warning("the feed of samples broke: %s", error)
-                record = b""
-            if not record:
-                # The instrument is closed for good: the server shuts down.
-                self._close_feed()
-                return
-            self.take(record, monotonic_ns())
-
     def _close_feed(self) -> None:
         feed, self._feed = self._feed, None
         self._last = None
         if feed is not None:
-            asyncio.get_running_loop().remove_reader(feed.fileno())
-            self._source.unsubscribe(feed)
+            feed.close()
+            self._counts.update(expired=feed.reader.expired, invalid=feed.reader.invalid)
+            self._source.close_feed(self._sock)

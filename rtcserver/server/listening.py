@@ -75,7 +75,7 @@ class Stock:
     async def start(self, rooms: Sequence[Room], http_port: int) -> None:
         for room in rooms:
             hub = PacketHub(
-                room.instrument.subscribe(),
+                room.instrument.open_feed(),
                 frame_samples=room.config.instrument.frame_samples,
                 origin=room.instrument.origin,
             )
@@ -143,7 +143,7 @@ class OnePort:
         for room in rooms:
             self._backend.add_feed(
                 room.name,
-                room.instrument.subscribe(),
+                room.instrument.open_feed(),
                 room.config.instrument.frame_samples,
                 partial(_anchor, room),
             )

@@ -7,24 +7,21 @@ the listeners' timeline never stops.
 from __future__ import annotations
 
 import asyncio
-import logging
-import select
 import socket
 from collections.abc import Callable
 
 from rtcserver.clock import NS, monotonic_ns
+from rtcserver.encode import codec
 from rtcserver.encode.continuity import Continuity
-from rtcserver.encode.packet import KIND_OPUS, MAX_RECORD, EncodedPacket
+from rtcserver.encode.feed import FeedReader
+from rtcserver.encode.packet import KIND_CODED, EncodedPacket
+from rtcserver.encode.subscription import FeedWatch
 from rtcserver.encode.timeline import Anchor
 from rtcserver.errors import ProcessError
 from rtcserver.stock.track import DEFAULT_QUEUE_PACKETS, MontageTrack
 
 IDLE_NS = NS // 20
 """How often to look whether silence is due while the timeline has not begun."""
-_RECORDS_A_TURN = 64
-"""Most records read before the event loop gets its turn again."""
-
-log = logging.getLogger(__name__)
 
 
 class PacketHub:
@@ -43,10 +40,9 @@ class PacketHub:
         origin: Anchor | None = None,
         on_end: Callable[[], None] | None = None,
     ) -> None:
-        self._feed = feed
-        self._feed.setblocking(False)
+        self._feed = FeedWatch(FeedReader(feed, (KIND_CODED,)), self._take, self._end)
         self._on_end = on_end
-        self._continuity = Continuity(frame_samples)
+        self._continuity = Continuity(codec.DEFAULT, frame_samples)
         self._origin = origin
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -57,8 +53,6 @@ class PacketHub:
         """Whether the feed is over, by its end or by `close`."""
         self.packets = 0
         """Packets read from the feed."""
-        self.malformed = 0
-        """Records that were none of ours, dropped."""
         self.gaps = 0
         """Packets that did not begin where the one before ended: loss between encoder and hub."""
         self.last: EncodedPacket | None = None
@@ -68,7 +62,7 @@ class PacketHub:
         """Begin to read, on the running event loop."""
         if self._loop is None and not self.ended:
             self._loop = asyncio.get_running_loop()
-            self._loop.add_reader(self._feed.fileno(), self._on_readable)
+            self._feed.start()
             if self._origin is not None:
                 self._continuity.start(self._origin.media_time, self._origin.at_ns)
             self._arm()
@@ -94,6 +88,11 @@ class PacketHub:
         """Packets dropped by all tracks, gone ones included."""
         return self._dropped_by_gone + sum(track.dropped for track in self._tracks)
 
+    @property
+    def malformed(self) -> int:
+        """Records that were none of ours, dropped."""
+        return self._feed.reader.invalid
+
     def counters(self) -> dict[str, int]:
         """For health reports."""
         return {
@@ -111,42 +110,15 @@ class PacketHub:
         if self.ended:
             return
         self.ended = True
-        if self._loop is not None:
-            self._loop.remove_reader(self._feed.fileno())
         if self._timer is not None:
             self._timer.cancel()
         self._feed.close()
         for track in tuple(self._tracks):
             track.stop()
 
-    def _on_readable(self) -> None:
-        for _ in range(_RECORDS_A_TURN):
-            try:
-                record = self._feed.recv(MAX_RECORD + 1)
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError as error:
-                log.warning("The feed broke: %s", error)
-                self._end()
-                return
-            if not record and self._hung_up():
-                self._end()
-                return
-            self._take(record)
-
-    def _take(self, record: bytes) -> None:
-        try:
-            if len(record) > MAX_RECORD:
-                raise ValueError("longer than a record can be")
-            packet = EncodedPacket.unpack(record)
-        except ValueError as error:
-            self.malformed += 1
-            log.debug("Feed record dropped: %s", error)
-            return
-        if packet.kind != KIND_OPUS:
-            return
+    def _take(self, packet: EncodedPacket, now_ns: int) -> None:
         self.packets += 1
-        self._emit(self._continuity.push(packet, monotonic_ns()))
+        self._emit(self._continuity.push(packet, now_ns))
 
     def _emit(self, packets: list[EncodedPacket]) -> None:
         for packet in packets:
@@ -168,12 +140,6 @@ class PacketHub:
     def _on_timer(self) -> None:
         self._emit(self._continuity.poll(monotonic_ns()))
         self._arm()
-
-    def _hung_up(self) -> bool:
-        """A SEQPACKET socket reads b"" both for an empty record and at its end; poll tells which."""
-        poll = select.poll()
-        poll.register(self._feed.fileno(), select.POLLRDHUP)
-        return bool(poll.poll(0))
 
     def _end(self) -> None:
         self.close()

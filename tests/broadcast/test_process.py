@@ -20,7 +20,7 @@ from aiortc.rtp import RtcpByePacket, RtcpPacket
 from rtcserver.broadcast import control
 from rtcserver.broadcast.control import Message
 from rtcserver.clock import monotonic_ns
-from rtcserver.encode.continuity import silence_payload
+from rtcserver.encode.opus import OPUS
 from rtcserver.encode.packet import EncodedPacket
 from tests.broadcast.listening import Listening, is_rtcp
 
@@ -135,7 +135,7 @@ def test_a_stalled_feed_becomes_silence_and_comes_back(
     child.report()
     feed.send(packet(0).pack())
     got = ear.decrypt(ear.wait(30))
-    assert [one.payload for one in got[1:]] == [silence_payload(FRAME)] * (len(got) - 1)
+    assert [one.payload for one in got[1:]] == [OPUS.silence(FRAME)] * (len(got) - 1)
     steps = {(after.timestamp - before.timestamp) % 2**32 for before, after in itertools.pairwise(got)}
     assert steps == {FRAME}
     # A packet of what silence has covered already is stale, one of later is heard at once.
@@ -147,7 +147,7 @@ def test_a_stalled_feed_becomes_silence_and_comes_back(
     assert (got[-1].timestamp - got[0].timestamp) % 2**32 == 1000 * FRAME
     room = child.report().rooms["main"]
     assert room.stale == 1
-    assert room.silent >= [one.payload for one in got].count(silence_payload(FRAME))
+    assert room.silent >= [one.payload for one in got].count(OPUS.silence(FRAME))
 
 
 def test_a_feed_that_ends_becomes_silence_and_can_be_replaced(
@@ -159,7 +159,7 @@ def test_a_feed_that_ends_becomes_silence_and_can_be_replaced(
     feed.send(packet(0).pack())
     feed.close()
     got = ear.decrypt(ear.wait(10))
-    assert got[-1].payload == silence_payload(FRAME)
+    assert got[-1].payload == OPUS.silence(FRAME)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
         # What piled up while nobody read it is not played late.
@@ -263,7 +263,7 @@ def test_media_goes_on_through_a_flood_of_control_messages(
         feed.send(sent[-1].pack())
     got: list[Any] = []
     while len(got) < 30:
-        got += [one for one in ear.decrypt(ear.wait(1)) if one.payload != silence_payload(FRAME)]
+        got += [one for one in ear.decrypt(ear.wait(1)) if one.payload != OPUS.silence(FRAME)]
     assert [one.payload for one in got] == [one.payload for one in sent]
     assert child.report().totals.listeners == 1 + joined
 

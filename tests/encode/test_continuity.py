@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtcserver.clock import samples_to_ns
-from rtcserver.encode.continuity import BURST_NS, STALL_NS, Continuity, silence_payload
+from rtcserver.encode.continuity import BURST_NS, STALL_NS, Continuity
+from rtcserver.encode.opus import OPUS
 from rtcserver.encode.packet import EncodedPacket
 
 FRAMES = (120, 240, 480, 960)
@@ -26,7 +27,7 @@ def real(media_time: int, captured_ns: int, frame: int = 480, epoch: int = 1) ->
 def test_the_constant_payload_decodes_to_silence_of_the_right_length(frame: int) -> None:
     encoder = opuslib.Encoder(48_000, 2, opuslib.APPLICATION_RESTRICTED_LOWDELAY)
     decoder = opuslib.Decoder(48_000, 2)
-    silence = silence_payload(frame)
+    silence = OPUS.silence(frame)
     # After real music, so that a payload that merely repeats or fades the decoder's state is noticed.
     noise = np.random.default_rng(7).integers(-9000, 9000, (frame, 2), dtype=np.int16)
     for _ in range(5):
@@ -41,18 +42,18 @@ def test_the_constant_payload_decodes_to_silence_of_the_right_length(frame: int)
 
 def test_other_frame_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="441"):
-        Continuity(441)
+        Continuity(OPUS, 441)
 
 
 def test_nothing_is_due_before_the_timeline_begins() -> None:
-    continuity = Continuity(480)
+    continuity = Continuity(OPUS, 480)
     assert continuity.due_ns() is None
     assert continuity.poll(10**12) == []
 
 
 @pytest.mark.parametrize("frame", FRAMES)
 def test_a_punctual_feed_passes_unchanged(frame: int) -> None:
-    continuity = Continuity(frame)
+    continuity = Continuity(OPUS, frame)
     step = samples_to_ns(frame)
     packets = [real(n * frame, 10**9 + n * step, frame) for n in range(200)]
     out = []
@@ -65,7 +66,7 @@ def test_a_punctual_feed_passes_unchanged(frame: int) -> None:
 
 @pytest.mark.parametrize("frame", FRAMES)
 def test_a_stalled_feed_becomes_silence_on_the_same_grid(frame: int) -> None:
-    continuity = Continuity(frame)
+    continuity = Continuity(OPUS, frame)
     step = samples_to_ns(frame)
     captured = 5 * 10**9
     continuity.push(real(frame * 3, captured, frame), captured)
@@ -81,7 +82,7 @@ def test_a_stalled_feed_becomes_silence_on_the_same_grid(frame: int) -> None:
         due = continuity.due_ns()
         assert due is not None
     assert [packet.media_time for packet in out] == [frame * (4 + n) for n in range(10**9 // step)]
-    assert {packet.payload for packet in out} == {silence_payload(frame)}
+    assert {packet.payload for packet in out} == {OPUS.silence(frame)}
     assert {packet.duration for packet in out} == {frame}
     for packet in out:
         # Each frame's time on the real clock, to the nanosecond of rounding.
@@ -91,7 +92,7 @@ def test_a_stalled_feed_becomes_silence_on_the_same_grid(frame: int) -> None:
 
 
 def test_the_real_packets_that_come_back_late_are_dropped_until_they_are_new() -> None:
-    continuity = Continuity(480)
+    continuity = Continuity(OPUS, 480)
     continuity.push(real(0, 0), 0)
     emitted = continuity.poll(100 * MS)
     following = emitted[-1].media_time + 480
@@ -102,7 +103,7 @@ def test_the_real_packets_that_come_back_late_are_dropped_until_they_are_new() -
 
 
 def test_while_stale_packets_flow_there_is_no_silence_and_the_device_catches_up() -> None:
-    continuity = Continuity(480)
+    continuity = Continuity(OPUS, 480)
     continuity.push(real(0, 0), 0)
     now = 10**9
     while (due := continuity.due_ns()) is not None and due <= now:
@@ -122,14 +123,14 @@ def test_while_stale_packets_flow_there_is_no_silence_and_the_device_catches_up(
 
 
 def test_gaps_pass_through_as_jumps() -> None:
-    continuity = Continuity(480)
+    continuity = Continuity(OPUS, 480)
     continuity.push(real(0, 0), 0)
     assert continuity.push(real(1440, 40 * MS), 40 * MS) == [real(1440, 40 * MS)]
     assert continuity.skipped_samples == 960
 
 
 def test_a_suspended_consumer_makes_a_bounded_burst() -> None:
-    continuity = Continuity(480)
+    continuity = Continuity(OPUS, 480)
     continuity.push(real(0, 0), 0)
     hour = 3600 * 10**9
     burst = continuity.poll(hour)
@@ -140,7 +141,7 @@ def test_a_suspended_consumer_makes_a_bounded_burst() -> None:
 
 
 def test_a_room_without_a_device_runs_from_its_anchor() -> None:
-    continuity = Continuity(960)
+    continuity = Continuity(OPUS, 960)
     continuity.start(1000, 10**9)
     due = continuity.due_ns()
     assert due is not None
@@ -153,7 +154,7 @@ def test_a_room_without_a_device_runs_from_its_anchor() -> None:
 
 
 def test_start_does_not_disturb_a_running_timeline() -> None:
-    continuity = Continuity(480)
+    continuity = Continuity(OPUS, 480)
     continuity.push(real(48_000, 0), 0)
     continuity.start(0, 0)
     assert continuity.next_media_time == 48_480
@@ -166,7 +167,7 @@ def test_start_does_not_disturb_a_running_timeline() -> None:
     ),
 )
 def test_media_time_always_moves_forward_on_the_grid(frame: int, steps: list[tuple[int, int, bool]]) -> None:
-    continuity = Continuity(frame)
+    continuity = Continuity(OPUS, frame)
     continuity.start(0, 0)
     now = 0
     out: list[EncodedPacket] = []

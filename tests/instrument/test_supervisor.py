@@ -9,16 +9,19 @@ import socket
 from itertools import pairwise
 
 import psutil
+import pytest
 
 from rtcserver.children.supervised import BACKOFF_S, HEALTHY_NS, Backoff
 from rtcserver.clock import NS
 from rtcserver.config.model import InstrumentConfig
-from rtcserver.encode.packet import KIND_OPUS, KIND_PCM, EncodedPacket
+from rtcserver.encode.feed import FeedReader
+from rtcserver.encode.packet import KIND_CODED, KIND_PCM, EncodedPacket
 from rtcserver.encode.pcm import unpack
+from rtcserver.encode.subscription import Subscription
 from rtcserver.instrument.supervisor import InstrumentSupervisor
 
 
-async def read(feed: socket.socket, count: int, kind: int = KIND_OPUS) -> list[EncodedPacket]:
+async def read(feed: socket.socket, count: int, kind: int = KIND_CODED) -> list[EncodedPacket]:
     loop = asyncio.get_running_loop()
     packets: list[EncodedPacket] = []
     async with asyncio.timeout(20):
@@ -39,7 +42,7 @@ def test_the_backoff_grows_and_forgets() -> None:
 async def test_a_killed_process_is_replaced_and_the_feed_goes_on() -> None:
     supervisor = InstrumentSupervisor("main", InstrumentConfig(instrument="tone", samplerate=44_100))
     await supervisor.start()
-    feed = supervisor.subscribe()
+    feed = supervisor.open_feed()
     try:
         before = await read(feed, 50)
         first = supervisor.pid
@@ -62,7 +65,7 @@ async def test_a_killed_process_is_replaced_and_the_feed_goes_on() -> None:
 async def test_a_stopped_process_is_killed_and_replaced() -> None:
     supervisor = InstrumentSupervisor("main", InstrumentConfig(instrument="tone"))
     await supervisor.start()
-    feed = supervisor.subscribe()
+    feed = supervisor.open_feed()
     try:
         await read(feed, 20)
         first = supervisor.pid
@@ -80,7 +83,7 @@ async def test_studio_payloads_come_while_asked_for_and_over_a_restart() -> None
     config = InstrumentConfig(instrument="tone", samplerate=44_100, demo=False)
     supervisor = InstrumentSupervisor("main", config)
     await supervisor.start()
-    feed = supervisor.subscribe()
+    feed = supervisor.open_feed()
     try:
         await read(feed, 10)
         supervisor.set_studio(True)
@@ -103,21 +106,83 @@ async def test_studio_payloads_come_while_asked_for_and_over_a_restart() -> None
 async def test_a_feed_that_is_given_up_leaves_nothing_behind() -> None:
     supervisor = InstrumentSupervisor("main", InstrumentConfig(instrument="tone"))
     await supervisor.start()
-    kept = supervisor.subscribe()
+    kept = supervisor.open_feed()
     try:
         await read(kept, 10)
         ours, theirs = open_files(os.getpid()), open_files(supervisor.pid)
-        given_up = supervisor.subscribe()
+        given_up = supervisor.open_feed()
         await read(given_up, 10)
         assert (open_files(os.getpid()), open_files(supervisor.pid)) == (ours + 2, theirs + 1)
-        supervisor.unsubscribe(given_up)
-        supervisor.unsubscribe(given_up)
+        supervisor.close_feed(given_up)
+        supervisor.close_feed(given_up)
         # The process closes its end at its next packet.
         await read(kept, 20)
         assert (open_files(os.getpid()), open_files(supervisor.pid)) == (ours, theirs)
     finally:
         await supervisor.close()
         kept.close()
+
+
+async def test_a_subscriber_gets_packets_and_blocks_over_a_restart() -> None:
+    config = InstrumentConfig(instrument="tone", samplerate=44_100, demo=False)
+    supervisor = InstrumentSupervisor("main", config)
+    await supervisor.start()
+    with pytest.raises(ValueError, match="packets, blocks, or both"):
+        supervisor.subscribe()
+    try:
+        async with asyncio.timeout(30):
+            with supervisor.subscribe(packets=True, blocks=True, limit=4096) as sound:
+                first = await take(sound, {KIND_CODED: 20, KIND_PCM: 50})
+                assert supervisor.pid is not None
+                os.kill(supervisor.pid, signal.SIGKILL)
+                while (await anext(sound)).epoch == 1:
+                    pass
+                again = await take(sound, {KIND_CODED: 20, KIND_PCM: 50})
+                assert sound.dropped == 0
+            # Nobody asks for blocks any more.
+            with supervisor.subscribe(packets=True) as packets:
+                await take(packets, {KIND_CODED: 5})
+                reader = FeedReader(supervisor.open_feed())
+                await take(packets, {KIND_CODED: 20})
+                kinds = {one.kind for one in iter(reader.read, None)}
+                assert kinds == {KIND_CODED}
+    finally:
+        await supervisor.close()
+    for run in (first, again):
+        blocks = [unpack(packet.payload) for packet in run if packet.kind == KIND_PCM]
+        assert {b.first_frame - a.first_frame for a, b in pairwise(blocks)} == {128}
+        coded = [packet for packet in run if packet.kind == KIND_CODED]
+        assert {b.media_time - a.media_time for a, b in pairwise(coded)} == {480}
+        # One timeline for both: a packet is complete when the block that completes it is.
+        assert abs(coded[-1].media_time - run[-1].media_time) < 48_000
+
+
+async def test_a_subscriber_that_does_not_read_slows_nobody_and_ends_with_the_room() -> None:
+    supervisor = InstrumentSupervisor("main", InstrumentConfig(instrument="tone"))
+    await supervisor.start()
+    feed = supervisor.open_feed()
+    lazy = supervisor.subscribe(packets=True, blocks=True, limit=8)
+    try:
+        packets = await read(feed, 200)
+        assert {b.media_time - a.media_time for a, b in pairwise(packets)} == {480}
+        assert len(lazy) == 8
+        assert lazy.dropped > 200
+        assert supervisor.status.feed_dropped == 0
+    finally:
+        await supervisor.close()
+        feed.close()
+    assert lazy.closed
+    assert len([item async for item in lazy]) == 8
+
+
+async def take(sound: Subscription[EncodedPacket], wanted: dict[int, int]) -> list[EncodedPacket]:
+    """Items until there are at least so many of each kind."""
+    found: list[EncodedPacket] = []
+    async for packet in sound:
+        found.append(packet)
+        if all(sum(one.kind == kind for one in found) >= count for kind, count in wanted.items()):
+            break
+    return found
 
 
 def open_files(pid: int | None) -> int:

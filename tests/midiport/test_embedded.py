@@ -43,7 +43,7 @@ async def test_notes_sound_at_their_media_time_and_end_with_their_owner() -> Non
     port = EmbeddedPort(instrument)
     packets: asyncio.Queue[EncodedPacket] = asyncio.Queue()
     loop = asyncio.get_running_loop()
-    feed = instrument.subscribe()
+    feed = instrument.open_feed()
     loop.add_reader(feed.fileno(), lambda: packets.put_nowait(EncodedPacket.unpack(feed.recv(MAX_RECORD))))
     await instrument.start()
     try:

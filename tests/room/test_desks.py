@@ -13,6 +13,7 @@ from rtcserver.room.desk import RoomDesk
 from rtcserver.room.desks import Desks
 from rtcserver.room.directory import Room
 from rtcserver.room.member import Member
+from rtcserver.room.router import Shown
 from rtcserver.room.studio import CHANNEL_PLACES
 from rtcserver.sdp.offer import check_offer
 from rtcserver.transport.endpoint import EndpointConfig, MediaEndpoint
@@ -72,6 +73,25 @@ def test_without_an_instrument_only_the_places_are_known() -> None:
     desk.rooms["main"].room.instrument.status.error = "samplerate: MONTAGE does not run at 96000 Hz"
     with pytest.raises(PeerError, match="96000 Hz"):
         desk.admit("main", "studio", 0)
+
+
+async def test_readers_of_notes_get_what_everyone_is_shown() -> None:
+    desk = desk_of("main").rooms["main"]
+    desk.note(3, b"\x90\x3c\x40", 1000)
+    with desk.subscribe_notes(limit=2) as notes, desk.subscribe_notes() as others:
+        for key in range(3):
+            desk.note(3, bytes((0x90, key, 64)), 2000 + key)
+        assert [notes.get_nowait(), notes.get_nowait(), notes.get_nowait()] == [
+            Shown(3, b"\x90\x01\x40", 2001),
+            Shown(3, b"\x90\x02\x40", 2002),
+            None,
+        ]
+        assert (notes.dropped, others.dropped, len(others)) == (1, 0, 3)
+    desk.note(3, b"\x80\x3c\x40", 3000)
+    assert (len(notes), len(others)) == (0, 3)
+    with desk.subscribe_notes() as last:
+        desk.close()
+        assert [note async for note in last] == []
 
 
 def test_where_studio_is_off_nothing_is_told_of_it() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -16,9 +16,10 @@ from aiortc import rtcsctptransport as sctp
 from rtcserver.capture.block import Block, StreamFormat
 from rtcserver.capture.mix import stereo_mix
 from rtcserver.clock import NS, monotonic_ns
-from rtcserver.encode.packet import KIND_OPUS, KIND_PCM, EncodedPacket
+from rtcserver.encode.feed import EXPIRED_NS
+from rtcserver.encode.packet import KIND_CODED, KIND_PCM, EncodedPacket
 from rtcserver.encode.pcm import PcmPacker, unpack
-from rtcserver.room.samples import EXPIRED_NS, MOST_WAITING, SampleListener, Samples
+from rtcserver.room.samples import MOST_WAITING, SampleListener, Samples
 from rtcserver.room.studio import BAD_SECONDS, FEW, Patience
 from rtcserver.transport.aiortc_sctp import SctpAssociation, run_now
 from tests.transport.stock import StockClient, on_loopback, running, until
@@ -37,13 +38,13 @@ class Instrument:
     def __init__(self) -> None:
         self.writers: dict[socket.socket, socket.socket] = {}
 
-    def subscribe(self) -> socket.socket:
+    def open_feed(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         self.writers[ours] = theirs
         return ours
 
-    def unsubscribe(self, feed: socket.socket) -> None:
+    def close_feed(self, feed: socket.socket) -> None:
         feed.close()
         self.writers.pop(feed).close()
 
@@ -112,7 +113,7 @@ async def test_each_block_arrives_with_its_time_and_nothing_else_does() -> None:
         for number, packet in enumerate(sent, 1):
             here.instrument.play(packet.pack())
             here.instrument.play(
-                EncodedPacket(packet.media_time, 480, monotonic_ns(), 3, b"\xfc", KIND_OPUS).pack()
+                EncodedPacket(packet.media_time, 480, monotonic_ns(), 3, b"\xfc", KIND_CODED).pack()
             )
             here.instrument.play(b"no record of ours")
             if number % 10 == 0:
@@ -150,8 +151,10 @@ async def test_blocks_that_come_too_late_are_dropped() -> None:
     async with studio() as here:
         here.samples.add(here.listener)
         packet = next(blocks())
-        here.samples.take(packet.pack(), packet.captured_ns + EXPIRED_NS + 1)
-        assert here.samples.counters == {"expired": 1}
+        here.instrument.play(replace(packet, captured_ns=monotonic_ns() - EXPIRED_NS - 1).pack())
+        here.instrument.play(replace(packet, captured_ns=monotonic_ns()).pack())
+        await until(partial(len_is, here.heard, 1))
+        assert here.samples.counters == {"expired": 1, "sent": 1}
 
 
 async def test_who_never_reads_holds_so_much_memory_and_is_ended() -> None:
@@ -165,14 +168,13 @@ async def test_who_never_reads_holds_so_much_memory_and_is_ended() -> None:
         for _ in range(BAD_SECONDS * 345):
             now += interval_ns
             packet = next(source)
-            record = EncodedPacket(packet.media_time, 139, now, 3, packet.payload, KIND_PCM).pack()
-            here.samples.take(record, now)
+            here.samples.take(EncodedPacket(packet.media_time, 139, now, 3, packet.payload, KIND_PCM), now)
             most = max(most, here.association.buffered)
         assert not here.ended, "a few seconds of it are forgiven"
         assert MOST_WAITING - 1000 < most <= MOST_WAITING
         assert here.samples.counters["skipped"] == BAD_SECONDS * 345 - here.samples.counters["sent"]
         now += NS
-        here.samples.take(EncodedPacket(0, 139, now, 3, packet.payload, KIND_PCM).pack(), now)
+        here.samples.take(EncodedPacket(0, 139, now, 3, packet.payload, KIND_PCM), now)
         assert here.ended == ["stuck"]
         assert here.samples.counters["gave_up"] == 1
         assert here.samples.listening == 0
@@ -188,7 +190,7 @@ async def test_acknowledging_only_in_gaps_does_not_keep_memory_either() -> None:
         source = blocks()
         for _ in range(2 * SctpAssociation.MAX_KEPT):
             packet = next(source)
-            here.samples.take(packet.pack(), packet.captured_ns)
+            here.samples.take(packet, packet.captured_ns)
             sack = sctp.SackChunk()
             sack.cumulative_tsn = association._last_sacked_tsn
             sack.gaps = [(1, (association._local_tsn - 1 - association._last_sacked_tsn) % 2**32)]
@@ -204,7 +206,7 @@ async def test_a_closed_channel_is_not_written_to() -> None:
         here.samples.add(here.listener)
         here.listener.channel.close()
         packet = next(blocks())
-        here.samples.take(packet.pack(), packet.captured_ns)
+        here.samples.take(packet, packet.captured_ns)
         assert here.samples.counters == {"skipped": 1}
 
 

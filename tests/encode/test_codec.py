@@ -1,0 +1,51 @@
+"""Codecs by name, and what the server relies on in each: its frames, its silence, an encoder for them."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rtcserver.encode.codec import CODECS, DEFAULT, Codec, codec_named
+
+ROOT = Path(__file__).resolve().parents[2]
+every_codec = pytest.mark.parametrize("codec", CODECS.values(), ids=list(CODECS))
+
+
+def test_a_codec_is_found_by_its_name() -> None:
+    assert codec_named("opus") is DEFAULT
+    assert (DEFAULT.payload_name, DEFAULT.clock_rate) == ("opus/48000/2", 48_000)
+    with pytest.raises(ValueError, match=r"no codec 'vorbis'; allowed are opus"):
+        codec_named("vorbis")
+
+
+@every_codec
+def test_every_frame_length_has_its_silence_and_its_encoder(codec: Codec) -> None:
+    for frame in codec.frames:
+        encoder = codec.encoder(frame, 128_000)
+        quiet = encoder.encode_bytes(np.zeros((frame, 2), np.float32).tobytes())
+        encoder.set_bitrate(96_000)
+        assert (encoder.frame_samples, encoder.encoded, encoder.bitrate_bps) == (frame, 1, 96_000)
+        assert 0 < encoder.lookahead < frame * 4
+        # The same kind of packet as the encoder's own: a decoder goes on without a reset.
+        assert codec.silence(frame)[0] == quiet[0]
+        encoder.close()
+        encoder.close()
+
+
+@every_codec
+def test_a_frame_length_that_it_does_not_have_is_named(codec: Codec) -> None:
+    with pytest.raises(ValueError, match=r"frame_samples is 441: allowed are 120, 240, 480, 960"):
+        codec.silence(441)
+
+
+def test_only_the_registry_names_the_module_of_a_codec() -> None:
+    """A further codec touches its own module and the registry."""
+    importing = set()
+    for path in (ROOT / "rtcserver").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module == "rtcserver.encode.opus":
+                importing.add(str(path.relative_to(ROOT / "rtcserver")))
+    assert importing == {"encode/codec.py"}
