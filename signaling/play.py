@@ -28,7 +28,7 @@ class Instruments(Protocol):
         """Raises PeerError(403) unless the token is a performer's of this room."""
 
     async def upload(self, room: str, title: str, data: bytes) -> dict[str, Any]:
-        """Take a MIDI file: ``{"file", "name", "duration_s"}``. Raises PeerError that says what is wrong."""
+        """Take a MIDI file: ``{"file", "name", "duration_s"}``, and ``"remark"``. Raises PeerError."""
 
 
 class Play:

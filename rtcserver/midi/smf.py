@@ -1,13 +1,13 @@
 """Standard MIDI files → timed messages, with hard bounds. Pure.
 
-Source: *Standard MIDI Files 1.0* (RP-001). Whatever a file claims, one pass over its bytes is all it costs:
-no length is believed that lies beyond its chunk, and a variable-length quantity has four bytes at most.
+Source: *Standard MIDI Files 1.0* (RP-001), and what FluidSynth's own player makes of files that do not keep to it:
+what it plays is played here, too, and a `Song` says in one line what was left out. Whatever a file claims, two
+passes over its bytes are all it costs: no length is believed that lies beyond the file, and a variable-length
+quantity has four bytes at most.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -16,19 +16,16 @@ from rtcserver.errors import PeerError
 from rtcserver.midi import message as m
 from rtcserver.midi.message import Kind
 from rtcserver.midi.profile import Profile
+from rtcserver.midi.smf_track import DEFAULT_TEMPO_US, MAX_EVENTS, TooManyError, Tracks
 
 MAX_BYTES = 1_000_000
 MAX_TRACKS = 256
-MAX_EVENTS = 200_000
 MAX_DURATION_NS = 2 * 3600 * NS
-TEMPO_US = (60_000, 6_000_000)
-"""Microseconds in a quarter note that are believed: 1,000 down to 10 beats a minute."""
-DEFAULT_TEMPO_US = 500_000
-MAX_NAME = 80
+MAX_TAIL_NS = 10 * NS
+"""How long a song goes on behind its last note, whatever its End of Track says."""
+MAX_PREFIX = 256
+"""Bytes that may stand before the header: MacBinary's 128, for one."""
 
-_NOT_PLAYED = frozenset((m.LOCAL_CONTROL, 124, 125, 126, 127))
-"""Controllers that would set up the instrument itself: local control, omni, mono and poly modes."""
-_TRACK_NAME, _END_OF_TRACK, _SET_TEMPO = 0x03, 0x2F, 0x51
 _DRUMS = 9
 _FRAME_RATES = {24: (24, 1), 25: (25, 1), 29: (30_000, 1001), 30: (30, 1)}
 
@@ -45,6 +42,7 @@ class Song:
     """A file that can be played. events: in order of time; every note that begins also ends.
 
     name: the first track's, or empty. left_out: messages that are not played, such as System Exclusive.
+    remark: one line for people about what is wrong with the file and was left out or changed; empty if nothing.
     """
 
     name: str
@@ -53,6 +51,7 @@ class Song:
     tracks: int
     notes: int
     left_out: int
+    remark: str = ""
 
 
 def refuse(reason: str, status: int = 422) -> PeerError:
@@ -61,25 +60,127 @@ def refuse(reason: str, status: int = 422) -> PeerError:
 
 
 def read(data: bytes) -> Song:
-    """The song in the bytes of a ``.mid`` file. Raises PeerError that says what is wrong."""
+    """The song in the bytes of a ``.mid`` or ``.rmi`` file. Raises PeerError that says what is wrong."""
     if len(data) > MAX_BYTES:
         raise refuse(f"it has {len(data):,} bytes; allowed are {MAX_BYTES:,}", 413)
-    chunks = _chunks(data)
-    kind, header = next(chunks, (b"", b""))
-    if kind != b"MThd" or len(header) < 6:
+    begin = data.find(b"MThd", 0, MAX_PREFIX + 4)
+    if begin < 0 or begin + 14 > len(data):
         raise refuse("it does not begin with a MIDI file header (MThd)")
-    form, count, division = struct.unpack(">HHh", header[:6])
-    if form not in (0, 1):
-        raise refuse(f"its format is {form}; allowed are 0 and 1")
-    if not 1 <= count <= MAX_TRACKS or (form == 0 and count != 1):
-        raise refuse(f"it has {count} tracks; allowed are 1 to {MAX_TRACKS}, and 1 in format 0")
-    tracks = [body for kind, body in chunks if kind == b"MTrk"]
-    if len(tracks) != count:
-        raise refuse(f"it announces {count} tracks and has {len(tracks)}")
-    reader = _Reader()
-    for number, body in enumerate(tracks, 1):
-        reader.track(number, body)
-    return reader.song(_Clock(division, reader.tempos), count)
+    if (end := _end_of_riff(data, begin)) is not None:
+        data = data[:end]
+    form, count = int.from_bytes(data[begin + 8 : begin + 10]), int.from_bytes(data[begin + 10 : begin + 12])
+    clock = Clock(int.from_bytes(data[begin + 12 : begin + 14], signed=True))
+    if form > 2:
+        raise refuse(f"its format is {form}; allowed are 0, 1 and 2")
+    tracks = Tracks()
+    try:
+        found, strange = _read_tracks(data, begin, tracks)
+    except TooManyError:
+        raise refuse(f"it has more than {MAX_EVENTS:,} events") from None
+    if not found:
+        raise refuse(f"it announces {count} tracks and has none")
+    remarks = [f"{strange:,} bytes that belong to no track were left out"] if strange else []
+    if found != count:
+        remarks.insert(0, f"the file announces {_number(count, 'track')} and has {found}")
+    clock.set_tempos(tracks.tempos)
+    return _song(tracks, clock, found, remarks + _faults(tracks))
+
+
+def _end_of_riff(data: bytes, header: int) -> int | None:
+    """Where the MIDI file inside a RIFF file ends (RP-029); None for a file that is none."""
+    if data[:4] != b"RIFF" or data[8:12] != b"RMID" or data[header - 8 : header - 4] != b"data":
+        return None
+    return header + int.from_bytes(data[header - 4 : header], "little")
+
+
+def _read_tracks(data: bytes, header: int, tracks: Tracks) -> tuple[int, int]:
+    """Read all tracks; returns their number, and that of the bytes which belong to no chunk. Raises PeerError."""
+    found = strange = 0
+    at = header + 8 + int.from_bytes(data[header + 4 : header + 8])
+    if data[at : at + 4] != b"MTrk" and data[header + 14 : header + 18] == b"MTrk":
+        at = header + 14
+    while 0 <= at < len(data):
+        kind, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8])
+        after = at + 8 + size
+        if kind == b"MTrk" and at + 8 <= len(data):
+            if found == MAX_TRACKS:
+                raise refuse(f"it has more than {MAX_TRACKS} tracks")
+            found += 1
+            read_to = tracks.read(found, data, at + 8, size)
+            # The claimed place counts if it is one; a few bytes of padding lie before it then.
+            at = after if read_to <= after <= len(data) and _begins_chunk(data, after) else read_to
+        elif len(kind) == 4 and kind.isalnum() and after <= len(data) and _begins_chunk(data, after):
+            # Chunks of kinds that a reader does not know are to be passed over.
+            at = after
+        else:
+            following = data.find(b"MTrk", at + 1)
+            strange += (following if following >= 0 else len(data)) - at
+            at = following
+    return found, strange
+
+
+def _begins_chunk(data: bytes, at: int) -> bool:
+    return at == len(data) or data[at : at + 4].isalnum()
+
+
+def _number(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
+def _faults(tracks: Tracks) -> list[str]:
+    """What was wrong in the tracks, as clauses."""
+    wrong = tracks.wrong
+    said = tracks.broken[:3]
+    if more := len(tracks.broken) - 3:
+        said += [f"so are {_number(more, 'other track')}"] if more > 0 else []
+    if wrong["value"]:
+        said.append(f"{_number(wrong['value'], 'value')} above 127 became 127")
+    said += [
+        f"{_number(wrong[what], 'message')} with a {what} number above 127 left out"
+        for what in ("key", "controller", "program")
+        if wrong[what]
+    ]
+    if wrong["still"]:
+        said.append("a tempo of 0 was taken for 120 beats a minute")
+    if wrong["tempo"]:
+        said.append(f"{_number(wrong['tempo'], 'tempo')} of a wrong length left out")
+    return said
+
+
+def _song(tracks: Tracks, clock: Clock, count: int, remarks: list[str]) -> Song:
+    """All tracks together, in ns. Raises PeerError."""
+    # Tracks one after the other at equal times, as the file has them.
+    events = [SongEvent(clock.ns(tick), message) for tick, _, message in sorted(tracks.events)]
+    notes = sum(m.is_note_on(event.message) for event in events)
+    if not notes:
+        raise refuse("; ".join(["it has no notes", *tracks.broken[:1]]))
+    duration = clock.ns(tracks.end_tick)
+    last = next(
+        event.at_ns
+        for event in reversed(events)
+        if m.is_note_on(event.message) or m.is_note_off(event.message)
+    )
+    if duration > last + MAX_TAIL_NS:
+        said = f"{round((duration - last) / NS):,} s behind the last note were cut to {MAX_TAIL_NS // NS}"
+        duration, remarks = last + MAX_TAIL_NS, [*remarks, said]
+        while events[-1].at_ns > duration:
+            events.pop()
+    if duration > MAX_DURATION_NS:
+        hours = duration / (3600 * NS)
+        raise refuse(f"it lasts {hours:,.1f} hours; allowed are {MAX_DURATION_NS // (3600 * NS)}")
+    down: dict[int, None] = {}
+    for _, message in events:
+        if message[0] & 0xE0 != m.NOTE_OFF:
+            continue
+        key = (message[0] & 0x0F) << 7 | message[1]
+        if message[0] & 0x10 and message[2]:
+            down[key] = None
+        else:
+            down.pop(key, None)
+    events += [SongEvent(duration, m.note_off(*divmod(key, 128))) for key in down]
+    remark = "; ".join(remarks)
+    remark = f"{remark[0].upper()}{remark[1:]}." if remark else ""
+    return Song(tracks.name, tuple(events), duration, count, notes, tracks.left_out, remark)
 
 
 def arrange(song: Song, profile: Profile) -> Song:
@@ -103,126 +204,13 @@ def _chooses(message: bytes) -> bool:
     return kind is Kind.PROGRAM or (kind is Kind.CONTROL and message[1] in (m.BANK_MSB, m.BANK_LSB))
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    at = 0
-    while at < len(data):
-        if at + 8 > len(data):
-            # Some programs leave a few bytes behind the last track.
-            return
-        kind, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "big")
-        at += 8
-        if at + size > len(data):
-            raise refuse(f"a part of it claims {size:,} bytes where {len(data) - at:,} are left")
-        yield kind, data[at : at + size]
-        at += size
+class Clock:
+    """Ticks → ns, in integers. Cheapest for ascending ticks.
 
+    division: as in the header, signed. Raises PeerError for one that is none.
+    """
 
-class _Reader:
-    """Collects what all tracks have, in ticks."""
-
-    def __init__(self) -> None:
-        self.events: list[tuple[int, int, bytes]] = []
-        """(tick, running number, message)"""
-        self.tempos: list[tuple[int, int]] = []
-        self.name = ""
-        self.left_out = 0
-        self.end_tick = 0
-
-    def track(self, number: int, body: bytes) -> None:
-        """Read one track. Raises PeerError."""
-        at, tick, running, size = 0, 0, 0, len(body)
-        while at < size:
-            delta, at = _quantity(body, at, number)
-            tick += delta
-            if at >= size:
-                raise refuse(f"track {number} ends inside an event")
-            status = body[at]
-            if status == 0xFF:
-                at, over = self._meta(number, body, at + 1, tick)
-                if over:
-                    break
-                continue
-            if status in (m.SYSEX, m.END_OF_SYSEX):
-                length, at = _quantity(body, at + 1, number)
-                if at + length > size:
-                    raise refuse(f"track {number} ends inside System Exclusive")
-                at += length
-                self.left_out += 1
-                continue
-            if status >= m.SYSEX:
-                raise refuse(f"track {number} has the byte {status:02X}, which no MIDI file may have")
-            if status >= 0x80:
-                running = status
-                at += 1
-            elif not running:
-                raise refuse(f"track {number} has data without a status")
-            count = m.data_bytes(running) or 0
-            message = bytes((running,)) + body[at : at + count]
-            if len(message) != 1 + count or message[1] > 0x7F or message[count] > 0x7F:
-                raise refuse(f"track {number} has a broken message {message.hex(' ')}")
-            at += count
-            self._keep(tick, message)
-        self.end_tick = max(self.end_tick, tick)
-
-    def _keep(self, tick: int, message: bytes) -> None:
-        if message[0] & 0xF0 == m.CONTROL and message[1] in _NOT_PLAYED:
-            self.left_out += 1
-            return
-        if len(self.events) >= MAX_EVENTS:
-            raise refuse(f"it has more than {MAX_EVENTS:,} events")
-        self.events.append((tick, len(self.events), message))
-
-    def _meta(self, number: int, body: bytes, at: int, tick: int) -> tuple[int, bool]:
-        """A meta event; returns where it ends, and whether the track does."""
-        if at >= len(body):
-            raise refuse(f"track {number} ends inside an event")
-        kind = body[at]
-        length, at = _quantity(body, at + 1, number)
-        data = body[at : at + length]
-        if len(data) != length:
-            raise refuse(f"track {number} ends inside an event")
-        if kind == _SET_TEMPO:
-            tempo = int.from_bytes(data, "big")
-            low, high = TEMPO_US
-            if length != 3 or not low <= tempo <= high:
-                raise refuse(
-                    f"track {number} sets a tempo of {tempo:,} µs a beat; allowed are {low:,} to {high:,}"
-                )
-            self.tempos.append((tick, tempo))
-        elif kind == _TRACK_NAME and not self.name:
-            text = data[: 4 * MAX_NAME].decode("utf-8", "replace")
-            self.name = "".join(c for c in text if c.isprintable()).strip()[:MAX_NAME]
-        return at + length, kind == _END_OF_TRACK
-
-    def song(self, clock: _Clock, tracks: int) -> Song:
-        """All tracks together, in ns. Raises PeerError."""
-        duration = clock.ns(self.end_tick)
-        if duration > MAX_DURATION_NS:
-            hours = duration / (3600 * NS)
-            raise refuse(f"it lasts {hours:,.1f} hours; allowed are {MAX_DURATION_NS // (3600 * NS)}")
-        # Tracks one after the other at equal times, as the file has them.
-        events = [SongEvent(clock.ns(tick), message) for tick, _, message in sorted(self.events)]
-        down: dict[int, None] = {}
-        notes = 0
-        for _, message in events:
-            if message[0] & 0xE0 != m.NOTE_OFF:
-                continue
-            key = (message[0] & 0x0F) << 7 | message[1]
-            if message[0] & 0x10 and message[2]:
-                down[key] = None
-                notes += 1
-            else:
-                down.pop(key, None)
-        if not notes:
-            raise refuse("it has no notes")
-        events += [SongEvent(duration, m.note_off(*divmod(key, 128))) for key in down]
-        return Song(self.name, tuple(events), duration, tracks, notes, self.left_out)
-
-
-class _Clock:
-    """Ticks → ns, in integers. Must be asked for ascending ticks, or after `rewind`."""
-
-    def __init__(self, division: int, tempos: list[tuple[int, int]]) -> None:
+    def __init__(self, division: int) -> None:
         self._per_frame: tuple[int, int] | None = None
         self._division = division
         if division < 0:
@@ -236,10 +224,13 @@ class _Clock:
             raise refuse("its time division is 0")
         self._segments = [(0, 0, DEFAULT_TEMPO_US)]
         """(first tick, its ns, µs a beat)"""
+        self._at = 0
+
+    def set_tempos(self, tempos: list[tuple[int, int]]) -> None:
+        """``(tick, µs a beat)`` in any order; at equal ticks the last one counts. Time code knows no tempo."""
         if self._per_frame is None:
             for tick, tempo in sorted(tempos, key=lambda each: each[0]):
                 self._segments.append((tick, self._in(self._segments[-1], tick), tempo))
-        self._at = 0
 
     def ns(self, tick: int) -> int:
         """Time of a tick from the song's beginning."""
@@ -254,14 +245,3 @@ class _Clock:
     def _in(self, segment: tuple[int, int, int], tick: int) -> int:
         first, ns, tempo = segment
         return ns + (tick - first) * tempo * 1000 // self._division
-
-
-def _quantity(body: bytes, at: int, number: int) -> tuple[int, int]:
-    """A variable-length quantity (four bytes at most), and where it ends."""
-    value = 0
-    for byte in body[at : at + 4]:
-        at += 1
-        value = value << 7 | byte & 0x7F
-        if byte < 0x80:
-            return value, at
-    raise refuse(f"track {number} has a broken length or time")

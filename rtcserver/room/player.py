@@ -23,6 +23,8 @@ LOOKAHEAD_NS = 150_000_000
 TICK_NS = 40_000_000
 START_NS = 50_000_000
 """From the wish to play to the first note: time for everything to be handed over."""
+MAX_EVENTS_A_TURN = 256
+"""Events that one `tick` hands out at most, so that a file with thousands at one moment lets others have their turn."""
 MIN_TEMPO, MAX_TEMPO = 0.25, 4.0
 _THOUSAND = 1000
 _KEPT = frozenset((m.VOLUME, m.PAN, m.REVERB, m.CHORUS))
@@ -99,6 +101,8 @@ class FilePlayer:
         """The next event to hand out."""
         self._until_ns = 0
         """All that is due before has been handed out."""
+        self._more = False
+        """The last turn left events behind that are due."""
 
     @property
     def tempo(self) -> float:
@@ -107,8 +111,10 @@ class FilePlayer:
 
     @property
     def next_ns(self) -> int | None:
-        """When to call `tick` at the latest; None while nothing plays."""
-        return self._until_ns - LOOKAHEAD_NS + TICK_NS if self.state is PlayerState.PLAYING else None
+        """When to call `tick` at the latest; None while nothing plays. What is past: as soon as others had a turn."""
+        if self.state is not PlayerState.PLAYING:
+            return None
+        return self._until_ns - LOOKAHEAD_NS + (0 if self._more else TICK_NS)
 
     def position_ns(self, now_ns: int) -> int:
         """What of the song is heard at `now_ns`, in the song's own time."""
@@ -225,9 +231,13 @@ class FilePlayer:
 
     def _hand_out(self, until_ns: int) -> list[tuple[int, bytes]]:
         assert self.song is not None
-        found = []
+        found: list[tuple[int, bytes]] = []
         events = self.song.events
+        self._more = False
         while self._index < len(events) and (due := self._due(events[self._index].at_ns)) < until_ns:
+            if len(found) == MAX_EVENTS_A_TURN:
+                self._more, until_ns = True, due
+                break
             found.append((due, events[self._index].message))
             self._index += 1
         self._until_ns = max(self._until_ns, until_ns)

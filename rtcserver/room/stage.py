@@ -133,7 +133,10 @@ class Stage:
     # Files
 
     async def upload(self, title: str, data: bytes) -> dict[str, Any]:
-        """Take a MIDI file. Raises PeerError that says what is wrong with it."""
+        """Take a MIDI file: ``{"file", "name", "duration_s"}``, and ``"remark"`` if something in it is wrong.
+
+        Raises PeerError that says what is wrong with a file that cannot be played.
+        """
         # The densest file takes half a second to read: not on the loop that performers' notes pass.
         song = arrange(await asyncio.to_thread(read, data), self._profile)
         if not song.notes:
@@ -143,7 +146,8 @@ class Stage:
         self._files[file] = replace(song, name=name)
         while len(self._files) > MAX_FILES:
             self._files.popitem(last=False)
-        return {"file": file, "name": name, "duration_s": round(song.duration_ns / NS, 3)}
+        described = {"file": file, "name": name, "duration_s": round(song.duration_ns / NS, 3)}
+        return described | ({"remark": song.remark} if song.remark else {})
 
     def control_player(self, performer: int, message: PlayerCommand) -> None:
         """Play, pause, stop, seek, tempo. Raises PeerError."""

@@ -3,7 +3,8 @@
 
 import { objection } from "../midi/files.js";
 
-/** @typedef {{file: string, name: string, durationS: number}} Uploaded `file` is its id on the server */
+/** @typedef {{file: string, name: string, durationS: number, remark: string}} Uploaded `file` is its id on the server,
+    `remark` what was wrong with it, or empty */
 
 /**
  * @param {string} roomPath the room's name as a part of an address
@@ -34,7 +35,12 @@ export async function upload(roomPath, token, file) {
     throw new Error("The server cannot be reached.");
   }
   if (!response.ok) throw new Error(sentence(body?.message) ?? `The server refuses this file (${response.status}).`);
-  return { file: String(body?.file ?? ""), name: sentence(body?.name) ?? file.name, durationS: Number(body?.duration_s) || 0 };
+  return {
+    file: String(body?.file ?? ""),
+    name: sentence(body?.name) ?? file.name,
+    durationS: Number(body?.duration_s) || 0,
+    remark: sentence(body?.remark) ?? "",
+  };
 }
 
 /** @param {unknown} value @returns {string | null} */

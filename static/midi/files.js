@@ -16,7 +16,7 @@ export const TEMPOS = Object.freeze([0.25, 4]);
  * @returns {string | null}
  */
 export function objection({ name, size }) {
-  if (!/\.(midi?|smf|kar)$/i.test(name)) return "This is not a MIDI file: its name should end in .mid.";
+  if (!/\.(midi?|rmi|smf|kar)$/i.test(name)) return "This is not a MIDI file: its name should end in .mid.";
   if (size === 0) return "This file is empty.";
   if (size > MAX_FILE) return `This file is too large: ${(size / MAX_FILE).toFixed(1)} MB, at most 1 MB.`;
   return null;

@@ -79,7 +79,7 @@ export class FilePlayer {
       this.#tempo.value = String(tempoPlace(state.tempo));
       this.#showTempo(state.tempo);
     }
-    if (state && state.state !== "stopped") setText(this.#note, "");
+    if (state && state.state !== "stopped") setText(this.#note, state.file === this.#uploaded?.file ? (this.#uploaded?.remark ?? "") : "");
     this.#show(null);
   }
 
@@ -142,7 +142,7 @@ export class FilePlayer {
     setText(this.#note, `Sending ${file.name} …`);
     try {
       this.#uploaded = await upload(this.#roomPath, this.#token, file);
-      setText(this.#note, "");
+      setText(this.#note, this.#uploaded.remark);
       this.#send({ action: "play", file: this.#uploaded.file });
     } catch (error) {
       setText(this.#note, error instanceof Error ? error.message : String(error));

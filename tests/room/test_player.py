@@ -14,6 +14,7 @@ from rtcserver.midi import message as m
 from rtcserver.midi.smf import Song, SongEvent
 from rtcserver.room.player import (
     LOOKAHEAD_NS,
+    MAX_EVENTS_A_TURN,
     START_NS,
     TICK_NS,
     TRANSITIONS,
@@ -72,6 +73,24 @@ def test_every_event_comes_once_in_time_and_ahead() -> None:
     assert now - START_NS - 10 * NS < TICK_NS
     assert player.position_ns(now) == 0
     assert player.next_ns is None
+
+
+def test_thousands_of_events_at_one_moment_take_turns() -> None:
+    crowd = [(50, m.control(n % 16, 7, n % 128)) for n in range(5000)]
+    player = loaded(song((0, m.note_on(0, 60, 64)), *crowd, (60, m.note_off(0, 60))))
+    turns = [player.play(0).events]
+    now = 0
+    while sum(map(len, turns)) < 5002:
+        due = player.next_ns
+        assert due is not None
+        assert due <= now, "the next turn comes at once while something is due"
+        turns.append(player.tick(now).events)
+        assert len(turns[-1]) == MAX_EVENTS_A_TURN or sum(map(len, turns)) == 5002
+    handed = [event for turn in turns for event in turn]
+    assert [message for _, message in handed[1:-1]] == [message for _, message in crowd]
+    assert {at for at, _ in handed[1:-1]} == {START_NS + 50 * MS}
+    assert player.next_ns is not None
+    assert player.next_ns > now
 
 
 def test_pause_releases_and_play_goes_on_where_it_was() -> None:

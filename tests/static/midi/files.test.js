@@ -7,6 +7,7 @@ import { MAX_FILE, clockText, objection, positionAt, readPlayer } from "../../..
 test("a file is refused before it is sent if it cannot be one", () => {
   assert.equal(objection({ name: "Song.MID", size: 10 }), null);
   assert.equal(objection({ name: "a.mid", size: MAX_FILE }), null);
+  assert.equal(objection({ name: "wrapped.rmi", size: 10 }), null);
   assert.match(objection({ name: "a.mp3", size: 10 }) ?? "", /MIDI file/);
   assert.match(objection({ name: "a.mid", size: 0 }) ?? "", /empty/);
   assert.match(objection({ name: "a.mid", size: 2 ** 31 }) ?? "", /too large/);
