@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rtcserver.midi import message as m
+
 TEMPO_BPM = 76.0
 BEATS = 32.0
 """Length of the loop: eight bars of four beats."""
@@ -58,10 +60,10 @@ def setup() -> list[bytes]:
     messages = []
     for channel, program in _PROGRAMS.items():
         messages += [
-            bytes((0xC0 | channel, program)),
-            bytes((0xB0 | channel, 7, _LEVELS[channel])),
-            bytes((0xB0 | channel, 10, _PANS[channel])),
-            bytes((0xB0 | channel, 91, 48)),
+            m.program(channel, program),
+            m.control(channel, m.VOLUME, _LEVELS[channel]),
+            m.control(channel, m.PAN, _PANS[channel]),
+            m.control(channel, m.REVERB, 48),
         ]
     return messages
 
@@ -82,10 +84,10 @@ def score() -> list[ScoreEvent]:
     notes += [(beat, length, _BELL, note, velocity) for beat, note, length, velocity in _MELODY]
     events = []
     for beat, length, channel, note, velocity in notes:
-        events.append(ScoreEvent(beat, bytes((0x90 | channel, note, velocity))))
-        events.append(ScoreEvent(min(beat + length, BEATS - 0.01), bytes((0x80 | channel, note, 64))))
+        events.append(ScoreEvent(beat, m.note_on(channel, note, velocity)))
+        events.append(ScoreEvent(min(beat + length, BEATS - 0.01), m.note_off(channel, note)))
     # A note-off goes before a note-on at the same time, so a repeated note sounds again.
-    return sorted(events, key=lambda e: (e.beat, e.message[0] & 0xF0))
+    return sorted(events, key=lambda e: (e.beat, m.status(e.message)))
 
 
 class DemoPlayer:
@@ -103,7 +105,7 @@ class DemoPlayer:
     def interrupt(self, frame: int) -> list[bytes]:
         """Somebody plays at `frame`: stop for `idle_s`. Returns what ends the sounding notes."""
         self._resume = frame + self._idle_frames
-        offs = [bytes((0x80 | channel, note, 64)) for channel, note in sorted(self._sounding)]
+        offs = [m.note_off(channel, note) for channel, note in sorted(self._sounding)]
         self._sounding.clear()
         return offs
 
@@ -122,8 +124,8 @@ class DemoPlayer:
             at, message = self._events[self._index]
             if self._start + at >= end:
                 return messages
-            note = (message[0] & 0x0F, message[1])
-            if message[0] & 0xF0 == 0x90:
+            note = (m.channel(message), message[1])
+            if m.is_note_on(message):
                 self._sounding.add(note)
             else:
                 self._sounding.discard(note)

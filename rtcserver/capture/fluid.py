@@ -19,7 +19,10 @@ from rtcserver.capture.source import ClockedSource
 from rtcserver.clock import MEDIA_RATE, NS
 from rtcserver.config.model import InstrumentConfig
 from rtcserver.errors import DependencyError, InstrumentError
+from rtcserver.midi import message as m
 from rtcserver.midi.merge import Merger
+from rtcserver.midi.message import Kind
+from rtcserver.midi.performers import ROOM
 from rtcserver.midi.schedule import Schedule
 
 SOUNDFONTS = (
@@ -78,7 +81,7 @@ class FluidSynthSource(ClockedSource):
         self._synth = self._library.Synth(gain=config.gain, samplerate=float(rate))
         if self._synth.sfload(str(path)) < 0:
             raise InstrumentError(f"soundfont: {path.name} is no SoundFont that can be read", code="format")
-        for channel in range(16):
+        for channel in range(m.CHANNELS):
             self._synth.program_select(channel, 1, 128 if channel == 9 else 0, 0)
         self._demo = demo.DemoPlayer(rate) if config.demo else None
         if self._demo is not None:
@@ -91,7 +94,7 @@ class FluidSynthSource(ClockedSource):
         """By frame number."""
         self._rendered = 0
 
-    def midi(self, message: bytes, at_ns: int = 0, performer: int = 0) -> None:
+    def midi(self, message: bytes, at_ns: int = 0, performer: int = ROOM) -> None:
         """Play one complete channel message for `performer`. Any thread.
 
         at_ns: monotonic ns at which it is to sound: at that frame, as near as FluidSynth can (see `_grid`).
@@ -100,12 +103,12 @@ class FluidSynthSource(ClockedSource):
         self._hand_over("play", performer, message, at_ns)
 
     def release(self, performer: int) -> None:
-        """Let go of all that `performer` holds, and drop what is scheduled for him. Any thread."""
+        """Let go of all that `performer` holds, and drop what is scheduled for them. Any thread."""
         self._hand_over("release", performer, b"", 0)
 
     def silence(self) -> None:
         """Let go of all that anybody holds, and of what hangs for other reasons. Any thread."""
-        self._hand_over("silence", 0, b"", 0)
+        self._hand_over("silence", ROOM, b"", 0)
 
     def render(self, frames: int, first_frame: int) -> npt.NDArray[np.int16]:
         cuts: list[tuple[int, int, bytes]] = []
@@ -184,18 +187,18 @@ class FluidSynthSource(ClockedSource):
             self._apply(message)
 
     def _apply(self, message: bytes) -> None:
-        kind, channel = message[0] & 0xF0, message[0] & 0x0F
+        kind, channel = m.classify(message), m.channel(message)
         synth = self._synth
-        if kind == 0x90 and message[2]:
+        if kind is Kind.NOTE_ON:
             synth.noteon(channel, message[1], message[2])
-        elif kind in (0x80, 0x90):
+        elif kind is Kind.NOTE_OFF:
             synth.noteoff(channel, message[1])
-        elif kind == 0xB0:
+        elif kind in (Kind.CONTROL, Kind.MODE):
             synth.cc(channel, message[1], message[2])
-        elif kind == 0xC0:
+        elif kind is Kind.PROGRAM:
             synth.program_change(channel, message[1])
-        elif kind == 0xD0:
+        elif kind is Kind.CHANNEL_PRESSURE:
             # pyfluidsynth binds no function for it.
             self._library._fl.fluid_synth_channel_pressure(synth.synth, channel, message[1])
-        elif kind == 0xE0:
-            synth.pitch_bend(channel, ((message[2] << 7) | message[1]) - 8192)
+        elif kind is Kind.PITCH_BEND:
+            synth.pitch_bend(channel, m.bend_value(message) - m.BEND_CENTRE)

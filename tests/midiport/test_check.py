@@ -14,7 +14,7 @@ from rtcserver.config.model import InstrumentConfig
 from rtcserver.errors import ConfigError
 from rtcserver.midi import profile
 from rtcserver.midiport import check
-from rtcserver.midiport.check import Evidence, judge
+from rtcserver.midiport.verdict import Evidence, judge
 from tests.rig.jack import FluidSynthOnJack, JackServer
 
 RATE = 44_100
