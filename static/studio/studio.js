@@ -9,6 +9,7 @@ import { modulo, unwrap } from "../channel/codec.js";
 import { FADE_S, StudioAudio } from "./audio.js";
 import { Limits, REASONS } from "./limits.js";
 import { StudioLink } from "./link.js";
+import { Reporter } from "./reporter.js";
 import { OFF, step } from "./session.js";
 import { studioSupport } from "./support.js";
 
@@ -47,7 +48,6 @@ import { studioSupport } from "./support.js";
 /** Of an output that does not say how long it takes: a usual one. */
 const USUAL_OUTPUT_MS = 20;
 const LOOK_MS = 100;
-const REPORT_MS = 1_000;
 const FADE_STEP_MS = 5;
 
 export class Studio {
@@ -73,12 +73,8 @@ export class Studio {
   #looking;
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #fading;
-  #reportedMs = 0;
-  /** What the last ordinary report counted from. */
-  #told = { atMs: 0, underruns: 0, lost: 0 };
-  #reportedUnderruns = 0;
-  /** @type {number | null} */
-  #rttMs = null;
+  /** @type {Reporter | null} */
+  #reporter = null;
   #volume = { position: 1, muted: false };
   /** Whether Studio is to follow as soon as Listen plays. */
   #wanted = false;
@@ -280,6 +276,7 @@ export class Studio {
       changed: (format) => (this.#format = format),
     });
     this.#link = link;
+    this.#reporter = new Reporter(link);
     // Now, while the tap still counts: some browsers let a context sound only then. The rate may turn out another.
     this.#audio = new StudioAudio(this.#listen.rate() || 44_100);
     this.#audio.resume().catch(() => {});
@@ -304,10 +301,7 @@ export class Studio {
     clearInterval(this.#looking);
     clearInterval(this.#fading);
     this.#stage.setPlayout(null);
-    this.#link = this.#audio = this.#format = this.#limits = this.#stats = null;
-    this.#rttMs = null;
-    this.#reportedMs = this.#reportedUnderruns = 0;
-    this.#told = { atMs: 0, underruns: 0, lost: 0 };
+    this.#link = this.#audio = this.#format = this.#limits = this.#stats = this.#reporter = null;
     return parts;
   }
 
@@ -324,7 +318,7 @@ export class Studio {
     this.#stats = this.#reading(nowMs, ring, audio, this.#format);
     if (ring.phase === "playing") this.#dispatch({ type: "sounding", generation });
     if (this.#studio.generation !== generation || !this.#link) return;
-    if (nowMs - this.#reportedMs >= REPORT_MS || ring.underruns > this.#reportedUnderruns) this.#report(nowMs, ring);
+    this.#reporter?.look(nowMs, ring, audio.outputMs);
     const { payloads, lost, underruns, targetMs } = ring;
     const verdict = this.#limits?.judge({ atMs: nowMs, payloads, lost, underruns, targetMs }) ?? null;
     if (verdict) this.#dispatch({ type: "lost", generation, notice: REASONS[verdict], again: true });
@@ -344,7 +338,7 @@ export class Studio {
     const measured = played !== null && media !== null;
     const clockMs = measured ? (media - played) / PER_MS : 0;
     const blockMs = (format.frames / format.rate) * 1000;
-    const rttMs = this.#link?.clock?.rttMs ?? this.#rttMs;
+    const rttMs = this.#link?.clock?.rttMs ?? this.#reporter?.rttMs ?? null;
     const guessMs = rttMs === null ? null : ring.levelMs + blockMs + rttMs / 2;
     return {
       atMs: nowMs,
@@ -356,54 +350,6 @@ export class Studio {
       rttMs,
       untouched: audio.untouched,
     };
-  }
-
-  /**
-   * @param {number} nowMs
-   * @param {RingStats} ring
-   */
-  #report(nowMs, ring) {
-    this.#reportedMs = nowMs;
-    this.#reportedUnderruns = ring.underruns;
-    const outputMs = this.#audio?.outputMs ?? null;
-    this.#link?.report({
-      level_ms: rounded(ring.levelMs),
-      target_ms: rounded(ring.targetMs),
-      level_p5_ms: rounded(ring.levelP5Ms),
-      level_p95_ms: rounded(ring.levelP95Ms),
-      underruns: ring.underruns,
-      lost: ring.lost,
-      repaired: ring.repaired,
-      duplicates: ring.duplicates,
-      drift_ppm: rounded(ring.driftPpm),
-      ratio: ring.ratio,
-      ...(outputMs === null ? {} : { output_ms: rounded(outputMs) }),
-    });
-    if (nowMs - this.#told.atMs >= REPORT_MS) this.#reportSound(nowMs, ring);
-    this.#askRoundTrip();
-  }
-
-  /**
-   * @param {number} nowMs
-   * @param {RingStats} ring
-   */
-  #reportSound(nowMs, { levelMs, targetMs, underruns, lost }) {
-    const before = this.#told;
-    this.#told = { atMs: nowMs, underruns, lost };
-    this.#link?.reportSound({
-      interval_ms: before.atMs === 0 ? null : nowMs - before.atMs,
-      studio_level_ms: levelMs,
-      studio_target_ms: targetMs,
-      studio_underruns: underruns - before.underruns,
-      studio_lost: lost - before.lost,
-    });
-  }
-
-  async #askRoundTrip() {
-    const report = await this.#link?.stats();
-    if (!report) return;
-    const pair = [...report.values()].find((stat) => stat.type === "candidate-pair" && stat.nominated && stat.currentRoundTripTime);
-    if (pair) this.#rttMs = pair.currentRoundTripTime * 1000;
   }
 
   /**
@@ -423,9 +369,4 @@ export class Studio {
       done();
     }, FADE_STEP_MS);
   }
-}
-
-/** @param {number} value */
-function rounded(value) {
-  return Number.isFinite(value) ? Math.round(value * 1000) / 1000 : 0;
 }

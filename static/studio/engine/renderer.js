@@ -10,13 +10,13 @@
  *                               └ else: every frame exactly as it came
  */
 
-import { AHEAD, Sinc, TAPS } from "./sinc.js";
 import { Bursts } from "./bursts.js";
+import { Cursor } from "./cursor.js";
 import { Drift } from "./drift.js";
 import { Gauge } from "./gauge.js";
 import { Histogram } from "./histogram.js";
 import { Control, Figure } from "./slots.js";
-import { LINE_MASK, Source } from "./source.js";
+import { Source } from "./source.js";
 import { Target } from "./target.js";
 
 /** @typedef {import("./ring.js").Ring} Ring */
@@ -36,8 +36,6 @@ const LEAST_LEFT_MS = 1;
 const FIRST_BURSTS = 5;
 /** Jitter before the first block counts up to this. */
 const MOST_FIRST_JITTER_MS = 40;
-/** Deviation from 1 on the way to a whole frame. */
-const LANDING = 0.0005;
 /** A level's percentiles cover 5 to 10 s. */
 const STATISTICS_S = 5;
 const FILLING = 1;
@@ -50,16 +48,13 @@ export class Renderer {
   /** Rate of the stream; 0 while nothing has come. */
   #streamRate = 0;
   #source;
-  #sinc = new Sinc();
+  #cursor;
   #target = new Target(44_100, 0);
   #drift = new Drift();
   #gauge = new Gauge();
   #bursts = new Bursts();
   #levels = new Histogram(0.25, 1_200);
   #phase = 0;
-  /** Index and fraction in the source's line of what is played next. */
-  #index = 0;
-  #fraction = 0;
   /** Frames of the stream to each frame played, nominally. */
   #nominal = 1;
   #rendered = 0;
@@ -89,13 +84,14 @@ export class Renderer {
     this.#ring = ring;
     this.#rate = rate;
     this.#source = new Source(ring);
+    this.#cursor = new Cursor(this.#source);
     ring.figures[Figure.ratio] = 1;
     ring.figures[Figure.playedMs] = NaN;
   }
 
   /** Position of the frame that is played next; with a fraction while it interpolates. */
   get position() {
-    return this.#source.position - (this.#source.end - this.#index) + this.#fraction;
+    return this.#cursor.position;
   }
 
   /** Whether the last quantum held the very frames that came, one for one. */
@@ -133,38 +129,17 @@ export class Renderer {
   #play(left, right, frames, nowMs) {
     const newest = this.#ring.loadPosition(Control.newest, this.#source.position);
     if (this.#phase === FILLING) this.#fill(newest, frames);
-    const step = this.#step(frames);
-    const copying = step === 1 && this.#fraction === 0;
-    const needed = copying ? this.#index + frames : this.#index + Math.ceil(this.#fraction + step * frames) + AHEAD;
-    const before = this.#levelAt(newest);
-    this.#supply(needed - this.#source.end, newest);
-    if (copying) this.#copy(left, right, frames);
-    else this.#interpolate(left, right, frames, step);
-    this.#ring.storePosition(Control.reader, this.#source.position);
-    if (this.#phase === PLAYING) this.#watch(before, this.#levelAt(newest), frames, nowMs);
-  }
-
-  /**
-   * Frames of the stream for each one played. On the way back to exact copying it steers to a whole frame: the last
-   * fraction is worked off within a quantum, at a twentieth of a percent.
-   *
-   * @param {number} frames
-   */
-  #step(frames) {
+    const cursor = this.#cursor;
     const { correction } = this.#drift;
-    if (correction !== 0 || this.#nominal !== 1 || this.#fraction === 0) return this.#nominal * (1 + correction);
-    const left = this.#fraction < 0.5 ? -this.#fraction : 1 - this.#fraction;
-    const most = LANDING * frames;
-    return 1 + Math.max(-most, Math.min(most, left)) / frames;
-  }
-
-  /**
-   * Frames between what has come and what is played.
-   *
-   * @param {number} newest
-   */
-  #levelAt(newest) {
-    return newest - this.#source.position + this.#source.end - this.#index - this.#fraction;
+    const step = cursor.stepOf(this.#nominal, correction, frames);
+    const copying = cursor.copies(step);
+    const before = newest - cursor.position;
+    this.#supply(cursor.lacking(frames, step), newest);
+    if (copying) cursor.copy(left, right, frames);
+    else cursor.interpolate(left, right, frames, step, this.#nominal === 1 && correction === 0);
+    this.exact = cursor.exact && this.#phase === PLAYING;
+    this.#ring.storePosition(Control.reader, this.#source.position);
+    if (this.#phase === PLAYING) this.#watch(before, newest - cursor.position, frames, nowMs);
   }
 
   /**
@@ -233,59 +208,6 @@ export class Renderer {
     this.#dry = missing;
     this.#dryAt = newest;
     this.#tell();
-  }
-
-  /**
-   * Copies whole frames. Called only when the fraction is 0.
-   *
-   * @param {Float32Array} left
-   * @param {Float32Array} right
-   * @param {number} frames
-   */
-  #copy(left, right, frames) {
-    const source = this.#source;
-    for (let i = 0; i < frames; i += 1) {
-      const at = (this.#index + i) & LINE_MASK;
-      left[i] = source.left[at] ?? 0;
-      right[i] = source.right[at] ?? 0;
-    }
-    this.exact = this.#phase === PLAYING && source.alteredEnd <= this.#index;
-    this.#index += frames;
-  }
-
-  /**
-   * @param {Float32Array} left
-   * @param {Float32Array} right
-   * @param {number} frames
-   * @param {number} step
-   */
-  #interpolate(left, right, frames, step) {
-    const source = this.#source;
-    for (let i = 0; i < frames; i += 1) {
-      const weights = this.#sinc.weights(this.#fraction);
-      let sumLeft = 0;
-      let sumRight = 0;
-      const first = this.#index - AHEAD + 1;
-      for (let tap = 0; tap < TAPS; tap += 1) {
-        const weight = weights[tap] ?? 0;
-        const at = (first + tap) & LINE_MASK;
-        sumLeft += weight * (source.left[at] ?? 0);
-        sumRight += weight * (source.right[at] ?? 0);
-      }
-      left[i] = sumLeft;
-      right[i] = sumRight;
-      this.#fraction += step;
-      const whole = Math.floor(this.#fraction);
-      this.#index += whole;
-      this.#fraction -= whole;
-    }
-    // A step that was meant to end on a whole frame does so up to rounding.
-    const rest = Math.abs(this.#fraction - Math.round(this.#fraction));
-    if (this.#nominal === 1 && this.#drift.correction === 0 && rest < 1e-6) {
-      this.#index += Math.round(this.#fraction);
-      this.#fraction = 0;
-    }
-    this.exact = false;
   }
 
   /**
@@ -415,7 +337,7 @@ export class Renderer {
   #retune(rate) {
     this.#streamRate = rate;
     this.#nominal = rate / this.#rate;
-    this.#sinc.tune(Math.min(1, this.#rate / rate));
+    this.#cursor.tune(Math.min(1, this.#rate / rate));
     this.#levels.clear();
     this.#drift = new Drift();
     this.#aimed = this.#calm = false;

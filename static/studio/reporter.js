@@ -1,0 +1,82 @@
+// @ts-check
+/** Tells the server how a Studio session does: how its ring stands, and once a second how its sound arrives. Used for one session. */
+
+/** @typedef {import("./audio.js").RingStats} RingStats */
+/** @typedef {import("./link.js").StudioLink} StudioLink */
+
+const PERIOD_MS = 1_000;
+
+export class Reporter {
+  #link;
+  #ringToldMs = 0;
+  #ringUnderruns = 0;
+  /** What the last report of the sound counted from. */
+  #soundTold = { atMs: 0, underruns: 0, lost: 0 };
+  /** @type {number | null} */
+  #rttMs = null;
+
+  /** @param {StudioLink} link */
+  constructor(link) {
+    this.#link = link;
+  }
+
+  /** Round trip of the media's path as ICE last measured it; null while it has not. */
+  get rttMs() {
+    return this.#rttMs;
+  }
+
+  /**
+   * Reports what is due: once a second, and the ring also at once after an underrun.
+   *
+   * @param {number} nowMs
+   * @param {RingStats} ring
+   * @param {number | null} outputMs from the worklet to the ear; null where the browser does not say
+   */
+  look(nowMs, ring, outputMs) {
+    if (nowMs - this.#ringToldMs < PERIOD_MS && ring.underruns <= this.#ringUnderruns) return;
+    this.#ringToldMs = nowMs;
+    this.#ringUnderruns = ring.underruns;
+    this.#link.report({
+      level_ms: rounded(ring.levelMs),
+      target_ms: rounded(ring.targetMs),
+      level_p5_ms: rounded(ring.levelP5Ms),
+      level_p95_ms: rounded(ring.levelP95Ms),
+      underruns: ring.underruns,
+      lost: ring.lost,
+      repaired: ring.repaired,
+      duplicates: ring.duplicates,
+      drift_ppm: rounded(ring.driftPpm),
+      ratio: ring.ratio,
+      ...(outputMs === null ? {} : { output_ms: rounded(outputMs) }),
+    });
+    if (nowMs - this.#soundTold.atMs >= PERIOD_MS) this.#reportSound(nowMs, ring);
+    this.#askRoundTrip();
+  }
+
+  /**
+   * @param {number} nowMs
+   * @param {RingStats} ring
+   */
+  #reportSound(nowMs, { levelMs, targetMs, underruns, lost }) {
+    const before = this.#soundTold;
+    this.#soundTold = { atMs: nowMs, underruns, lost };
+    this.#link.reportSound({
+      interval_ms: before.atMs === 0 ? null : nowMs - before.atMs,
+      studio_level_ms: levelMs,
+      studio_target_ms: targetMs,
+      studio_underruns: underruns - before.underruns,
+      studio_lost: lost - before.lost,
+    });
+  }
+
+  async #askRoundTrip() {
+    const report = await this.#link.stats();
+    const pair = [...(report?.values() ?? [])].find((stat) => stat.type === "candidate-pair" && stat.nominated && stat.currentRoundTripTime);
+    if (pair) this.#rttMs = pair.currentRoundTripTime * 1000;
+  }
+}
+
+/** @param {number} value */
+function rounded(value) {
+  return Number.isFinite(value) ? Math.round(value * 1000) / 1000 : 0;
+}
