@@ -2,7 +2,7 @@
 /** Cells: the numbers under which keys, pedals and controllers are kept. Twin of `rtcserver/channel/cells.py`. Pure. */
 
 /** Owner of the values that the instrument has once, whoever set them. */
-export const ROOM = 0;
+const ROOM = 0;
 /** The person at the instrument's own keys. */
 export const LOCAL_KEYS = 1;
 /** The player of MIDI files. */
@@ -10,14 +10,14 @@ export const FILE_PLAYER = 2;
 export const LAST_PERFORMER = 254;
 
 /** Sustain, sostenuto, soft, hold 2: held by whoever presses them. */
-export const PEDALS = new Set([64, 66, 67, 69]);
+const PEDALS = new Set([64, 66, 67, 69]);
 /** Controllers whose last value the room remembers. */
-export const ROOM_CONTROLLERS = new Set([0, 1, 2, 4, 7, 10, 11, 32, 65]);
+const ROOM_CONTROLLERS = new Set([0, 1, 2, 4, 7, 10, 11, 32, 65]);
 
-export const CONTROLLER = 0x080;
+const CONTROLLER = 0x080;
 export const PROGRAM = 0x100;
 export const BEND = 0x101;
-export const PRESSURE = 0x102;
+const PRESSURE = 0x102;
 export const BEND_CENTRE = 8192;
 const NOTE_OFF_VELOCITY = 64;
 const NOTES_OFF = new Set([120, 123, 124, 125, 126, 127]);
@@ -35,7 +35,7 @@ export function messageLength(status) {
 }
 
 /** @param {Message} message whether these bytes are exactly one channel message */
-export function isChannelMessage(message) {
+function isChannelMessage(message) {
   const [status = 0, ...data] = message;
   return (
     Number.isInteger(status) &&
@@ -45,9 +45,6 @@ export function isChannelMessage(message) {
     data.every((byte) => Number.isInteger(byte) && byte >= 0 && byte < 0x80)
   );
 }
-
-/** @param {number} channel 0–15 @param {number} note */
-export const noteCell = (channel, note) => (channel << 12) | note;
 
 /** @param {number} channel 0–15 @param {number} controller */
 export const controllerCell = (channel, controller) => (channel << 12) | CONTROLLER | controller;

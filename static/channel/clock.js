@@ -109,17 +109,6 @@ export class MediaClock {
     return this.ready ? (nowMs + this.#shown(nowMs)) * PER_MS : null;
   }
 
-  /**
-   * When the room's media time is, was or will be this.
-   *
-   * @param {number} mediaTime
-   * @param {number} nowMs
-   * @returns {number | null} on the clock of performance.now()
-   */
-  timeOf(mediaTime, nowMs) {
-    return this.ready ? mediaTime / PER_MS - this.#shown(nowMs) : null;
-  }
-
   /** Weighted least squares of the offset over time, the slope held towards 0 (ridge). */
   #fit() {
     const least = Math.min(...this.#samples.map(({ rttMs }) => rttMs));

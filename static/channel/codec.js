@@ -13,7 +13,7 @@ const KIND_PLAY = 17;
 const KIND_PING = 18;
 
 /** Bytes of the largest message. */
-export const MAX_MESSAGE = 1100;
+const MAX_MESSAGE = 1100;
 export const MAX_PLAY_EVENTS = 64;
 export const MAX_HELD = 128;
 const MAX_NOTES_EVENTS = 96;

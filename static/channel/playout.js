@@ -99,18 +99,6 @@ export class PlayoutClock {
     return (nowMs + this.#shown(nowMs)) * PER_MS;
   }
 
-  /**
-   * When a media time is heard.
-   *
-   * @param {number} mediaTime
-   * @param {number} nowMs
-   * @returns {number | null} on the clock of performance.now()
-   */
-  timeOf(mediaTime, nowMs) {
-    const heard = this.heardAt(nowMs);
-    return heard === null ? null : nowMs + (mediaTime - heard) / PER_MS;
-  }
-
   /** @param {number} nowMs */
   #shown(nowMs) {
     const away = this.#from - this.#target;

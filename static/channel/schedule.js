@@ -16,10 +16,6 @@ export class Schedule {
   /** @type {Map<number, number>} key → number of the last event handed out */
   #shown = new Map();
 
-  get waiting() {
-    return this.#waiting.length;
-  }
-
   /** @param {readonly Heard[]} heard */
   push(heard) {
     for (const event of heard) {
@@ -27,11 +23,6 @@ export class Schedule {
       while (at > 0 && later(/** @type {Heard} */ (this.#waiting[at - 1]), event)) at -= 1;
       this.#waiting.splice(at, 0, event);
     }
-  }
-
-  /** When the next one is due, in media time, or null. */
-  get nextMedia() {
-    return this.#waiting[0]?.mediaTime ?? null;
   }
 
   /**

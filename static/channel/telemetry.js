@@ -4,7 +4,7 @@
 import { ProtocolError, VERSION } from "./codec.js";
 
 /** UTF-8 bytes of the largest message. */
-export const MAX_BYTES = 4096;
+const MAX_BYTES = 4096;
 
 /** What a report may say; the ranges are in `STATS_FIELDS` of `rtcserver/channel/telemetry.py`. */
 export const STATS_FIELDS = Object.freeze(
@@ -78,18 +78,11 @@ export const auth = (token, name) => pack({ type: "auth", token, ...(name ? { na
 export const select = (sound, channel) =>
   pack({ type: "select", sound, ...(channel === null || channel === undefined ? {} : { channel }) });
 
-/** @param {boolean} [everyone] */
-export const panic = (everyone = false) => pack({ type: "panic", all: everyone });
-
 /**
  * @param {{action: "play", file?: string} | {action: "pause" | "stop"} | {action: "seek", position_s: number}
  *   | {action: "tempo", tempo: number}} command
  */
 export const player = (command) => pack({ type: "player", ...command });
-
-/** @param {readonly number[]} bytes F0 to F7 */
-export const sysex = (bytes) =>
-  pack({ type: "sysex", data: bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("") });
 
 /**
  * A report, once a second. What is no finite number is left out; three decimals are enough.

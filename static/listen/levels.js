@@ -4,7 +4,7 @@
 /** Below this a meter shows nothing, in dBFS. */
 export const FLOOR_DB = -70;
 /** A peak at or above this lights the overload, in dBFS. */
-export const OVER_DB = -0.1;
+const OVER_DB = -0.1;
 /** How fast the bar falls: 20 dB in 1.7 s, as a type I programme meter (IEC 60268-10). */
 export const FALL_DB_PER_S = 20 / 1.7;
 /** How long a peak mark stays before it falls, in milliseconds. */

@@ -15,10 +15,6 @@ export class Bars {
     this.#span = span;
   }
 
-  get size() {
-    return this.#bars.length;
-  }
-
   /**
    * @param {import("./sounding.js").Change} change
    * @param {number} mediaTime
@@ -48,9 +44,5 @@ export class Bars {
   /** What still sounds ends now: its connection is gone. @param {number} mediaTime */
   endAll(mediaTime) {
     for (const bar of this.#bars) bar.end ??= Math.max(bar.start, mediaTime);
-  }
-
-  clear() {
-    this.#bars = [];
   }
 }

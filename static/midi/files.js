@@ -5,7 +5,6 @@ import { PER_MS } from "../channel/clock.js";
 
 /** Bytes of the largest file that a server takes. */
 export const MAX_FILE = 1024 * 1024;
-export const TEMPOS = Object.freeze([0.25, 4]);
 
 /** @typedef {import("../channel/telemetry.js").PlayerState} PlayerState */
 

@@ -10,7 +10,7 @@ export const LAST = 108;
 /** White keys of the whole keyboard. */
 export const WHITES = 52;
 /** Of a white key's width and length. */
-export const BLACK_WIDTH = 0.6;
+const BLACK_WIDTH = 0.6;
 export const BLACK_LENGTH = 0.63;
 
 /** @typedef {{left: number, width: number, black: boolean}} Place */
@@ -69,7 +69,7 @@ function whiteAt(index) {
 /** @typedef {{left: number, width: number}} View the part that is seen, in white keys */
 
 /** Widths that the view can have, in white keys: about one octave, one and a half, two, three, four, all. */
-export const ZOOMS = Object.freeze([8, 10, 15, 22, 29, WHITES]);
+const ZOOMS = Object.freeze([8, 10, 15, 22, 29, WHITES]);
 
 /**
  * The widest view whose keys are broad enough.

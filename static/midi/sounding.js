@@ -56,11 +56,6 @@ export class Sounding {
     return [...(this.#held.get(performer)?.keys() ?? [])].some((cell) => !isNote(cell));
   }
 
-  /** @returns {number[]} who holds anything */
-  get performers() {
-    return [...this.#held.keys()];
-  }
-
   /** @returns {number[]} the notes that were lit */
   clear() {
     const notes = this.notes;

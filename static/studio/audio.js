@@ -115,11 +115,6 @@ export class StudioAudio {
     if (!this.#memory) this.#post({ type: "port", port: port2 }, [port2]);
   }
 
-  /** Whether the browser lets it sound: without a tap some do not. */
-  get running() {
-    return this.#context.state === "running";
-  }
-
   resume() {
     return this.#context.resume();
   }

@@ -8,8 +8,8 @@ export const MOST_UNDERRUNS = 5;
 /** A ring this deep is no faster than Listen, in ms, for `OVER_MS`. */
 export const MOST_TARGET_MS = 60;
 export const OVER_MS = 5_000;
-export const UNDERRUNS_MS = 10_000;
-export const SETTLING_MS = 4_000;
+const UNDERRUNS_MS = 10_000;
+const SETTLING_MS = 4_000;
 /** So long without a single block, and there is nothing to wait for. */
 export const QUIET_MS = 4_000;
 

@@ -104,10 +104,6 @@ export class StudioLink {
     return this.#attached?.link.welcome?.rtp_offset ?? null;
   }
 
-  get way() {
-    return this.#way;
-  }
-
   open() {
     this.#connection.open();
   }

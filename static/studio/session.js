@@ -47,13 +47,13 @@
 export const OPENING_MS = 12_000;
 export const PROVING_MS = 8_000;
 /** From asking for PCM to sound. */
-export const STARTING_MS = 6_000;
+const STARTING_MS = 6_000;
 /** For Listen to be back, before Studio is ended without it. */
-export const RETURNING_MS = 10_000;
+const RETURNING_MS = 10_000;
 
-export const SLOW_ANSWER = "The server did not answer the wish for Studio.";
+const SLOW_ANSWER = "The server did not answer the wish for Studio.";
 export const NO_FRAMES = "This browser hands no frames to the page, so Studio cannot begin.";
-export const NO_SAMPLES = "The instrument’s samples do not arrive.";
+const NO_SAMPLES = "The instrument’s samples do not arrive.";
 
 /** @type {Readonly<StudioSession>} */
 export const OFF = Object.freeze({ phase: "off", generation: 0, notice: "", offered: false, wakeAtMs: null });

@@ -12,7 +12,7 @@ export const LISTEN_MEANS = "Safe on every network and device, about a twentieth
 export const STUDIO_MEANS = "To play along on a good LAN: the instrument’s own samples, as soon as a browser can.";
 
 /** More output latency than this is worth a word: wired ones have 5 to 40 ms, Bluetooth 100 to 300. */
-export const LARGE_OUTPUT_MS = 70;
+const LARGE_OUTPUT_MS = 70;
 
 /**
  * @param {StudioSession} studio

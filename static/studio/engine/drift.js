@@ -12,12 +12,12 @@
 export const MOST = 0.003;
 /** Level errors that are left alone: too low is nearer to harm than too high. */
 export const TOO_LOW_S = 0.001;
-export const TOO_HIGH_S = 0.002;
+const TOO_HIGH_S = 0.002;
 /** Error below which exact copying may return, and the deviation that may end at once. */
 const SETTLED_S = 0.0006;
 const SMALL = 200e-6;
 /** Clocks closer than this agree: copying lasts half a minute or more until the level has left the tolerance. */
-export const AGREED = 60e-6;
+const AGREED = 60e-6;
 /** The same of a difference that was not measured: it takes its time to be found. */
 const SUPPOSED = 25e-6;
 /** Shares of the error worked off per second, and of its sum; slow, since clocks are steady. */
@@ -41,11 +41,6 @@ export class Drift {
   /** What is to be added to the ratio of 1; exactly 0 in exact copying. */
   get correction() {
     return this.#correction;
-  }
-
-  /** Whether the controller is at work. */
-  get engaged() {
-    return this.#engaged;
   }
 
   /**

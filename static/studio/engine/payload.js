@@ -17,16 +17,16 @@
  * payload comes after four bytes that stand for the RTP timestamp.
  */
 
-export const VERSION = 1;
-export const HEADER_SIZE = 24;
+const VERSION = 1;
+const HEADER_SIZE = 24;
 const STAMP_SIZE = 4;
 const CHANNELS = 2;
 const FLAG_PREVIOUS = 1;
 const FLAG_REPEAT = 2;
 /** Most frames in a block, by bits a sample: what a datagram of 1,200 bytes holds. */
 const MAX_FRAMES = Object.freeze({ 16: 256, 24: 128 });
-export const MIN_RATE = 8_000;
-export const MAX_RATE = 192_000;
+const MIN_RATE = 8_000;
+const MAX_RATE = 192_000;
 
 /**
  * @typedef {object} Block one payload, read

@@ -8,7 +8,11 @@ import { vectors } from "./vectors.js";
 
 const found = vectors("telemetry");
 
+/** Messages of the protocol that the page does not send: it panics in bytes, and plays no SysEx. */
+const UNSAID = ["panic", "sysex"];
+
 for (const { build, arguments: given, text } of found.client) {
+  if (UNSAID.includes(build)) continue;
   test(`builds ${text}`, () => {
     const builders = /** @type {Record<string, any>} */ (telemetry);
     assert.equal(builders[build](...given), text);

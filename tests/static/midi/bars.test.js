@@ -25,7 +25,7 @@ test("a note struck again ends the bar before; none ends before it began", () =>
 test("the list of bars stays bounded, and ends what sounds when its connection is gone", () => {
   const bars = new Bars(1000);
   for (let note = 0; note < 5000; note += 1) bars.add({ performer: 3, note: note % 128, velocity: 90 }, note);
-  assert.ok(bars.size <= 1024);
   bars.endAll(5000);
+  assert.ok(bars.seen(0).length <= 1024);
   assert.ok(bars.seen(5000).every(({ end }) => end !== null));
 });

@@ -40,7 +40,7 @@ test("pedals belong to who presses them; what is no note lights nothing", () => 
   }
   sounding.apply(event(3, 0xb0, 64, 0));
   assert.equal(sounding.pedalOf(3), false);
-  assert.deepEqual(sounding.performers, []);
+  for (const performer of [3, 4]) assert.deepEqual([sounding.notesOf(performer), sounding.pedalOf(performer)], [[], false]);
 });
 
 test("clearing names what was lit", () => {
