@@ -1,13 +1,7 @@
 // @ts-check
 /** Cells: the numbers under which keys, pedals and controllers are kept. Twin of `rtcserver/channel/cells.py`. Pure. */
 
-/** Owner of the values that the instrument has once, whoever set them. */
-const ROOM = 0;
-/** The person at the instrument's own keys. */
-export const LOCAL_KEYS = 1;
-/** The player of MIDI files. */
-export const FILE_PLAYER = 2;
-export const LAST_PERFORMER = 254;
+import { LAST, ROOM } from "./performers.js";
 
 /** Sustain, sostenuto, soft, hold 2: held by whoever presses them. */
 const PEDALS = new Set([64, 66, 67, 69]);
@@ -60,7 +54,7 @@ export const isNote = (cell) => (cell & 0xfff) < CONTROLLER;
 
 /** Whether a state may hold this. @param {number} performer @param {number} cell @param {number} value */
 export function valid(performer, cell, value) {
-  if (owned(cell)) return performer >= 1 && performer <= LAST_PERFORMER && value >= 1 && value <= 127;
+  if (owned(cell)) return performer >= 1 && performer <= LAST && value >= 1 && value <= 127;
   const slot = cell & 0xfff;
   if (performer !== ROOM) return false;
   if (slot === BEND) return value < 16384;

@@ -1,16 +1,14 @@
 // @ts-check
 /** The colour of each performer, the same on everybody's page: a number of `--voice-…` in midi.css. Pure. */
 
-import { FILE_PLAYER, LOCAL_KEYS } from "../channel/cells.js";
+import { FILE_PLAYER, FIRST, LOCAL } from "../channel/performers.js";
 
 export const VOICES = 8;
-/** The first network performer; see PROTOCOL.md. */
-const FIRST = 3;
 const SHARED = 2;
 
 /** @param {number} performer @returns {number} 0–7: 0 the instrument's own keys, 1 files, the others in turn */
 export function voiceOf(performer) {
-  if (performer === LOCAL_KEYS) return 0;
+  if (performer === LOCAL) return 0;
   if (performer === FILE_PLAYER) return 1;
   return SHARED + (Math.max(0, performer - FIRST) % (VOICES - SHARED));
 }
@@ -22,6 +20,6 @@ export function voiceOf(performer) {
 export function nameOfPerformer(performer, performers) {
   const named = performers.find(({ id }) => id === performer)?.name;
   if (named) return named;
-  if (performer === LOCAL_KEYS) return "At the instrument";
+  if (performer === LOCAL) return "At the instrument";
   return performer === FILE_PLAYER ? "MIDI file" : `Performer ${performer - FIRST + 1}`;
 }

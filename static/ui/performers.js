@@ -1,7 +1,7 @@
 // @ts-check
 /** Who plays, in which colour, and which notes are heard of each at this moment. */
 
-import { FILE_PLAYER, LOCAL_KEYS } from "../channel/cells.js";
+import { FILE_PLAYER, LOCAL } from "../channel/performers.js";
 import { nameOf } from "../midi/keys.js";
 import { nameOfPerformer, voiceOf } from "../midi/voices.js";
 import { setText } from "./dom.js";
@@ -82,7 +82,7 @@ export class PerformersList {
   }
 
   #build() {
-    const special = [LOCAL_KEYS, FILE_PLAYER].filter((id) => this.#unnamed.has(id));
+    const special = [LOCAL, FILE_PLAYER].filter((id) => this.#unnamed.has(id));
     const others = [...this.#unnamed].filter((id) => !special.includes(id));
     const ids = [...special, ...this.#named.map(({ id }) => id), ...others];
     for (const [id, { item }] of this.#rows) {
