@@ -8,7 +8,7 @@ from typing import NamedTuple
 from rtcserver.channel.down.messages import Reply
 from rtcserver.channel.limits import RateLimit
 from rtcserver.channel.up.messages import Ping, unpack_up
-from rtcserver.channel.up.receiver import Played, UpReceiver
+from rtcserver.channel.up.receiver import Played, UpCounters, UpReceiver
 from rtcserver.channel.wire import ProtocolError
 
 MESSAGES_PER_S = 500
@@ -42,11 +42,12 @@ class MidiPeer:
     """Owned by the shell of one session. `performer` is its number, or None for a listener.
 
     The shell calls `receive` for each message, `poll` when `next_ns` has come, and on the end of the session
-    `revoke`, whose releases it routes.
+    `revoke`, whose releases it routes. counters, played: where this session counts, perhaps with others.
     """
 
-    def __init__(self) -> None:
-        self.counters = MidiPeerCounters()
+    def __init__(self, counters: MidiPeerCounters | None = None, played: UpCounters | None = None) -> None:
+        self.counters = counters or MidiPeerCounters()
+        self._played = played
         self.performer: int | None = None
         self.up: UpReceiver | None = None
         self._parked: UpReceiver | None = None
@@ -58,7 +59,7 @@ class MidiPeer:
         if self.up is None:
             self.performer = performer
             # Epochs and event numbers go on from before, as the client's do.
-            self.up = self._parked or UpReceiver(now_ns)
+            self.up = self._parked or UpReceiver(now_ns, self._played)
             self.up.alive(now_ns)
 
     def revoke(self) -> list[Played]:

@@ -30,10 +30,14 @@ class TelemetryCounters:
 
 
 class TelemetryPeer:
-    """Owned by the shell of one session, which closes the channel of one that is `abusive`."""
+    """Owned by the shell of one session, which closes the channel of one that is `abusive`.
 
-    def __init__(self) -> None:
-        self.counters = TelemetryCounters()
+    counters: where this session counts, perhaps with others.
+    """
+
+    def __init__(self, counters: TelemetryCounters | None = None) -> None:
+        self.counters = counters or TelemetryCounters()
+        self._violations = 0
         self._stats = RateLimit(STATS_PER_S, STATS_BURST)
         self._studio = RateLimit(STUDIO_PER_S, STATS_BURST)
         self._others = RateLimit(OTHERS_PER_S, OTHERS_BURST)
@@ -42,7 +46,7 @@ class TelemetryPeer:
     @property
     def abusive(self) -> bool:
         """Whether the shell should close this channel."""
-        return self.counters.malformed + self.counters.too_large >= MAX_VIOLATIONS
+        return self._violations >= MAX_VIOLATIONS
 
     def receive(self, text: bytes | str, now_ns: int) -> tuple[ClientMessage | None, str | None]:
         """Take one message. Returns what it says, or None, and an ``error`` message to send back, or None."""
@@ -56,10 +60,12 @@ class TelemetryPeer:
         except ProtocolError as problem:
             if problem.code == "too_large":
                 self.counters.too_large += 1
+                self._violations += 1
             elif problem.code == "unknown_type":
                 self.counters.unknown_type += 1
             else:
                 self.counters.malformed += 1
+                self._violations += 1
             return None, error(problem.code, str(problem), problem.of) if self._others.take(now_ns) else None
         if isinstance(message, Stats):
             limit = self._stats

@@ -19,6 +19,8 @@ EVENTS_PER_MESSAGE = 400
 """Short events in one control message; with System Exclusive fewer."""
 BYTES_PER_MESSAGE = 16_384
 """MIDI bytes in one control message."""
+PORT_COUNTS = ("sent", "received", "ignored", "malformed", "dropped", "early", "cancelled", "opened")
+"""What of a `PortStatus` counts up, from the start of the process on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from rtcserver.encode.subscription import DEFAULT_LIMIT, Subscription
 from rtcserver.errors import PeerError
 from rtcserver.peer.oneport_session import OnePortSession
 from rtcserver.room.directory import Room
-from rtcserver.room.member import Member
+from rtcserver.room.member import ChannelCounters, Member
 from rtcserver.room.performers import Performers
 from rtcserver.room.readers import NoteReaders
 from rtcserver.room.router import Shown
@@ -42,6 +42,7 @@ class RoomDesk:
     def __init__(self, room: Room, allow: Allow) -> None:
         self.room = room
         self.members: dict[str, Member] = {}
+        self.counters = ChannelCounters()
         self.performers = Performers()
         self.journal = Journal()
         self.stage: Stage | None = None

@@ -85,12 +85,12 @@ class Desks:
         return count
 
     def midi_events(self) -> dict[tuple[str, str], int]:
-        """MIDI counters by room and event."""
+        """What came on DataChannels, was played and reached the ports, by room and event."""
         return {
             (name, event): value
             for name, room in self.rooms.items()
-            if room.stage is not None
-            for event, value in room.stage.counters.items()
+            for counts in (room.counters.by_event(), room.stage.counters if room.stage is not None else {})
+            for event, value in counts.items()
         }
 
     def _stage(self, room: str) -> Stage:

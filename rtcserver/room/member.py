@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
 from aiortc import RTCDataChannel
 
 from rtcserver.channel import announce
-from rtcserver.channel.midi_peer import MidiPeer
+from rtcserver.channel.midi_peer import MidiPeer, MidiPeerCounters
 from rtcserver.channel.studio import StudioReady, StudioReport
 from rtcserver.channel.telemetry import TYPES, ClientMessage, Stats
-from rtcserver.channel.telemetry_peer import TelemetryPeer
+from rtcserver.channel.telemetry_peer import TelemetryCounters, TelemetryPeer
+from rtcserver.channel.up.receiver import UpCounters
 from rtcserver.clock import monotonic_ns
 from rtcserver.errors import RtcServerError
 from rtcserver.peer.oneport_session import OnePortSession
@@ -28,8 +30,26 @@ MAX_BUFFERED = 64 * 1024
 """Bytes waiting on a channel beyond which notes are skipped: newer ones repeat them."""
 
 
+@dataclass(slots=True)
+class ChannelCounters:
+    """What all members of a room sent on their DataChannels, and what of it was dropped."""
+
+    midi: MidiPeerCounters = field(default_factory=MidiPeerCounters)
+    performer: UpCounters = field(default_factory=UpCounters)
+    telemetry: TelemetryCounters = field(default_factory=TelemetryCounters)
+
+    def by_event(self) -> dict[str, int]:
+        """Counts by name: ``midi_malformed``, ``performer_limited``, ``telemetry_frequent``, …"""
+        return {
+            f"{part}_{name}": count for part, counts in asdict(self).items() for name, count in counts.items()
+        }
+
+
 class MemberDesk(Protocol):
     """What a member asks of the desk of its room."""
+
+    counters: ChannelCounters
+    """Where members count."""
 
     def on_message(self, member: Member, message: ClientMessage) -> None:
         """Something said on ``telemetry`` that is not the member's own business."""
@@ -55,8 +75,8 @@ class Member:
 
     def __init__(self, session: OnePortSession, desk: MemberDesk) -> None:
         self.session = session
-        self.telemetry = TelemetryPeer()
-        self.midi = MidiPeer()
+        self.telemetry = TelemetryPeer(desk.counters.telemetry)
+        self.midi = MidiPeer(desk.counters.midi, desk.counters.performer)
         self.name = ""
         self.stats: dict[str, float] = {}
         """The latest report, by field of the protocol."""

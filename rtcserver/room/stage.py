@@ -24,6 +24,7 @@ from rtcserver.errors import PeerError
 from rtcserver.midi.performers import FILE_PLAYER
 from rtcserver.midi.profile import Profile
 from rtcserver.midi.smf import Song, arrange, read
+from rtcserver.midiport.control import PORT_COUNTS
 from rtcserver.midiport.supervisor import Port
 from rtcserver.room.player import FilePlayer, PlayerState, PlayerStep
 from rtcserver.room.router import Outcome, PortPlay, PortRelease, Router
@@ -82,8 +83,9 @@ class Stage:
 
     @property
     def counters(self) -> Mapping[str, int]:
-        """What was played and refused, by code; see `Router.counts`."""
-        return self._router.counts
+        """What was played and refused (see `Router.counts`), and what the port did (``port_sent``, …)."""
+        status = self.port.status
+        return {**self._router.counts, **{f"port_{name}": getattr(status, name) for name in PORT_COUNTS}}
 
     @property
     def player(self) -> Mapping[str, object]:

@@ -96,3 +96,16 @@ async def test_readers_of_notes_get_what_everyone_is_shown() -> None:
 
 def test_where_studio_is_off_nothing_is_told_of_it() -> None:
     assert desk_of("main", places=0).describe_studio("main", 0) is None
+
+
+def test_what_members_send_is_counted_by_room() -> None:
+    desk = desk_of("main", "side")
+    for room in ("main", "main", "side"):
+        join(desk, room, "listen")
+    for member in desk.rooms["main"].members.values():
+        member.midi.receive(b"?", 0, 0)
+        member.telemetry.receive("?", 0)
+    events = desk.midi_events()
+    assert events["main", "midi_messages"] == events["main", "midi_malformed"] == 2
+    assert events["main", "telemetry_malformed"] == 2
+    assert events["side", "midi_messages"] == events["side", "performer_limited"] == 0

@@ -57,10 +57,13 @@ class UpCounters:
 
 
 class UpReceiver:
-    """What one performer plays, once and in order, and what they hold."""
+    """What one performer plays, once and in order, and what they hold.
 
-    def __init__(self, now_ns: int) -> None:
-        self.counters = UpCounters()
+    counters: where this performer's events are counted, perhaps with others'.
+    """
+
+    def __init__(self, now_ns: int, counters: UpCounters | None = None) -> None:
+        self.counters = counters or UpCounters()
         self.epoch = 0
         self._applied = 0
         self._held: dict[int, int] = {}
