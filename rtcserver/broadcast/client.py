@@ -19,7 +19,7 @@ from pathlib import Path
 import rtcserver
 from rtcserver.broadcast import control
 from rtcserver.broadcast.address import Address
-from rtcserver.broadcast.control import ListenerStats, Message, Ready, Refused, Report
+from rtcserver.broadcast.control import BroadcastReport, ListenerStats, Message, Ready, Refused
 from rtcserver.broadcast.listener import PAYLOAD_CODED, ListenerCounters, ListenerSpec
 from rtcserver.errors import ProcessError
 
@@ -62,11 +62,11 @@ class BroadcastClient:
         self._closing = False
         self._listeners: dict[int, ListenerCounters | None] = {}
         self._next_token = 1
-        self._waiters: dict[int, asyncio.Future[Report]] = {}
+        self._waiters: dict[int, asyncio.Future[BroadcastReport]] = {}
         self._ready: asyncio.Future[Ready] | None = None
         self.ready: Ready | None = None
         """What the process said of itself when it started."""
-        self.report: Report | None = None
+        self.report: BroadcastReport | None = None
         """The latest report; at most about a second old."""
         self.refused = 0
         self.overflowed = False
@@ -191,11 +191,11 @@ class BroadcastClient:
         """A listener's counters, at most about two seconds old; None before the first."""
         return self._listeners.get(listener_id)
 
-    def stats(self) -> Report | None:
+    def stats(self) -> BroadcastReport | None:
         """The latest report, without asking; None before the first."""
         return self.report
 
-    async def fetch_stats(self, listener_ids: Sequence[int] = (), *, timeout: float = 2.0) -> Report:
+    async def fetch_stats(self, listener_ids: Sequence[int] = (), *, timeout: float = 2.0) -> BroadcastReport:
         """Ask for a fresh report, and fresh counters of some listeners. Raises ProcessError if none comes."""
         token, self._next_token = self._next_token, self._next_token + 1
         waiter = asyncio.get_running_loop().create_future()
@@ -281,7 +281,7 @@ class BroadcastClient:
             case Ready():
                 if self._ready is not None and not self._ready.done():
                     self._ready.set_result(message)
-            case Report(token):
+            case BroadcastReport(token):
                 self.report = message
                 waiter = self._waiters.pop(token, None)
                 if waiter is not None and not waiter.done():

@@ -112,7 +112,7 @@ class Nack:
 
 @dataclass(frozen=True, slots=True)
 class StatsRequest:
-    """Down: answered by a `ListenerStats` of those of the listeners that exist, then a `Report`."""
+    """Down: answered by a `ListenerStats` of those of the listeners that exist, then a `BroadcastReport`."""
 
     token: int
     listener_ids: tuple[int, ...] = ()
@@ -167,7 +167,7 @@ class RoomCounters:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class BroadcastReport:
     """Up, once a second (token 0) and on request: totals, rooms, and how late packets leave.
 
     late_counts: packets by the time from `captured_ns` to after the last listener's datagram, in the
@@ -198,7 +198,7 @@ Message = (
     | Ready
     | Refused
     | ListenerStats
-    | Report
+    | BroadcastReport
 )
 
 _TYPES: dict[str, type[Any]] = {
@@ -215,7 +215,7 @@ _TYPES: dict[str, type[Any]] = {
     "ready": Ready,
     "refused": Refused,
     "listener_stats": ListenerStats,
-    "report": Report,
+    "report": BroadcastReport,
 }
 _NAMES = {kind: name for name, kind in _TYPES.items()}
 
@@ -228,7 +228,7 @@ def pack(message: Message) -> bytes:
             body["spec"] = _plain(spec) | {"master": spec.master.hex()}
         case ListenerStats(rows):
             body["rows"] = list(map(_ROW, rows))
-        case Report():
+        case BroadcastReport():
             body |= asdict(message)
         case _:
             body |= _plain(message)
@@ -260,7 +260,7 @@ def _parse(kind: type[Any], body: dict[str, Any]) -> Message:
         body["destination"] = _address(body["destination"])
     elif kind is ListenerStats:
         return ListenerStats(tuple(map(_counters, body["rows"])))
-    elif kind is Report:
+    elif kind is BroadcastReport:
         body["totals"] = _build(Totals, body["totals"])
         body["rooms"] = {room: _build(RoomCounters, row) for room, row in body["rooms"].items()}
         body["late_counts"] = tuple(body["late_counts"])

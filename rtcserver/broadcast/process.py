@@ -22,7 +22,7 @@ import sys
 from dataclasses import dataclass, field, replace
 
 from rtcserver.broadcast import batch, control
-from rtcserver.broadcast.control import ListenerStats, Message, Ready, Refused, Report, RoomCounters
+from rtcserver.broadcast.control import BroadcastReport, ListenerStats, Message, Ready, Refused, RoomCounters
 from rtcserver.broadcast.engine import BroadcastEngine
 from rtcserver.broadcast.lateness import Lateness
 from rtcserver.broadcast.listener import PAYLOAD_PCM, PAYLOAD_PCM_TWICE, PAYLOAD_SILENCE
@@ -50,7 +50,7 @@ _DONTWAIT = socket.MSG_DONTWAIT
 
 
 @dataclass(slots=True, eq=False)
-class Room:
+class RoomFeed:
     """One feed and its timeline."""
 
     name: str
@@ -71,8 +71,8 @@ class BroadcastProcess:
         self._control = sock
         self._engine = BroadcastEngine()
         self._sockets: list[socket.socket] = []
-        self._rooms: dict[str, Room] = {}
-        self._feeds: dict[int, Room] = {}
+        self._rooms: dict[str, RoomFeed] = {}
+        self._feeds: dict[int, RoomFeed] = {}
         self._lateness = Lateness()
         self._unknown = 0
         self._unsent = 0
@@ -113,7 +113,7 @@ class BroadcastProcess:
 
     # Media
 
-    def _read_feed(self, room: Room) -> None:
+    def _read_feed(self, room: RoomFeed) -> None:
         feed = room.feed
         sent = 0
         for _ in range(FEED_BLOCKS):
@@ -134,7 +134,7 @@ class BroadcastProcess:
             if sent == FEED_PACKETS:
                 return
 
-    def _send_pcm(self, room: Room, packet: EncodedPacket) -> None:
+    def _send_pcm(self, room: RoomFeed, packet: EncodedPacket) -> None:
         """Studio payloads; a repeated block goes under the repeated block's timestamp."""
         self._engine.send(room.name, packet, PAYLOAD_PCM)
         if not self._engine.has_listeners(room.name, PAYLOAD_PCM_TWICE):
@@ -146,7 +146,7 @@ class BroadcastProcess:
             if before is not None:
                 self._engine.send(room.name, replace(before, payload=repeat), PAYLOAD_PCM_TWICE)
 
-    def _send_silence(self, room: Room, packet: EncodedPacket) -> None:
+    def _send_silence(self, room: RoomFeed, packet: EncodedPacket) -> None:
         """What Studio listeners get before their worker has reported."""
         if self._engine.has_listeners(room.name, PAYLOAD_SILENCE):
             self._engine.send(room.name, replace(packet, payload=room.continuity.silence), PAYLOAD_SILENCE)
@@ -176,7 +176,7 @@ class BroadcastProcess:
                 give_memory_back()
             self._used = len(self._engine) > 0
 
-    def _summary(self, token: int) -> Report:
+    def _summary(self, token: int) -> BroadcastReport:
         audience = self._engine.audience()
         rooms = {
             name: RoomCounters(
@@ -190,7 +190,7 @@ class BroadcastProcess:
             )
             for name, room in self._rooms.items()
         }
-        return Report(
+        return BroadcastReport(
             token,
             self._engine.totals(),
             rooms,
@@ -274,7 +274,7 @@ class BroadcastProcess:
         self._remove_feed(message.room)
         continuity = Continuity(codec_named(message.codec), message.frame_samples)
         continuity.start(message.anchor_media_time, message.anchor_ns)
-        room = Room(message.room, feed, continuity)
+        room = RoomFeed(message.room, feed, continuity)
         self._rooms[room.name] = self._feeds[feed.fileno()] = room
         self._poll.register(feed.fileno(), select.POLLIN)
 
@@ -284,7 +284,7 @@ class BroadcastProcess:
             self._unregister(room)
             room.feed.close()
 
-    def _unregister(self, room: Room) -> None:
+    def _unregister(self, room: RoomFeed) -> None:
         if room.polled:
             room.polled = False
             self._poll.unregister(room.feed.fileno())

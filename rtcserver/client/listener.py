@@ -28,7 +28,7 @@ from aiortc import (
 from aiortc.mediastreams import MediaStreamError
 
 from rtcserver.client.measure import HOLE_MS, RATE, AudioMeter, Packet, Samples, Unwrapper, delivery
-from rtcserver.client.report import Report, sides
+from rtcserver.client.report import ListenReport, sides
 from rtcserver.client.whep import ListenError, WhepClient, WhepSession, ask_for_stereo, codec_of
 from rtcserver.clock import monotonic_ns
 from rtcserver.transport.aiortc_tap import ReceiverTap, TappedPacket
@@ -205,11 +205,11 @@ class Listener:
 
     def report(
         self, seconds: float | None = None, *, audio_s: float | None = None, hole_ms: float = HOLE_MS
-    ) -> Report:
+    ) -> ListenReport:
         """Figures of the first `seconds` of media time (all by default); sound of the last `audio_s`."""
         left, right = sides(self.audio(audio_s))
         first = self.packets[0].arrival_ns if self.packets else None
-        return Report(
+        return ListenReport(
             url=self.url,
             codec=codec_of(self._session.answer, self._payload_type) if self._session else None,
             state=self.state,
@@ -297,7 +297,7 @@ async def listen(
     insecure: bool = False,
     path: MediaPath | None = None,
     channels: Channels | None = None,
-) -> Report:
+) -> ListenReport:
     """Listen to `seconds` of media time and report. Raises `ListenError` if there is no connection.
 
     on_progress: called about four times a second with the media seconds heard so far.

@@ -9,7 +9,7 @@ from rtcserver.client.measure import AUDIBLE_DBFS, Delivery, Samples, Side, side
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ListenReport:
     """A `Delivery`, the sound of both sides, and the circumstances.
 
     connected_ms, first_packet_ms: since the listener set out; first_packet_ms is None if none came.

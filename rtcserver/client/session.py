@@ -11,7 +11,7 @@ from rtcserver.client.listener import listen
 from rtcserver.client.midi import MidiClient, MidiEvent, token_of
 from rtcserver.client.phrase import Step
 from rtcserver.client.record import Recorder
-from rtcserver.client.report import Report
+from rtcserver.client.report import ListenReport
 from rtcserver.client.studio import StudioSummary, listen_studio
 from rtcserver.client.whep import ListenError
 
@@ -41,7 +41,7 @@ async def perform(
     recorder: Recorder | None = None,
     on_progress: Callable[[float], None] | None = None,
     on_event: Callable[[MidiEvent], None] | None = None,
-) -> tuple[Report | StudioSummary, MidiClient | None]:
+) -> tuple[ListenReport | StudioSummary, MidiClient | None]:
     """Do it, and return what was heard and what was played. Raises ListenError."""
     phrase_s = sum(step.ms for step in run.phrase) / 1000 + _AROUND_PHRASE_S if run.phrase else 0.0
     seconds = max(run.seconds, phrase_s)
@@ -56,7 +56,7 @@ async def perform(
     try:
         # Without the fragment: a report is no place for a token.
         url = urldefrag(run.url).url
-        report: Report | StudioSummary
+        report: ListenReport | StudioSummary
         if run.studio:
             report = await listen_studio(
                 url,

@@ -24,10 +24,10 @@ from rtcserver.sdp.answer import AnswerStream, AnswerTransport, build_answer, bu
 from rtcserver.sdp.fragment import parse_sdpfrag
 from rtcserver.sdp.offer import OfferSummary
 from rtcserver.transport.aiortc_internals import SrtpKeys
-from rtcserver.transport.candidates import Candidate
+from rtcserver.transport.candidates import HostCandidate
 from rtcserver.transport.endpoint import MediaEndpoint
 from rtcserver.transport.peer import MediaAddress, TransportPeer
-from rtcserver.transport.rtcp import Nack, Report, RtcpPacket
+from rtcserver.transport.rtcp import Nack, ReceptionReport, RtcpPacket
 
 _logger = logging.getLogger(__name__)
 
@@ -97,10 +97,10 @@ class OnePortSession:
         self._backend = backend
         self._since_ns = monotonic_ns()
         self._peer: TransportPeer | None = None
-        self._candidates: list[Candidate] = []
+        self._candidates: list[HostCandidate] = []
         self._remote_ufrag = offer.ice_ufrag
 
-    def begin(self, peer: TransportPeer, candidates: list[Candidate], frame_ms: float) -> None:
+    def begin(self, peer: TransportPeer, candidates: list[HostCandidate], frame_ms: float) -> None:
         """Make `answer`."""
         self._peer = peer
         self._candidates = candidates
@@ -232,7 +232,7 @@ class OnePortSession:
                 if packet.media_ssrc == self.ssrc and broadcast is not None:
                     self.counters["nacked"] += len(packet.sequences)
                     broadcast.nack(self.listener_id, packet.sequences)
-            elif isinstance(packet, Report):
+            elif isinstance(packet, ReceptionReport):
                 for block in packet.blocks:
                     if block.ssrc == self.ssrc:
                         self.counters["lost"] = block.lost

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from rtcserver.sdp.media import RTP_PROTOCOLS, MediaLine
 from rtcserver.sdp.offer import OfferSummary
-from rtcserver.transport.candidates import Candidate
+from rtcserver.transport.candidates import HostCandidate
 
 MAX_MESSAGE_SIZE = 65536
 """Bytes of a data channel message that the server takes."""
@@ -31,7 +31,7 @@ class AnswerTransport:
     ufrag: str
     password: str
     fingerprint: str
-    candidates: Sequence[Candidate]
+    candidates: Sequence[HostCandidate]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ def _transport(transport: AnswerTransport) -> list[str]:
     ]
 
 
-def _candidates(candidates: Sequence[Candidate]) -> list[str]:
+def _candidates(candidates: Sequence[HostCandidate]) -> list[str]:
     return [*(f"a={candidate.line}" for candidate in candidates), "a=end-of-candidates"]
 
 

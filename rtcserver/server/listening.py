@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
-from rtcserver.broadcast.control import Report
+from rtcserver.broadcast.control import BroadcastReport
 from rtcserver.broadcast.supervisor import BroadcastSupervisor
 from rtcserver.config.load import parse_networks
 from rtcserver.config.model import ServerConfig
@@ -178,7 +178,7 @@ class OnePort:
         self.desk.close()
         await asyncio.gather(*(port.close() for port in self._ports.values()))
 
-    def report(self) -> Report | None:
+    def report(self) -> BroadcastReport | None:
         """The broadcast process's latest report."""
         client = self._supervisor.client if self._supervisor is not None else None
         return client.stats() if client is not None else None

@@ -21,7 +21,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from rtcserver import __version__
-from rtcserver.broadcast.control import Report
+from rtcserver.broadcast.control import BroadcastReport
 from rtcserver.broadcast.lateness import BOUNDS_US
 from rtcserver.telemetry.listeners import ListenerMetrics
 from rtcserver.telemetry.processes import usage
@@ -42,7 +42,7 @@ class Metrics:
         self,
         rooms: Rooms,
         audience: Callable[[], Mapping[tuple[str, str], int]],
-        broadcast: Callable[[], Report | None],
+        broadcast: Callable[[], BroadcastReport | None],
         transport: Callable[[], Mapping[str, int]],
         midi: Callable[[], Mapping[tuple[str, str], int]],
     ) -> None:
@@ -60,7 +60,7 @@ class _Stages(Collector):
         self,
         rooms: Rooms,
         audience: Callable[[], Mapping[tuple[str, str], int]],
-        broadcast: Callable[[], Report | None],
+        broadcast: Callable[[], BroadcastReport | None],
         transport: Callable[[], Mapping[str, int]],
         midi: Callable[[], Mapping[tuple[str, str], int]],
     ) -> None:
@@ -159,7 +159,7 @@ def _processes(processes: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
     yield from (up, restarts, cpu, memory)
 
 
-def _broadcasting(report: Report) -> Iterator[Metric]:
+def _broadcasting(report: BroadcastReport) -> Iterator[Metric]:
     totals = report.totals
     counters = {
         "packets": ("RTP packets sent.", totals.packets),

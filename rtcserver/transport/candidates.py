@@ -48,7 +48,7 @@ class InterfaceAddress:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class HostCandidate:
     """A host candidate. `index` is its place in the order of preference, from 0."""
 
     address: IpAddress
@@ -97,7 +97,7 @@ def choose(
     media_port: int,
     public_media_port: int = 0,
     families: frozenset[int] = frozenset({4, 6}),
-) -> list[Candidate]:
+) -> list[HostCandidate]:
     """The candidates in order, deduplicated, at most `MAX_CANDIDATES`.
 
     signaling, public: what the client's host and `public_host` resolved to. families: IP versions that
@@ -107,11 +107,11 @@ def choose(
     wanted: list[tuple[IpAddress, int]] = [(address, port) for address in (*signaling, *public)]
     if not public_media_port:
         wanted += [(address, media_port) for address in machine if address.version in families]
-    out: list[Candidate] = []
+    out: list[HostCandidate] = []
     for address, number in dict.fromkeys(wanted):
         if len(out) == MAX_CANDIDATES:
             break
-        out.append(Candidate(address, number, len(out)))
+        out.append(HostCandidate(address, number, len(out)))
     return out
 
 

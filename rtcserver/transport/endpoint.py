@@ -24,7 +24,14 @@ from dataclasses import dataclass
 from rtcserver.clock import monotonic_ns
 from rtcserver.errors import PeerError
 from rtcserver.transport.aiortc_internals import SharedCertificate
-from rtcserver.transport.candidates import Candidate, IpAddress, Resolver, choose, machine_addresses, usable
+from rtcserver.transport.candidates import (
+    HostCandidate,
+    IpAddress,
+    Resolver,
+    choose,
+    machine_addresses,
+    usable,
+)
 from rtcserver.transport.demux import Kind, classify
 from rtcserver.transport.dtls import SctpParameters
 from rtcserver.transport.ice import IceAgent, IceRegistry, Path
@@ -138,7 +145,7 @@ class MediaEndpoint:
         """The sockets that the broadcast process gets duplicates of; `MediaAddress.socket` indexes them."""
         return list(self.port.sockets)
 
-    async def candidates(self, signaling_host: str) -> list[Candidate]:
+    async def candidates(self, signaling_host: str) -> list[HostCandidate]:
         """What to offer a client that reached signaling by `signaling_host` ("" if unknown)."""
         now = monotonic_ns()
         signaling, public = await asyncio.gather(

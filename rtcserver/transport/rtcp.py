@@ -48,7 +48,7 @@ class ReportBlock:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ReceptionReport:
     """A receiver report, or the reception part of a sender report."""
 
     sender_ssrc: int
@@ -71,7 +71,7 @@ class Bye:
     ssrcs: tuple[int, ...]
 
 
-RtcpPacket = Report | Nack | Bye
+RtcpPacket = ReceptionReport | Nack | Bye
 
 
 def parse_compound(data: bytes) -> list[RtcpPacket]:
@@ -109,7 +109,7 @@ def parse_compound(data: bytes) -> list[RtcpPacket]:
     return out
 
 
-def _report(body: bytes, count: int, blocks_at: int) -> Report:
+def _report(body: bytes, count: int, blocks_at: int) -> ReceptionReport:
     if len(body) < blocks_at + 24 * count:
         raise RtcpError("report shorter than its count")
     blocks = []
@@ -119,7 +119,7 @@ def _report(body: bytes, count: int, blocks_at: int) -> Report:
         if lost & 0x800000:
             lost -= 0x1000000
         blocks.append(ReportBlock(ssrc, loss >> 24, lost, highest, jitter, last_sr, delay))
-    return Report(_U32.unpack_from(body)[0], tuple(blocks))
+    return ReceptionReport(_U32.unpack_from(body)[0], tuple(blocks))
 
 
 def _nack(body: bytes) -> Nack:

@@ -45,7 +45,7 @@ MESSAGES: list[Message] = [
     control.Ready(1, "fifo", True),
     control.Refused(1, "because"),
     control.ListenerStats((ListenerCounters(1, 2, 3, 4, 5, 6), ListenerCounters(7, 8, 9, 10, 11, 12))),
-    control.Report(
+    control.BroadcastReport(
         0, Totals(1, 2, 3), {"main": control.RoomCounters(1, 2, 3)}, tuple(range(len(BOUNDS_US) + 1)), 5, 6, 7
     ),
 ]

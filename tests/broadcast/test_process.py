@@ -58,11 +58,11 @@ class Child:
     def tell(self, message: Message, *sockets: socket.socket) -> None:
         socket.send_fds(self.sock, [control.pack(message)], [sock.fileno() for sock in sockets])
 
-    def report(self) -> control.Report:
+    def report(self) -> control.BroadcastReport:
         """A report from after everything that it was told."""
         self.token += 1
         self.tell(control.StatsRequest(self.token))
-        while (report := self.receive_a(control.Report)).token != self.token:
+        while (report := self.receive_a(control.BroadcastReport)).token != self.token:
             pass
         return report
 

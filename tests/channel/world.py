@@ -100,7 +100,7 @@ class DownWorld:
 
 
 class UpWorld:
-    """One performer and the server's end of his session."""
+    """One performer and the server's end of their session."""
 
     def __init__(self, up: Impairment, down: Impairment = CLEAN, seed: str = "up") -> None:
         self.now_ns = START_NS

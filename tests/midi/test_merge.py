@@ -47,10 +47,10 @@ def test_the_person_at_the_keys_keeps_his_note_and_his_pedal() -> None:
     assert merger.local(m.control(0, 64, 127)) == []
     assert merger.apply(ANNA, ON) == [ON]
     assert merger.apply(ANNA, m.control(0, 64, 127)) == []
-    assert merger.release(ANNA) == [], "his key and his pedal are down"
-    assert merger.local(OFF) == [OFF], "our strike of the same key ends with his"
+    assert merger.release(ANNA) == [], "the key and the pedal are down at the instrument"
+    assert merger.local(OFF) == [OFF], "our strike of the same key ends with the one at the instrument"
     merger.apply(ANNA, m.control(0, 64, 90))
-    # His pedal goes up, hers is down: the instrument followed his, and is told again.
+    # The pedal at the instrument goes up, Anna's is down: the instrument is told again.
     assert merger.local(m.control(0, 64, 0)) == [m.control(0, 64, 90)]
     assert merger.release(ANNA) == [m.control(0, 64, 0)]
 
@@ -181,7 +181,7 @@ def test_after_everyone_left_only_the_person_at_the_keys_is_heard(
 ) -> None:
     merger, instrument = Merger(), ModelInstrument()
     own_pedals: dict[tuple[int, int], int] = {}
-    # Keys that others struck while he held them: those strikes last until the last holder lets go.
+    # Keys that others struck while `LOCAL` held them: those strikes last until the last holder lets go.
     stacked: set[tuple[int, int]] = set()
     for what, owner, message in history:
         if what == "play":
@@ -205,7 +205,7 @@ def test_after_everyone_left_only_the_person_at_the_keys_is_heard(
                 assert instrument.pedal(number, pedal) >= value
     for owner in (2, 3, 4):
         instrument.play(merger.release(owner))
-    # What we struck while he held the same key ends when he lets go.
+    # What was struck while `LOCAL` held the same key ends when `LOCAL` lets go.
     assert set(instrument.hanging) <= set(merger.keys(LOCAL))
     for number, key in merger.keys(LOCAL):
         instrument.local(m.note_off(number, key))

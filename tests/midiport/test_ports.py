@@ -58,7 +58,7 @@ def test_the_ports_that_move_faders_are_never_taken_by_themselves() -> None:
     with pytest.raises(InstrumentError) as caught:
         choose(ALSA[2:], "", MONTAGE, "alsa", "output")
     assert caught.value.code == "missing"
-    # By name, the operator may do as he likes.
+    # By name, operators may do as they like.
     assert choose(ALSA, "MONTAGE MIDI 3", MONTAGE, "alsa", "output") == 3
 
 

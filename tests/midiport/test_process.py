@@ -147,7 +147,10 @@ async def test_the_keys_are_heard_and_never_echoed(jack_midi: JackServer) -> Non
                 m.note_off(0, 51),
             ]
             montage.keys(m.note_off(0, 50))
-            await until(lambda: m.note_off(0, 50) in montage.messages(), "hers ends with his")
+            await until(
+                lambda: m.note_off(0, 50) in montage.messages(),
+                "the strike from outside ends with the one at the keys",
+            )
 
 
 async def test_a_replugged_instrument_is_found_again_and_nothing_hangs(jack_midi: JackServer) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from rtcserver.broadcast.control import Report, RoomCounters
+from rtcserver.broadcast.control import BroadcastReport, RoomCounters
 from rtcserver.broadcast.lateness import BOUNDS_US
 from rtcserver.broadcast.listener import Totals
 from rtcserver.channel.telemetry import STATS_FIELDS
@@ -43,7 +43,7 @@ def metrics() -> Metrics:
     return Metrics(
         Rooms(),
         lambda: {("main", "listen"): 3},
-        lambda: Report(0, Totals(packets=1500, octets=300_000), rooms, late_counts=late),
+        lambda: BroadcastReport(0, Totals(packets=1500, octets=300_000), rooms, late_counts=late),
         lambda: {"udp_received": 10},
         lambda: {("main", "played"): 4},
     )

@@ -21,7 +21,7 @@ from rtcserver.errors import ConfigError, PeerError
 from rtcserver.transport import stun
 from rtcserver.transport.endpoint import EndpointConfig, MediaEndpoint
 from rtcserver.transport.peer import TransportPeer
-from rtcserver.transport.rtcp import Nack, Report
+from rtcserver.transport.rtcp import Nack, ReceptionReport
 from rtcserver.transport.udp import BATCH
 from tests.transport.raw import RawClient
 from tests.transport.stock import (
@@ -106,7 +106,7 @@ async def test_each_srtp_profile(
         assert len(client.server.keys.send) == profile.key_length + profile.salt_length
         await client.dtls._send_rtp(bytes(rtp.RtcpRrPacket(ssrc=1)))
         await until(lambda: client.server.rtcp)
-        assert client.server.rtcp[0] == Report(1, ())
+        assert client.server.rtcp[0] == ReceptionReport(1, ())
         await client.close()
 
 
@@ -143,7 +143,7 @@ async def test_nacks_and_reports_are_handed_on() -> None:
         nack = rtp.RtcpRtpfbPacket(fmt=1, ssrc=1, media_ssrc=SSRC, lost=[7, 9])
         await client.dtls._send_rtp(bytes(report) + bytes(nack))
         await until(lambda: len(client.server.rtcp) >= 2)
-        assert isinstance(client.server.rtcp[0], Report)
+        assert isinstance(client.server.rtcp[0], ReceptionReport)
         assert client.server.rtcp[1] == Nack(1, SSRC, (7, 9))
         await client.close()
 

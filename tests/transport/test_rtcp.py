@@ -14,7 +14,7 @@ from rtcserver.transport.rtcp import (
     MAX_NACKED,
     Bye,
     Nack,
-    Report,
+    ReceptionReport,
     ReportBlock,
     RtcpError,
     parse_compound,
@@ -27,13 +27,13 @@ BLOCK = rtp.RtcpReceiverInfo(
 
 def test_a_receiver_report_written_by_aiortc() -> None:
     data = bytes(rtp.RtcpRrPacket(ssrc=5, reports=[BLOCK]))
-    assert parse_compound(data) == [Report(5, (ReportBlock(7, 64, 1234, 70000, 20, 99, 65536),))]
+    assert parse_compound(data) == [ReceptionReport(5, (ReportBlock(7, 64, 1234, 70000, 20, 99, 65536),))]
 
 
 def test_negative_loss() -> None:
     data = struct.pack("!BBHI", 0x81, 201, 7, 5) + struct.pack("!IIIIII", 7, 0x00FFFFFE, 0, 0, 0, 0)
     (report,) = parse_compound(data)
-    assert isinstance(report, Report)
+    assert isinstance(report, ReceptionReport)
     assert report.blocks[0].lost == -2
 
 
@@ -50,7 +50,7 @@ def test_a_compound_with_everything() -> None:
         )
     )
     report, nack, bye = parse_compound(data)
-    assert isinstance(report, Report)
+    assert isinstance(report, ReceptionReport)
     assert report.blocks[0].highest_sequence == 70000
     assert nack == Nack(5, 7, (10, 11, 26, 27))
     assert bye == Bye((5,))
@@ -69,7 +69,7 @@ def test_nack_wraps_and_is_bounded() -> None:
 
 def test_padding_is_taken_off() -> None:
     data = struct.pack("!BBHI", 0xA0, 201, 2, 5) + b"\x00\x00\x00\x04"
-    assert parse_compound(data) == [Report(5, ())]
+    assert parse_compound(data) == [ReceptionReport(5, ())]
 
 
 @pytest.mark.parametrize(
