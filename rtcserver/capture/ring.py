@@ -15,7 +15,9 @@ import os
 from rtcserver.capture.block import Block, StreamFormat
 
 FLAG_OVERFLOW = 1
-"""The device says that input was lost before this block (paInputOverflow)."""
+"""The device says that input was lost before this block (paInputOverflow), or may have been."""
+FLAG_LOST = 2
+"""Frames are missing before this block, and the conversion times say exactly how many."""
 
 
 _eventfd_write = ctypes.PyDLL(None).eventfd_write

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtcserver.capture.block import StreamFormat
-from rtcserver.capture.ring import FLAG_OVERFLOW, BlockRing
+from rtcserver.capture.ring import FLAG_LOST, FLAG_OVERFLOW, BlockRing
 from rtcserver.clock import NS, monotonic_ns
 
 
@@ -78,6 +78,6 @@ class ClockedSource:
                 lost = (-wait * rate // NS) // size
                 frame += lost * size
                 due = start + (frame + size) * NS // rate
-                flags = FLAG_OVERFLOW
+                flags = FLAG_OVERFLOW | FLAG_LOST
             ring.write(block.data.cast("B"), size, monotonic_ns(), due - size * NS // rate, flags)
             frame += size

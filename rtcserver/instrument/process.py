@@ -21,7 +21,7 @@ from typing import Any
 from rtcserver.capture.block import Block
 from rtcserver.capture.frames import FrameCounter
 from rtcserver.capture.mix import stereo_mix
-from rtcserver.capture.ring import FLAG_OVERFLOW, BlockRing
+from rtcserver.capture.ring import FLAG_LOST, FLAG_OVERFLOW, BlockRing
 from rtcserver.capture.source import Source
 from rtcserver.children import child, control_socket
 from rtcserver.children.control_socket import EXIT_DEPENDENCY
@@ -210,6 +210,7 @@ class InstrumentProcess:
             overflow=bool(flags & FLAG_OVERFLOW),
             lost_blocks=lost,
             blocksize=ring.stream.blocksize,
+            certain=bool(flags & FLAG_LOST),
         )
         if self._pipeline is None:
             epoch = Epoch.begin(self._status.epoch, self._anchor, block.adc_ns, ring.stream.rate)

@@ -14,7 +14,7 @@ import pytest
 from rtcserver.capture.block import Block, StreamFormat, to_float
 from rtcserver.capture.file import FileSource, decode
 from rtcserver.capture.frames import FrameCounter
-from rtcserver.capture.ring import FLAG_OVERFLOW, BlockRing
+from rtcserver.capture.ring import FLAG_LOST, FLAG_OVERFLOW, BlockRing
 from rtcserver.capture.source import ClockedSource
 from rtcserver.capture.tone import ToneSource
 from rtcserver.clock import NS
@@ -87,10 +87,17 @@ def test_a_long_stall_loses_whole_blocks_and_says_so() -> None:
     taken = blocks(ring, 30)
     source.close()
     ring.close()
-    assert [number for number, (_, flags) in enumerate(taken) if flags == FLAG_OVERFLOW] == [5]
+    assert [number for number, (_, flags) in enumerate(taken) if flags == FLAG_OVERFLOW | FLAG_LOST] == [5]
     counter = FrameCounter(48_000)
     numbers = [
-        counter.advance(b.frames, b.adc_ns, overflow=bool(flags), lost_blocks=0, blocksize=480)
+        counter.advance(
+            b.frames,
+            b.adc_ns,
+            overflow=bool(flags & FLAG_OVERFLOW),
+            lost_blocks=0,
+            blocksize=480,
+            certain=bool(flags & FLAG_LOST),
+        )
         for b, flags in taken
     ]
     assert counter.lost_frames % 480 == 0
