@@ -3,7 +3,7 @@
 
 import { LAST, ROOM } from "./performers.js";
 
-/** Sustain, sostenuto, soft, hold 2: held by whoever presses them. */
+/** Controllers that are pedals, each held by whoever presses it: sustain, sostenuto, soft, hold 2. */
 const PEDALS = new Set([64, 66, 67, 69]);
 /** Controllers whose last value the room remembers. */
 const ROOM_CONTROLLERS = new Set([0, 1, 2, 4, 7, 10, 11, 32, 65]);
@@ -20,7 +20,7 @@ const NOTES_OFF = new Set([120, 123, 124, 125, 126, 127]);
 /** @typedef {{performer: number, cell: number, value: number}} Write 0 in an owned cell is a release */
 
 /**
- * Bytes of a channel message with this status (0x80–0xEF).
+ * Number of bytes of a channel message with this status (0x80–0xEF).
  *
  * @param {number} status
  */

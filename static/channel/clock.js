@@ -8,14 +8,14 @@ import { packPing } from "./codec.js";
 
 /** Samples of media time per millisecond. */
 export const PER_MS = 48;
-/** Replies that are weighed: a minute's worth. */
+/** The estimate is made from this many replies: those of a minute. */
 const WINDOW = 32;
 const MAX_RTT_MS = 5000;
 /** A correction beyond this is a step; a smaller one is spread over `SPREAD_MS`. */
 const STEP_MS = 20;
 const SPREAD_MS = 1000;
 const MAX_DRIFT = 500e-6;
-/** 1/σ² of the expected drift, 100 ppm: it takes some ten seconds of replies to move away from none. */
+/** 1/σ² of the expected drift, with σ = 100 ppm: the estimate of the drift leaves 0 after some ten seconds of replies. */
 const DRIFT_PRIOR = 1e8;
 const NOISE_MS = 0.5;
 const FAST_PINGS = 8;
@@ -25,8 +25,8 @@ const SLOW_MS = 2000;
 /** @typedef {{atMs: number, offsetMs: number, rttMs: number}} Sample */
 
 /**
- * Media time ↔ performance.now(). Weighs replies by how little they were delayed. Half a round trip is taken as the way
- * back, so an asymmetric path shifts the estimate by half the asymmetry.
+ * Converts performance.now() to media time. A reply counts for more, the less it was delayed. It is taken to lie in the middle of
+ * its round trip, so an asymmetric path shifts the estimate by half the asymmetry.
  */
 export class MediaClock {
   /** How often the media clock was found elsewhere than expected, and the estimate began anew. */
@@ -71,7 +71,7 @@ export class MediaClock {
   }
 
   /**
-   * Take a reply; ignored if it comes from the future or is seconds old.
+   * Takes in a reply; one that comes from the future or is seconds old is ignored.
    *
    * @param {Pick<import("./codec.js").Reply, "clientUs" | "mediaTime" | "heldUs">} reply
    * @param {number} arrivedMs
@@ -82,7 +82,7 @@ export class MediaClock {
     const atMs = arrivedMs - rttMs / 2;
     const sample = { atMs, offsetMs: reply.mediaTime / PER_MS - atMs, rttMs };
     if (this.ready && Math.abs(sample.offsetMs - this.#estimate(atMs)) > rttMs / 2 + STEP_MS) {
-      // No delay explains this. Once may be a mishap; three times in a row, the media clock has moved.
+      // No delay explains this offset. After three such replies in a row the media clock has moved.
       this.#odd.push(sample);
       if (this.#odd.length < 3) return;
       this.#samples = this.#odd;
@@ -100,7 +100,7 @@ export class MediaClock {
   }
 
   /**
-   * The room's media time, or null without an estimate. Never jumps but for a step.
+   * The room's media time, or null without an estimate. It jumps only at a step of the media clock.
    *
    * @param {number} nowMs
    * @returns {number | null} samples, not rounded

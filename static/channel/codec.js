@@ -13,7 +13,7 @@ const KIND_REPLY = 2;
 const KIND_PLAY = 17;
 const KIND_PING = 18;
 
-/** Bytes of the largest message. */
+/** Number of bytes of the largest message. */
 const MAX_MESSAGE = 1100;
 export const MAX_PLAY_EVENTS = 64;
 export const MAX_HELD = 128;
@@ -24,7 +24,7 @@ export const PANIC = Object.freeze([0xff, 0x00]);
 /** In `play`: silence everyone. */
 export const PANIC_ALL = Object.freeze([0xff, 0x01]);
 
-/** A message that is none of ours, or breaks a rule of PROTOCOL.md. */
+/** Thrown for a message that is none of this protocol, or breaks one of its rules. */
 export class ProtocolError extends Error {
   /** @param {string} message @param {string} [code] stable */
   constructor(message, code = "malformed") {

@@ -20,7 +20,7 @@ const WINDOW = 1024;
  */
 
 export class DownReceiver {
-  /** In events but for `messages`; missed: numbers that never came. superseded: too late to matter. */
+  /** All count events, except `messages`. missed: numbers that never came. superseded: events that came after newer ones of their cell. */
   counters = { messages: 0, events: 0, repeated: 0, superseded: 0, repaired: 0, missed: 0 };
   /** @type {number | null} */
   #newest = null;
@@ -30,7 +30,7 @@ export class DownReceiver {
   /** key → its value and the number of the event that wrote it; value 0 stays until a state covers it
    * @type {Map<number, {value: number, written: number}>} */
   #cells = new Map();
-  /** The ranges of states, disjoint: below `number`, events in them say nothing new.
+  /** Disjoint ranges of keys that a state covered: an event below `number` in such a range says nothing new.
    * @type {{first: number, last: number, number: number}[]} */
   #floors = [];
 

@@ -1,20 +1,20 @@
 // @ts-check
 /**
- * Which media time the listener hears now. Pure.
+ * Estimates which media time the listener hears now. Pure.
  *
  * In Listen mode the observations come from `RTCRtpReceiver.getSynchronizationSources()`: the RTP timestamp that left the
- * jitter buffer, and when. In Studio mode the worklet says which media time it plays. The output latency of the device comes on
- * top in both. Single observations lie 10 ms apart and jitter as much; the median of the last ones is followed smoothly.
+ * jitter buffer, and when. In Studio mode the worklet says which media time it plays. The output latency of the device is added
+ * in both. Single observations lie 10 ms apart and jitter as much; the median of the last ones is followed smoothly.
  */
 
 import { PER_MS } from "./clock.js";
 import { modulo, unwrap } from "./codec.js";
 
-/** Observations whose median counts. */
+/** The estimate follows the median of this many observations. */
 const WINDOW = 31;
 /** How fast the shown time may run ahead or behind while it corrects itself: 10 %. */
 const SLEW = 0.1;
-/** Beyond this the sound was interrupted, not stretched: follow at once. */
+/** A change beyond this means that the sound was interrupted, and not stretched: it is followed at once. */
 const JUMP_MS = 150;
 /** Without an observation for this long, nothing is known to be playing. */
 const STALE_MS = 2000;
@@ -41,7 +41,7 @@ export class PlayoutClock {
   #target = 0;
 
   /**
-   * A reading of getSynchronizationSources().
+   * Takes in a reading of getSynchronizationSources().
    *
    * @param {object} reading
    * @param {number} reading.rtpTimestamp
@@ -57,7 +57,7 @@ export class PlayoutClock {
   }
 
   /**
-   * That `mediaTime` left for the output device at `atMs`.
+   * Takes in that `mediaTime` left for the output device at `atMs`.
    *
    * @param {{mediaTime: number, atMs: number, latencyMs: number}} reading
    * @returns {boolean} whether it was new; polling twice between two packets is no second observation
@@ -75,7 +75,7 @@ export class PlayoutClock {
     if (stale) {
       this.#from = this.#target;
     } else if (Math.abs(this.#target - shown) > JUMP_MS) {
-      // The median is past it already, so what came before the interruption says nothing any more.
+      // The median shows the sound after the interruption; observations from before it are dropped.
       this.jumps += 1;
       this.#offsets = this.#offsets.slice(-Math.ceil(WINDOW / 2)).filter((one) => Math.abs(one - offset) <= JUMP_MS);
       this.#target = median(this.#offsets);
@@ -88,8 +88,8 @@ export class PlayoutClock {
   }
 
   /**
-   * The media time that is heard now, or null if nothing is known to be playing. Runs smoothly at 90–110 % of real time, but for
-   * interruptions.
+   * The media time that is heard now, or null if nothing is known to be playing. It runs smoothly at 90–110 % of real time, except
+   * at interruptions.
    *
    * @param {number} nowMs
    * @returns {number | null} samples, not rounded

@@ -1,5 +1,5 @@
 // @ts-check
-/** Events that wait until they are heard. Pure; bounded. */
+/** Keeps events until they are heard. Pure; bounded. */
 
 import { writeOf } from "./cells.js";
 
@@ -7,7 +7,7 @@ import { writeOf } from "./cells.js";
 
 const MAX_WAITING = 2048;
 
-/** Hands out what a `DownReceiver` learned when its media time is heard; of one cell never an older event after a newer one. */
+/** Hands out what a `DownReceiver` learned once its media time is heard, and never an older event of a cell after a newer one. */
 export class Schedule {
   /** overflowed: handed out before their time because too many waited. superseded: dropped as older than what is shown. */
   counters = { overflowed: 0, superseded: 0 };
@@ -39,7 +39,7 @@ export class Schedule {
     return found;
   }
 
-  /** Forget everything: the connection is another one. */
+  /** Forgets everything, when the connection is another one. */
   clear() {
     this.#waiting = [];
     this.#shown.clear();

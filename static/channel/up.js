@@ -7,7 +7,7 @@
 import { normalForm, owned, releases, writeOf } from "./cells.js";
 import { MAX_HELD, MAX_PLAY_EVENTS, PANIC, PANIC_ALL, packPlay, unwrap } from "./codec.js";
 
-/** After the last new event; then every `REPEAT_MS`. */
+/** Unacknowledged events are sent again after these times from the last new event, then every `REPEAT_MS`. */
 const REPEATS_MS = [5, 10, 20, 40];
 const REPEAT_MS = 40;
 const KEEP_ALIVE_HOLDING_MS = 200;
@@ -49,7 +49,7 @@ export class UpSender {
     return this.#epoch;
   }
 
-  /** Events on their way. */
+  /** Events that are not yet acknowledged. */
   get unacknowledged() {
     return this.#pending.length;
   }
@@ -60,7 +60,7 @@ export class UpSender {
   }
 
   /**
-   * Play one MIDI message.
+   * Plays one MIDI message.
    *
    * @param {readonly number[]} message
    * @param {number} nowMs when it was played: the moment of the input event
@@ -87,7 +87,7 @@ export class UpSender {
   }
 
   /**
-   * Release all of one's own keys and pedals, or silence everyone.
+   * Releases all of one's own keys and pedals, or silences everyone.
    *
    * @param {number} nowMs
    * @param {{everyone?: boolean}} [options]
@@ -161,7 +161,7 @@ export class UpSender {
   }
 
   /**
-   * Take a reply.
+   * Takes in a reply.
    *
    * @param {Reply} reply
    * @param {number} nowMs

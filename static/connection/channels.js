@@ -1,7 +1,7 @@
 // @ts-check
 /** The two DataChannels of a session, opened before its offer. See `rtcserver/channel/PROTOCOL.md`. */
 
-/** Bytes waiting beyond which nothing more is sent: newer messages repeat older ones. */
+/** While more bytes than this wait in a channel nothing is added: a later message repeats what is left out. */
 const MOST_WAITING = 16 * 1024;
 
 /** @typedef {{midi: RTCDataChannel, telemetry: RTCDataChannel}} Channels */
@@ -26,7 +26,7 @@ export function sendOn(channel, data) {
     else channel.send(data);
     return true;
   } catch {
-    // Closed between the look and the sending.
+    // The channel closed between the look at its state and the sending.
     return false;
   }
 }

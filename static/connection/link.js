@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * One session's `midi` and `telemetry` channels: signs in, keeps the clock, hands on what is played, sends what this performer
- * plays until it is acknowledged. Used once; another session has another link.
+ * One session's `midi` and `telemetry` channels: signs in, keeps the session's one media clock by its pings, hands on what is
+ * played, and sends what this performer plays until it is acknowledged. Used once; another session has another link.
  */
 
 import { MediaClock } from "../channel/clock.js";
@@ -34,7 +34,7 @@ import { sendOn } from "./channels.js";
  *   use, before its offer
  */
 
-/** Without a reply for so long, what is played does not arrive, in milliseconds. */
+/** After this long without a reply, in milliseconds, what is played is taken not to arrive. */
 const LOST_MS = 2_000;
 
 export class ChannelLink {
@@ -77,12 +77,12 @@ export class ChannelLink {
     return this.#welcome;
   }
 
-  /** Events, in numbers. See `DownReceiver`. */
+  /** Counters of the received events; see `DownReceiver`. */
   get received() {
     return this.#receiver.counters;
   }
 
-  /** The state of the room's instrument. @returns {Map<number, number>} */
+  /** The state of the room's instrument, by cell. @returns {Map<number, number>} */
   cells() {
     return this.#receiver.cells();
   }
@@ -117,7 +117,7 @@ export class ChannelLink {
     if (this.#telemetry.readyState === "open") this.#authorise();
   }
 
-  /** JSON of `channel/telemetry.js`. @param {string} text @returns {boolean} whether it left */
+  /** Sends a message of `channel/telemetry.js`. @param {string} text JSON @returns {boolean} whether it left */
   say(text) {
     const left = sendOn(this.#telemetry, text);
     if (!left) this.counters.unsent += 1;
@@ -155,7 +155,7 @@ export class ChannelLink {
     try {
       message = parseServer(data);
     } catch (error) {
-      // Types of a newer server, or of Studio, whose owner listens for itself.
+      // Types that this page does not know come from a newer server; those of Studio are read by studio/link.js.
       this.counters[error instanceof ProtocolError && error.code === "unknown_type" ? "unknown" : "malformed"] += 1;
       return;
     }

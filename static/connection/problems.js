@@ -55,7 +55,8 @@ export function negotiationFailed(error) {
 }
 
 /**
- * The signaling worked and the media did not: nearly always an address that is advertised but cannot be reached.
+ * The problem of a session whose signaling worked and whose media does not arrive: nearly always the server advertises an address
+ * that cannot be reached.
  *
  * @param {string[]} addresses the candidates of the server's answer
  * @returns {Problem}

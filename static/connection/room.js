@@ -162,7 +162,7 @@ function whole(value) {
 }
 
 /**
- * Only an absolute path of this server: the list must not be able to lead elsewhere.
+ * Accepts only an absolute path of this server, so that the list cannot lead elsewhere.
  *
  * @param {unknown} value
  * @returns {string | null}

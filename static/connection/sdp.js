@@ -9,7 +9,7 @@
  * @property {string} type "host", "srflx", "prflx" or "relay"
  */
 
-/** What the page asks of Opus: without it Chromium decodes in mono (RFC 7587, section 6.1). */
+/** The parameters that the page asks of Opus: without them Chromium decodes in mono (RFC 7587, section 6.1). */
 const STEREO = [
   ["stereo", "1"],
   ["sprop-stereo", "1"],

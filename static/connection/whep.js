@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * One connection to a room: an offer over WHEP (draft-ietf-wish-whep), an answer, and the transport under it. It is
- * used once; who wants another connection makes another object.
+ * One connection to a room: an offer over WHEP (draft-ietf-wish-whep), an answer, and the transport under it. The object is
+ * used once; another connection needs another object.
  */
 
 import { WEBRTC_MISSING, SERVER_UNREACHABLE, negotiationFailed, parseRetryAfter, refused, sentenceOf } from "./problems.js";
@@ -19,7 +19,7 @@ import { addressOf, asksForStereo, candidates, withStereoOpus } from "./sdp.js";
  */
 
 /**
- * @typedef {object} Special what makes a session another than plain listening
+ * @typedef {object} Special what a session other than plain listening changes
  * @property {RTCConfiguration} [configuration] added to the connection's
  * @property {Record<string, string>} [headers] of the POST
  * @property {(peer: RTCPeerConnection, audio: RTCRtpTransceiver) => void} [prepare] before the offer is made
@@ -59,7 +59,7 @@ export class WhepConnection {
   }
 
   /**
-   * Connects. Never rejects: what goes wrong is told as a problem.
+   * Connects. The promise never rejects: what goes wrong is told as a problem.
    */
   async open() {
     if (typeof RTCPeerConnection === "undefined") {
@@ -115,7 +115,7 @@ export class WhepConnection {
     if (this.#closed) return "";
     await peer.setLocalDescription({ type: "offer", sdp: withStereoOpus(sdp) });
     await gathered(peer, GATHERING_MS, this.#owner.signal);
-    // Again, for a browser that rewrites its local description: the server must read the same wish as the decoder.
+    // Some browsers rewrite their local description: the server has to read the same wish for stereo as the decoder.
     return withStereoOpus(peer.localDescription?.sdp ?? "");
   }
 
@@ -157,7 +157,7 @@ export class WhepConnection {
     let body;
     const headers = { "Content-Type": "application/sdp", ...this.#special.headers };
     try {
-      // Not tied to close(): once the server has answered, it must be told that nobody will come.
+      // close() does not abort this request: once the server has made a session, it has to be told that nobody will come.
       response = await fetch(this.#url, { method: "POST", headers, body: offer });
       if (response.ok) this.#location = resolve(response.headers.get("Location"), response.url);
       if (this.#closed) this.#leave();
@@ -181,14 +181,14 @@ export class WhepConnection {
   #leave() {
     const location = this.#location;
     this.#location = null;
-    // `keepalive` lets the request outlive the page. Nothing is to be done when it fails: the server notices by itself.
+    // `keepalive` lets the request outlive the page. If it fails, the server ends the session when its media times out.
     if (location) fetch(location, { method: "DELETE", keepalive: true }).catch(() => {});
   }
 }
 
 /**
- * ICE and DTLS as one word. `connectionState` knows of DTLS; where it is missing (older Firefox), ICE has to do. But it
- * stays "connected" when the server says goodbye (close_notify), which only the DTLS transport tells.
+ * The state of ICE and DTLS as one word. `connectionState` includes DTLS; where it is missing (older Firefox), ICE has to do.
+ * When the server says goodbye (close_notify), `connectionState` stays "connected", and only the DTLS transport shows it.
  *
  * @param {RTCIceConnectionState} ice
  * @param {RTCPeerConnectionState | undefined} whole

@@ -3,7 +3,7 @@
 
 /** Wait before the first retry, before jitter, in milliseconds. */
 export const FIRST_MS = 600;
-/** No wait is longer than this, before what a server asks for itself, in milliseconds. */
+/** No wait is longer than this, in milliseconds, unless the server asks for a longer one. */
 export const CAP_MS = 15_000;
 /** A server's Retry-After is honoured up to this, in milliseconds. */
 export const RETRY_AFTER_CAP_MS = 120_000;
@@ -22,6 +22,6 @@ export function backoffMs(attempt, random, retryAfterMs = 0) {
   const ceiling = Math.min(CAP_MS, FIRST_MS * 2 ** doublings);
   const wait = ceiling / 2 + (ceiling / 2) * random;
   const asked = Math.min(Math.max(retryAfterMs, 0), RETRY_AFTER_CAP_MS);
-  // Jitter comes on top of what the server asked for, or everybody would return in the same millisecond.
+  // Jitter is added to what the server asked for, or everybody would return in the same millisecond.
   return Math.round(asked > 0 ? Math.max(wait, asked + FIRST_MS * random) : wait);
 }

@@ -1,9 +1,9 @@
 // @ts-check
 /**
- * From an audio context to the ear, as far as the browser says.
+ * The time from an audio context to the ear, as far as the browser says.
  *
- * Firefox on Linux is not asked: it answers by way of PulseAudio's lock while it holds the lock of its own audio thread, and
- * that thread holds the former while it waits for the latter. Now and then both wait for ever, and the page with them.
+ * Firefox on Linux is not asked. To answer, it takes PulseAudio's lock while it holds the one of its audio thread, which holds
+ * PulseAudio's while it waits for its own. Now and then the two wait for each other for ever, and the page with them.
  *
  * @param {AudioContext} context
  * @returns {number | null} milliseconds

@@ -49,7 +49,7 @@ export function peakOf(samples) {
 }
 
 /**
- * Moves a needle: up at once, down at the programme meter's rate; the mark waits, then falls with it.
+ * Moves a needle: the bar goes up at once and down at the programme meter's rate; the peak mark waits, then falls at twice that rate.
  *
  * @param {Needle} needle
  * @param {number} db the level now

@@ -86,7 +86,7 @@ export class Listener {
     this.#dispatch({ type: "stop" });
   }
 
-  /** Tries now what was to be tried later. */
+  /** Tries to connect now, if it waits for its next attempt. */
   hurry() {
     this.#dispatch({ type: "hurry" });
   }
@@ -118,7 +118,7 @@ export class Listener {
     }
     if (session === before) return;
     this.#setWake();
-    // Not `session`: an effect may have moved on already.
+    // An effect may have changed the session again, so it is read anew.
     this.#onSession(this.#session);
   }
 

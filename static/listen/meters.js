@@ -1,10 +1,10 @@
 // @ts-check
-/** Measures both sides of a stream, before volume and mute: what arrives, not what is turned up. */
+/** Measures the peaks of both sides of a stream as it arrives, before volume and mute. */
 
 import { outputLatencyMs } from "./latency.js";
 import { FLOOR_DB, peakOf, toDb } from "./levels.js";
 
-/** About 43 ms at 48 kHz: longer than a frame of any display, so no peak is missed between two readings. */
+/** Samples of a reading. They last 43 ms at 48 kHz, longer than a frame of any display, so no peak is missed between two readings. */
 const WINDOW = 2048;
 
 export class StereoMeter {
@@ -20,13 +20,13 @@ export class StereoMeter {
   #owner = new AbortController();
 
   constructor() {
-    // A meter nobody sees costs a phone battery.
+    // While nobody sees the meter it rests, to spare a phone's battery.
     const follow = () => (document.hidden ? this.#context?.suspend() : this.resume());
     document.addEventListener("visibilitychange", follow, { signal: this.#owner.signal });
   }
 
   /**
-   * Call it from a tap or a key press too: a context made before the first one starts suspended.
+   * Lets the meter run again. A tap or key press has to call this, too: a context made before the first of them is suspended.
    */
   resume() {
     if (this.#context?.state === "suspended" && this.#source) this.#context.resume().catch(() => {});
@@ -43,7 +43,7 @@ export class StereoMeter {
       source.connect(/** @type {GainNode} */ (this.#input));
       this.#source = source;
     } catch {
-      // No audio device, too many contexts, or a rate this browser does not mix: the meter rests, the sound plays.
+      // Without an audio device, with too many contexts, or at a rate that this browser does not mix, the meter rests; the sound plays.
     }
     this.resume();
   }
@@ -65,7 +65,7 @@ export class StereoMeter {
     return toDb(peakOf(this.#samples));
   }
 
-  /** From the browser to the ear, in milliseconds, as the device says of this context; null while nothing is known. */
+  /** Time from the browser to the ear, in milliseconds; null while nothing is known. */
   get outputLatencyMs() {
     return this.#context && outputLatencyMs(this.#context);
   }
@@ -84,7 +84,7 @@ export class StereoMeter {
   #graph() {
     if (this.#context) return this.#context;
     const context = new AudioContext();
-    // Speaker rules at the input put a mono stream on both sides; a splitter alone would leave the right one empty.
+    // The input's "speakers" interpretation puts a mono stream on both sides; a splitter alone would leave the right one empty.
     const input = new GainNode(context, { channelCount: 2, channelCountMode: "explicit", channelInterpretation: "speakers" });
     const splitter = new ChannelSplitterNode(context, { numberOfOutputs: 2 });
     input.connect(splitter);

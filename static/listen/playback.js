@@ -1,5 +1,5 @@
 // @ts-check
-/** The audio element: plays a stream, at a volume, and knows whether the browser lets it. */
+/** Plays a stream on the page's audio element, at a volume, and knows whether the browser allows it. */
 
 import { gainOf } from "./levels.js";
 
@@ -44,7 +44,7 @@ export class Playback {
   }
 
   /**
-   * Tries again, now that there was a tap.
+   * Tries again to play, after a tap.
    *
    * @returns {Promise<boolean>} whether it is still blocked
    */
@@ -69,7 +69,7 @@ export class Playback {
   }
 
   /**
-   * For cross-fades, on top of the volume.
+   * Sets the share of the volume that a cross-fade leaves.
    *
    * @param {number} share 0 to 1
    */

@@ -52,17 +52,17 @@ import { CONNECTION_LOST, NO_MEDIA, SERVER_UNREACHABLE, iceFailed } from "../con
 /** @typedef {{nowMs: number, random: number}} Moment `random` in [0, 1) */
 /** @typedef {{session: Session, effects: Effect[]}} Step */
 
-/** From the offer to the server's answer. */
+/** Time limit from the offer to the server's answer. All times here are in milliseconds. */
 export const ANSWER_TIMEOUT_MS = 12_000;
-/** From the answer to a connected transport. */
+/** Time limit from the answer to a connected transport. */
 export const TRANSPORT_TIMEOUT_MS = 12_000;
-/** ICE often mends "disconnected" by itself. */
+/** A transport that is disconnected gets this long to recover by itself, as ICE often does. */
 export const DISCONNECTED_GRACE_MS = 3_000;
-/** No packets for so long, and the page says that it buffers. */
+/** After this long without packets the page says that it buffers. */
 export const QUIET_BUFFERING_MS = 1_500;
-/** No packets for so long, and the page connects anew. */
+/** After this long without packets the page connects anew. */
 export const QUIET_RECONNECT_MS = 5_000;
-/** Sound for so long, and earlier failures are forgotten. */
+/** After this long with sound earlier failures are forgotten. */
 export const STEADY_MS = 10_000;
 
 /** @type {Readonly<Session>} */
@@ -110,7 +110,7 @@ export function step(session, event, at) {
 }
 
 /**
- * The one word for the whole: the phase, or "blocked" when only a tap is missing.
+ * The state in one word: the phase, or "blocked" when only a tap is missing.
  *
  * @param {Session} session
  * @returns {Phase | "blocked"}
@@ -171,7 +171,7 @@ function stop(session) {
 }
 
 /**
- * Gives this connection up and waits for the next, or for good when waiting mends nothing.
+ * Gives this connection up: until the next attempt, or for good when another attempt cannot help.
  *
  * @param {Session} session
  * @param {Problem} problem
@@ -227,7 +227,8 @@ function transport(session, { state }, at) {
 }
 
 /**
- * Packets count by the intervals of the statistics, not by the clock: a page in the background is asked rarely.
+ * Takes in a reading of the statistics. Quiet time is counted by the readings' own intervals and not by the clock, since timers of
+ * a page in the background fire rarely.
  *
  * @param {Session} session
  * @param {{packets: number, elapsedMs: number}} event
@@ -272,7 +273,7 @@ function clock(session, _event, at) {
 }
 
 /**
- * The network is back: a connection that is known to be broken is not worth the rest of its grace.
+ * Connects anew at once, if the transport is disconnected: the rest of its grace is not waited for.
  *
  * @param {Session} session
  * @param {SessionEvent} _event

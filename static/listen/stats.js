@@ -2,8 +2,8 @@
 /** The browser's own counters (W3C webrtc-stats) turned into the numbers people ask for. Pure. */
 
 /**
- * @typedef {object} Counters one reading; everything counts from the start of the connection, null where the browser
- *   does not say
+ * @typedef {object} Counters one reading; all values count from the start of the connection, and are null where the browser
+ *   does not give them
  * @property {number} atMs monotonic clock of the page
  * @property {number} packets received
  * @property {number} lost can shrink when late packets arrive
@@ -132,7 +132,7 @@ export function snapshot(before, now, stereo, settled) {
 }
 
 /**
- * Concealment that could be heard, in samples: what was made up while there was sound.
+ * Concealment that could be heard, in samples: those that were made up while there was sound.
  *
  * @param {Counters} counters
  */

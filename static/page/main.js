@@ -81,7 +81,7 @@ const output = {
   },
 };
 
-/** Of a device that does not say how long it takes: a usual one. */
+/** Output latency that is assumed where the browser does not say it. */
 const USUAL_LATENCY_MS = 20;
 const stage = new Stage(roomName, () => meter.outputLatencyMs ?? USUAL_LATENCY_MS);
 const listener = new Listener(
@@ -122,7 +122,7 @@ byId("listen", HTMLButtonElement).addEventListener("click", press);
 byId("hurry", HTMLButtonElement).addEventListener("click", () => listener.hurry());
 wireScreenLock();
 
-// Leaving the page leaves the room; a page that comes back from the browser's cache takes up where it was.
+// Leaving the page leaves the room; a page that comes back from the browser's cache listens again if it did before.
 addEventListener("pagehide", () => {
   wasListening = listener.session.phase !== "idle" || studio.sounding;
   studio.stop();
@@ -131,7 +131,7 @@ addEventListener("pagehide", () => {
 addEventListener("pageshow", ({ persisted }) => persisted && wasListening && listener.listen());
 
 new Watch(`/api/rooms/${roomPath}`, readRoom, (answer) => {
-  // What was known stays on the page while the server is away; only an idle page needs to say that it is.
+  // While the server is away the page keeps showing what was known; only an idle page says that the server is unreachable.
   const keep = answer.kind === "unreachable" && asked.kind === "known" && listener.session.phase !== "idle";
   if (keep) return;
   asked = answer;

@@ -1,5 +1,5 @@
 // @ts-check
-/** The list of rooms. */
+/** The start page: the list of rooms. */
 
 import { plural } from "../ui/format.js";
 import { Watch, readRooms } from "../connection/room.js";
@@ -20,7 +20,7 @@ new Watch("/api/rooms", readRooms, (asked) => {
   const rooms = asked.value;
   setText(note, rooms.length > 0 ? "Choose what you want to hear." : "This server has no rooms yet. They are set in its configuration.");
   const next = JSON.stringify(rooms);
-  // Only what changed: a rebuilt list would take the keyboard's focus away every three seconds.
+  // An unchanged list stays as it is: rebuilding it would take the keyboard's focus away every three seconds.
   if (next !== shown) show(rooms);
   shown = next;
 });

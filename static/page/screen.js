@@ -2,8 +2,8 @@
 /** The screen while a room plays: it stays on, and the lock screen names what plays and stops it. */
 
 /**
- * Keeps the screen on while wanted. A browser takes the lock away with the page's visibility, so it is taken again.
- * Needs a secure context; elsewhere `supported` is false and nothing happens.
+ * Keeps the screen on while wanted. The browser ends the lock when the page is hidden, so it is taken again afterwards.
+ * It needs a secure context; elsewhere `supported` is false and nothing happens.
  */
 export class ScreenLock {
   #owner = new AbortController();
@@ -45,7 +45,7 @@ export class ScreenLock {
     try {
       this.#lock = await navigator.wakeLock.request("screen");
     } catch {
-      // Refused, for example at low battery: the screen simply follows the device's own rules.
+      // The browser refused, for example at low battery: the screen follows the device's own rules.
     }
     this.#asking = false;
     if (!this.#wanted) this.#follow();

@@ -1,5 +1,5 @@
 // @ts-check
-/** What the page remembers on this device. Works without storage too (private windows): then it just forgets. */
+/** Remembers the page's settings on this device. Without storage (private windows) they last until the page is left. */
 
 /**
  * @typedef {object} Settings

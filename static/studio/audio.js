@@ -23,10 +23,10 @@ import { memoryShared } from "./support.js";
  * @property {number} levelP5Ms of the last seconds
  * @property {number} levelP95Ms
  * @property {number} underruns
- * @property {number} lost blocks that were missing in their time
+ * @property {number} lost blocks that had not come when they were due
  * @property {number} repaired blocks that a repeat brought in time
  * @property {number} duplicates
- * @property {number} late blocks that came after their time
+ * @property {number} late blocks that came after they were due
  * @property {number} invalid payloads that could not be read
  * @property {number} payloads
  * @property {number} silence frames before the PCM
@@ -36,8 +36,8 @@ import { memoryShared } from "./support.js";
  * @property {number} driftPpm how much faster the instrument's clock is than the loudspeaker's
  * @property {number} ratio exactly 1: every sample as it came
  * @property {number} burst quanta per call of the device
- * @property {number} trims
- * @property {boolean} exact whether what leaves the worklet now are the very samples that came
+ * @property {number} trims times that a backlog was cut
+ * @property {boolean} exact whether the samples that leave the worklet now are the very ones that came
  * @property {number} rate of the stream, Hz; 0 until it comes
  * @property {number} bits
  * @property {number} contextRate
@@ -73,7 +73,7 @@ export class StudioAudio {
   constructor(rate) {
     this.#context = contextAt(rate);
     this.#memory = memoryShared(globalThis) ? new SharedArrayBuffer(RING_BYTES) : null;
-    // Without shared memory this is a copy of the worklet's figures, ten times a second.
+    // Without shared memory this ring holds a copy of the worklet's figures, which comes ten times a second.
     this.#ring = new Ring(this.#memory ?? new ArrayBuffer(RING_BYTES));
     this.#gain = new GainNode(this.#context, { gain: 0, channelCount: 2, channelCountMode: "explicit" });
     this.#input = new GainNode(this.#context, { channelCount: 2, channelCountMode: "explicit" });
@@ -96,7 +96,7 @@ export class StudioAudio {
   async start(worker, failed) {
     const context = this.#context;
     if (context.state !== "running") context.resume().catch(() => {});
-    // The ring first: what comes before the worklet stands shows already how evenly the network delivers.
+    // The ring comes first: frames that arrive before the worklet runs already show how evenly the network delivers.
     const { port1, port2 } = new MessageChannel();
     if (this.#memory) worker.postMessage({ type: "memory", memory: this.#memory });
     else worker.postMessage({ type: "port", port: port1 }, [port1]);
@@ -123,7 +123,7 @@ export class StudioAudio {
     return this.#context.sampleRate;
   }
 
-  /** From the worklet to the ear in ms; null where the browser does not say. */
+  /** Time from the worklet to the ear, in ms; null where the browser does not say. */
   get outputMs() {
     return outputLatencyMs(this.#context);
   }
@@ -194,7 +194,7 @@ export class StudioAudio {
   }
 
   /**
-   * The RTP timestamp of what leaves the worklet now: bursts of the device averaged out.
+   * The RTP timestamp of the frame that leaves the worklet now, with the bursts of the device averaged out.
    *
    * @param {number} nowMs of performance.now()
    * @returns {number | null} with a fraction; null while it is not known
@@ -204,13 +204,13 @@ export class StudioAudio {
     const atZero = figures[Figure.rtpAtZero] ?? NaN;
     const playedMs = figures[Figure.playedMs] ?? NaN;
     if (figures[Figure.phase] !== 2 || Number.isNaN(atZero + playedMs)) return null;
-    // The worklet's clock has whole milliseconds, rounded down: half of one on average.
+    // The worklet's clock has whole milliseconds, rounded down: it is half of one behind on average.
     const positionMs = playedMs + this.#wall.at(nowMs) - 0.5;
     return modulo(atZero + positionMs * 48, 2 ** 32);
   }
 
   /**
-   * Records what leaves the worklet, for tests: the samples exactly as they are handed to the browser.
+   * Records the samples exactly as the worklet hands them to the browser, for tests.
    *
    * @param {number} frames rounded up to whole quanta of 128
    * @returns {Promise<Recording>} rejects when the session ends, or another recording begins, before it is complete
@@ -247,7 +247,7 @@ export class StudioAudio {
     const now = this.#context.currentTime;
     parameter.cancelScheduledValues(now);
     parameter.setValueAtTime(parameter.value, now);
-    // A ramp ends on its very value: a gain of 1 leaves the samples as they are.
+    // A ramp ends exactly on its value, and a gain of exactly 1 leaves the samples as they are.
     parameter.linearRampToValueAtTime(gain, now + FADE_S);
   }
 
@@ -277,8 +277,9 @@ export class StudioAudio {
 }
 
 /**
- * The wall clock, which worklets have, by the page's own, which they lack: the two may drift apart, since only one of
- * them is ever set. Wall time is whole milliseconds, rounded down, so the largest difference seen is the true one.
+ * Converts times of performance.now(), which worklets lack, to the wall clock, which they have. The two drift apart, since the
+ * system corrects only the wall clock. Wall time has whole milliseconds, rounded down, so the largest of the last differences
+ * is the nearest to the true one.
  */
 class WallClock {
   /** @type {number[]} */
@@ -293,7 +294,8 @@ class WallClock {
 }
 
 /**
- * At the stream's own rate nothing has to be resampled; a browser that refuses it gets its own, and the worklet resamples.
+ * Opens a context at the stream's own rate, so that nothing has to be resampled. Where the browser refuses that rate, the context
+ * runs at the browser's, and the worklet resamples.
  *
  * @param {number} sampleRate
  */

@@ -1,23 +1,23 @@
 // @ts-check
-/** When a network cannot carry Studio, and what the page says then. Pure. */
+/** Decides when a network cannot carry Studio, and what the page says then. Pure. */
 
-/** Blocks that nothing could bring in time, as a share of all, over `OVER_MS`. */
+/** Studio is left when a larger share of all blocks than this was lost during `OVER_MS`. */
 export const MOST_LOST = 0.03;
-/** Underruns within `UNDERRUNS_MS`, not counting those of the first `SETTLING_MS`. */
+/** Studio is left after this many underruns within `UNDERRUNS_MS`; those of the first `SETTLING_MS` do not count. */
 export const MOST_UNDERRUNS = 5;
-/** A ring this deep is no faster than Listen, in ms, for `OVER_MS`. */
+/** Studio is left when the target is above this, in ms, for `OVER_MS`: such a ring is no faster than Listen. */
 export const MOST_TARGET_MS = 60;
 export const OVER_MS = 5_000;
 const UNDERRUNS_MS = 10_000;
 const SETTLING_MS = 4_000;
-/** So long without a single block, and there is nothing to wait for. */
+/** Studio is left after this long without a single block, in ms. */
 export const QUIET_MS = 4_000;
 
 /**
  * @typedef {object} Reading
  * @property {number} atMs
  * @property {number} payloads received so far
- * @property {number} lost blocks that were missing in their time, so far
+ * @property {number} lost blocks that had not come when they were due, so far
  * @property {number} underruns so far
  * @property {number} targetMs
  */

@@ -1,9 +1,9 @@
 // @ts-check
 /**
- * One Studio session with the server: a connection whose audio ends in a worker, and the usual channels beside it, on
- * which it says and hears what concerns Studio; the rest is the stage's. Used once. Its track is never given to anything
- * that plays: should PCM ever reach the browser's decoder, there is nobody to hear it. Where the browser hands out no
- * frames, the samples come on a channel of their own, and the track carries nothing but silence.
+ * One Studio session with the server: a connection whose audio ends in a worker, and the usual two channels beside it. The
+ * stage uses those; this link sends and reads only the messages about Studio on them. Used once. The track is never given
+ * to anything that plays: should PCM ever reach the browser's decoder, nobody hears it. Where the browser hands out no frames,
+ * the samples come on a third channel, and the track carries nothing but silence.
  */
 
 import { openChannels, sendOn } from "../connection/channels.js";
@@ -52,7 +52,7 @@ export class StudioLink {
   #telemetry = null;
   /** @type {StudioFormat | null} */
   #format = null;
-  /** @type {string[]} what is to be said once the channel is open */
+  /** @type {string[]} messages to be sent once the channel is open */
   #unsent = [];
 
   /**
@@ -79,13 +79,13 @@ export class StudioLink {
         answered: () => this.#format && tell.answered(this.#format),
         refused: (problem) => tell.lost(problem),
         transport: (state) => {
-          // A disconnected one often mends; if it does not, no samples arrive, and that is noticed as well.
+          // A disconnected transport often recovers. If it does not, no samples arrive, which `Limits` notices.
           if (state === "failed" || state === "closed") this.#lose("The Studio connection was lost.", true);
         },
         stream: () => {},
       },
       {
-        // Chromium hands out no frames without it, and other browsers ignore it.
+        // Chromium hands out no frames without this setting; other browsers ignore it.
         configuration: /** @type {RTCConfiguration} */ ({ encodedInsertableStreams: true }),
         headers: { "Rtcserver-Mode": mode },
         prepare: (peer, audio) => this.#prepare(peer, audio),
@@ -112,12 +112,12 @@ export class StudioLink {
     return this.#connection.stats();
   }
 
-  /** The ordinary report, once a second. @param {Report} sound */
+  /** Sends the report that every session sends once a second. @param {Report} sound */
   reportSound(sound) {
     this.#attached?.report(sound);
   }
 
-  /** Asks for PCM. The one place that does. */
+  /** Asks the server for PCM; nothing else does. */
   ready() {
     this.#say(JSON.stringify({ type: "studio_ready", version: VERSION }));
   }
@@ -162,7 +162,8 @@ export class StudioLink {
   }
 
   /**
-   * The samples by DataChannel: received by the worker where the browser can hand the channel over, relayed where not.
+   * Opens the channel of the samples. The worker receives them itself where the browser can hand a channel over to it; elsewhere
+   * they are relayed.
    *
    * @param {RTCPeerConnection} peer
    */
@@ -172,7 +173,7 @@ export class StudioLink {
       this.#post({ type: "channel", channel }, [/** @type {any} */ (channel)]);
       return;
     } catch {
-      // This browser's channels stay on the page's thread.
+      // This browser cannot transfer channels to a worker.
     }
     const { signal } = this.#owner;
     channel.binaryType = "arraybuffer";

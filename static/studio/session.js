@@ -10,8 +10,8 @@
  *      ▲        refused, too slow, gone: Listen has been playing all along                    returning
  *      └──────────────────────────────────────────────────────────────────────────────────────────┘ Listen plays, or 10 s
  *
- * Listen plays until Studio does, and Studio until Listen does again: there is always one to hear. PCM is asked for
- * (`ready`) in one place only: when frames have come out of the transform, so a decoder never gets any.
+ * Listen plays until Studio does, and Studio until Listen does again: one of the two can always be heard. PCM is asked for
+ * (`ready`) only after frames have come out of the transform, so that no decoder ever gets any.
  */
 
 /** @typedef {"off" | "opening" | "proving" | "starting" | "playing" | "returning"} Phase */
@@ -20,9 +20,9 @@
  * @typedef {object} StudioSession
  * @property {Phase} phase
  * @property {number} generation how many sessions were opened so far; names the current one
- * @property {string} notice why it is off or returning, in a sentence; "" if by choice
+ * @property {string} notice why Studio is off or returning, in a sentence; "" if by choice
  * @property {boolean} offered whether to offer Studio again: it was left for a reason that may pass
- * @property {number | null} wakeAtMs when it wants a `clock` event
+ * @property {number | null} wakeAtMs when the session wants a `clock` event
  */
 
 /**
@@ -43,12 +43,12 @@
  * @typedef {{studio: StudioSession, effects: StudioEffect[]}} StudioStep
  */
 
-/** From the offer to the server's answer, and on to frames in the worker, in ms. */
+/** Time limits of the phases, in ms: from the offer to the server's answer, and from there to frames in the worker. */
 export const OPENING_MS = 12_000;
 export const PROVING_MS = 8_000;
-/** From asking for PCM to sound. */
+/** Time limit from asking for PCM to sound in the ring. */
 const STARTING_MS = 6_000;
-/** For Listen to be back, before Studio is ended without it. */
+/** Time limit for Listen to be back; after it Studio is ended all the same. */
 const RETURNING_MS = 10_000;
 
 const SLOW_ANSWER = "The server did not answer the wish for Studio.";
@@ -115,7 +115,7 @@ function answered(studio, _event, nowMs) {
 }
 
 /**
- * Frames may overtake the answer's last formalities; the server takes `ready` then, too.
+ * Frames may reach the worker before the page has finished with the answer; the server accepts `ready` then, too.
  *
  * @param {StudioSession} studio
  * @param {unknown} event
@@ -149,9 +149,9 @@ function giveBack(studio, notice, offered, nowMs) {
   return stay(studio, { phase: "returning", notice, offered, wakeAtMs: nowMs + RETURNING_MS }, [{ type: "hand-back" }]);
 }
 
-/** Changed one's mind while Listen was not back yet. @param {StudioSession} studio */
+/** Keeps Studio, when it is chosen again before Listen is back. @param {StudioSession} studio */
 function stayOn(studio) {
-  // What was lost does not come back by waiting; only a return by choice can be taken back.
+  // Only a return by choice can be taken back: a session that was lost cannot play on.
   if (studio.notice !== "") return stay(studio);
   return stay(studio, { phase: "playing", wakeAtMs: null }, [{ type: "take-over" }]);
 }
@@ -162,7 +162,7 @@ function faded(studio) {
   return stay({ ...OFF, generation, notice, offered }, {}, [{ type: "fade-out" }]);
 }
 
-/** By choice. @param {StudioSession} studio */
+/** Ends Studio by choice. @param {StudioSession} studio */
 function drop({ generation }) {
   return stay({ ...OFF, generation }, {}, [{ type: "close" }]);
 }

@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * Owns Studio on the page: runs its reducer, carries out the effects, and is the only one that opens Studio sessions.
- * Beside it Listen goes on as ever; the two agree by the few calls of `ListenSide`.
+ * Listen has an owner of its own (listen/listener.js); this one reaches it only by the calls of `ListenSide`.
  */
 
 import { PER_MS } from "../channel/clock.js";
@@ -35,17 +35,17 @@ import { studioSupport } from "./support.js";
 
 /**
  * @typedef {object} StudioStats
- * @property {number} atMs
+ * @property {number} atMs of performance.now()
  * @property {RingStats} ring
  * @property {StudioFormat} format
  * @property {number | null} browserMs from the instrument's converter to the worklet
- * @property {boolean} measured whether by the media clock; else it is the ring and half a round trip
- * @property {number | null} outputMs from there to the ear; null where the browser does not say
+ * @property {boolean} measured whether `browserMs` is by the media clock; else it is the ring, a block and half a round trip
+ * @property {number | null} outputMs from the worklet to the ear; null where the browser does not say
  * @property {number | null} rttMs
  * @property {boolean} untouched whether the volume leaves the samples as they are
  */
 
-/** Of an output that does not say how long it takes: a usual one. */
+/** Latency that is assumed of an output whose browser does not say it. */
 const USUAL_OUTPUT_MS = 20;
 const LOOK_MS = 100;
 const FADE_STEP_MS = 5;
@@ -105,7 +105,7 @@ export class Studio {
     return this.#wanted;
   }
 
-  /** Whether it is Studio that one hears. */
+  /** Whether Studio is what one hears. */
   get sounding() {
     return this.#studio.phase === "playing" || this.#studio.phase === "returning";
   }
@@ -115,7 +115,7 @@ export class Studio {
     return this.#stats;
   }
 
-  /** Studio from now on: at once if Listen plays, else as soon as it does. */
+  /** Chooses Studio: it begins at once if Listen plays, else as soon as it does. */
   choose() {
     if ("missing" in this.#support) return;
     this.#wanted = true;
@@ -123,19 +123,19 @@ export class Studio {
     this.#tell();
   }
 
-  /** Back to Listen. */
+  /** Goes back to Listen. */
   leave() {
     this.#wanted = false;
     this.#dispatch({ type: "listen" });
     this.#tell();
   }
 
-  /** Silence. What was chosen stays chosen. */
+  /** Stops the sound. What was chosen, Listen or Studio, stays chosen. */
   stop() {
     this.#dispatch({ type: "stop" });
   }
 
-  /** Listen has sound: Studio may follow, or end. */
+  /** Takes in that Listen has sound: Studio may follow it now, or end. */
   listening() {
     this.#dispatch({ type: "listening" });
     if (this.#wanted && this.#studio.phase === "off" && this.#studio.notice === "") this.#dispatch({ type: "studio" });
@@ -159,7 +159,7 @@ export class Studio {
   }
 
   /**
-   * The media time that leaves the worklet now, for what has to be shown when it is heard.
+   * The media time of the frame that leaves the worklet now.
    *
    * @param {number} nowMs of performance.now()
    * @returns {number | null} samples of 48 kHz; null while it is not known
@@ -277,7 +277,7 @@ export class Studio {
     });
     this.#link = link;
     this.#reporter = new Reporter(link);
-    // Now, while the tap still counts: some browsers let a context sound only then. The rate may turn out another.
+    // The context is made now, while the tap still counts: some browsers let it sound only then. The rate may turn out another.
     this.#audio = new StudioAudio(this.#listen.rate() || 44_100);
     this.#audio.resume().catch(() => {});
     this.#looking = setInterval(() => this.#look(generation), LOOK_MS);
@@ -295,7 +295,7 @@ export class Studio {
     await this.#audio.start(worker, failed);
   }
 
-  /** Takes link and audio out of use; who asked closes them. */
+  /** Takes link and audio out of use; the caller closes them. */
   #release() {
     const parts = { link: this.#link, audio: this.#audio };
     clearInterval(this.#looking);
@@ -306,7 +306,7 @@ export class Studio {
   }
 
   /**
-   * Looks at the ring, ten times a second.
+   * Looks at the ring; called ten times a second.
    *
    * @param {number} generation
    */
@@ -353,7 +353,7 @@ export class Studio {
   }
 
   /**
-   * Moves Listen's part of a cross-fade; a media element knows no ramps.
+   * Fades Listen in or out in small steps, since a media element has no ramps.
    *
    * @param {0 | 1} to
    * @param {() => void} done

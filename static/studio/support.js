@@ -1,5 +1,5 @@
 // @ts-check
-/** What this browser can do for Studio, and what it lacks, in words. */
+/** Says which way this browser can take Studio's payloads, or in words what it lacks. */
 
 /**
  * How payloads come out of the browser:

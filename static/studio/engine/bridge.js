@@ -2,15 +2,15 @@
 /**
  * Carries the sound over a hole: the frames before it are continued by linear prediction (Burg's method: the
  * continuation of what rings, rings on, and always dies away), faded out where the hole is long, and cross-faded into
- * the frames after it. The same does for the end of an underrun, and for the start out of silence. Never a click.
+ * the frames after it. An underrun ends in the same way, and so does the silence before the first frame. Nothing ever clicks.
  *
- * All memory is taken at the start. One prediction is about 100,000 multiplications a side: 0.1 to 0.2 ms.
+ * All memory is allocated at the start. One prediction takes about 100,000 multiplications a side: 0.1 to 0.2 ms.
  */
 
 const ORDER = 32;
 /** Frames that a prediction is made from. */
 export const HISTORY = 512;
-/** Frames until which the continuation keeps its level, and until which it is silent. */
+/** The continuation keeps its level for the first `KEPT` frames, and has faded to silence after `BRIDGED`. */
 const KEPT = 192;
 export const BRIDGED = 512;
 /** Frames of the cross-fade into what follows. */
@@ -22,13 +22,13 @@ export class Bridge {
   #frame = 0;
   #seam = SEAM;
 
-  /** Whether anything of it is still to be heard, or to be gone over from. */
+  /** Whether the continuation, or the cross-fade from it into real frames, is still going on. */
   get active() {
     return this.#seam < SEAM;
   }
 
   /**
-   * Begins with nothing before it: what comes next is faded in.
+   * Begins a bridge out of silence: the next real frames are faded in.
    */
   fromSilence() {
     this.#left.clear();
@@ -49,7 +49,7 @@ export class Bridge {
     this.#seam = 0;
   }
 
-  /** Goes on to the next frame: call it once after both sides were asked. @param {boolean} real whether a frame was there */
+  /** Goes on to the next frame; the caller does so once both sides were read. @param {boolean} real whether a frame was there */
   advance(real) {
     this.#frame += 1;
     this.#seam = real ? this.#seam + 1 : 0;
@@ -127,7 +127,7 @@ class Prediction {
         across += f * b;
         power += f * f + b * b;
       }
-      // A pure tone is predicted without any error left; what is left then is rounding.
+      // A pure tone is predicted without an error: any power left is rounding, which must not be divided by.
       if (power < 1e-20) break;
       const k = (-2 * across) / (power * (1 + 1e-9));
       before.set(weights);

@@ -1,26 +1,26 @@
 // @ts-check
 /**
- * How a device takes its samples: in calls of several quanta at once, of which nobody tells the worklet. Quanta that
- * are asked for within 2 ms belong to one call. Pure.
+ * Finds out in what bursts an audio device takes its samples. Each call of the device asks for several quanta (128 frames
+ * each), and the worklet is not told where a call begins: quanta asked for within 2 ms are taken for one call. Pure.
  */
 
-/** In ms; the clock at hand has whole ones. */
+/** Quanta this close together, in ms, belong to one call. The worklet's clock has whole milliseconds. */
 const GAP_MS = 2;
-/** It follows the larger calls: what lies in the ring has to last for them. */
+/** The usual size follows large calls quickly and small ones slowly: the ring has to last through the largest. */
 const GROWING = 0.5;
 const SHRINKING = 0.02;
 
 export class Bursts {
   #calledMs = -Infinity;
-  /** Quanta of the call at hand, this one included. */
+  /** Quanta of the present call so far. */
   calls = 0;
-  /** Usual quanta of a call. */
+  /** Quanta that a call usually has. */
   size = 1;
   /** Calls that are over. */
   count = 0;
 
   /**
-   * A quantum is asked for.
+   * The device has asked for a quantum.
    *
    * @param {number} nowMs
    * @returns {boolean} whether it is the first of its call

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Where in a source's line the player stands, to a fraction of a frame, and how a quantum is taken from there: whole frames
- * are copied as they are, anything else is interpolated. Pure, and without allocation once it runs.
+ * The place in a source's line from which the next quantum is taken, to a fraction of a frame. Whole frames at the stream's
+ * own rate are copied as they are; at any other place or rate the quantum is interpolated. Pure, and without allocation once it runs.
  */
 
 import { AHEAD, Sinc, TAPS } from "./sinc.js";
@@ -9,7 +9,7 @@ import { LINE_MASK } from "./source.js";
 
 /** @typedef {import("./source.js").Source} Source */
 
-/** Deviation from 1 on the way to a whole frame. */
+/** How far the step may deviate from 1 while the cursor moves to the nearest whole frame. */
 const LANDING = 0.0005;
 
 export class Cursor {
@@ -25,7 +25,7 @@ export class Cursor {
     this.#source = source;
   }
 
-  /** Position of the frame that is played next; with a fraction while it interpolates. */
+  /** Position in the stream of the frame that is played next; it has a fraction while the cursor interpolates. */
   get position() {
     return this.#source.position - (this.#source.end - this.#index) + this.#fraction;
   }

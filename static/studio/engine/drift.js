@@ -3,33 +3,33 @@
  * Keeps the ring's level at its target although the instrument's clock and the loudspeaker's differ.
  *
  * While the level is within the tolerance and the clocks agree, the ratio is exactly 1 and samples are copied as they
- * are. Beyond, a controller plays up to 0.3 % faster or slower, and returns to 1 when level and clocks agree again.
- * Between clocks that differ it plays at their ratio, which it is told once that was measured (`Slope`), and finds out
- * from the error that stays until then. Pure; levels are seconds.
+ * are. Outside the tolerance a controller (proportional and integral) plays up to 0.3 % faster or slower, and returns to a
+ * ratio of 1 when level and clocks agree again. Where the two clocks differ, it settles on their ratio: the measured one
+ * (`Slope`) once there is a measurement, and before that the one that its integral finds. Pure; levels are in seconds.
  */
 
 /** The largest deviation from 1: about 5 cents. */
 export const MOST = 0.003;
-/** Level errors that are left alone: too low is nearer to harm than too high. */
+/** Level errors that are left alone. The tolerance is smaller below the target, since an underrun lies there. */
 export const TOO_LOW_S = 0.001;
 const TOO_HIGH_S = 0.002;
-/** Error below which exact copying may return, and the deviation that may end at once. */
+/** Exact copying may return below this error of the level, and from a correction smaller than `SMALL`. */
 const SETTLED_S = 0.0006;
 const SMALL = 200e-6;
-/** Clocks closer than this agree: copying lasts half a minute or more until the level has left the tolerance. */
+/** Measured clocks closer than this count as equal: exact copying then lasts at least half a minute before the level has left the tolerance. */
 const AGREED = 60e-6;
-/** The same of a difference that was not measured: it takes its time to be found. */
+/** The same limit for a difference that only the integral has found so far, which comes out too small at first. */
 const SUPPOSED = 25e-6;
-/** Shares of the error worked off per second, and of its sum; slow, since clocks are steady. */
+/** Share of the level's error that is worked off per second. It is small, since clocks are steady. */
 const PROPORTIONAL = 0.3;
-/** The same of what is more than `TOO_LOW_S` too low: an underrun is near. */
+/** The same share for the part of the error that is more than `TOO_LOW_S` below the target: an underrun is near. */
 const URGENT = 1;
 const INTEGRAL = (PROPORTIONAL * PROPORTIONAL) / 16;
-/** Up to this error the integral learns. */
+/** The integral learns only from errors smaller than this. */
 const TELLING_S = 0.0015;
-/** The pitch moves no faster than this per second: half a cent in a tenth of a second. */
+/** The correction changes by at most this per second: the pitch moves by half a cent in a tenth of a second. */
 const SLEW_PER_S = 0.003;
-/** The integral learns clocks, which differ by far less than what the controller may do. */
+/** The integral stays within this: clocks differ by far less than the controller may correct. */
 const MOST_LEARNT = 0.001;
 
 export class Drift {
@@ -38,7 +38,7 @@ export class Drift {
   #engaged = false;
   #outsideS = 0;
 
-  /** What is to be added to the ratio of 1; exactly 0 in exact copying. */
+  /** Deviation of the ratio from 1; exactly 0 in exact copying. */
   get correction() {
     return this.#correction;
   }
@@ -52,14 +52,14 @@ export class Drift {
   update(errorS, elapsedS, clocks = NaN) {
     if (!this.#engaged) {
       this.#outsideS = errorS < -TOO_LOW_S || errorS > TOO_HIGH_S ? this.#outsideS + elapsedS : 0;
-      // Twice, so that one odd window does not end the exact copying.
+      // Two windows in a row, so that one odd window does not end the exact copying.
       if (this.#outsideS <= elapsedS) return 0;
       this.#engaged = true;
       this.#learnt = 0;
     }
     const measured = !Number.isNaN(clocks);
     if (measured) this.#learnt = clamp(clocks, MOST_LEARNT);
-    // A large error is a target that moved and says nothing about the clocks.
+    // A large error comes from a target that moved, and says nothing about the clocks.
     else if (Math.abs(errorS) < TELLING_S) this.#learnt = clamp(this.#learnt + INTEGRAL * errorS * elapsedS, MOST_LEARNT);
     const urgent = Math.min(0, errorS + TOO_LOW_S);
     const wanted = clamp(PROPORTIONAL * (errorS - urgent) + URGENT * urgent + this.#learnt, MOST);
@@ -73,7 +73,7 @@ export class Drift {
     return this.#correction;
   }
 
-  /** The level was set by a jump. What is known of the clocks stays. */
+  /** The level has just been set by a jump. What is known of the clocks stays known. */
   jumped() {
     this.#outsideS = 0;
     if (!this.#engaged) this.#correction = 0;
@@ -81,8 +81,8 @@ export class Drift {
 }
 
 /**
- * The difference of two clocks from the slope of a straight line through the last readings. A step between two of them
- * is a clock that stood still, and makes it begin anew. Pure.
+ * The difference of two clocks, as the slope of a straight line through the last readings. A step between two readings means
+ * that one of the clocks stood still, and the measurement begins anew. Pure.
  */
 export class Slope {
   #x;

@@ -2,17 +2,17 @@
 /**
  * Measures the ring's level and the difference of the two clocks, from what each quantum finds there.
  *
- * Where the writer is against where the reader's clock would have it lies on a straight line: its slope is the difference
- * of the clocks. Once that is known, so is what the level does by itself, and the readings need only be followed slowly.
- * Pure; levels are frames of the stream.
+ * The writer's position minus the one that the reader's clock predicts lies on a straight line over time, whose slope is the
+ * difference of the two clocks. Once that is known, the level's own movement can be predicted, and each reading needs to
+ * count for less. Pure; levels are in frames of the stream.
  */
 
 import { Slope } from "./drift.js";
 
-/** The clocks are compared over so many readings, four a second; a step of this is a stall of the device. */
+/** The clocks are compared over this many readings, four a second; a step of `SLOPE_STEP_S` between two is a stall of the device. */
 const SLOPE_READINGS = 80;
 const SLOPE_STEP_S = 0.0025;
-/** Share of a reading in the level, while the clocks' difference is not known and then. */
+/** Share of a new reading in the level: before the difference of the clocks is known, and afterwards. */
 const FOLLOWED = 0.25;
 const FOLLOWED_KNOWING = 0.1;
 
@@ -23,21 +23,21 @@ export class Gauge {
   #count = 0;
   /** The smoothed level; negative while unknown. */
   level = -1;
-  /** Mean of the last reading. */
+  /** Mean level of the last reading. */
   mean = 0;
-  /** The lowest that a quantum left since the last reading. */
+  /** The lowest level that a quantum left behind since the last reading. */
   low = Infinity;
   /** How much faster the instrument's clock is than the loudspeaker's; NaN while not known. */
   clocks = NaN;
-  /** Mean of what was told as `playedMs`. */
+  /** Mean `playedMs` of the last reading's quanta. */
   playedMs = NaN;
 
   /**
-   * Tells of one quantum.
+   * Takes in one quantum.
    *
-   * @param {number} level before it, the part of a block that is under way counted in
-   * @param {number} after what it left
-   * @param {number} playedMs position that it played, less the wall clock
+   * @param {number} level before the quantum, with the part of the next block that the instrument has already played
+   * @param {number} after level that the quantum left
+   * @param {number} playedMs position that it played, in ms, minus the wall clock
    */
   observe(level, after, playedMs) {
     this.#sum += level;
@@ -49,7 +49,7 @@ export class Gauge {
   /**
    * Makes a reading of the quanta since the last one.
    *
-   * @param {number} reader its position, less what its clock alone would have it play
+   * @param {number} reader the reader's position minus the one that its clock alone would have reached
    * @param {number} clockS the reader's clock
    * @param {number} elapsedS since the last reading
    * @param {number} rate of the stream, Hz
@@ -70,19 +70,19 @@ export class Gauge {
     }
   }
 
-  /** The next reading's quanta begin. */
+  /** Begins to collect the quanta of the next reading. */
   begin() {
     this.#sum = this.#played = this.#count = 0;
     this.low = Infinity;
   }
 
-  /** The level jumps for a known reason. What is known of the clocks stays. */
+  /** The level has jumped for a known reason. What is known of the clocks stays known. */
   jumped() {
     this.begin();
     this.level = -1;
   }
 
-  /** Another stream. */
+  /** Forgets everything: another stream begins. */
   clear() {
     this.jumped();
     this.#slope.clear();

@@ -3,7 +3,7 @@
 
 export class Histogram {
   #width;
-  /** Two halves: the older is dropped whole, so what is told covers between one and two spans. */
+  /** Two halves. `turn` drops the older one, so a percentile covers the time since the turn before the last. */
   #halves;
   #current = 0;
   #counts = [0, 0];

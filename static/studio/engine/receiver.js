@@ -1,8 +1,8 @@
 // @ts-check
 /**
  * Puts payloads into the ring: places each block at its position, takes what it lacked from the repeats, and begins a
- * new generation when the capture begins anew. Runs in the transform's worker, or in the worklet where there is no
- * shared memory. Bytes and the time go in.
+ * new generation when the capture begins anew. It runs in the transform's worker, or in the worklet where there is no
+ * shared memory. Pure: bytes and the time go in.
  */
 
 import { Histogram } from "./histogram.js";
@@ -13,11 +13,11 @@ import { Control, Figure } from "./slots.js";
 /** @typedef {import("./payload.js").Block} Block */
 /** @typedef {import("./ring.js").Ring} Ring */
 
-/** Blocks further than this from the newest belong to no stream that could still be played. */
+/** A block further than this from the newest, in frames, belongs to no stream that could still be played. */
 const REACH = CAPACITY / 2;
-/** So many blocks in a row from out of reach, and the stream is taken up where they are. */
+/** After this many blocks in a row from out of reach the stream is taken up where they are. */
 const STRAYS = 16;
-/** The quickest arrival is looked for over this long, in ms. */
+/** Lateness is measured against the quickest block of this span, in ms. */
 const JITTER_SPAN_MS = 4_000;
 const RTP_RATE = 48_000;
 const RTP_MODULUS = 2 ** 32;
@@ -63,9 +63,9 @@ export class Receiver {
     const fate = this.#write(block, position, bytes, block.samplesAt);
     if (fate === "known" && !block.repeat) ring.count(Control.duplicates);
     const overtaken = position + block.frames <= this.#newest;
-    // Resent by the server, it says so nowhere; it is known by those that came before it.
+    // A block that the server sent again is not marked. It is recognised by newer blocks that came before it.
     if (fate === "new" && (block.repeat || overtaken)) ring.count(Control.repaired);
-    // A repeat is late by design, and says nothing about the network.
+    // A repeat comes late by design, so its arrival says nothing about the network.
     if (fate !== "known" && !block.repeat) this.#arrived(position + block.frames, block.rate, nowMs);
     if (block.previousAt !== null) {
       if (this.#write(block, position - block.frames, bytes, block.previousAt) === "new") ring.count(Control.repaired);
@@ -80,7 +80,7 @@ export class Receiver {
   }
 
   /**
-   * A frame of ordinary audio, before the PCM begins: it shows how evenly the network delivers.
+   * Takes in a frame of ordinary audio, as they come before the PCM: its arrival shows how evenly the network delivers.
    *
    * @param {number} nowMs
    * @param {number} [rtp] its timestamp
@@ -92,12 +92,12 @@ export class Receiver {
     this.#quickestSilence = Math.min(this.#quickestSilence, transit);
     this.#slowestSilence = Math.max(this.#slowestSilence, transit);
     const spread = this.#slowestSilence - this.#quickestSilence;
-    // A timestamp that wraps looks like a day's delay.
+    // When the timestamp wraps, the spread jumps by 2³² samples (a day): such a value is left out.
     if (spread < 1_000) this.#ring.figures[Figure.jitterMs] = spread;
   }
 
   /**
-   * Sees to it that a block has a place in this generation.
+   * Gives a block its place in this generation, or begins a new one with it.
    *
    * @param {Block} block
    * @returns {boolean} false when it comes from an earlier one
@@ -169,7 +169,7 @@ export class Receiver {
     const late = ring.loadPosition(Control.reader, position) - position;
     const added = ring.write(position, block.frames, bytes, at, block.bits);
     if (ring.load(Control.blockFrames) !== block.frames) ring.store(Control.blockFrames, block.frames);
-    // Of a block that was there already it does not matter when it comes again.
+    // A block that was there already may come again as late as it likes.
     if (!added) return "known";
     if (late <= 0 || late > REACH) return "new";
     ring.store(Control.lateBy, late);
@@ -186,12 +186,12 @@ export class Receiver {
     const known = this.#ring.figures[Figure.rtpAtZero] ?? NaN;
     const atZero = modulo(rtp - Math.round((position * RTP_RATE) / rate), RTP_MODULUS);
     const moved = Math.abs(modulo(atZero - known + RTP_MODULUS / 2, RTP_MODULUS) - RTP_MODULUS / 2);
-    // Rounding moves it by one; anything else is a stream that was placed anew.
+    // Rounding moves the value by one; a larger change means that the stream was placed anew.
     if (!(moved <= 2)) this.#ring.figures[Figure.rtpAtZero] = atZero;
   }
 
   /**
-   * @param {number} end position after the block's last frame: it arrives when that one was captured, and some
+   * @param {number} end position after the block's last frame, whose capture is the earliest time at which it can arrive
    * @param {number} rate
    * @param {number} nowMs
    */

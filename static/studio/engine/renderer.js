@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Plays the ring: decides when to begin, how much to keep, how fast to go, and what to do when there is nothing.
- * This is the worklet's inside without the worklet. Pure, and without allocation once it runs.
+ * Renders what lies in the ring, quantum by quantum: decides when to begin, how much to keep, how fast to play, and what to
+ * do when nothing is there. The worklet is only a shell around it. Pure, and without allocation once it runs.
  *
  *            level ≥ target                      nothing left
  *   filling ────────────────► playing ─────────────────────────► filling (fades out; the target has grown)
@@ -21,22 +21,22 @@ import { Target } from "./target.js";
 
 /** @typedef {import("./ring.js").Ring} Ring */
 
-/** The controller looks every so often. */
+/** The level is read and the rate controlled once in this time. */
 const CONTROL_S = 0.25;
-/** The first target, beside what the bursts and the blocks need. */
+/** Margin of the first target, on top of what the bursts and the blocks need. */
 const FIRST_MARGIN_MS = 3;
-/** A backlog above the target of this size is cut: soon after a start, later, and at once. */
+/** A level this far above the target is cut: soon after a start, later on, and (the last) without waiting for a reading. */
 const BACKLOG_EARLY_MS = 4;
 const BACKLOG_MS = 15;
 const BACKLOG_AT_ONCE_MS = 100;
 const EARLY_S = 2;
-/** A cut leaves at least this above the lowest level. */
+/** A cut leaves at least this at the lowest level seen. */
 const LEAST_LEFT_MS = 1;
-/** So many calls of the device are counted before the first start. */
+/** This many calls of the device are counted before the first start. */
 const FIRST_BURSTS = 5;
-/** Jitter before the first block counts up to this. */
+/** The first target takes at most this much of the jitter that was measured before the first block. */
 const MOST_FIRST_JITTER_MS = 40;
-/** A level's percentiles cover 5 to 10 s. */
+/** Percentiles of the level cover between one and two of these spans. */
 const STATISTICS_S = 5;
 const FILLING = 1;
 const PLAYING = 2;
@@ -45,7 +45,7 @@ export class Renderer {
   #ring;
   #rate;
   #generation = 0;
-  /** Rate of the stream; 0 while nothing has come. */
+  /** Rate of the stream in Hz; 0 until the first block. */
   #streamRate = 0;
   #source;
   #cursor;
@@ -55,19 +55,19 @@ export class Renderer {
   #bursts = new Bursts();
   #levels = new Histogram(0.25, 1_200);
   #phase = 0;
-  /** Frames of the stream to each frame played, nominally. */
+  /** Frames of the stream to each frame played, by the two nominal rates. */
   #nominal = 1;
   #rendered = 0;
   #startedAt = 0;
-  /** Whether what is filled up again is an underrun. */
+  /** Whether the ring fills after an underrun, and not for a start. */
   #interrupted = false;
-  /** Frames that an underrun has lasted, and the newest position when it began; −1 once a block has come since. */
+  /** How long the underrun has lasted, in frames, and the newest position when it began (−1 once a block has come since). */
   #dry = 0;
   #dryAt = -1;
   #aimed = false;
-  /** Whether the first seconds are over. */
+  /** Whether the first seconds after the start are over. */
   #calm = false;
-  /** Levels in the burst at hand. */
+  /** Sum and number of the levels before each quantum of the present burst. */
   #burstQuanta = 0;
   #burstLevel = 0;
   #sinceControl = 0;
@@ -89,12 +89,12 @@ export class Renderer {
     ring.figures[Figure.playedMs] = NaN;
   }
 
-  /** Position of the frame that is played next; with a fraction while it interpolates. */
+  /** Position in the stream of the frame that is played next; it has a fraction while quanta are interpolated. */
   get position() {
     return this.#cursor.position;
   }
 
-  /** Whether the last quantum held the very frames that came, one for one. */
+  /** Whether the last quantum consisted of the very frames that came, one for one. */
   exact = false;
 
   /**
@@ -143,9 +143,9 @@ export class Renderer {
   }
 
   /**
-   * Where to begin so that the mean level will be the target: the first quantum of a burst finds half of the burst
-   * more than that, the last one half of it less. After an underrun it need not wait for the next burst: the gap is to
-   * be short. At a start nobody waits, and the size of the bursts may be odd.
+   * The level at which playing begins, so that its mean will be the target: the first quantum of a burst finds half a burst
+   * more than the mean, and the last one half a burst less. After an underrun the quanta that this burst has already taken
+   * are subtracted, so that the gap ends within the burst. At a start the whole burst is assumed, since nothing is interrupted.
    */
   #beginning() {
     const taken = this.#interrupted ? Math.min(this.#bursts.calls, this.#bursts.size) - 1 : 0;
@@ -162,7 +162,7 @@ export class Renderer {
       this.#aim();
     }
     if (newest !== this.#dryAt && this.#dryAt >= 0) {
-      // The block that was waited for: now it is known how late it was.
+      // The block whose absence caused the underrun has come: how late it was is known now.
       this.#dryAt = -1;
       this.#target.missed(this.#dry);
     }
@@ -179,7 +179,7 @@ export class Renderer {
   }
 
   /**
-   * Lets the source's line grow by so many frames, with or without the ring.
+   * Lets the source's line grow by `count` frames: from the ring as far as it has them, else by concealment.
    *
    * @param {number} count
    * @param {number} newest
@@ -211,7 +211,7 @@ export class Renderer {
   }
 
   /**
-   * What the quantum tells about the level.
+   * Takes in what the quantum shows of the level.
    *
    * @param {number} before
    * @param {number} after
@@ -232,15 +232,15 @@ export class Renderer {
   }
 
   /**
-   * Frames of the next block that have been played by the instrument since the last one came, less half a block: blocks
-   * come whole, and without this the level of two clocks that slide past each other would swing by one.
+   * Frames that the instrument has played since the last block came, minus half a block. Blocks come whole; without this
+   * share of the next one the measured level would swing by a block as the two clocks slide past each other.
    *
    * @param {number} nowMs
    */
   #underWay(nowMs) {
     const block = this.#ring.load(Control.blockFrames);
     const ageMs = nowMs - (this.#ring.figures[Figure.newestMs] ?? NaN);
-    // Clocks that were set meanwhile, or a block that is late.
+    // The age is negative when a clock was set meanwhile, and NaN before the first block.
     if (!(ageMs >= 0)) return 0;
     return Math.min(this.#inFrames(ageMs), 2 * block) - block / 2;
   }
@@ -276,7 +276,7 @@ export class Renderer {
   }
 
   /**
-   * Cuts the backlog.
+   * Jumps forward, over what lies in the ring beyond the target.
    *
    * @param {number} excess frames
    */
@@ -286,7 +286,7 @@ export class Renderer {
     this.#settle();
   }
 
-  /** After a jump: what was averaged before it is of no use. */
+  /** Begins all averages anew, since those from before a jump are of no use after it. */
   #settle() {
     this.#target.restart();
     this.#drift.jumped();
@@ -304,7 +304,7 @@ export class Renderer {
   }
 
   /**
-   * Notes where one call of the device ends and the next begins.
+   * Notes the mean level of a call of the device when the next call begins.
    *
    * @param {number} nowMs
    */
@@ -314,7 +314,7 @@ export class Renderer {
     this.#burstLevel = this.#burstQuanta = 0;
   }
 
-  /** Takes up a stream that begins, or begins anew. */
+  /** Takes up a stream when it begins, or begins anew. */
   #follow() {
     const generation = this.#ring.load(Control.generation);
     if (generation === this.#generation) return;
@@ -343,7 +343,7 @@ export class Renderer {
     this.#aimed = this.#calm = false;
   }
 
-  /** The first target, from what is known before any block was played: bursts, a block, how evenly the silence came. */
+  /** Sets the first target, from what is known before any block was played: the bursts, the block's size, and how evenly silence arrived. */
   #aim() {
     this.#aimed = true;
     const jitterMs = Math.min(MOST_FIRST_JITTER_MS, this.#ring.figures[Figure.jitterMs] ?? 0);
@@ -355,7 +355,7 @@ export class Renderer {
     const { figures } = this.#ring;
     const block = this.#ring.load(Control.blockFrames) || 128;
     figures[Figure.phase] = this.#phase;
-    // Just begun, the level is what was aimed at.
+    // Right after a start there is no reading yet; the level is the one that was aimed at.
     figures[Figure.levelMs] = this.#inMs(this.#gauge.level < 0 ? this.#target.frames : this.#gauge.level);
     figures[Figure.targetMs] = this.#inMs(this.#target.frames);
     figures[Figure.levelP5Ms] = this.#levels.percentile(0.05);

@@ -22,7 +22,7 @@ const LEFT_AT = TAGS_AT + CAPACITY * 4;
 const RIGHT_AT = LEFT_AT + CAPACITY * 4;
 /** Bytes of the control and figure slots, which lie at the beginning. */
 export const HEAD_BYTES = TAGS_AT;
-/** Bytes of memory that a ring wants. */
+/** Bytes of memory that a ring needs. */
 export const RING_BYTES = RIGHT_AT + CAPACITY * 4;
 
 export class Ring {
@@ -55,7 +55,7 @@ export class Ring {
       if (this.tags[slot] !== tag) {
         this.left[slot] = sampleAt(bytes, at, bits);
         this.right[slot] = sampleAt(bytes, at + width, bits);
-        // The tag last, and atomically: who sees it sees the samples, too.
+        // The tag is stored last, and atomically: a reader that sees it sees the samples, too.
         Atomics.store(this.tags, slot, tag);
         added += 1;
       }

@@ -3,12 +3,12 @@
  * Band-limited interpolation: the stream's value between its frames (J. O. Smith, "Digital Audio Resampling").
  *
  * A Kaiser-windowed sinc of 32 frames, tabulated at 256 fractions and interpolated between them: errors are 90 dB
- * and more below the signal. At fraction 0 and equal rates it is the frame itself, bit for bit, so that one may
- * go over from copying to interpolating and back without a seam.
+ * and more below the signal. At fraction 0 and equal rates the result is the frame itself, bit for bit, so that
+ * playing may change between copying and interpolating without a seam.
  */
 
 export const TAPS = 32;
-/** Frames after the position that are needed; as many less one before it. */
+/** Frames that an interpolation needs after its position; it needs one fewer before it. */
 export const AHEAD = TAPS / 2;
 const PHASES = 256;
 const KAISER_BETA = 9;
@@ -24,7 +24,7 @@ export class Sinc {
   }
 
   /**
-   * Below 1 when the output's rate is lower than the stream's.
+   * Sets the cut-off, which is below 1 when the output's rate is lower than the stream's.
    *
    * @param {number} cutoff
    */
@@ -65,7 +65,7 @@ export class Sinc {
 
 /** @param {number} x */
 function sinc(x) {
-  // Whole numbers are exact zeros, not what rounding makes of them.
+  // At whole numbers the result is set to exactly 0, which rounding would miss.
   if (Number.isInteger(x)) return x === 0 ? 1 : 0;
   return Math.sin(Math.PI * x) / (Math.PI * x);
 }

@@ -3,7 +3,7 @@
  * What the worker, the worklet and the page tell one another, by number of the slot in the ring's memory.
  *
  * `Control` slots are 32-bit integers that are read and written atomically: positions and counters. `Figure` slots
- * are 64-bit floats for people and for decisions that can wait: a torn one would do no harm.
+ * are 64-bit floats, for people and for decisions that can wait: a value read while it is written would do no harm.
  *
  * A *position* counts the stream's frames since the first one that arrived. In control slots it is modulo 2^30.
  */
@@ -24,13 +24,13 @@ export const Control = Object.freeze({
   reader: 4,
   /** Studio payloads received, whatever they carried. */
   payloads: 5,
-  /** Payloads that are no Opus frame and not valid either. */
+  /** Payloads that are neither Opus nor a valid block. */
   invalid: 6,
   /** Frames that carry no PCM: the silence before the start. */
   silence: 7,
-  /** Blocks that only redundancy or a resend delivered, or that were overtaken. */
+  /** Blocks that came in time, but only by a repeat, by a resend, or after a newer block. */
   repaired: 8,
-  /** Payloads that brought nothing new and are no repeats. */
+  /** Payloads that brought nothing new, without being marked as repeats. */
   duplicates: 9,
   /** Blocks that came after their time. */
   late: 10,
@@ -49,21 +49,21 @@ export const Figure = Object.freeze({
   /** RTP timestamp of position 0 in this generation, modulo 2^32; NaN when not known. */
   rtpAtZero: 1,
   epoch: 2,
-  /** Delay of arrival over the quickest of the last seconds, in ms: the 95th percentile. */
+  /** How much later than the quickest of the last seconds blocks arrive, in ms: the 95th percentile. */
   jitterMs: 3,
-  /** Wall clock when the newest block came, ms since 1970: the one that the worklet has, too. NaN: not known. */
+  /** When the newest block came, by the wall clock (which the worklet has, too), in ms since 1970; NaN while not known. */
   newestMs: 21,
-  // From here on the worklet writes.
+  // The worklet writes the slots from here on, the worker those before.
   /** 0 nothing yet, 1 filling, 2 playing. */
   phase: 4,
-  /** Position that leaves the worklet, in ms, less the wall clock in ms: a mean, so that bursts do not show. NaN: none. */
+  /** Position that leaves the worklet, in ms, minus the wall clock, in ms; a mean over the bursts. NaN while nothing plays. */
   playedMs: 5,
   levelMs: 6,
   targetMs: 7,
   levelP5Ms: 8,
   levelP95Ms: 9,
   underruns: 10,
-  /** Blocks that were not there in their time, and were concealed. */
+  /** Blocks that had not come when they were due, and were concealed. */
   lost: 11,
   /** The longest gap without real samples, in ms. */
   longestGapMs: 12,

@@ -1,8 +1,8 @@
 // @ts-check
 /**
- * The stream as one line without holes: frames from the ring where they are there, a bridge where they are not, and a
- * cross-fade where the reader jumps. What the ring's reader has taken lies in a circle of the last frames, counted by
- * its own index, so that the interpolation sees an unbroken past. Takes no memory after the start. Pure.
+ * The stream as one line without holes: frames of the ring where it has them, a bridge where it has not, and a cross-fade
+ * where playing jumps to another position. The line's last frames lie in a circle and are counted by an index of their own,
+ * so that the interpolation sees an unbroken past. Pure, and without allocation after the start.
  */
 
 import { Bridge } from "./bridge.js";
@@ -16,26 +16,26 @@ const JUMP_FADE = 192;
 export class Source {
   #ring;
   #bridge = new Bridge();
-  /** Jumping: position of the frames that are faded out. */
+  /** During a jump: position of the frames that are faded out. */
   #leaving = 0;
   #fading = 0;
   #broken = 0;
-  /** Before the first frame silence is no gap. */
+  /** Whether a frame has come at all; silence before the first one is no gap. */
   #begun = false;
-  /** The line; index & LINE_MASK. */
+  /** The line: the frame of an index lies at `index & LINE_MASK`. */
   left = new Float32Array(SIZE);
   right = new Float32Array(SIZE);
   /** Index after the last frame of the line. */
   end = 0;
   /** Position in the ring of the frame that comes next. */
   position = 0;
-  /** Frames that were not there in their time, since the start. */
+  /** Frames since the start that had not come when they were due. */
   lostFrames = 0;
-  /** Frames without a real sample so far, lost ones and those of underruns, since the start. */
+  /** Frames since the start that were made up: lost ones, and those of underruns. */
   concealed = 0;
-  /** The longest run of them. */
+  /** The longest run of made-up frames. */
   longestGap = 0;
-  /** Index after the last frame of the line that is not the very frame that came. */
+  /** Index after the last frame of the line that was made up or cross-faded: from here on all are as they came. */
   alteredEnd = 0;
 
   /** @param {Ring} ring */
@@ -45,7 +45,7 @@ export class Source {
   }
 
   /**
-   * Goes on at another position: at once after silence, with a cross-fade while it plays.
+   * Goes on at another position: with a cross-fade while the line plays, and at once after silence.
    *
    * @param {number} position
    */
@@ -76,7 +76,7 @@ export class Source {
   }
 
   /**
-   * Goes on without the ring, which has nothing: the sound dies away, then there is silence.
+   * Lets the line grow without the ring, which is empty: the sound dies away, and then there is silence.
    *
    * @param {number} count
    */

@@ -2,34 +2,34 @@
 /**
  * How many frames should lie in the ring: as few as the arrival of the blocks and the calls of the device allow.
  *
- * It learns from the ring alone. Between the mean level and the lowest one lies everything that makes playing
- * risky: jitter of the network, hiccups of either machine, the size of the blocks, and the bursts in which the device
- * asks for samples. The target is the largest such spread that came twice in the last seconds, and a margin: the further
- * it stands out, the further the next one may. What came once in that time is bridged badly rather than paid for by
- * everybody all the time. It grows at once, after an underrun, too, and shrinks slowly. Pure; all numbers are frames unless
- * their name has a unit.
+ * The target is learnt from the ring alone. The *spread* of a window of 0.25 s, its mean level minus its lowest, contains
+ * everything that makes playing risky: jitter of the network, hiccups of either machine, the size of the blocks, and the bursts
+ * in which the device asks for samples. The target is the largest spread that came twice in the last 40 s, plus a margin,
+ * which is larger where that spread stands out from the others: then the next one may well be larger still. A spread that came
+ * only once is left to concealment, since everybody would pay for it in delay all the time. The target grows at once, also after
+ * an underrun, and shrinks slowly. Pure; all numbers are in frames unless their name has a unit.
  */
 
 const WINDOW_S = 0.25;
-/** A spread counts for this long: 160 windows are 40 s. */
+/** A spread counts for this many windows: 40 s. */
 const HELD_WINDOWS = 160;
-/** Windows next to each other that see the same event. */
+/** Spreads at most this many windows apart are taken for one event. */
 const ONE_EVENT = 2;
-/** With fewer windows than these (10 s) the largest spread counts, even if it came only once. */
+/** With fewer windows than this (10 s) the largest spread counts even if it came only once. */
 const TELLING_WINDOWS = 40;
-/** A second. */
+/** Windows of the last second. */
 const LAST_WINDOWS = 4;
 const MARGIN_MS = 3.5;
-/** Share of that spread's distance from the mean one that is added to the margin, and the most of it. */
+/** The margin grows by this share of the distance between the deciding spread and the mean one, up to `MOST_TAIL_MS`. */
 const TAIL = 0.75;
 const MOST_TAIL_MS = 3;
 const CEILING_MS = 150;
-/** A gain smaller than this is not worth leaving the exact copying for. */
+/** The target shrinks only if it gains more than this: to follow it, exact copying has to be interrupted. */
 const WORTHWHILE_MS = 2.5;
 const SHRINK_MS_PER_S = 1;
-/** Lateness up to this is jitter; beyond it is an outage: a ring that bridged those would be no faster than Listen. */
+/** Lateness up to this counts as jitter, beyond it as an outage: a ring deep enough for outages would be no faster than Listen. */
 const JITTER_MS = 45;
-/** The most that one late block adds: a rare hiccup must not cost everybody a tenth of a second. */
+/** The most that one late block adds to the target: a rare hiccup must not cost a tenth of a second from then on. */
 const MOST_AT_ONCE_MS = 15;
 
 export class Target {
@@ -49,9 +49,9 @@ export class Target {
   #passed = 0;
   /** Mean level over the last seconds; negative while unknown. */
   #mean = -1;
-  /** The start is over: what is seen from now on is usual. */
+  /** Whether the commotion of the start is over, and the spreads are usual ones. */
   #calm = false;
-  /** After a start the rest of a backlog still comes in: that is no spread. */
+  /** Whether the first window after a start or jump is still open; it does not count, since the rest of a backlog comes in. */
   #settling = true;
 
   /**
@@ -66,7 +66,7 @@ export class Target {
     this.#first = this.#frames = Math.min(frames, this.#ceiling);
   }
 
-  /** The level that is held, where it is known better than from the last readings; negative if not. */
+  /** The mean level as the caller measures it; negative while unknown, and then the windows' own means are used. */
   centre = -1;
 
   get frames() {
@@ -74,10 +74,10 @@ export class Target {
   }
 
   /**
-   * Tells the level around one quantum.
+   * Takes in the level before and after one quantum.
    *
    * @param {number} before
-   * @param {number} after what was left; below 0 it would have been too late
+   * @param {number} after level that the quantum left; negative if frames were missing
    */
   observe(before, after) {
     this.#sum += before;
@@ -88,9 +88,9 @@ export class Target {
   }
 
   /**
-   * A block, or all of them, came too late by so many frames.
+   * Takes in that blocks came too late.
    *
-   * @param {number} late
+   * @param {number} late by how many frames
    */
   missed(late) {
     if (late * 1000 > JITTER_MS * this.#rate) return;
@@ -99,7 +99,7 @@ export class Target {
     this.#frames = Math.max(this.#frames, wanted);
   }
 
-  /** What was learnt so far was the commotion of a start; only the last second of it still counts. */
+  /** Forgets the spreads of the start, all but those of its last second. */
   calm() {
     this.#calm = true;
     for (let back = 0; back < HELD_WINDOWS; back += 1) {
@@ -109,7 +109,7 @@ export class Target {
     this.#frames = Math.min(this.#frames, Math.max(this.#first, this.#wanted()));
   }
 
-  /** The level jumps for a known reason (a start, a trim): the mean begins anew. */
+  /** Begins the mean anew, after a jump of the level for a known reason (a start, a cut). */
   restart() {
     this.#mean = this.centre = -1;
     this.#settling = true;
@@ -126,8 +126,10 @@ export class Target {
       this.#settling = false;
       return;
     }
-    // Against the lower of the two: a level that jumps up, after this machine slept, is a backlog and no risk.
-    this.#hold((this.centre < 0 ? Math.min(mean, this.#mean < 0 ? mean : this.#mean) : this.centre) - low);
+    // Without a measured centre the spread is taken from the lower of this window's mean and the running one: when this machine
+    // slept and a backlog came in, the level jumps up, and its distance from the low before says nothing about the risk.
+    const usual = this.#mean < 0 ? mean : Math.min(mean, this.#mean);
+    this.#hold((this.centre < 0 ? usual : this.centre) - low);
     this.#mean = this.#mean < 0 ? mean : this.#mean + (mean - this.#mean) * 0.25;
     this.#grow();
     const wanted = this.#wanted();
@@ -149,7 +151,7 @@ export class Target {
     return Math.min(this.#ceiling, this.#usual() + this.#reserve());
   }
 
-  /** The largest spread that came twice: the second largest, unless it is still the same event. */
+  /** The largest spread that came twice: the second largest of all, those of the largest one's own event left out. */
   #usual() {
     let largest = 0;
     let at = 0;
@@ -170,7 +172,7 @@ export class Target {
     return second;
   }
 
-  /** What lies in the ring beyond that: the margin, and the more the further the largest stand out from the others. */
+  /** What the target holds beyond the usual spread: the margin, and more where that spread stands out from the mean one. */
   #reserve() {
     let sum = 0;
     let known = 0;

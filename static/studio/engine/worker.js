@@ -4,10 +4,10 @@
  * pipeline before the decoder sees it (RTCRtpScriptTransform, W3C webrtc-encoded-transform) and puts it into the ring.
  * Nothing is ever written back, so the decoder gets nothing. The page's main thread is not on the way.
  *
- * The page says where the frames come from (`readable`, `channel`; a transform announces itself) and where they go
- * (`memory`, or `port` to a worklet that has a ring of its own). The worker tells the page when it has proof that it
- * receives frames: the server sends nothing but ordinary silence before. An open channel is proof by itself: what comes on it
- * never goes near a decoder.
+ * The page says where the frames come from (`readable` or `channel`; a transform announces itself) and where they go
+ * (`memory`, or `port` to a worklet that has a ring of its own). The worker tells the page once it has proof that it receives
+ * the frames; until then the server sends only Opus silence. An open channel is proof in itself, since its messages never
+ * pass a decoder.
  */
 
 import { isStudio, splitMessage } from "./payload.js";
@@ -22,16 +22,16 @@ import { Ring } from "./ring.js";
  * @typedef {{type: "up"} | {type: "proof", frames: number}} FromWorker
  */
 
-/** So many frames are proof that the transform works. */
+/** This many frames prove that the transform works. */
 const PROOF = 5;
-/** RTP timestamps only confirm what the frame numbers say: after the first ones, every 64th does. */
+/** After the first ones only every 64th RTP timestamp is read: they only confirm what the frame numbers say. */
 const STAMPED = 64;
 
 /**
- * Every frame is an object of the browser's. Chromium leaves those that are done with lying about until it thinks it has
- * the time, 15,000 of them after 45 s, and then stops this thread for 6 ms. Asked every few seconds it needs less than
- * one. Nothing asks directly: an allocation beyond the 64 MB of V8's limit for memory outside its heap does. It is
- * given back at once and none of its pages is ever touched.
+ * Makes Chromium collect its garbage in small pieces. Every frame is an object of the browser's. Chromium keeps those that
+ * are done with until it sees fit, 15,000 of them after 45 s, and then stops this thread for 6 ms; collected every few seconds
+ * they take less than one. There is no call for it, but an allocation beyond V8's limit of 64 MB for memory outside its heap
+ * starts a collection. The memory is given back at once, and none of its pages is ever touched.
  */
 const SWEEP_MS = 4_000;
 const SWEEP_BYTES = 80 * 2 ** 20;
@@ -109,7 +109,7 @@ function prove() {
   if (proved) return;
   proved = true;
   tell({ type: "proof", frames });
-  // Only Chromium has this name, and this habit.
+  // Only Chromium defines this name, and only it needs this.
   if ("userAgentData" in scope.navigator) setInterval(sweep, SWEEP_MS);
 }
 
@@ -117,7 +117,7 @@ function sweep() {
   try {
     new ArrayBuffer(SWEEP_BYTES);
   } catch {
-    // As little memory as that is collected often anyway.
+    // A machine that cannot allocate this collects its garbage often anyway.
   }
 }
 

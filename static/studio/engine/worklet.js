@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The worklet at the end of the way: one `Renderer` on one ring. What the page shows it reads from the shared memory;
- * where there is none, the memory's head is sent ten times a second. `process` neither allocates nor logs.
+ * The AudioWorklet at the end of Studio's path: one `Renderer` on one ring. The page reads its figures from the shared memory;
+ * where memory cannot be shared, the worklet posts the head of its own ten times a second. `process` neither allocates nor logs.
  */
 
 import { isStudio } from "./payload.js";
