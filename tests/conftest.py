@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import pytest
 from hypothesis import settings
 
+from tests.realtime import FIXTURES, uses_rig
 from tests.rig.jack import JackServer, Tones
 
 # The same examples every time, so that a change is judged by what it changed, and no limit on an example's time,
@@ -15,6 +16,15 @@ from tests.rig.jack import JackServer, Tones
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("search", deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what runs in real time, before ``-m`` chooses; see `tests.realtime`."""
+    for item in items:
+        names: Collection[str] = getattr(item, "fixturenames", ())
+        if uses_rig(item.path) or not FIXTURES.isdisjoint(names):
+            item.add_marker(pytest.mark.realtime)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,59 @@
+"""Which tests run in real time: alone, with nothing beside them; all others run in parallel.
+
+Devices, browsers, network namespaces, relays and whole servers keep time with the world outside, and a processor that is
+taken away from them is heard. They all come from `tests.rig`, so what a test module imports tells.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+RIG = "tests.rig."
+TIMELESS = {"tests.rig.impair"}
+"""What of the rig is arithmetic alone."""
+FIXTURES = {"jack_server", "eight_tones"}
+"""What `tests.conftest` takes from the rig for everybody."""
+
+
+def module_path(name: str) -> Path | None:
+    """The file of one of our modules; None where there is none."""
+    path = ROOT.joinpath(*name.split("."))
+    candidates = (path.with_suffix(".py"), path / "__init__.py")
+    return next((found for found in candidates if found.is_file()), None)
+
+
+@functools.cache
+def imports(path: Path) -> frozenset[str]:
+    """All modules, and names in them, that a file imports, wherever in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return frozenset(found)
+
+
+@functools.cache
+def uses_rig(path: Path) -> bool:
+    """Whether a test module imports a part of the rig that keeps time, itself or through ``tests`` and ``benchmarks``."""
+    seen: set[Path] = set()
+    todo = [path]
+    while todo:
+        one = todo.pop()
+        if one in seen:
+            continue
+        seen.add(one)
+        for name in imports(one):
+            if not name.startswith(("tests.", "benchmarks.")):
+                continue
+            target = module_path(name)
+            if target is None:  # a name in a module, whose own name is in `imports` as well
+                continue
+            if name.startswith(RIG) and name not in TIMELESS:
+                return True
+            todo.append(target)
+    return False
