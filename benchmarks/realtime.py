@@ -13,6 +13,13 @@ blocks of 128 (resampled). Per run, after two seconds of settling, over ``--seco
 - ``content_drift_ms``: the packets are decoded, and the phases of both tones compared with the packets'
   timestamps, at the end and at the start: what a listener would notice, whatever our counters say. It means
   little when the device lost blocks in one of these two seconds.
+- ``clock_drift_ms``: the device frames that were counted against the monotonic clock, the most punctual block of
+  the last two seconds against that of the first two (positive: the count ran ahead). The dummy driver's crystal
+  is the monotonic clock, so this is the count's own error.
+- ``device_slip_ms``: the monotonic clock against JACK's frame time, at the same ends. After an xrun the dummy
+  driver's clock moves on by more than its frame time, which goes in whole periods; the sound follows the latter.
+- ``conditions``: ``clock`` is ok when ``clock_drift_ms``, ``content`` when ``content_drift_ms`` less ``device_slip_ms``
+  is at most ``allowed_ms``, one block of the device. ``ok`` at the end is all of them, of all runs.
 - ``packet_gaps``: packets that did not begin where the one before ended.
 - ``queue_blocks``: blocks that waited for the encoder after its turn: mean of the first and the last third
   of the run (``start``, ``end``) and ``max``, of five reports a second.
@@ -32,12 +39,13 @@ import socket
 from itertools import pairwise
 from typing import Any
 
+import jack
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.rig.common import MachineCpu, emit, process_cpu_s, say
 from benchmarks.rig.phase import delay_s, tone_phase
-from rtcserver.clock import MEDIA_RATE, NS
+from rtcserver.clock import MEDIA_RATE, NS, monotonic_ns
 from rtcserver.config.model import InstrumentConfig
 from rtcserver.encode.packet import MAX_RECORD, EncodedPacket
 from rtcserver.instrument.supervisor import InstrumentSupervisor
@@ -45,6 +53,10 @@ from tests.rig.jack import JackServer, Tones
 
 RUNS = ((48_000, 512), (44_100, 128))
 SETTLE_S = 2.0
+REPORTS_S = 5
+"""The instrument process is asked for its state so many times a second."""
+ENDS_S = 2.0
+"""Length of the beginning and of the end of a run that are compared for drift."""
 LEFT, RIGHT = 3, 4
 """The channels that are captured, by their printed numbers."""
 
@@ -95,6 +107,7 @@ async def measure(rate: int, blocksize: int, seconds: float) -> dict[str, Any]:
     )
     instrument = InstrumentSupervisor("bench", config)
     feed = Feed(instrument.open_feed())
+    observer = jack.Client("observer", no_start_server=True)
     try:
         await instrument.start()
         async with asyncio.timeout(20):
@@ -105,14 +118,18 @@ async def measure(rate: int, blocksize: int, seconds: float) -> dict[str, Any]:
             raise RuntimeError("the instrument process ended")
         queue: list[int] = []
         instants: list[tuple[int, int]] = []
+        counted: list[tuple[int, int]] = []
+        driver: list[tuple[int, int]] = []
         machine, cpu = MachineCpu.now(), process_cpu_s(pid)
         start = await snapshot(instrument, reset=True)
         status = instrument.status
         first_packet = len(feed.packets)
-        for _ in range(round(seconds * 5)):
-            await asyncio.sleep(0.2)
+        for _ in range(round(seconds * REPORTS_S)):
+            await asyncio.sleep(1 / REPORTS_S)
             queue.append(instrument.status.behind_blocks)
             instants.append((instrument.status.at_ns, instrument.status.frames))
+            counted.append((instrument.status.at_ns, instrument.status.media_time))
+            driver.append((monotonic_ns(), observer.frame_time))
         end = await snapshot(instrument)
         cpu, busy = process_cpu_s(pid) - cpu, machine.busy_pct(MachineCpu.now())
         packets = feed.packets[first_packet:]
@@ -122,6 +139,7 @@ async def measure(rate: int, blocksize: int, seconds: float) -> dict[str, Any]:
     finally:
         await instrument.close()
         feed.close()
+        observer.close()
 
     lost = end["lost_frames"] - start["lost_frames"]
     frames = end["delivered_frames"] - start["delivered_frames"]
@@ -130,6 +148,12 @@ async def measure(rate: int, blocksize: int, seconds: float) -> dict[str, Any]:
     measured_hz = slope(instants) * NS
     elapsed_s = (end["at_ns"] - start["at_ns"]) / NS
     thirds = max(1, len(queue) // 3)
+    content_ms, clock_ms, slip_ms = (
+        content_drift_ms(packets),
+        ahead_ms(counted, MEDIA_RATE),
+        -ahead_ms(driver, rate),
+    )
+    allowed_ms = 1000 * blocksize / rate
     return {
         "rate_hz": round(measured_hz, 3),
         "samplerate": rate,
@@ -140,7 +164,13 @@ async def measure(rate: int, blocksize: int, seconds: float) -> dict[str, Any]:
         "device_ppm": round((measured_hz / rate - 1) * 1e6, 1),
         "rate_error_pct": round(100 * (media_encoded / media_delivered - 1), 6),
         "drift_ms": round((media_delivered - media_encoded) * 1000 / MEDIA_RATE, 4),
-        "content_drift_ms": round(content_drift_ms(packets), 4),
+        "content_drift_ms": round(content_ms, 4),
+        "clock_drift_ms": round(clock_ms, 4),
+        "device_slip_ms": round(slip_ms, 4),
+        "conditions": {
+            "clock": condition(clock_ms, allowed_ms),
+            "content": condition(content_ms - slip_ms, allowed_ms),
+        },
         "packets": len(packets),
         "packet_gaps": sum(
             after.media_time != before.media_time + before.duration for before, after in pairwise(packets)
@@ -168,6 +198,26 @@ def slope(points: list[tuple[int, int]]) -> float:
     x = np.array([at - points[0][0] for at, _ in points], np.float64)
     y = np.array([frames - points[0][1] for _, frames in points], np.float64)
     return float(np.polyfit(x, y, 1)[0])
+
+
+def ahead_ms(points: list[tuple[int, int]], rate: int) -> float:
+    """By how many ms frames of `rate` Hz ran ahead of the clock, of ``(ns, frames)`` points, from beginning to end.
+
+    Of each end the earliest point for its frames is taken: reports are never early, only late.
+    """
+    start_ns, start_frames = points[0]
+    late = [at - start_ns - (frames - start_frames) * NS / rate for at, frames in points]
+    count = max(1, min(round(ENDS_S * REPORTS_S), len(late) // 2))
+    return (min(late[:count]) - min(late[-count:])) / 1e6
+
+
+def condition(drift_ms: float, allowed_ms: float) -> dict[str, Any]:
+    """Whether a drift is within what is allowed either way."""
+    return {
+        "ok": abs(drift_ms) <= allowed_ms,
+        "drift_ms": round(drift_ms, 4),
+        "allowed_ms": round(allowed_ms, 4),
+    }
 
 
 def content_drift_ms(packets: list[EncodedPacket]) -> float:
@@ -213,11 +263,13 @@ def main() -> int:
         say(
             f"  {run['block_rate_hz']} blocks/s of {run['nominal_block_rate_hz']}; "
             f"drift {run['drift_ms']} ms, "
-            f"of the sound {run['content_drift_ms']} ms; {run['xruns']} xruns; p99 of the callback "
+            f"of the sound {run['content_drift_ms']} ms, of the clock {run['clock_drift_ms']} ms; "
+            f"{run['xruns']} xruns; p99 of the callback "
             f"{run['callback_p99_ms']} ms, of encoding {run['encode_p99_ms']} ms; "
             f"{run['cpu_pct']} % of a core (machine {run['machine_busy_pct']} % busy)"
         )
-    emit({"benchmark": "realtime", "runs": runs})
+    ok = all(each["ok"] for run in runs for each in run["conditions"].values())
+    emit({"benchmark": "realtime", "ok": ok, "runs": runs})
     return 0
 
 
