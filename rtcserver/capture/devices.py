@@ -5,6 +5,7 @@ Choosing is pure over a list; only `list_devices` asks PortAudio.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +50,26 @@ def load_portaudio() -> Any:
         raise DependencyError(
             "libportaudio is missing; install it with: sudo apt-get install libportaudio2"
         ) from error
+    _accept_any_name(sounddevice)
     return sounddevice
+
+
+def _accept_any_name(sd: Any) -> None:
+    """Make sounddevice read names that are not UTF-8, with U+FFFD for what cannot be.
+
+    ALSA cuts long names in the middle of a character, and some drivers write Latin-1. sounddevice then fails to
+    list or open *any* device, this one or not. On Windows it goes by such failures to find the encoding.
+    """
+    read = sd._ffi_string
+    if sys.platform == "win32" or hasattr(read, "accepts_any_name"):
+        return
+
+    def read_any(cdata: Any) -> bytes:
+        name: bytes = read(cdata)
+        return name.decode("utf-8", "replace").encode()
+
+    read_any.accepts_any_name = True  # type: ignore[attr-defined]  # a mark that it has been replaced
+    sd._ffi_string = read_any
 
 
 def list_devices(sd: Any) -> list[InputDevice]:
@@ -85,8 +105,8 @@ def accepted_rates(sd: Any, device: InputDevice) -> list[int]:
 def choose(devices: list[InputDevice], wanted: str) -> InputDevice:
     """The device that `wanted` (an index, a name or a part of one, or "") means.
 
-    A whole name, with or without ", host API", goes before a part of one. Raises InstrumentError
-    that lists what there is: nothing matches, or several do.
+    A whole name, with or without ", host API", goes before an index, and that before a part of a name.
+    Raises InstrumentError that lists what there is: nothing matches, or several do.
     """
     listing = "".join(f"\n  {d.label()}" for d in devices) or "\n  (none)"
     if not wanted:
@@ -98,7 +118,7 @@ def choose(devices: list[InputDevice], wanted: str) -> InputDevice:
         raise InstrumentError(
             f"device: none is given and there is no default input. Inputs:{listing}", code="missing"
         )
-    if wanted.isdigit():
+    if wanted.isascii() and wanted.isdigit() and not any(wanted == d.name for d in devices):
         for device in devices:
             if device.index == int(wanted):
                 return device

@@ -38,7 +38,7 @@ class StereoMix:
 
 def stereo_mix(channels: str, mix: str, available: int) -> StereoMix:
     """Build the mix for a device of `available` channels. Raises ConfigError."""
-    items = parse_mix(channels, mix)
+    items = parse_mix(channels, mix, available)
     for channel, _, _ in items:
         if channel > available:
             key = "mix" if mix.strip() else "channels"

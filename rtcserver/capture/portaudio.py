@@ -79,7 +79,7 @@ class PortAudioSource:
 
     def _negotiate(self, device: InputDevice) -> StreamFormat:
         config = self._config
-        highest = max(channel for channel, _, _ in parse_mix(config.channels, config.mix))
+        highest = max(channel for channel, _, _ in parse_mix(config.channels, config.mix, device.channels))
         if highest > device.channels:
             raise InstrumentError(
                 f"channels: channel {highest} does not exist on {device.name}; it has 1 to {device.channels}",

@@ -29,6 +29,8 @@ from rtcserver.errors import ConfigError
 
 ENV_PREFIX = "RTCSERVER_"
 CONFIG_FILE = "rtcserver.toml"
+_PATHS = ("soundfont", "file", "midi_profile", "tls_cert", "tls_key", "state_dir", "health_file")
+"""Keys that name files or folders: "~" in front is the user's home."""
 _PLACE = re.compile(r"\(at line (\d+), column (\d+)\)$")
 _ROOM_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
 _HINTS: dict[str, Any] = {
@@ -40,7 +42,7 @@ _HINTS: dict[str, Any] = {
 def read_toml(path: Path, *, required: bool) -> dict[str, Any]:
     """The file's tables; empty if it does not exist and is not `required`. Raises ConfigError."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         if required:
             raise ConfigError(f"{path}: there is no such file") from None
@@ -164,6 +166,7 @@ def _checked(key: str, value: Any, where: str, known: tuple[str, ...]) -> Any:
     if key not in known:
         raise ConfigError(f"{where}: there is no key {key}; allowed are {', '.join(sorted(known))}")
     hint = _HINTS[key]
+    value = _as_written(key, value)
     # Text from the environment and from flags is read leniently ("true", "10"), TOML strictly typed.
     try:
         checked = TypeAdapter(hint).validate_python(
@@ -176,7 +179,25 @@ def _checked(key: str, value: Any, where: str, known: tuple[str, ...]) -> Any:
         if isinstance(annotation, OneOf) and checked not in annotation.values:
             allowed = ", ".join(f"{number:g}" for number in annotation.values)
             raise ConfigError(f'{where}: {key} = "{value}" is not allowed; allowed are {allowed}')
+    if key in _PATHS and isinstance(checked, str) and checked.startswith("~"):
+        try:
+            return str(Path(checked).expanduser())
+        except RuntimeError as error:
+            raise ConfigError(f'{where}: {key} = "{value}" is not allowed: {error}') from None
     return checked
+
+
+def _as_written(key: str, value: Any) -> Any:
+    """TOML's ``device = 3`` and ``channels = [1, 2]`` as the texts that the keys hold."""
+
+    def whole(number: Any) -> bool:
+        return isinstance(number, int) and not isinstance(number, bool)
+
+    if key == "device" and whole(value):
+        return str(value)
+    if key == "channels" and isinstance(value, list) and all(whole(number) for number in value):
+        return ",".join(map(str, value))
+    return value
 
 
 def parse_networks(text: str) -> tuple[str, ...]:

@@ -15,8 +15,14 @@ _ITEM = re.compile(
 )
 
 
-def parse_mix(channels: str, mix: str) -> list[tuple[int, str, float]]:
+DEFAULT_PAIR = [(1, "L", 0.0), (2, "R", 0.0)]
+
+
+def parse_mix(channels: str, mix: str, available: int | None = None) -> list[tuple[int, str, float]]:
     """The configuration's `channels` and `mix` as ``(channel, side, gain_db)`` items.
+
+    available: channels of the device, where it is known. A device with one plays it on both sides where the
+    pair is the default one, so a mono device is as loud as it is on each side of a stereo one.
 
     Raises ConfigError naming the key, the value and what is allowed.
     """
@@ -41,6 +47,8 @@ def parse_mix(channels: str, mix: str) -> list[tuple[int, str, float]]:
                 f'channels: "{channels}" is not a pair; write two channel numbers such as "1,2"'
             )
         items = [(int(match[1]), "L", 0.0), (int(match[2]), "R", 0.0)]
+        if available == 1 and items == DEFAULT_PAIR:
+            items = [(1, "L", 0.0), (1, "R", 0.0)]
         key = "channels"
     if any(channel < 1 for channel, _, _ in items):
         raise ConfigError(f"{key}: channel numbers count from 1, as printed on the device; 0 is not one")

@@ -115,7 +115,8 @@ async def _judged(config: InstrumentConfig, source: Source, play: Callable[[int]
         source.close()
     if not parts:
         return Verdict("no-capture", f"{source.name} was opened, but delivers no sound.")
-    chosen = tuple(sorted({channel - 1 for channel, _, _ in parse_mix(config.channels, config.mix)}))
+    items = parse_mix(config.channels, config.mix, stream.channels)
+    chosen = tuple(sorted({channel - 1 for channel, _, _ in items}))
     # The median of what each block says about the first one evens out the callbacks' jitter.
     first_ns = sorted(starts)[len(starts) // 2]
     return judge(Evidence(np.concatenate(parts), stream.rate, first_ns, note_ns, chosen, stream.blocksize))

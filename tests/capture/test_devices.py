@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rtcserver.capture.devices import InputDevice, choose
+from rtcserver.capture.devices import InputDevice, choose, list_devices, load_portaudio
 from rtcserver.errors import InstrumentError
 
 MONTAGE = InputDevice(3, "MONTAGE: USB Audio (hw:2,0)", "ALSA", 8, 44_100)
@@ -63,3 +63,52 @@ def test_with_nothing_named_the_only_input_will_do_but_not_one_of_several() -> N
     assert caught.value.code == "missing"
     with pytest.raises(InstrumentError, match=r"\(none\)"):
         choose([], "")
+
+
+def test_a_device_whose_name_is_a_number_is_found_by_it() -> None:
+    numbered = InputDevice(5, "808", "JACK Audio Connection Kit", 2, 48_000)
+    three = InputDevice(6, "3", "JACK Audio Connection Kit", 2, 48_000)
+    assert choose([*ALL, numbered], "808") is numbered
+    assert choose([*ALL, three], "3") is three, "a whole name goes before an index"
+    assert choose([*ALL, three], "6") is three
+    with pytest.raises(InstrumentError, match="is called"):
+        choose(ALL, "\u00b2")
+
+
+@pytest.mark.parametrize(
+    ("raw", "name"),
+    [
+        (b"Fl\xfcgel", "Fl\ufffdgel"),
+        ("MONTAGE: Flügel".encode()[:-4], "MONTAGE: Fl\ufffd"),
+        ("Flügel".encode(), "Flügel"),
+    ],
+)
+def test_a_name_that_is_not_utf8_is_read_as_far_as_it_is(
+    raw: bytes, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PortAudio's own structures, with a device of that name in them."""
+    sd = load_portaudio()
+    ffi = sd._ffi
+    text = ffi.new("char[]", raw)
+    info = ffi.new("PaDeviceInfo *", {"structVersion": 2, "name": text, "maxInputChannels": 2})
+    api_name = ffi.new("char[]", b"ALSA")
+    api = ffi.new("PaHostApiInfo *", {"structVersion": 1, "name": api_name, "deviceCount": 1})
+
+    class Lib:
+        """The three calls that answer with the device, and the rest of PortAudio."""
+
+        Pa_GetDeviceCount = staticmethod(lambda: 1)
+        Pa_GetDeviceInfo = staticmethod(lambda index: info)
+        Pa_GetHostApiCount = staticmethod(lambda: 1)
+        Pa_GetHostApiInfo = staticmethod(lambda index: api)
+        Pa_HostApiDeviceIndexToDeviceIndex = staticmethod(lambda api, index: 0)
+
+        def __getattr__(self, key: str) -> object:
+            return getattr(real, key)
+
+    real = sd._lib
+    monkeypatch.setattr(sd, "_lib", Lib())
+    (device,) = list_devices(sd)
+    assert device.name == name
+    device.name.encode()
+    assert sd.query_devices(0)["name"] == name, "as the opening of a stream asks for it"

@@ -75,3 +75,14 @@ def test_what_is_not_understood_is_named(channels: str, mix: str, said: list[str
 def test_a_channel_that_the_device_lacks_is_named_with_what_it_has(channels: str, mix: str, key: str) -> None:
     with pytest.raises(ConfigError, match=f"{key}: channel 9 does not exist; the device has 1 to 8"):
         stereo_mix(channels, mix, 8)
+
+
+def test_the_only_channel_of_a_device_is_heard_on_both_sides_as_loud_as_one_of_a_pair() -> None:
+    assert stereo_mix("1,2", "", 1).apply(device(1)).tolist() == [[1, 1]] * 10
+    assert stereo_mix("1,2", "", 2).apply(device(2)).tolist() == [[1, 2]] * 10
+
+
+@pytest.mark.parametrize(("channels", "mix"), [("2,1", ""), ("3,4", ""), ("1,2", "1:L, 2:R")])
+def test_a_channel_that_was_asked_for_is_not_replaced_by_the_only_one(channels: str, mix: str) -> None:
+    with pytest.raises(ConfigError, match="does not exist; the device has 1 to 1"):
+        stereo_mix(channels, mix, 1)

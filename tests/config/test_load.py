@@ -161,3 +161,34 @@ def test_the_example_file_is_current_and_says_the_defaults() -> None:
     )
     config = load({}, {}, tomllib.loads(uncommented))
     assert to_dict(config.rooms["main"].instrument) == to_dict(InstrumentConfig())
+
+
+def test_a_byte_order_mark_in_front_of_the_file_is_no_part_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "rtcserver.toml"
+    path.write_bytes(b"\xef\xbb\xbfport = 9001\n")
+    assert read_toml(path, required=True) == {"port": 9001}
+
+
+def test_a_device_and_a_pair_may_be_written_as_numbers() -> None:
+    config = load({}, {}, {"device": 3, "rooms": {"main": {"channels": [3, 4]}}})
+    instrument = config.rooms["main"].instrument
+    assert (instrument.device, instrument.channels) == ("3", "3,4")
+
+
+@pytest.mark.parametrize("toml", [{"channels": [1, 2, 3]}, {"channels": [1, "2"]}, {"device": True}])
+def test_numbers_that_make_no_device_or_pair_are_refused_by_their_key(toml: dict[str, object]) -> None:
+    (key,) = toml
+    with pytest.raises(ConfigError, match=key):
+        load({}, {}, toml)
+
+
+def test_a_tilde_in_a_path_is_the_users_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/anna")
+    config = load(
+        {"state_dir": "~/state"}, {"RTCSERVER_TLS_CERT": "~/a.pem"}, {"file": "~/piano.flac", "title": "~"}
+    )
+    assert (config.state_dir, config.tls_cert) == ("/home/anna/state", "/home/anna/a.pem")
+    room = config.rooms["main"]
+    assert (room.instrument.file, room.title) == ("/home/anna/piano.flac", "~")
+    with pytest.raises(ConfigError, match="file"):
+        load({"file": "~nobody-of-this-name/piano.flac"}, {}, {})
