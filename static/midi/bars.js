@@ -29,7 +29,7 @@ export class Bars {
   }
 
   /**
-   * Those that can be seen, and forgets those that no longer can.
+   * The bars that can be seen; those that no longer can are forgotten.
    *
    * @param {number} now media time that is heard
    * @returns {readonly Bar[]}
@@ -41,7 +41,7 @@ export class Bars {
     return this.#bars;
   }
 
-  /** What still sounds ends now: its connection is gone. @param {number} mediaTime */
+  /** Ends every bar that still sounds, when its connection is gone. @param {number} mediaTime */
   endAll(mediaTime) {
     for (const bar of this.#bars) bar.end ??= Math.max(bar.start, mediaTime);
   }

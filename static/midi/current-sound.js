@@ -1,5 +1,5 @@
 // @ts-check
-/** The sound that the instrument has, from the room's bank and program cells. Pure. */
+/** Finds the instrument's present sound from the room's bank and program cells. Pure. */
 
 import { PROGRAM, controllerCell } from "../channel/cells.js";
 import { soundId } from "./sound-list.js";
@@ -13,7 +13,7 @@ import { soundId } from "./sound-list.js";
 export function currentSound(cells, channel, schemes) {
   const program = cells.get((channel << 12) | PROGRAM);
   if (program === undefined) return null;
-  // A server that does not say which bank select each scheme has leaves several schemes looking the same.
+  // Without the schemes' bank select numbers several schemes cannot be told apart.
   if (schemes.length > 1 && schemes.every(({ bankMsb }) => bankMsb === null)) return null;
   const msb = cells.get(controllerCell(channel, 0)) ?? 0;
   const lsb = cells.get(controllerCell(channel, 32)) ?? 0;

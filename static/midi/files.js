@@ -1,9 +1,9 @@
 // @ts-check
-/** MIDI files that the server plays: which are worth sending, and where in a file its player is. */
+/** MIDI files that the server's file player plays: which are worth sending, and where in a file the player is. Pure. */
 
 import { PER_MS } from "../channel/clock.js";
 
-/** Bytes of the largest file that a server takes. */
+/** Size of the largest file that a server takes, in bytes. */
 export const MAX_FILE = 1024 * 1024;
 
 /** @typedef {import("../channel/telemetry.js").PlayerState} PlayerState */
@@ -35,7 +35,7 @@ export function positionAt(player, mediaTime) {
 }
 
 /**
- * A message of the server as a state, whatever is missing.
+ * Reads a `player` message as a state; whatever is missing gets a harmless value.
  *
  * @param {any} message
  * @returns {PlayerState | null}

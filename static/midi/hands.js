@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * What one performer presses, from several inputs at once: a key that a mouse and a MIDI keyboard both hold sounds until both let
- * go, and the pedal is down while one of them holds it. Pure: input goes in, MIDI messages come out.
+ * Merges what one performer presses on several inputs at once: a key that a mouse and a MIDI keyboard both hold sounds until both
+ * let go, and the pedal is down while one of them holds it. Pure: input goes in, MIDI messages come out.
  */
 
 const RELEASE_VELOCITY = 64;
@@ -30,7 +30,7 @@ export class Hands {
    * @param {number} channel 0–15
    * @param {number} note 0–127
    * @param {number} velocity 1–127
-   * @returns {number[][]} a key struck again sounds again
+   * @returns {number[][]} a note-on, also when the key is down already: a key that is struck again sounds again
    */
   down(source, channel, note, velocity) {
     const key = (channel << 7) | note;
@@ -71,13 +71,13 @@ export class Hands {
     return now === before ? [] : [[0xb0 | channel, SUSTAIN, now]];
   }
 
-  /** An input is gone: everything it held. @param {InputName} source @returns {number[][]} */
+  /** Lets go of everything that an input held, when it is gone. @param {InputName} source @returns {number[][]} */
   leave(source) {
     const keys = [...this.#keys.keys()].flatMap((key) => this.up(source, key >> 7, key & 0x7f));
     return [...keys, ...[...this.#pedals.keys()].flatMap((channel) => this.pedal(source, channel, 0))];
   }
 
-  /** Everything was let go elsewhere: by a panic, or by the server. */
+  /** Forgets what is held, after a panic or the server has let go of it. */
   clear() {
     this.#keys.clear();
     this.#pedals.clear();

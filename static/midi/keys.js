@@ -4,12 +4,12 @@
  * key from the left edge of A0; heights are 0 at the far end of the keys and 1 at the front.
  */
 
-/** A0 and C8. */
+/** The lowest and the highest note: A0 and C8. */
 export const FIRST = 21;
 export const LAST = 108;
-/** White keys of the whole keyboard. */
+/** Number of white keys of the whole keyboard. */
 export const WHITES = 52;
-/** Of a white key's width and length. */
+/** Width and length of a black key, as shares of a white one's. */
 const BLACK_WIDTH = 0.6;
 export const BLACK_LENGTH = 0.63;
 
@@ -17,7 +17,7 @@ export const BLACK_LENGTH = 0.63;
 
 const NAMES = ["C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"];
 const WHITE_NOTES = [0, 2, 4, 5, 7, 9, 11];
-/** White keys of an octave that lie before this one of its twelve. */
+/** For each of an octave's twelve notes: the number of its white keys before it. */
 const WHITES_BEFORE = [0, 1, 1, 2, 2, 3, 4, 4, 5, 5, 6, 6];
 /** Black keys stand off the middle of the gap, as on a piano: outwards in each group of two and three. */
 const LEAN = /** @type {Record<number, number>} */ ({ 1: -0.09, 3: 0.09, 6: -0.12, 8: 0, 10: 0.12 });

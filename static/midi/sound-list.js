@@ -63,7 +63,7 @@ function readScheme(body) {
 export const soundId = (scheme, bank, program) => `${scheme}/${bank}/${program}`;
 
 /**
- * What a sound is called; people count from 1.
+ * The name of a sound. Where it has none, its numbers are said as people count them, from 1.
  *
  * @param {readonly Scheme[]} schemes
  * @param {string} id
@@ -81,7 +81,7 @@ export function soundName(schemes, id) {
 }
 
 /**
- * The programs of a list in its groups; all in one without a name if there are none.
+ * The programs of a list in its groups; if it has none, all are in one group without a name.
  *
  * @param {Scheme} scheme
  * @returns {{title: string, sounds: {id: string, name: string}[]}[]}

@@ -1,10 +1,10 @@
 // @ts-check
-/** Which notes are heard at this moment, and whose; from events as their time comes. Pure. */
+/** Knows which notes are heard at this moment, and whose they are, from events that come when they are heard. Pure. */
 
 import { writeOf, isNote, owned } from "../channel/cells.js";
 
 /** @typedef {{performer: number, message: readonly number[]}} PlayedEvent */
-/** @typedef {{performer: number, note: number, velocity: number}} Change velocity 0: no longer */
+/** @typedef {{performer: number, note: number, velocity: number}} Change with velocity 0 the note is no longer held */
 
 export class Sounding {
   /** performer → held cells and their values @type {Map<number, Map<number, number>>} */
@@ -51,7 +51,7 @@ export class Sounding {
     return [...new Set(cells.map((cell) => cell & 0x7f))].sort((a, b) => a - b);
   }
 
-  /** @param {number} performer whether he holds a pedal */
+  /** Whether a performer holds a pedal. @param {number} performer */
   pedalOf(performer) {
     return [...(this.#held.get(performer)?.keys() ?? [])].some((cell) => !isNote(cell));
   }

@@ -1,6 +1,7 @@
 // @ts-check
 /**
- * The computer's keys as two rows of a piano. By position, not by letter (`KeyboardEvent.code`): the same shape on every layout.
+ * The computer's keys as two rows of a piano. They are told apart by position (`KeyboardEvent.code`) and not by letter, so that they
+ * have the same shape on every layout. Pure.
  *
  *      S D   G H J   L ;          2 3   5 6 7   9 0
  *     Z X C V B N M , . /        Q W E R T Y U I O P
@@ -55,7 +56,7 @@ export const shiftOctave = (octave, by) => Math.max(LOWEST, Math.min(HIGHEST, oc
 const SILENT_INPUTS = new Set(["range", "checkbox", "radio", "button", "submit", "file", "reset", "color"]);
 
 /**
- * Whether that element wants letters for itself. Sliders and buttons do not.
+ * Whether an element wants letters for itself, as a text field does; sliders and buttons do not.
  *
  * @param {KeyTarget} target tag in lower case; type of an input
  */

@@ -1,7 +1,7 @@
 // @ts-check
-/** How hard a key is struck, for inputs that cannot feel it. Pure. */
+/** Velocities for inputs that cannot feel how hard a key is struck. Pure. */
 
-/** At the far end and at the front of a key: nearer the front is louder, as on a real lever. */
+/** Velocities at the far end and at the front of a key on the page: nearer the front is louder, as on a real lever. */
 const SOFT = 24;
 const LOUD = 120;
 

@@ -5,7 +5,7 @@
 /** @typedef {{id: string, name: string, state: string}} Found */
 
 /**
- * The device that was chosen before: the same id, else the only one of the same name. Pure.
+ * Finds the device that was chosen before: the one of the same id and name, else the only one of that name. Pure.
  *
  * @param {readonly Found[]} inputs
  * @param {Choice | null} wanted
@@ -21,7 +21,7 @@ export function choose(inputs, wanted) {
 }
 
 /**
- * A message of a device as one that may be played, or null. Clock, active sensing, other system messages and SysEx are none. Pure.
+ * A device's message as one that may be played, or null for system messages such as clock, active sensing and SysEx. Pure.
  *
  * @param {ArrayLike<number> | null} data
  * @returns {number[] | null}
@@ -78,12 +78,12 @@ export class Devices {
       const { state } = await navigator.permissions.query(/** @type {any} */ ({ name: "midi" }));
       if (state === "granted") await this.open();
     } catch {
-      // This browser cannot say without asking.
+      // This browser cannot tell the permission without asking for it.
     }
   }
 
   /**
-   * Asks for permission; call it from a tap.
+   * Asks for permission. Browsers want this to happen in a tap.
    *
    * @returns {Promise<boolean>} whether it was given
    */
@@ -134,7 +134,7 @@ export class Devices {
     }
     this.#input = input;
     if (!input) return;
-    // Setting it opens the port.
+    // Setting the handler opens the port.
     input.onmidimessage = ({ data, timeStamp }) => {
       const message = playable(data);
       if (message) this.#tell.message(message, timeStamp);

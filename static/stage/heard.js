@@ -1,16 +1,16 @@
 // @ts-check
 /**
- * What this listener's ears hear at this moment, in the room's media time. In Listen mode it is observed at the receiver; who plays
- * the sound in another way (Studio) says it himself.
+ * The media time that this listener hears at this moment. In Listen mode it is observed at the receiver; Studio, which plays the
+ * sound in its own way, sets a function that tells it.
  */
 
 import { PER_MS } from "../channel/clock.js";
 import { PlayoutClock, sourceMs } from "../channel/playout.js";
 
 /**
- * A reading says when a packet was decoded. Its first sample then waits behind what was decoded before it (0 to 10 ms) and for the
- * blocks of 10 ms in which browsers hand sound on. In Chromium 156 this came to 19 ms up to an AudioWorklet and 13 ms up to
- * the sound system, whose monitor heard it 13 ms after the reading and `outputLatency`.
+ * Time from a packet's decoding, which a reading tells, to the output. The packet's first sample waits behind what was decoded before
+ * it (0 to 10 ms), and for the blocks of 10 ms in which browsers hand sound on. In Chromium 156 it reached an AudioWorklet after
+ * 19 ms, and the sound system's monitor 13 ms after the reading plus `outputLatency`.
  */
 const HANDING_ON_MS = 16;
 
@@ -28,17 +28,17 @@ export class HeardClock {
     this.#latencyMs = latencyMs;
   }
 
-  /** @param {Playout | null} playout null: the receiver's again */
+  /** @param {Playout | null} playout tells what is heard; null: the receiver is observed again */
   setPlayout(playout) {
     this.#playout = playout;
   }
 
-  /** Another connection: what was known of the old one's buffer is void. */
+  /** Forgets what was known of the buffer, when the connection is another one. */
   reset() {
     this.#own = new PlayoutClock();
   }
 
-  /** The output latency that is counted, in milliseconds; Studio counts its own. */
+  /** The output latency that is added here, in milliseconds: 0 while Studio plays, which adds its own. */
   get latencyMs() {
     return this.#playout ? 0 : this.#latencyMs();
   }
@@ -74,7 +74,7 @@ export class HeardClock {
   }
 
   /**
-   * From the instrument to the ear.
+   * The delay from the instrument to the ear.
    *
    * @param {ChannelLink} link
    * @param {number} nowMs

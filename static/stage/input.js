@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * A performer's hands: keys on the page, the computer's keys, a MIDI device, pedal and wheels become MIDI messages. Plays nothing
- * until it is enabled, and lets go of everything when the page loses the focus.
+ * Turns what a performer does into MIDI messages: keys on the page, the computer's keys, a MIDI device, pedal and wheels. It plays
+ * nothing until it is enabled, and lets go of everything when the page loses the focus.
  */
 
 import { HandControls } from "../ui/hand-controls.js";
@@ -21,7 +21,7 @@ import { STEPS, nextStep } from "../midi/velocity.js";
  * @property {(everyone: boolean) => void} panic
  * @property {(notes: ReadonlySet<number>) => void} pressed what this performer holds
  * @property {(legends: ReadonlyMap<number, string>) => void} legends note → key of the computer
- * @property {(low: number, high: number) => void} reach the notes under the computer's keys are others now
+ * @property {(low: number, high: number) => void} reach the computer's keys now play the notes from low to high
  */
 
 const HIGHEST_SEMITONE = Math.max(...Object.values(SEMITONES));
@@ -36,7 +36,7 @@ export class Input {
   #devices;
   #owner = new AbortController();
   #enabled = false;
-  /** What pages play on, and whether devices play on it too. */
+  /** The channel that the page plays on, and whether devices play on it, too, instead of on their own. */
   #channel = 0;
   #oneChannel = true;
   #octave = DEFAULT_OCTAVE;
@@ -82,7 +82,7 @@ export class Input {
     addEventListener("keydown", (event) => this.#keyDown(event), { signal });
     addEventListener("keyup", (event) => this.#keyUp(event), { signal });
     addEventListener("pointerdown", () => (this.#tabbing = false), { signal, capture: true });
-    // Without the focus no key-up comes.
+    // Once the page has lost the focus, no key-up reaches it.
     addEventListener("blur", () => this.#leave("typing"), { signal });
     document.addEventListener("visibilitychange", () => document.hidden && this.#leave("typing"), { signal });
     this.#showTyping();
@@ -120,7 +120,7 @@ export class Input {
     this.#tell.panic(everyone);
   }
 
-  /** Everything was let go elsewhere: what is still pressed has to be pressed again. */
+  /** Forgets what is held, after it was let go elsewhere: what is still pressed has to be pressed again. */
   released() {
     this.#typed.clear();
     this.#hands.clear();
@@ -128,7 +128,7 @@ export class Input {
     this.#show();
   }
 
-  /** The room's values. @param {number} bend @param {number} modulation */
+  /** Shows the room's values. @param {number} bend @param {number} modulation */
   showValues(bend, modulation) {
     this.#controls.showValues(bend, modulation);
   }
@@ -192,7 +192,7 @@ export class Input {
     const note = noteOf(event.code, this.#octave);
     if (note === null && action === null) return;
     if (action === "sustain" && this.#tabbing && onControl(event)) return;
-    // Also of repetitions: space would scroll, and in some browsers letters search.
+    // Repetitions are prevented, too: space would scroll the page, and in some browsers letters start a search.
     event.preventDefault();
     if (event.repeat) return;
     if (note !== null) {
@@ -208,7 +208,7 @@ export class Input {
     const note = this.#typed.get(event.code);
     if (note !== undefined) {
       this.#typed.delete(event.code);
-      // Two keys can play one note (I and P's row overlaps an octave up); it sounds until the last is let go.
+      // Where the two rows overlap, two keys play one note; it sounds until both are let go.
       if (![...this.#typed.values()].includes(note)) this.up("typing", note, event.timeStamp);
     } else if (actionOf(event.code) === "sustain" && this.#enabled && !taken(event)) {
       if (!(this.#tabbing && onControl(event))) event.preventDefault();
@@ -236,7 +236,7 @@ export class Input {
     if (this.#enabled && typing) {
       for (const code of Object.keys(SEMITONES)) {
         const note = noteOf(code, this.#octave);
-        // Where the rows overlap, the upper one is named.
+        // Where the rows overlap, the key of the upper row is shown.
         if (note !== null) legends.set(note, legendOf(code));
       }
     }
@@ -264,7 +264,7 @@ function taken({ target }) {
   return takesLetters({ tag: target.tagName.toLowerCase(), type, editable: target.isContentEditable });
 }
 
-/** Whether space does something there. @param {KeyboardEvent} event */
+/** Whether space operates the element under the event. @param {KeyboardEvent} event */
 function onControl({ target }) {
   return target instanceof HTMLElement && target.matches("button, summary, a, input, label, [role=button]");
 }

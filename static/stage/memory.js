@@ -1,5 +1,5 @@
 // @ts-check
-/** What the page remembers of a performer on this device. */
+/** Remembers a performer's name, MIDI device and choices on this device. */
 
 import { STEPS, DEFAULT_STEP } from "../midi/velocity.js";
 
@@ -33,7 +33,7 @@ export function parseMemory(stored) {
   };
 }
 
-/** What a server takes as a name: printable, 32 characters. Pure. @param {unknown} name */
+/** A name as a server takes it: printable, at most 32 characters. Pure. @param {unknown} name */
 export function cleanName(name) {
   if (typeof name !== "string") return "";
   const printable = name.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "").replace(/\s+/g, " ").trim();
@@ -54,6 +54,6 @@ export function saveMemory(memory) {
   try {
     localStorage.setItem(KEY, JSON.stringify(memory));
   } catch {
-    // Storage is full or forbidden: it holds until the page is left.
+    // Storage is full or forbidden: the choices hold until the page is left.
   }
 }

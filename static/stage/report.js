@@ -1,10 +1,10 @@
 // @ts-check
-/** What the page tells the server once a second about how the sound arrives. Pure. */
+/** Makes the report that the page sends once a second about how the sound and the notes arrive. Pure. */
 
 /** @typedef {import("../listen/stats.js").Counters} Counters */
 /** @typedef {import("../channel/telemetry.js").Report} Report */
 
-/** Counters that are told as growth since the report before: field of the protocol → name in `Counters`. */
+/** Counters that are reported as growth since the report before: field of the protocol → name in `Counters`. */
 const GROWTH = /** @type {const} */ ([
   ["packets", "packets"],
   ["lost", "lost"],
@@ -46,7 +46,7 @@ export class MidiReport {
   /** @type {number[]} */
   #skews = [];
 
-  /** A key was lit so much after its note was heard. @param {number} ms */
+  /** Takes in how much later a key was lit than its note was heard. @param {number} ms negative: earlier */
   skew(ms) {
     if (this.#skews.length < 1000) this.#skews.push(ms);
   }

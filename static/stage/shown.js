@@ -1,5 +1,5 @@
 // @ts-check
-/** What everybody sees of the notes, from the moment each is heard: lit keys, the roll, and who holds what. */
+/** Shows everybody the notes from the moment each is heard: lit keys, the roll, and who holds what. */
 
 import { SPAN } from "../ui/roll.js";
 import { Bars } from "../midi/bars.js";
@@ -47,7 +47,7 @@ export class Shown {
     this.#keyboard.light(note, holder);
     if (holder === null) this.#lit.delete(note);
     else this.#lit.set(note, holder);
-    // When a note began that a state tells of is not known.
+    // A note that a state tells of began at an unknown time; its bar begins now.
     this.#bars.add(change, repaired ? (heardMedia ?? mediaTime) : mediaTime);
     return velocity > 0 ? note : null;
   }
@@ -57,7 +57,7 @@ export class Shown {
     this.#roll.paint(this.#bars.seen(media), media, this.#keyboard.view, this.#lit);
   }
 
-  /** Another connection, or none. @param {number} media */
+  /** Shows nothing any more: the connection is another one, or gone. @param {number} media */
   clear(media) {
     for (const note of this.#sounding.clear()) this.#keyboard.light(note, null);
     this.#lit.clear();

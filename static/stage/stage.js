@@ -1,11 +1,12 @@
 // @ts-check
 /**
- * The instrument on the page: everybody sees what is played when it is heard, performers play. Wires the parts of midi/ and ui/.
+ * The page's half of a room's stage: everybody sees what is played when it is heard, and performers play. It connects the sessions'
+ * channels with the parts of midi/ and ui/.
  *
- * A session's channels are opened by `attach(peer)` before its offer; what it returns is closed with the session. Several sessions
- * can be open at once, while the page changes between Listen and Studio: all are listened to until the newest has signed in, which then
- * shows and plays; when it closes, the one before it does again. Studio, whose sound goes its own way, says what is heard by
- * `setPlayout`, and may bring its own channels: `attach(peer, {midi, telemetry})`.
+ * `attach(peer)` opens a session's channels before its offer; whoever ends the session closes what it returns. While the page changes
+ * between Listen and Studio two sessions are open at once. The newest one that has signed in is the *current* one, which shows and
+ * plays; when it closes, the one before it becomes current again. Studio opens its channels itself, `attach(peer, {midi, telemetry})`,
+ * and tells what is heard by `setPlayout`.
  */
 
 import { BEND, BEND_CENTRE, controllerCell } from "../channel/cells.js";
@@ -35,9 +36,9 @@ import { dropToken, takeToken } from "./token.js";
 /** @typedef {{peer: RTCPeerConnection, link: ChannelLink, reported: Counters | null, told: MidiReport}} StageSession */
 /** @typedef {{note: number, media_time: number, heard_at_ms: number, lit_at_ms: number, latency_ms: number}} Lit */
 
-/** A frame stays on the screen for a while; keys are lit in the one that lies nearest to the sound, in milliseconds. */
+/** Half the time that a frame stays on the screen, in milliseconds: a key is lit in the frame nearest to its sound. */
 const HALF_FRAME_MS = 8;
-/** The screen sleeps in a hidden page, the notes do not. */
+/** A hidden page has no frames; its notes are followed this often, in milliseconds. */
 const HIDDEN_MS = 500;
 const MOST_EVENTS = 256;
 const CONTROLLERS_MS = 100;
@@ -138,7 +139,7 @@ export class Stage {
   }
 
   /**
-   * A session begins.
+   * Takes in a session that begins.
    *
    * @param {RTCPeerConnection} peer before its offer
    * @param {import("../connection/channels.js").Channels} [channels] that are opened already
@@ -161,12 +162,12 @@ export class Stage {
     return { link: session.link, close: () => this.#detach(session), report: (sound) => this.#report(session, sound) };
   }
 
-  /** What is heard, said by who plays it. @param {import("./heard.js").Playout | null} playout null: the receiver's again */
+  /** @param {import("./heard.js").Playout | null} playout tells what is heard; null: the receiver is observed again */
   setPlayout(playout) {
     this.#heard.setPlayout(playout);
   }
 
-  /** Once a second: tells the server how the sound arrives. @param {Counters} counters of the newest session */
+  /** Tells the server how Listen's sound arrives, at most once a second. @param {Counters} counters of the newest session */
   report(counters) {
     const session = this.#sessions.find(({ link }) => link.welcome?.mode === "listen");
     if (!session || (session.reported && counters.atMs - session.reported.atMs < 990)) return;
@@ -216,18 +217,18 @@ export class Stage {
     for (const [id, act] of view) byId(id, HTMLButtonElement).addEventListener("click", act, { signal });
     document.addEventListener("visibilitychange", () => this.#turn(), { signal });
     addEventListener("blur", () => this.#keyboard.liftAll(), { signal });
-    // A link that is opened in a page which is there already changes only the fragment.
+    // A performer's link that is opened in this very tab changes only the address's fragment.
     addEventListener("hashchange", () => this.#retake(), { signal });
   }
 
   #retake() {
     const token = takeToken(this.#room);
     if (token === this.#token) return;
-    // The open sessions have signed in without it.
+    // The open sessions have signed in without the new token.
     location.reload();
   }
 
-  /** The sounds of the instrument; without them there is no MIDI in this room. */
+  /** Asks for the instrument's sounds; a room without MIDI has none. */
   async #ask() {
     try {
       const response = await fetch(`/api/rooms/${this.#roomPath}/sounds`);
@@ -241,7 +242,7 @@ export class Stage {
       this.#setup.dataset.steps = String(offer.checklist.length);
       this.#show();
     } catch {
-      // The page says itself that the server cannot be reached; a session shows the stage all the same.
+      // The panel says that the server cannot be reached; a session shows the stage all the same.
     }
   }
 
@@ -340,7 +341,7 @@ export class Stage {
     byId("keys-view", HTMLElement).hidden = false;
   }
 
-  /** Every frame of the screen, and now and then while there is none. */
+  /** Runs with every frame of the screen, and by a timer while the page is hidden. */
   #turn = () => {
     cancelAnimationFrame(this.#frame);
     clearInterval(this.#ticking);
@@ -385,7 +386,7 @@ export class Stage {
     if (this.#events.length > MOST_EVENTS) this.#events.shift();
   }
 
-  /** Wheels and the sound, as the room has them. @param {number} nowMs */
+  /** Shows the wheels and the sound as the room has them. @param {number} nowMs */
   #showValues(nowMs) {
     this.#valuesMs = nowMs;
     const link = this.#current?.link;

@@ -1,5 +1,5 @@
 // @ts-check
-/** The performer's link: `#perform=TOKEN` becomes a secret of this tab, and leaves the address bar. */
+/** Takes the token out of a performer's link, `#perform=TOKEN`: it becomes a secret of this tab and leaves the address bar. */
 
 const MAX_TOKEN = 1024;
 
@@ -23,7 +23,7 @@ const keyOf = (room) => `rtcserver.perform.${room}`;
  */
 export function takeToken(room) {
   const fresh = tokenIn(location.hash);
-  // Whoever looks over a shoulder, or gets the address by copy and paste, must not become a performer by it.
+  // The address bar must not make performers of those who look over a shoulder, or get the address by copy and paste.
   if (location.hash.includes("perform=")) history.replaceState(history.state, "", location.pathname + location.search);
   try {
     if (fresh) sessionStorage.setItem(keyOf(room), fresh);

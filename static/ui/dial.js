@@ -195,7 +195,7 @@ function direction(side, position) {
   return [side === 0 ? -x : x, Math.cos(angle)];
 }
 
-/** The level that lights each step: deflection() turned around, once, by bisection. */
+/** The level at which each light goes on: the inverse of deflection(), found once by bisection. */
 const LEVELS = Array.from({ length: LIGHTS + 1 }, (_, step) => {
   let [low, high] = [FLOOR_DB, 0];
   for (let i = 0; i < 30; i += 1) {

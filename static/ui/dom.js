@@ -1,5 +1,5 @@
 // @ts-check
-/** Two small things every part of the page does with its elements. */
+/** Finds an element of the page, and sets its text. */
 
 /**
  * @template {HTMLElement} T
@@ -15,7 +15,7 @@ export function byId(id, kind) {
 }
 
 /**
- * Leaves unchanged text alone: a live region would be read out again.
+ * Sets a text, unless it is there already: a screen reader would read a live region again.
  *
  * @param {HTMLElement} element
  * @param {string} text

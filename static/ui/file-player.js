@@ -1,5 +1,5 @@
 // @ts-check
-/** The server's player of MIDI files: everybody sees what it does, performers control it. */
+/** Shows the server's file player to everybody, and lets performers control it. */
 
 import { upload } from "../connection/upload.js";
 import { clockText, positionAt } from "../midi/files.js";
@@ -8,7 +8,7 @@ import { byId, setText } from "./dom.js";
 /** @typedef {import("../channel/telemetry.js").PlayerState} PlayerState */
 /** @typedef {Parameters<typeof import("../channel/telemetry.js").player>[0]} Command */
 
-/** A slider that is dragged sends its place at most so often, in milliseconds. */
+/** A slider that is dragged sends its place at most once in this time, in milliseconds. */
 const EVERY_MS = 150;
 
 export class FilePlayer {
@@ -83,7 +83,7 @@ export class FilePlayer {
     this.#show(null);
   }
 
-  /** Moves on the progress. @param {number | null} mediaTime that is heard */
+  /** Shows the progress. @param {number | null} mediaTime that is heard */
   tick(mediaTime) {
     if (this.#state?.state === "playing") this.#show(mediaTime);
   }

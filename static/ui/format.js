@@ -1,5 +1,5 @@
 // @ts-check
-/** Numbers as people read them. Pure. A value the browser does not give is a dash. */
+/** Writes numbers as people read them. A value that the browser does not give becomes a dash. Pure. */
 
 export const UNKNOWN = "–";
 const MINUS = "\u2212";

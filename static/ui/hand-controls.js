@@ -1,12 +1,12 @@
 // @ts-check
-/** What a performer's hands do besides keys: sustain, pitch bend, modulation, panic, octave, and the choice of a MIDI device. */
+/** A performer's controls besides the keys: sustain, pitch bend, modulation, panic, octave, and the choice of a MIDI device. */
 
 import { byId, setText } from "./dom.js";
 import { nameOf } from "../midi/keys.js";
 import { STEPS } from "../midi/velocity.js";
 
 /**
- * @typedef {object} Hear
+ * @typedef {object} HandsTell
  * @property {(value: number, atMs: number) => void} sustain 0–127
  * @property {(value: number, atMs: number) => void} bend 0–16383
  * @property {(value: number, atMs: number) => void} modulation 0–127
@@ -39,7 +39,7 @@ export class HandControls {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #unconfirm;
 
-  /** @param {Hear} hear */
+  /** @param {HandsTell} hear */
   constructor(hear) {
     this.#hear = hear;
     const { signal } = this.#owner;
@@ -77,7 +77,7 @@ export class HandControls {
     this.#fill();
   }
 
-  /** Everything was let go elsewhere. */
+  /** Shows the pedal up, after everything was let go elsewhere. */
   released() {
     this.#latched = false;
   }
@@ -87,7 +87,7 @@ export class HandControls {
     this.#sustain.setAttribute("aria-pressed", String(down));
   }
 
-  /** The room's values, by whomever. @param {number} bend @param {number} modulation */
+  /** Shows the room's values, whoever set them. @param {number} bend @param {number} modulation */
   showValues(bend, modulation) {
     if (!this.#bending) this.#bend.value = String(bend);
     if (!this.#modulating) this.#modulation.value = String(modulation);
@@ -131,13 +131,13 @@ export class HandControls {
     clearTimeout(this.#unconfirm);
   }
 
-  /** A tap keeps the pedal down until the next one: a finger cannot stay on it while it plays. @param {number} atMs */
+  /** A tap keeps the pedal down until the next tap, since a finger that plays cannot stay on it. @param {number} atMs */
   #latch(atMs) {
     this.#latched = !this.#latched;
     this.#hear.sustain(this.#latched ? 127 : 0, atMs);
   }
 
-  /** The wheel springs back. @param {number} atMs */
+  /** Lets the bend wheel spring back. @param {number} atMs */
   #centre(atMs) {
     if (!this.#bending) return;
     this.#bending = false;

@@ -1,12 +1,12 @@
 // @ts-check
-/** A minute of the jitter buffer as a small plot: its delay, its target, and a mark wherever a gap was heard. */
+/** Plots a minute of the jitter buffer: its delay, its target, and a mark wherever a gap was heard. */
 
 import { Theme, fit } from "./theme.js";
 
 /** @typedef {import("../listen/stats.js").Snapshot} Snapshot */
 
 const SPAN_MS = 60_000;
-/** One reading a second, with room for a few more. */
+/** Readings that are kept: one a second, and a few more. */
 const MOST = 90;
 /** Readings further apart are of two connections, and no line joins them. */
 const BREAK_MS = 3_500;
@@ -33,7 +33,7 @@ export class History {
    */
   add({ atMs, bufferMs, targetMs, gapMs }) {
     const last = this.#readings.at(-1);
-    // The first readings of a connection come faster than one a second; only the gap of those in between matters.
+    // The first readings of a connection come faster than one a second; of those in between only the gap is kept.
     if (last && atMs - last.atMs < 900) {
       last.gapMs = (last.gapMs ?? 0) + (gapMs ?? 0);
       return;

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The keyboard as it is seen and touched. Keys are *lit* when their note is heard, whoever plays it, and look *pressed* at once
- * while this performer holds them: two things that are told apart.
+ * The keyboard as it is seen and touched. A key is *lit* while its note is heard, whoever plays it, and looks *pressed* while this
+ * performer holds it. The two are independent: a key is pressed before its note is heard.
  */
 
 import { FIRST, LAST, WHITES, keyAt, nameOf, nextZoom, onKeyboard, placeOf, within, zoomFor } from "../midi/keys.js";
@@ -16,7 +16,7 @@ import { voiceOf } from "../midi/voices.js";
  * @property {(source: string, note: number, atMs: number) => void} up
  */
 
-/** White keys that fingers can hit are at least so broad, in CSS pixels; for a look, all 88 fit anywhere. */
+/** Least width of a white key for fingers, in CSS pixels. Where keys are only looked at, all 88 are shown at any width. */
 const FINGER_PX = 34;
 const KEY_VELOCITY = 88;
 
@@ -36,7 +36,7 @@ export class Keyboard {
   /** Whether the performer has chosen how much to see. */
   #chosen = false;
   #focused = 60;
-  /** What was seen before the page changed its size: left edge in white keys, and the size. */
+  /** The view before the page changed its size: left edge in white keys, and the size. */
   #left = 0;
   #pixels = 0;
 
@@ -59,7 +59,7 @@ export class Keyboard {
     for (const end of /** @type {const} */ (["pointerup", "pointercancel", "lostpointercapture"])) {
       keys.addEventListener(end, (event) => this.#up(event), { signal });
     }
-    // The page's own gestures would take the finger away from the key: long press, double tap, drag, focus.
+    // The browser's own gestures (long press, double tap, drag, focus) would take the finger away from the key.
     keys.addEventListener("contextmenu", (event) => this.#playable && event.preventDefault(), { signal });
     keys.addEventListener("mousedown", (event) => this.#playable && event.preventDefault(), { signal });
     keys.addEventListener("keydown", (event) => this.#keyDown(event), { signal });
@@ -90,7 +90,7 @@ export class Keyboard {
       this.#keys.setAttribute("role", "group");
       this.#keys.removeAttribute("aria-hidden");
     } else {
-      // Who only listens is told in words who plays what; 88 names would be in the way.
+      // For those who only listen the list of performers says who plays what; 88 named keys would be in the way.
       this.#keys.setAttribute("aria-hidden", "true");
       this.liftAll();
     }
@@ -151,7 +151,7 @@ export class Keyboard {
     this.#show((from + to - width) / 2, true);
   }
 
-  /** All pointers let go, as when the page loses the focus. */
+  /** Lets go of all pointers, as when the page loses the focus. */
   liftAll() {
     for (const [pointer, note] of [...this.#pointers]) {
       this.#pointers.delete(pointer);
@@ -201,7 +201,7 @@ export class Keyboard {
   }
 
   #scrolled() {
-    // A scroll that a new size brought about is none of the performer's.
+    // This scroll was caused by a new size, and not by the performer.
     if (this.#scroller.clientWidth === this.#pixels) this.#left = this.view.left;
     this.#onView();
   }
@@ -210,7 +210,7 @@ export class Keyboard {
   #setZoom(zoom) {
     if (zoom === this.#zoom && this.#keys.style.width !== "") return;
     const { left, width } = this.view;
-    // Around what was in the middle; from the whole keyboard, around middle C.
+    // The view stays around its middle; coming from the whole keyboard it goes to middle C.
     const middle = width > WHITES - 1 ? placeOf(64).left : left + width / 2;
     this.#zoom = zoom;
     this.#keys.style.width = `${(100 * WHITES) / zoom}%`;
@@ -241,7 +241,7 @@ export class Keyboard {
     this.#touch.down(sourceOf(event.pointerId), key.note, velocityAt(key.along), event.timeStamp);
   }
 
-  /** A finger that slides plays the keys it comes over. @param {PointerEvent} event */
+  /** Plays the keys that a sliding finger comes over. @param {PointerEvent} event */
   #move(event) {
     const before = this.#pointers.get(event.pointerId);
     if (before === undefined) return;
@@ -267,7 +267,7 @@ export class Keyboard {
     return keyAt(((clientX - box.left) / box.width) * WHITES, (clientY - box.top) / box.height);
   }
 
-  /** With the keyboard alone: arrows go from key to key, Enter plays. @param {KeyboardEvent} event */
+  /** Lets the computer's keyboard alone play: arrows go from key to key, and Enter plays. @param {KeyboardEvent} event */
   #keyDown(event) {
     const by = { ArrowLeft: -1, ArrowRight: 1, ArrowDown: -12, ArrowUp: 12 }[event.key];
     if (by !== undefined && onKeyboard(this.#focused + by)) {
@@ -291,7 +291,7 @@ export class Keyboard {
     this.#entered = null;
   }
 
-  /** One stop of the Tab key for the whole keyboard. @param {number} note */
+  /** Makes one key the Tab key's only stop in the keyboard. @param {number} note */
   #rove(note) {
     this.#elements.get(this.#focused)?.removeAttribute("tabindex");
     this.#focused = note;

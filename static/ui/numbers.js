@@ -1,5 +1,5 @@
 // @ts-check
-/** The written figures: the statistics of the connection, and the levels of both sides. */
+/** Shows the written figures: the statistics of the connection, and the levels of both sides. */
 
 import { UNKNOWN, count, decibels, kilobits, kilohertz, milliseconds, percent } from "./format.js";
 import { FLOOR_DB } from "../listen/levels.js";

@@ -1,5 +1,5 @@
 // @ts-check
-/** The state in words, the knob's label, and the room's name: everything that is text and not a number. */
+/** Shows the state in words, the knob's label, and what is known of the room. */
 
 import { describe, instrumentLine, secondsLeft } from "./words.js";
 import { plural } from "./format.js";

@@ -1,5 +1,5 @@
 // @ts-check
-/** Who plays, in which colour, and which notes are heard of each at this moment. */
+/** Lists who plays, in which colour, and which notes are heard of each at this moment. */
 
 import { FILE_PLAYER, LOCAL } from "../channel/performers.js";
 import { nameOf } from "../midi/keys.js";
@@ -9,7 +9,7 @@ import { setText } from "./dom.js";
 /** @typedef {{id: number, name: string}} Performer */
 /** @typedef {{item: HTMLElement, name: HTMLElement, notes: HTMLElement}} Row */
 
-/** The list names notes up to here, then says how many. */
+/** Up to this many notes of a performer are named; of more the list says how many. */
 const NAMED = 5;
 
 export class PerformersList {
@@ -21,7 +21,7 @@ export class PerformersList {
   #own = null;
   /** @type {Map<number, Row>} */
   #rows = new Map();
-  /** Those whom nobody announces: seen since the connection began. */
+  /** Performers whose notes were seen on this connection, and whom the server has not named. */
   #unnamed = new Set();
 
   /**
@@ -50,7 +50,7 @@ export class PerformersList {
   }
 
   /**
-   * Keys and pedal of one, as they are heard.
+   * Shows a performer's keys and pedal, as they are heard.
    *
    * @param {number} performer
    * @param {readonly number[]} notes
@@ -65,7 +65,7 @@ export class PerformersList {
     const row = this.#rows.get(performer);
     if (!row) return;
     if (notes.length === 0 && !pedal && performer > FILE_PLAYER && this.#unnamed.delete(performer)) {
-      // Left, and the last of his notes has been heard.
+      // The performer has left, and the last of their notes has been heard.
       this.#build();
       return;
     }
@@ -75,7 +75,7 @@ export class PerformersList {
     setText(row.notes, notes.slice(0, NAMED).map(nameOf).join(" ") + more);
   }
 
-  /** The connection is gone. */
+  /** Empties the list, when the connection is gone. */
   clear() {
     this.#unnamed.clear();
     this.show([], null);

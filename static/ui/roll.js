@@ -1,5 +1,5 @@
 // @ts-check
-/** The last seconds of what was heard: light that rises from the keys, in the colour of who played it. */
+/** Draws the last seconds of what was heard: light that rises from the keys, in the colour of whoever played it. */
 
 import { FIRST, LAST, isBlack, placeOf } from "../midi/keys.js";
 import { VOICES, voiceOf } from "../midi/voices.js";
@@ -10,9 +10,9 @@ import { Theme, fit, wantsStillness } from "./theme.js";
 
 /** Media time between the keys and the top edge, in samples: 6 s. */
 export const SPAN = 6 * 48_000;
-/** The row of lights at the keys, in CSS pixels. */
+/** Height of the row of lights at the keys, in CSS pixels. */
 const LIGHTS_PX = 12;
-/** Without motion the picture moves on in steps of so many samples. */
+/** With reduced motion the picture moves on in steps of this many samples. */
 const STEP = 24_000;
 
 export class Roll {
@@ -30,7 +30,7 @@ export class Roll {
     this.#read();
   }
 
-  /** The next `paint` paints, whatever it is given. */
+  /** Makes the next `paint` draw, even if nothing has changed. */
   invalidate() {
     this.#drawn = "";
   }
@@ -45,7 +45,7 @@ export class Roll {
     const { width, height, scale } = fit(this.#canvas);
     const still = wantsStillness();
     const moment = still ? Math.floor(now / STEP) * STEP : now;
-    // A picture without bars only changes with its lights.
+    // A picture without bars changes only with its lights.
     const state = `${width} ${height} ${scale} ${view.left} ${view.width} ${[...lit]} ${bars.length ? moment : ""}`;
     if (width === 0 || state === this.#drawn) return;
     this.#drawn = state;
@@ -98,7 +98,7 @@ export class Roll {
     }
   }
 
-  /** Older light is fainter. @param {number} width @param {number} floor */
+  /** Makes older light fainter. @param {number} width @param {number} floor */
   #fade(width, floor) {
     const context = this.#context;
     const gradient = context.createLinearGradient(0, 0, 0, floor * 0.7);
@@ -111,7 +111,7 @@ export class Roll {
   }
 
   /**
-   * One light for each key, like the ring's.
+   * Draws one light for each key, like those of the dial.
    *
    * @param {(at: number) => number} x
    * @param {number} floor

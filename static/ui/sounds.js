@@ -1,5 +1,5 @@
 // @ts-check
-/** The sound that is chosen, for everybody; and for performers the list or grid to choose another. */
+/** Shows the chosen sound to everybody, and to performers the list or grid to choose another. */
 
 import { groupsOf, soundId, soundName } from "../midi/sound-list.js";
 import { setText } from "./dom.js";
@@ -134,7 +134,7 @@ export class Sounds {
     const bank = make("select");
     for (let at = scheme.banks[0]; at <= scheme.banks[1]; at += 1) {
       const name = scheme.bankNames[at - scheme.banks[0]];
-      // An empty name in a list of names is a bank that the instrument does not have.
+      // An empty name in a list of names stands for a bank that the instrument does not have.
       if (scheme.bankNames.length > 0 && !name) continue;
       const option = make("option", "", name || `${scheme.bankTitle} ${at}`);
       option.value = String(at);

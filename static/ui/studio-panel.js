@@ -105,7 +105,7 @@ export class StudioPanel {
   #figures(stats) {
     const { ring, format } = stats;
     this.#plot.add(stats);
-    // Ten readings a second are drawn; five times as many as anybody reads.
+    // The plot takes all ten readings a second, the written figures only two: nobody reads more.
     if (stats.atMs - this.#drawnMs < 450) return;
     this.#drawnMs = stats.atMs;
     const { exact, why } = exactness(format, ring, stats.untouched);

@@ -1,5 +1,5 @@
 // @ts-check
-/** Half a minute of the ring as a small plot: its level, its target, and a mark wherever something was missing. */
+/** Plots half a minute of the ring: its level, its target, and a mark wherever something was missing. */
 
 import { Theme, fit } from "./theme.js";
 
@@ -67,7 +67,7 @@ export class StudioPlot {
       context.fillStyle = faint;
       context.fillText(String(ms), LEFT - 8, y(ms));
     }
-    // Between the 5th and the 95th percentile it spends nine tenths of its time.
+    // The band between the 5th and the 95th percentile, where the level is for nine tenths of the time.
     context.fillStyle = led;
     context.globalAlpha = 0.16;
     context.beginPath();

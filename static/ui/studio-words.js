@@ -1,5 +1,5 @@
 // @ts-check
-/** Studio in plain words. Pure. */
+/** Says in plain words how Studio does. Pure. */
 
 import { kilohertz, milliseconds } from "./format.js";
 import { MOST_LOST, MOST_TARGET_MS, OVER_MS } from "../studio/limits.js";
@@ -11,7 +11,7 @@ import { MOST_LOST, MOST_TARGET_MS, OVER_MS } from "../studio/limits.js";
 export const LISTEN_MEANS = "Safe on every network and device, about a twentieth of a second behind the keys.";
 export const STUDIO_MEANS = "To play along on a good LAN: the instrument’s own samples, as soon as a browser can.";
 
-/** More output latency than this is worth a word: wired ones have 5 to 40 ms, Bluetooth 100 to 300. */
+/** Above this output latency the page warns: wired outputs take 5 to 40 ms, Bluetooth 100 to 300. */
 const LARGE_OUTPUT_MS = 70;
 
 /**
@@ -38,7 +38,7 @@ export function studioLine({ phase, notice }, listening, wanted) {
   }
 }
 
-/** The limits beyond which Studio is left, for people who want to know. */
+/** Names the limits beyond which Studio is left, for people who want to know. */
 export const LIMITS_LINE =
   `Studio goes back to Listen by itself when more than ${Math.round(MOST_LOST * 100)} % of the blocks are lost for ` +
   `${OVER_MS / 1000} s, when the ring has to be deeper than ${MOST_TARGET_MS} ms, or when it keeps running empty.`;

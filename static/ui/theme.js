@@ -1,5 +1,5 @@
 // @ts-check
-/** The colours of the style sheet for canvases, and what the reader's system prefers. */
+/** Gives canvases the colours of the style sheet, and says what the reader's system prefers. */
 
 /**
  * @typedef {object} Palette

@@ -1,5 +1,5 @@
 // @ts-check
-/** The volume control and mute, remembered on this device. */
+/** The volume control and mute. */
 
 import { FLOOR_DB, gainOf, toDb } from "../listen/levels.js";
 import { decibels } from "./format.js";

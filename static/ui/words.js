@@ -1,5 +1,5 @@
 // @ts-check
-/** The state of things in plain words. Pure: session and room in, sentences out. */
+/** Says in plain words how listening goes. Pure: session and room in, sentences out. */
 
 import { kilohertz, plural } from "./format.js";
 import { stateOf } from "../listen/session.js";
@@ -105,7 +105,7 @@ function idle(asked, roomName) {
  * @returns {Words}
  */
 function connecting({ answered, attempt, problem }) {
-  // What went wrong stays readable while the next attempt runs.
+  // The last problem stays readable while the next attempt runs.
   if (problem) {
     const headline = attempt > 0 ? "Reconnecting now" : "Connecting";
     return { ...words("connecting", "busy", headline, problem.message), addresses: problem.addresses ?? [] };
