@@ -36,7 +36,9 @@ import argparse
 import asyncio
 import os
 import socket
+from collections.abc import Callable
 from itertools import pairwise
+from statistics import median
 from typing import Any
 
 import jack
@@ -151,7 +153,7 @@ async def measure(rate: int, blocksize: int, seconds: float) -> dict[str, Any]:
     content_ms, clock_ms, slip_ms = (
         content_drift_ms(packets),
         ahead_ms(counted, MEDIA_RATE),
-        -ahead_ms(driver, rate),
+        -ahead_ms(driver, rate, of=median),
     )
     allowed_ms = 1000 * blocksize / rate
     return {
@@ -200,15 +202,16 @@ def slope(points: list[tuple[int, int]]) -> float:
     return float(np.polyfit(x, y, 1)[0])
 
 
-def ahead_ms(points: list[tuple[int, int]], rate: int) -> float:
+def ahead_ms(points: list[tuple[int, int]], rate: int, of: Callable[[list[float]], float] = min) -> float:
     """By how many ms frames of `rate` Hz ran ahead of the clock, of ``(ns, frames)`` points, from beginning to end.
 
-    Of each end the earliest point for its frames is taken: reports are never early, only late.
+    Of each end the earliest point for its frames is taken, as reports are never early, only late; or, where frames
+    are interpolated and may err either way, what else `of` chooses.
     """
     start_ns, start_frames = points[0]
     late = [at - start_ns - (frames - start_frames) * NS / rate for at, frames in points]
     count = max(1, min(round(ENDS_S * REPORTS_S), len(late) // 2))
-    return (min(late[:count]) - min(late[-count:])) / 1e6
+    return (of(late[:count]) - of(late[-count:])) / 1e6
 
 
 def condition(drift_ms: float, allowed_ms: float) -> dict[str, Any]:
