@@ -7,12 +7,16 @@ from pathlib import Path
 
 from aiohttp import web
 
+from rtcserver.access.admission import Admission
+from rtcserver.access.door import Door
 from rtcserver.peer.base import PeerBackend
+from signaling.entrance import Entrance
 from signaling.limits import Limits
+from signaling.metrics import MetricsPage
 from signaling.pages import Pages
-from signaling.play import Instruments, Play
 from signaling.respond import add_headers, error_boundary
 from signaling.rooms import RoomDirectory
+from signaling.sounds import Files, Instruments, Sounds
 from signaling.whep import Whep
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
@@ -21,8 +25,10 @@ STATIC = Path(__file__).resolve().parent.parent / "static"
 def create_app(
     rooms: RoomDirectory,
     backend: PeerBackend,
-    limits: Limits | None = None,
+    door: Door,
     *,
+    admission: Admission | None = None,
+    limits: Limits | None = None,
     static: Path = STATIC,
     authority: Path | None = None,
     instruments: Instruments | None = None,
@@ -30,18 +36,21 @@ def create_app(
 ) -> web.Application:
     """All routes of the server. It neither starts nor closes the backend; `signaling.serve` serves it.
 
-    authority: PEM file for ``/ca.pem``, if there is a local authority. instruments, metrics: what
-    `signaling.play` serves, if the transport has it.
+    door: asked for each request. authority: PEM file for ``/ca.pem``, if there is a local authority.
+    instruments, metrics: what `signaling.sounds` and `signaling.metrics` serve, if the transport has it.
 
     Serve it with ``handler_cancellation=True``, as `signaling.serve.HttpServer` does: then a client
     that leaves while its answer is made ends that work at once.
     """
     bounds = limits or Limits()
     app = web.Application(middlewares=[error_boundary], client_max_size=bounds.max_body_bytes)
-    whep = Whep(rooms, backend, bounds)
+    entrance = Entrance(door)
+    whep = Whep(rooms, backend, entrance, admission or Admission(), bounds)
     app.add_routes(whep.routes())
-    app.add_routes(Pages(rooms, backend, bounds, static, authority).routes())
-    app.add_routes(Play(rooms, bounds, instruments, metrics).routes())
+    app.add_routes(Pages(rooms, backend, entrance, bounds, static, authority).routes())
+    app.add_routes(Sounds(rooms, entrance, instruments).routes())
+    app.add_routes(Files(rooms, entrance, instruments, bounds).routes())
+    app.add_routes(MetricsPage(entrance, metrics).routes())
     app.on_response_prepare.append(add_headers)
 
     async def cleanup(_: web.Application) -> None:

@@ -64,6 +64,12 @@ def host_of(host_header: str) -> str:
     return match["six"] or match["name"] or ""
 
 
+def bearer_of(authorization: str) -> str:
+    """The token of an ``Authorization: Bearer`` header (RFC 6750, section 2.1); "" if it has none."""
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
 def if_match(header: str | None, etag: str) -> bool:
     """Whether an ``If-Match`` header lets a request through to the resource tagged `etag` (unquoted).
 

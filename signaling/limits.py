@@ -1,4 +1,4 @@
-"""What one client, and all of them together, may cost."""
+"""What one request may cost. How many there may be of something is `rtcserver.access.admission`'s."""
 
 from __future__ import annotations
 
@@ -9,10 +9,6 @@ from dataclasses import dataclass
 class Limits:
     """Bounds of the HTTP side. Times are in seconds, sizes in bytes."""
 
-    max_sessions: int = 2000
-    """Sessions over all rooms that the backend lists; one more is answered 503."""
-    max_opening: int = 64
-    """Offers being answered at the same time; one more is answered 503."""
     max_body_bytes: int = 64 * 1024
     """Largest request body; a longer one is answered 413, whether or not it announced its length."""
     body_s: float = 10.0
@@ -25,8 +21,6 @@ class Limits:
     """How long a file may take to be sent; then the connection is cut."""
     idle_s: float = 20.0
     """How long a connection may be without a complete request: idle, or sending its headers slowly."""
-    max_connections: int = 2048
-    """TCP connections; one more is answered 503 and closed."""
     max_header_line_bytes: int = 8190
     """Longest request line or header; a longer one is answered 400."""
     max_headers: int = 64

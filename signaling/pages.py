@@ -11,11 +11,13 @@ from urllib.parse import quote
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
+from rtcserver.access.door import Action
 from rtcserver.errors import PeerError
 from rtcserver.peer.base import PeerBackend, public_handle
+from signaling.entrance import Entrance
 from signaling.limits import Limits
 from signaling.respond import as_json
-from signaling.rooms import RoomDirectory
+from signaling.rooms import RoomDirectory, existing
 
 # The machine's own table may map .js to text/plain, and a browser refuses such a module.
 _TYPES = {
@@ -58,12 +60,14 @@ class Pages:
         self,
         rooms: RoomDirectory,
         backend: PeerBackend,
+        entrance: Entrance,
         limits: Limits,
         static: Path,
         authority: Path | None = None,
     ) -> None:
         self._rooms = rooms
         self._backend = backend
+        self._entrance = entrance
         self._limits = limits
         self._static = static.resolve()
         self._authority = authority
@@ -84,6 +88,7 @@ class Pages:
 
     async def index(self, request: web.Request) -> web.StreamResponse:
         """The list of rooms, or straight to the only one."""
+        self._entrance.check(request, Action.READ)
         names = self._rooms.names()
         if len(names) == 1:
             return web.Response(
@@ -94,7 +99,7 @@ class Pages:
 
     async def room(self, request: web.Request) -> web.StreamResponse:
         """The page of a room."""
-        self._existing(request)
+        self._entrance.check(request, Action.READ, existing(self._rooms, request))
         return self._send("room.html")
 
     async def room_with_slash(self, request: web.Request) -> web.StreamResponse:
@@ -104,11 +109,13 @@ class Pages:
         )
 
     async def api_rooms(self, request: web.Request) -> web.Response:
+        self._entrance.check(request, Action.READ)
         return as_json({"rooms": [self._rooms.describe(name) for name in self._rooms.names()]})
 
     async def api_room(self, request: web.Request) -> web.Response:
         """One room, with its sessions. They go by a public handle: the id is the right to end one."""
-        name = self._existing(request)
+        name = existing(self._rooms, request)
+        self._entrance.check(request, Action.READ, name)
         sessions = []
         for session in self._backend.sessions(name):
             info = session.info()
@@ -160,12 +167,6 @@ class Pages:
 
     async def static_file(self, request: web.Request) -> web.StreamResponse:
         return self._send(request.match_info["path"])
-
-    def _existing(self, request: web.Request) -> str:
-        name = request.match_info["room"]
-        if name not in self._rooms.names():
-            raise PeerError(404, "no_such_room", "There is no room of this name.")
-        return name
 
     def _send(self, relative: str) -> web.StreamResponse:
         """A file below the static folder; ETag and Last-Modified let a browser keep it and ask."""

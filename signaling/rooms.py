@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from aiohttp import web
+
+from rtcserver.errors import PeerError
+
 
 class RoomDirectory(Protocol):
     """The rooms of this server. Loop-bound; every call returns at once."""
@@ -28,3 +32,11 @@ class RoomDirectory(Protocol):
 
     def health(self) -> dict[str, Any]:
         """``{"status": "ok" or "degraded", "rooms": {...}, "processes": {...}}``; JSON-serialisable."""
+
+
+def existing(rooms: RoomDirectory, request: web.Request) -> str:
+    """The room that a request's address names. Raises PeerError(404) if there is none of this name."""
+    name = request.match_info["room"]
+    if name not in rooms.names():
+        raise PeerError(404, "no_such_room", "There is no room of this name.")
+    return name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
 import logging
 import socket
 import ssl
@@ -12,23 +13,21 @@ from typing import cast
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from rtcserver.errors import ConfigError
+from rtcserver.access.admission import Admission
+from rtcserver.errors import ConfigError, PeerError
 from signaling.limits import Limits
-
-_REFUSAL_BODY = b'{"error":"busy","message":"Too many connections at this moment."}\n'
-_REFUSAL = (
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nContent-Type: application/json\r\n"
-    b"Content-Length: %d\r\nConnection: close\r\n\r\n%s" % (len(_REFUSAL_BODY), _REFUSAL_BODY)
-)
 
 
 class HttpServer:
     """Serves one application. `start` on the loop that is to serve; `close` ends all connections."""
 
-    def __init__(self, app: web.Application, limits: Limits | None = None) -> None:
+    def __init__(
+        self, app: web.Application, limits: Limits | None = None, admission: Admission | None = None
+    ) -> None:
         self._limits = limits or Limits()
+        self._admission = admission or Admission()
         self.refused = 0
-        """Connections refused for `Limits.max_connections`."""
+        """Connections refused since there are too many."""
         self.malformed = 0
         """Malformed requests whose traceback was kept out of the log."""
         logger = logging.getLogger(f"{__name__}.http")
@@ -86,9 +85,12 @@ class HttpServer:
 
     def _protocol(self) -> asyncio.Protocol:
         server = self._runner.server
-        if server is None or self.connections >= self._limits.max_connections:
+        assert server is not None, "start() makes it before the sockets are served"
+        try:
+            self._admission.connection(self.connections)
+        except PeerError as error:
             self.refused += 1
-            return _Refuse()
+            return _Refuse(error)
         return server()
 
     def _quiet(self, record: logging.LogRecord) -> bool:
@@ -100,11 +102,19 @@ class HttpServer:
 
 
 class _Refuse(asyncio.Protocol):
-    """Says 503 and hangs up."""
+    """Says why, before anything is read, and hangs up."""
+
+    def __init__(self, error: PeerError) -> None:
+        self._error = error
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         writer = cast(asyncio.Transport, transport)
-        writer.write(_REFUSAL)
+        body = json.dumps({"error": self._error.code, "message": str(self._error)})
+        writer.write(
+            f"HTTP/1.1 {self._error.status} Service Unavailable\r\n"
+            f"Retry-After: {self._error.retry_after_s}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode()
+        )
         writer.close()
 
 

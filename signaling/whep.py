@@ -13,12 +13,15 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from rtcserver.access.admission import Admission
+from rtcserver.access.door import Action
 from rtcserver.errors import PeerError
 from rtcserver.peer.base import MODES, Mode, PeerBackend, PeerRequest, PeerSession
 from signaling.body import read_text
+from signaling.entrance import Entrance, credential_of
 from signaling.headers import SDP, SDPFRAG, host_of, if_match, preflight
 from signaling.limits import Limits
-from signaling.rooms import RoomDirectory
+from signaling.rooms import RoomDirectory, existing
 
 MODE_HEADER = "Rtcserver-Mode"
 """Asks for Studio; see `rtcserver.peer.base.PeerRequest`."""
@@ -29,9 +32,18 @@ T = TypeVar("T")
 class Whep:
     """The handlers. Owns the tasks of sessions that are being opened or closed."""
 
-    def __init__(self, rooms: RoomDirectory, backend: PeerBackend, limits: Limits) -> None:
+    def __init__(
+        self,
+        rooms: RoomDirectory,
+        backend: PeerBackend,
+        entrance: Entrance,
+        admission: Admission,
+        limits: Limits,
+    ) -> None:
         self._rooms = rooms
         self._backend = backend
+        self._entrance = entrance
+        self._admission = admission
         self._limits = limits
         self._opening = 0
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -58,9 +70,8 @@ class Whep:
 
     async def post(self, request: web.Request) -> web.StreamResponse:
         """Answer an offer with 201. The session ends again if its client does not get to see the answer."""
-        room = request.match_info["room"]
-        if room not in self._rooms.names():
-            raise PeerError(404, "no_such_room", "There is no room of this name.")
+        room = existing(self._rooms, request)
+        self._entrance.check(request, Action.LISTEN, room)
         offer = await read_text(request, SDP, self._limits)
         session = await self._open(room, offer, _peer_request(request))
         response = web.Response(
@@ -133,15 +144,7 @@ class Whep:
 
     async def _open(self, room: str, offer: str, peer: PeerRequest) -> PeerSession:
         """Open a session within the limits; if the caller is cancelled or it takes too long, none stays."""
-        if self._opening >= self._limits.max_opening:
-            raise PeerError(503, "busy", "Too many listeners are joining at this moment.", retry_after_s=1)
-        if len(self._backend.sessions()) >= self._limits.max_sessions:
-            raise PeerError(
-                503,
-                "full",
-                f"All {self._limits.max_sessions} places of this server are taken.",
-                retry_after_s=10,
-            )
+        self._admission.opening(self._opening)
         self._opening += 1
         opening = self._spawn(self._backend.open(room, offer, peer))
         opening.add_done_callback(self._on_opened)
@@ -180,6 +183,7 @@ def _peer_request(request: web.Request) -> PeerRequest:
         remote_address=(request.remote or "").partition("%")[0],
         http_host=host_of(request.headers.get("Host", "")),
         user_agent=request.headers.get("User-Agent", "")[:200],
+        credential=credential_of(request),
         mode=_mode(request.headers.get(MODE_HEADER, "listen")),
     )
 

@@ -23,6 +23,7 @@ class PeerRequest:
 
     remote_address: the client's IP address as text, for limits.
     http_host: the host part of its ``Host`` header (no port), or "": how it reached this machine.
+    credential: what it shows to be let in (a bearer token), or "".
     mode: what it asks for. Listen is Opus; Studio is PCM in RTP, which only the page's own worker can
         read, so it is asked for by a header that no other client sends.
     """
@@ -30,6 +31,7 @@ class PeerRequest:
     remote_address: str
     http_host: str = ""
     user_agent: str = ""
+    credential: str = ""
     mode: Mode = "listen"
 
 

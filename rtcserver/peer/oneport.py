@@ -16,6 +16,7 @@ from typing import Protocol
 
 from aiortc import RTCDataChannel
 
+from rtcserver.access.admission import Admission
 from rtcserver.broadcast.supervisor import BroadcastSupervisor
 from rtcserver.errors import PeerError
 from rtcserver.peer.base import Mode, PeerRequest, PeerSession
@@ -65,8 +66,8 @@ class OnePortBackend:
     endpoint: started and closed by this backend. own_broadcast: makes what runs the broadcast process on the
     endpoint's sockets, and is started and closed by this backend too; feeds are added by `add_feed`.
     frame_ms: duration of a room's Opus frames. on_datachannel: called for each channel that a listener
-    opens, on_ended: for each session that has ended. max_listeners: sessions at the same time; one more is
-    answered 503. admit: asked for each Studio session; returns further headers, or raises PeerError.
+    opens, on_ended: for each session that has ended. admission: says whether there is
+    room for one more. admit: asked for each Studio session; returns further headers, or raises PeerError.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class OnePortBackend:
         frame_ms: Callable[[str], float] = lambda room: 10.0,
         on_datachannel: Callable[[OnePortSession, RTCDataChannel], None] = _ignore_channel,
         on_ended: Callable[[OnePortSession], None] = lambda session: None,
-        max_listeners: int = 2000,
+        admission: Admission | None = None,
         admit: Callable[[str, Mode, int], Mapping[str, str]] = _no_studio,
     ) -> None:
         self.endpoint = endpoint
@@ -87,7 +88,7 @@ class OnePortBackend:
         self.cname = secrets.token_hex(8)
         self.counters: Counter[str] = Counter()
         self._frame_ms = frame_ms
-        self._max_listeners = max_listeners
+        self._admission = admission or Admission()
         self._on_ended = on_ended
         self._admit = admit
         self._sessions: dict[str, OnePortSession] = {}
@@ -127,9 +128,12 @@ class OnePortBackend:
         if self.broadcast is None:
             raise PeerError(503, "starting", "The sound is being (re)started.", retry_after_s=1)
         candidates = await self.endpoint.candidates(request.http_host)
-        if len(self._sessions) >= self._max_listeners:
-            self.counters["refused_full"] += 1
-            raise PeerError(503, "full", "All places of this server are taken.", retry_after_s=30)
+        self._admission.listener(len(self._sessions))
+        self._admission.connecting(
+            self.endpoint.half_open,
+            self.endpoint.half_open_from(request.remote_address),
+            request.remote_address,
+        )
         session = OnePortSession(self, room, summary, self._next_listener)
         if request.mode != "listen":
             if not summary.has_datachannel:
@@ -173,6 +177,7 @@ class OnePortBackend:
             "half_open": self.endpoint.half_open,
             "tasks": len(asyncio.all_tasks()),
             **self.counters,
+            **{f"refused_{what}": count for what, count in self._admission.refused.items()},
             "datagrams": dict(self.endpoint.counters),
         }
 

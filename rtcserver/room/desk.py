@@ -11,13 +11,15 @@ from collections.abc import Callable, Mapping
 
 from aiortc import RTCDataChannel
 
+from rtcserver.access.admission import Admission
+from rtcserver.access.door import Action, Door, Request
 from rtcserver.broadcast.listener import PAYLOAD_PCM, PAYLOAD_PCM_TWICE
 from rtcserver.channel import announce
 from rtcserver.channel.down.journal import Journal
 from rtcserver.channel.down.sender import LISTEN, STUDIO, DownSender
 from rtcserver.channel.telemetry import Auth, ClientMessage, Hello, Panic, PlayerCommand, Select, Sysex
 from rtcserver.channel.up.receiver import Played
-from rtcserver.clock import NS, monotonic_ns
+from rtcserver.clock import NS, monotonic_ns, wall_ns
 from rtcserver.encode.pcm import StudioFormat
 from rtcserver.encode.subscription import DEFAULT_LIMIT, Subscription
 from rtcserver.errors import PeerError
@@ -32,14 +34,11 @@ from rtcserver.room.stage import Stage
 
 log = logging.getLogger(__name__)
 
-Allow = Callable[[str, str], bool]
-"""Whether a token makes its bearer a performer of a room."""
-
 
 class RoomDesk:
     """One room's members. Loop-bound."""
 
-    def __init__(self, room: Room, allow: Allow) -> None:
+    def __init__(self, room: Room, door: Door, admission: Admission) -> None:
         self.room = room
         self.members: dict[str, Member] = {}
         self.counters = ChannelCounters()
@@ -49,7 +48,8 @@ class RoomDesk:
         self.samples = Samples(room.instrument)
         self._readers = NoteReaders()
         self.observe: Callable[[str, Mapping[str, float]], None] | None = None
-        self._allow = allow
+        self._door = door
+        self._admission = admission
         self._senders: dict[str, DownSender] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ns = 0
@@ -207,21 +207,14 @@ class RoomDesk:
         """
         return self._readers.subscribe(limit)
 
-    def authorise(self, token: str) -> None:
-        """Raises PeerError(403) unless the token is a performer's of this room."""
-        if not self._allow(token, self.room.name):
-            raise PeerError(403, "bad_token", "This performer link is not valid for this room, or too old.")
-
     def _authorise(self, member: Member, token: str, name: str | None) -> None:
         if self.stage is None:
             raise PeerError(409, "no_midi", "The instrument of this room takes no MIDI.")
-        self.authorise(token)
+        self._door.check(Request(Action.PERFORM, self.room.name, token), wall_ns() / NS)
         now = monotonic_ns()
         member.name = name or member.name
         if member.midi.performer is None:
-            number = self.performers.admit(member.name, now)
-            if number is None:
-                raise PeerError(503, "full", "All performers' places are taken.")
+            number = self._admission.performer(self.performers.admit(member.name, now))
             member.midi.grant(number, now)
             self.stage.join(number)
         else:

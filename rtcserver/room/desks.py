@@ -11,20 +11,21 @@ from typing import Any
 
 from aiortc import RTCDataChannel
 
+from rtcserver.access.admission import Admission
 from rtcserver.errors import PeerError
 from rtcserver.peer.base import Mode
 from rtcserver.peer.oneport_session import OnePortSession
 from rtcserver.room.desk import RoomDesk
 from rtcserver.room.stage import Stage
-from rtcserver.room.studio import CHANNEL_PLACES, admission, describe
+from rtcserver.room.studio import answer_headers, describe
 
 
 class Desks:
     """The desks by name of their rooms."""
 
-    def __init__(self, rooms: Mapping[str, RoomDesk], studio_listeners: int) -> None:
+    def __init__(self, rooms: Mapping[str, RoomDesk], admission: Admission) -> None:
         self.rooms = rooms
-        self._studio_listeners = studio_listeners
+        self._admission = admission
 
     def on_datachannel(self, session: OnePortSession, channel: RTCDataChannel) -> None:
         """A session opened a channel."""
@@ -36,23 +37,16 @@ class Desks:
 
     def admit(self, room: str, mode: Mode, present: int) -> Mapping[str, str]:
         """The headers of one more Studio listener's answer. Raises PeerError."""
-        if mode == "studio-channel" and self._channel_members() >= CHANNEL_PLACES:
-            raise PeerError(
-                503,
-                "studio_full",
-                f"All {CHANNEL_PLACES} places for browsers without Encoded Transforms are taken.",
-                retry_after_s=30,
-            )
+        self._admission.studio(present, self._channel_members() if mode == "studio-channel" else None)
         desk = self.rooms[room]
-        fault = desk.room.instrument.status.error
-        return admission(desk.studio_format(), present, self._studio_listeners, mode, fault)
+        return answer_headers(desk.studio_format(), mode, desk.room.instrument.status.error)
 
     def describe_studio(self, room: str, present: int) -> dict[str, object] | None:
         """For ``GET /api/rooms``: places, and what each costs; None where Studio is turned off."""
-        if self._studio_listeners == 0:
+        if self._admission.places.studio == 0:
             return None
         studio = self.rooms[room].studio_format()
-        places: dict[str, object] = {"listeners": present, "limit": self._studio_listeners}
+        places: dict[str, object] = {"listeners": present, "limit": self._admission.places.studio}
         return places | (describe(studio) if studio is not None else {})
 
     def _channel_members(self) -> int:
@@ -66,10 +60,6 @@ class Desks:
     def sounds(self, room: str) -> dict[str, Any]:
         """The profile of a room's instrument. Raises PeerError(404) if it takes no MIDI."""
         return self._stage(room).sounds
-
-    def authorise(self, room: str, token: str) -> None:
-        """Raises PeerError(403) unless the token is a performer's of this room."""
-        self.rooms[room].authorise(token)
 
     async def upload(self, room: str, title: str, data: bytes) -> dict[str, Any]:
         """Take a MIDI file. Raises PeerError that says what is wrong with it."""

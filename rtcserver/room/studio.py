@@ -10,8 +10,6 @@ from rtcserver.encode.pcm import VERSION, StudioFormat
 from rtcserver.errors import PeerError
 from rtcserver.peer.base import Mode
 
-CHANNEL_PLACES = 8
-"""Studio listeners by DataChannel, in all rooms together: each costs the server's event loop some percent."""
 RTP_OVERHEAD = 20 + 8 + 12 + 16
 """Bytes around a payload in RTP: IPv4, UDP, RTP, SRTP tag."""
 CHANNEL_OVERHEAD = 20 + 8 + 37 + 12 + 16 + 4
@@ -28,23 +26,14 @@ OFF_AFTER_NS = 30_000_000_000
 """Time without any loss after which it is turned off again."""
 
 
-def admission(
-    studio: StudioFormat | None, present: int, allowed: int, mode: Mode = "studio", fault: str | None = None
+def answer_headers(
+    studio: StudioFormat | None, mode: Mode = "studio", fault: str | None = None
 ) -> Mapping[str, str]:
-    """The answer's headers for one more Studio listener. Raises PeerError if there is no place, saying why.
+    """The answer's headers for one more Studio listener. Raises PeerError while there is no sound for them.
 
     studio: None while the device is missing: nothing is known of its format. fault: what it says itself,
     such as a rate that it does not have.
     """
-    if allowed == 0:
-        raise PeerError(422, "studio_unavailable", "Studio is turned off on this server.")
-    if present >= allowed:
-        raise PeerError(
-            503,
-            "studio_full",
-            f"All {allowed} Studio places of this room are taken; Listen mode has room.",
-            retry_after_s=30,
-        )
     if studio is None:
         why = f": {fault}" if fault else " at this moment."
         raise PeerError(503, "no_instrument", f"The instrument delivers no sound{why}", retry_after_s=5)

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
+from rtcserver.access.admission import Admission, Places
+from rtcserver.access.door import Door
 from rtcserver.broadcast.control import BroadcastReport
 from rtcserver.broadcast.supervisor import BroadcastSupervisor
 from rtcserver.config.load import parse_networks
@@ -18,13 +20,13 @@ from rtcserver.config.model import ServerConfig
 from rtcserver.midiport.supervisor import MidiPort, Port
 from rtcserver.peer.base import PeerBackend
 from rtcserver.peer.oneport import OnePortBackend, supervised
-from rtcserver.room.desk import Allow, RoomDesk
+from rtcserver.room.desk import RoomDesk
 from rtcserver.room.desks import Desks
 from rtcserver.room.directory import Room, Rooms
 from rtcserver.room.ports import port_of
 from rtcserver.room.stage import Stage
 from rtcserver.stock.hub import PacketHub
-from rtcserver.stock.peer import StockBackend
+from rtcserver.stock.peer import MAX_HALF_OPEN, StockBackend
 from rtcserver.telemetry.metrics import Metrics
 from rtcserver.transport.endpoint import EndpointConfig, MediaEndpoint
 
@@ -62,14 +64,29 @@ def metrics_of(rooms: Rooms, listening: Listening) -> Metrics | None:
     return metrics
 
 
+def places_of(config: ServerConfig) -> Places:
+    """How many there may be of each, by the configuration and what the transport can bear."""
+    connecting = config.max_half_open
+    if config.transport == "aiortc":
+        connecting = min(connecting, MAX_HALF_OPEN)
+    return Places(
+        listeners=config.max_listeners,
+        connecting=connecting,
+        connecting_per_address=config.max_half_open_per_address,
+        shared_addresses=parse_networks(config.shared_addresses),
+        studio=config.studio_listeners,
+    )
+
+
 class Stock:
     """`transport = aiortc`."""
 
-    def __init__(self, config: ServerConfig, rooms: Rooms, allow: Allow) -> None:
+    def __init__(self, config: ServerConfig, rooms: Rooms, door: Door, admission: Admission) -> None:
         self._hubs: dict[str, PacketHub] = {}
         self.backend: PeerBackend = StockBackend(
             lambda room: self._hubs[room].subscribe(),
             frame_ms=lambda room: rooms[room].config.instrument.frame_ms,
+            admission=admission,
         )
 
     async def start(self, rooms: Sequence[Room], http_port: int) -> None:
@@ -101,7 +118,7 @@ class Stock:
 class OnePort:
     """`transport = one-port`."""
 
-    def __init__(self, config: ServerConfig, rooms: Rooms, allow: Allow) -> None:
+    def __init__(self, config: ServerConfig, rooms: Rooms, door: Door, admission: Admission) -> None:
         self._config = config
         self._endpoint = MediaEndpoint(
             EndpointConfig(
@@ -110,12 +127,9 @@ class OnePort:
                 public_host=config.public_host,
                 public_media_port=config.public_media_port,
                 bridges=config.offer_bridges,
-                max_half_open=config.max_half_open,
-                max_half_open_per_address=config.max_half_open_per_address,
-                shared_addresses=parse_networks(config.shared_addresses),
             )
         )
-        self.desk = Desks({room.name: RoomDesk(room, allow) for room in rooms.all()}, config.studio_listeners)
+        self.desk = Desks({room.name: RoomDesk(room, door, admission) for room in rooms.all()}, admission)
         self._backend = OnePortBackend(
             self._endpoint,
             on_datachannel=self.desk.on_datachannel,
@@ -123,7 +137,7 @@ class OnePort:
             admit=self.desk.admit,
             own_broadcast=self._own_broadcast,
             frame_ms=lambda room: rooms[room].config.instrument.frame_ms,
-            max_listeners=config.max_listeners,
+            admission=admission,
         )
         self._supervisor: BroadcastSupervisor | None = None
         self._ports: dict[str, Port] = {}

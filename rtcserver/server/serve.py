@@ -13,18 +13,19 @@ import ssl
 import sys
 from pathlib import Path
 
-from rtcserver.access.token import sign, verify
+from rtcserver.access.admission import Admission
+from rtcserver.access.door import open_house
+from rtcserver.access.token import sign
 from rtcserver.clock import NS, wall_ns
 from rtcserver.config.load import check_files
 from rtcserver.config.model import ServerConfig
 from rtcserver.errors import ConfigError
 from rtcserver.room.directory import Rooms
 from rtcserver.server.heartbeat import Heartbeat
-from rtcserver.server.listening import Listening, OnePort, Stock, metrics_of
+from rtcserver.server.listening import Listening, OnePort, Stock, metrics_of, places_of
 from rtcserver.transport.candidates import machine_addresses
 from signaling import tls
 from signaling.app import create_app
-from signaling.limits import Limits
 from signaling.serve import HttpServer
 
 log = logging.getLogger(__name__)
@@ -38,23 +39,24 @@ class Server:
 
     def __init__(self, config: ServerConfig) -> None:
         self.config = config
-        self.limits = Limits(max_sessions=config.max_listeners)
+        self._secret = secrets.token_bytes(32)
+        door, admission = open_house(self._secret), Admission(places_of(config))
         self.rooms = Rooms(config, self._listeners, self._processes, self._studio)
         self.listening: Listening = (OnePort if config.transport == "one-port" else Stock)(
-            config, self.rooms, self._allow
+            config, self.rooms, door, admission
         )
-        self._secret = secrets.token_bytes(32)
         authority = Path(config.state_dir) / tls.CA_FILE if config.tls == "auto" else None
         metrics = metrics_of(self.rooms, self.listening)
         app = create_app(
             self.rooms,
             self.listening.backend,
-            self.limits,
+            door,
+            admission=admission,
             authority=authority,
             instruments=self.listening.desk if isinstance(self.listening, OnePort) else None,
             metrics=metrics.render if metrics is not None else None,
         )
-        self.http = HttpServer(app, self.limits)
+        self.http = HttpServer(app, admission=admission)
         self.port = config.port
         self._heartbeat = (
             Heartbeat(Path(config.health_file), lambda: str(self.rooms.health()["status"]))
@@ -103,9 +105,6 @@ class Server:
         """What makes a page a performer's: the fragment never reaches a server or its log."""
         token = sign(self._secret, room, int(wall_ns() / NS) + TOKEN_S)
         return f"#perform={token}"
-
-    def _allow(self, token: str, room: str) -> bool:
-        return verify(self._secret, token, room, wall_ns() / NS)
 
     def _listeners(self, room: str) -> int:
         return len(self.listening.backend.sessions(room))

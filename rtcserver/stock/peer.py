@@ -15,6 +15,7 @@ from typing import Any
 
 from aiortc import RTCConfiguration, RTCIceCandidate, RTCPeerConnection, RTCSessionDescription
 
+from rtcserver.access.admission import Admission
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.errors import PeerError, ProcessError
 from rtcserver.peer.base import PeerRequest, PeerSession, SessionInfo
@@ -32,7 +33,7 @@ from rtcserver.stock.track import MontageTrack
 HALF_OPEN_S = 15.0
 CLOSE_S = 5.0
 MAX_HALF_OPEN = 200
-"""Each holds a UDP socket and checks addresses that its client named."""
+"""Most that may be connecting: each holds a UDP socket and checks addresses that its client named."""
 
 log = logging.getLogger(__name__)
 
@@ -146,7 +147,7 @@ class StockBackend:
         the room has none, which a client sees as 503.
     frame_ms: duration of a room's Opus frames, for ``a=ptime``.
     half_open_s: how long a listener may take to connect. close_s: bound of one connection's close.
-    max_half_open: listeners that may be connecting at the same time; one more is answered 503.
+    admission: says whether there is room for one more.
     """
 
     def __init__(
@@ -156,9 +157,9 @@ class StockBackend:
         frame_ms: Callable[[str], float] = lambda room: 10.0,
         half_open_s: float = HALF_OPEN_S,
         close_s: float = CLOSE_S,
-        max_half_open: int = MAX_HALF_OPEN,
+        admission: Admission | None = None,
     ) -> None:
-        self.max_half_open = max_half_open
+        self._admission = admission or Admission()
         self.half_open_s = half_open_s
         self.close_s = close_s
         self.counters: Counter[str] = Counter()
@@ -175,8 +176,8 @@ class StockBackend:
         summary = check_offer(offer)
         if request.mode != "listen":
             raise PeerError(422, "studio_unavailable", "Studio needs transport = one-port on this server.")
-        if sum(session.state == "connecting" for session in self._sessions.values()) >= self.max_half_open:
-            raise PeerError(503, "busy", "Too many listeners are connecting at this moment.", retry_after_s=2)
+        self._admission.listener(len(self._sessions))
+        self._admission.connecting(sum(s.state == "connecting" for s in self._sessions.values()))
         try:
             track = self._subscribe(room)
         except ProcessError as error:

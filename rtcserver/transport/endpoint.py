@@ -14,7 +14,6 @@ what was dropped and why.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import socket
 from collections import Counter
@@ -22,7 +21,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rtcserver.clock import monotonic_ns
-from rtcserver.errors import PeerError
 from rtcserver.transport.aiortc_internals import SharedCertificate
 from rtcserver.transport.candidates import (
     HostCandidate,
@@ -47,7 +45,6 @@ VANISHED_NS = 15_000_000_000
 """A peer whose last authenticated check is this old is closed. Browsers check every 2.5 s."""
 MAX_BEHIND_NS = 30_000_000_000
 """How much longer than that a peer may stay while the port cannot be read as fast as it fills."""
-RETRY_AFTER_S = 5
 _LOG_NS = 1_000_000_000
 _MACHINE_NS = 3_000_000_000
 _DROPS = (
@@ -77,8 +74,6 @@ class EndpointConfig:
 
     host: bind to this address only; "" is all. port: UDP; 0 takes a free one.
     public_host, public_media_port: see `candidates`. bridges: offer container bridges' addresses too.
-    max_half_open: peers that may be under way to being connected, in total and per client address.
-    shared_addresses: addresses or networks of proxies and gateways, exempt from the limit per address.
     """
 
     host: str = ""
@@ -86,9 +81,6 @@ class EndpointConfig:
     public_host: str = ""
     public_media_port: int = 0
     bridges: bool = False
-    max_half_open: int = 512
-    max_half_open_per_address: int = 64
-    shared_addresses: tuple[str, ...] = ()
     half_open_ns: int = HALF_OPEN_NS
     vanished_ns: int = VANISHED_NS
 
@@ -96,8 +88,7 @@ class EndpointConfig:
 class MediaEndpoint:
     """The one port. Use: `start`, `create_peer` for each offer, `close`.
 
-    Half-open peers are bounded in total and per client address; beyond, `create_peer` raises
-    PeerError(503) with a time to retry after.
+    It counts the half-open peers, those under way to being connected; its user bounds them.
     """
 
     def __init__(self, config: EndpointConfig) -> None:
@@ -109,7 +100,6 @@ class MediaEndpoint:
         self.peers: set[TransportPeer] = set()
         self._half_open: set[TransportPeer] = set()
         self._half_open_from: Counter[str] = Counter()
-        self._shared = [ipaddress.ip_network(text, strict=False) for text in config.shared_addresses]
         self._resolver = Resolver()
         self._rota: list[list[TransportPeer]] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -179,18 +169,8 @@ class MediaEndpoint:
         """A peer that waits for its first check.
 
         fingerprints: (algorithm, value) of the offer. sctp: None if no data channel is offered.
-        source: the client's address as signaling saw it, for the limit. Raises PeerError(503).
+        source: the client's address as signaling saw it, for `half_open_from`.
         """
-        if len(self._half_open) >= self.config.max_half_open:
-            self.counters["refused_half_open"] += 1
-            raise self._busy("Too many clients are connecting at this moment.")
-        if (
-            source
-            and self._half_open_from[source] >= self.config.max_half_open_per_address
-            and not self._is_shared(source)
-        ):
-            self.counters["refused_half_open_address"] += 1
-            raise self._busy("Too many clients are connecting from your address at this moment.")
         peer = TransportPeer(self, remote_ufrag, list(fingerprints), sctp, source, listener, monotonic_ns())
         self.peers.add(peer)
         self._half_open.add(peer)
@@ -201,6 +181,10 @@ class MediaEndpoint:
     def half_open(self) -> int:
         """Peers under way to being connected."""
         return len(self._half_open)
+
+    def half_open_from(self, source: str) -> int:
+        """Those of a client address, as signaling saw it."""
+        return self._half_open_from[source]
 
     def receive(self, data: bytes, path: Path, now_ns: int) -> None:
         """Route one datagram. Never raises."""
@@ -304,14 +288,3 @@ class MediaEndpoint:
                 {name: self.counters[name] for name in _DROPS if self.counters[name]},
             )
             self._logged_ns, self._logged_drops = now_ns, drops
-
-    def _is_shared(self, source: str) -> bool:
-        try:
-            address = ipaddress.ip_address(source)
-        except ValueError:
-            return False
-        return any(address in network for network in self._shared)
-
-    @staticmethod
-    def _busy(sentence: str) -> PeerError:
-        return PeerError(503, "busy", f"{sentence} Try again in a few seconds.", retry_after_s=RETRY_AFTER_S)

@@ -18,6 +18,7 @@ from aiortc import (
     rtp,
 )
 
+from rtcserver.access.admission import RETRY_AFTER_S, Admission, Places
 from rtcserver.broadcast.engine import BroadcastEngine
 from rtcserver.broadcast.listener import ListenerSpec
 from rtcserver.broadcast.supervisor import BroadcastSupervisor
@@ -270,12 +271,12 @@ async def test_offers_of_real_clients_are_answered(name: str) -> None:
 
 
 async def test_the_number_of_listeners_is_bounded() -> None:
-    async with serving(max_listeners=1) as server:
+    async with serving(admission=Admission(Places(listeners=1))) as server:
         session = await server.backend.open("main", small(), REQUEST)
         with pytest.raises(PeerError) as full:
             await server.backend.open("main", small(), REQUEST)
         assert (full.value.status, full.value.code) == (503, "full")
-        assert full.value.retry_after_s
+        assert full.value.retry_after_s == RETRY_AFTER_S
         await session.close()
         await server.backend.open("main", small(), REQUEST)
 

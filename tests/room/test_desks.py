@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from rtcserver.access.admission import Admission, Places
+from rtcserver.access.door import Door
 from rtcserver.config.model import InstrumentConfig, RoomConfig
 from rtcserver.errors import PeerError
 from rtcserver.peer.base import Mode
@@ -14,23 +16,24 @@ from rtcserver.room.desks import Desks
 from rtcserver.room.directory import Room
 from rtcserver.room.member import Member
 from rtcserver.room.router import Shown
-from rtcserver.room.studio import CHANNEL_PLACES
 from rtcserver.sdp.offer import check_offer
 from rtcserver.transport.endpoint import EndpointConfig, MediaEndpoint
 from tests.sdp.offers import small
 
+CHANNEL_PLACES = 3
 LIVE = {"state": "live", "rate": 44_100, "blocksize": 128, "sample_format": "float32", "exact": True}
 
 
 def desk_of(*names: str, places: int = 100) -> Desks:
     """Rooms whose instruments are as if they ran."""
     rooms = {}
+    admission = Admission(Places(studio=places, studio_channel=CHANNEL_PLACES))
     for name in names:
         room = Room(RoomConfig(name, "", InstrumentConfig(instrument="tone")))
         for field, value in LIVE.items():
             setattr(room.instrument.status, field, value)
-        rooms[name] = RoomDesk(room, lambda token, room: False)
-    return Desks(rooms, places)
+        rooms[name] = RoomDesk(room, Door({}), admission)
+    return Desks(rooms, admission)
 
 
 def join(desk: Desks, room: str, mode: Mode) -> None:

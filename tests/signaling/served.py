@@ -13,6 +13,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from rtcserver.access.admission import Admission, Places
+from rtcserver.access.door import Door, open_house
 from rtcserver.peer.base import PeerBackend
 from rtcserver.stock.hub import PacketHub
 from rtcserver.stock.peer import StockBackend
@@ -20,6 +22,8 @@ from signaling.app import create_app
 from signaling.limits import Limits
 from signaling.serve import HttpServer
 from tests.peer.tones import ToneFeed, feed_pair
+
+SECRET = b"the key of the tests' performer links"
 
 
 class Rooms:
@@ -77,14 +81,20 @@ async def serve(
     names: tuple[str, ...] = ("main", "side"),
     limits: Limits | None = None,
     wrap: Callable[[StockBackend], PeerBackend] = lambda backend: backend,
+    places: Places | None = None,
+    door: Door | None = None,
 ) -> AsyncIterator[Served]:
     """Serve rooms `names` on a free port of 127.0.0.1, with tones in all of them."""
     pairs = {name: feed_pair() for name in names}
     hubs = {name: PacketHub(reader) for name, (_, reader) in pairs.items()}
-    stock = StockBackend(lambda name: hubs[name].subscribe())
+    admission = Admission(places)
+    stock = StockBackend(lambda name: hubs[name].subscribe(), admission=admission)
     backend = wrap(stock)
     rooms = Rooms(hubs)
-    server = HttpServer(create_app(rooms, backend, limits, static=static), limits)
+    app = create_app(
+        rooms, backend, door or open_house(SECRET), admission=admission, limits=limits, static=static
+    )
+    server = HttpServer(app, limits, admission)
     port = await server.start("127.0.0.1")
     feeds = [ToneFeed(writer) for writer, _ in pairs.values()]
     for hub in hubs.values():

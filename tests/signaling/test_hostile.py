@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rtcserver.access.admission import RETRY_AFTER_S, Places
 from rtcserver.peer.base import PeerBackend, PeerRequest, PeerSession
 from rtcserver.stock.peer import StockBackend
 from signaling.limits import Limits
@@ -72,7 +73,7 @@ def request_bytes(body: str) -> bytes:
 
 
 async def test_a_full_server_says_503_and_when_to_come_again(static: Path) -> None:
-    async with serve(static, limits=Limits(max_sessions=2)) as served:
+    async with serve(static, places=Places(listeners=2)) as served:
         locations = []
         for _ in range(2):
             async with served.post("/r/main/whep", offers.small()) as response:
@@ -89,7 +90,7 @@ async def test_a_full_server_says_503_and_when_to_come_again(static: Path) -> No
 
 
 async def test_a_storm_of_joins_is_bounded(static: Path) -> None:
-    async with serve(static, limits=Limits(max_opening=3), wrap=wrap) as served:
+    async with serve(static, places=Places(opening=3), wrap=wrap) as served:
         backend = scripted(served)
         backend.gate.clear()
 
@@ -196,13 +197,13 @@ async def test_a_client_that_does_not_read_is_cut_off(static: Path) -> None:
 
 
 async def test_connections_are_bounded_and_the_next_one_hears_why(static: Path) -> None:
-    async with serve(static, limits=Limits(max_connections=5)) as served:
+    async with serve(static, places=Places(connections=5)) as served:
         held = [await raw(served.port, b"GET / HT") for _ in range(5)]
         await until(lambda: served.server.connections == 5)
         reader, writer = await raw(served.port, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         answer = await asyncio.wait_for(reader.read(), 10)
         assert answer.startswith(b"HTTP/1.1 503 ")
-        assert b"Retry-After: 2\r\n" in answer
+        assert f"Retry-After: {RETRY_AFTER_S}\r\n".encode() in answer
         head, body = answer.split(b"\r\n\r\n")
         assert f"Content-Length: {len(body)}".encode() in head
         assert served.server.refused == 1

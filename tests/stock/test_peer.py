@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 from aiortc import RTCPeerConnection
 
+from rtcserver.access.admission import RETRY_AFTER_S, Admission, Places
 from rtcserver.errors import PeerError
 from rtcserver.peer.base import PeerBackend, PeerRequest
 from rtcserver.stock.hub import PacketHub
@@ -118,19 +119,21 @@ async def test_a_half_open_peer_is_reaped() -> None:
 
 
 async def test_half_open_peers_are_bounded(room: Room) -> None:
-    room.backend.max_half_open = 2
+    bounds = Admission(Places(connecting=2))
+    backend = StockBackend(lambda name: room.hub.subscribe(), admission=bounds)
     listener = Listener()
-    connected = await room.backend.open("main", await listener.offer(), REQUEST)
+    connected = await backend.open("main", await listener.offer(), REQUEST)
     await listener.answer(connected.answer)
     await until(lambda: connected.info().state == "connected")
-    first = await room.backend.open("main", offers.small(), REQUEST)
-    await room.backend.open("main", offers.small(), REQUEST)
+    first = await backend.open("main", offers.small(), REQUEST)
+    await backend.open("main", offers.small(), REQUEST)
     with pytest.raises(PeerError) as caught:
-        await room.backend.open("main", offers.small(), REQUEST)
-    assert (caught.value.status, caught.value.retry_after_s) == (503, 2)
+        await backend.open("main", offers.small(), REQUEST)
+    assert (caught.value.status, caught.value.retry_after_s) == (503, RETRY_AFTER_S)
     await first.close()
-    await room.backend.open("main", offers.small(), REQUEST)
+    await backend.open("main", offers.small(), REQUEST)
     await listener.close()
+    await backend.close()
 
 
 async def test_a_close_that_hangs_is_bounded_and_counted(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,25 @@
+"""Where requests meet the door: what they show, and which action they are."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from rtcserver.access.door import Action, Door, Request
+from rtcserver.clock import NS, wall_ns
+from signaling.headers import bearer_of
+
+
+def credential_of(request: web.Request) -> str:
+    """What a request shows to be let in, or ""."""
+    return bearer_of(request.headers.get("Authorization", ""))
+
+
+class Entrance:
+    """Asks the door in the name of HTTP requests."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
+    def check(self, request: web.Request, action: Action, room: str | None = None) -> None:
+        """Raises PeerError unless the request may do this in the room, or in the server as a whole."""
+        self._door.check(Request(action, room, credential_of(request)), wall_ns() / NS)
