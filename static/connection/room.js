@@ -3,8 +3,8 @@
 
 /**
  * @typedef {object} Instrument
- * @property {string} kind "portaudio", "fluidsynth", "file" or "tone"
- * @property {string} name
+ * @property {string} title what its kind is called, such as "Test tone"
+ * @property {string} name of the device or file; "" when there is none
  * @property {"live" | "silent"} state silent: the server sends silence, since the instrument gives nothing
  * @property {string | null} error why, in a sentence
  * @property {number} rate Hz, 0 when unknown
@@ -56,7 +56,7 @@ export function readRoom(body) {
     url: ownPath(body?.url) ?? `/r/${encodeURIComponent(name)}`,
     title: text(body?.title) || name,
     instrument: {
-      kind: text(instrument.kind) ?? "",
+      title: text(instrument.title) ?? "",
       name: text(instrument.name) ?? "",
       state: instrument.state === "silent" ? "silent" : "live",
       error: text(instrument.error),

@@ -70,19 +70,11 @@ export function secondsLeft(session, nowMs) {
  * @returns {string} "MONTAGE, 8 channels, 44.1 kHz"
  */
 export function instrumentLine({ instrument }) {
-  const parts = [instrument.name || KINDS[instrument.kind] || instrument.kind];
+  const parts = [instrument.name || instrument.title];
   if (instrument.channels > 0) parts.push(plural(instrument.channels, "channel", "channels"));
   if (instrument.rate > 0) parts.push(kilohertz(instrument.rate));
   return parts.filter(Boolean).join(", ");
 }
-
-/** @type {Record<string, string>} */
-const KINDS = {
-  portaudio: "Audio device",
-  fluidsynth: "Built-in synthesizer",
-  file: "Audio file",
-  tone: "Test tone",
-};
 
 /**
  * @param {AskedRoom} asked

@@ -9,7 +9,7 @@ import { describe, instrumentLine, secondsLeft } from "../../../static/ui/words.
 /** @typedef {import("../../../static/listen/session.js").Session} Session */
 /** @typedef {import("../../../static/ui/words.js").AskedRoom} AskedRoom */
 
-const instrument = { kind: "portaudio", name: "MONTAGE", state: "live", error: null, rate: 44_100, channels: 8 };
+const instrument = { title: "Audio device", name: "MONTAGE", state: "live", error: null, rate: 44_100, channels: 8 };
 /** @param {object} [changes] @returns {AskedRoom} */
 const known = (changes = {}) => ({
   kind: "known",
@@ -82,6 +82,6 @@ test("seconds are counted down to zero, and only while waiting", () => {
 test("an instrument is named with what is known of it", () => {
   const line = (/** @type {object} */ changes) => instrumentLine(readRoom({ instrument: { ...instrument, ...changes } }));
   assert.equal(line({}), "MONTAGE, 8 channels, 44.1 kHz");
-  assert.equal(line({ name: "", kind: "fluidsynth", channels: 1, rate: 0 }), "Built-in synthesizer, 1 channel");
-  assert.equal(line({ name: "", kind: "", channels: null, rate: null }), "");
+  assert.equal(line({ name: "", title: "Built-in synthesizer", channels: 1, rate: 0 }), "Built-in synthesizer, 1 channel");
+  assert.equal(line({ name: "", title: "", channels: null, rate: null }), "");
 });
