@@ -1,7 +1,7 @@
 // @ts-check
 /** Cells: the numbers under which keys, pedals and controllers are kept. Twin of `rtcserver/channel/cells.py`. Pure. */
 
-import { LAST, ROOM } from "./performers.js";
+import { LAST_PERFORMER, ROOM } from "./performers.js";
 
 /** Controllers that are pedals, each held by whoever presses it: sustain, sostenuto, soft, hold 2. */
 const PEDALS = new Set([64, 66, 67, 69]);
@@ -54,7 +54,7 @@ export const isNote = (cell) => (cell & 0xfff) < CONTROLLER;
 
 /** Whether a state may hold this. @param {number} performer @param {number} cell @param {number} value */
 export function valid(performer, cell, value) {
-  if (owned(cell)) return performer >= 1 && performer <= LAST && value >= 1 && value <= 127;
+  if (owned(cell)) return performer >= 1 && performer <= LAST_PERFORMER && value >= 1 && value <= 127;
   const slot = cell & 0xfff;
   if (performer !== ROOM) return false;
   if (slot === BEND) return value < 16384;

@@ -5,7 +5,7 @@
  */
 
 import { messageLength, valid } from "./cells.js";
-import { LAST } from "./performers.js";
+import { LAST_PERFORMER } from "./performers.js";
 
 export const VERSION = 1;
 const KIND_NOTES = 1;
@@ -139,7 +139,7 @@ function unpackNotes(view) {
   const events = [];
   for (let at = 16; at < end; at += 8) {
     const performer = view.getUint8(at + 4);
-    expect(performer >= 1 && performer <= LAST, "an event of nobody");
+    expect(performer >= 1 && performer <= LAST_PERFORMER, "an event of nobody");
     const when = mediaTime + view.getInt32(at);
     expect(Number.isSafeInteger(when), "media time is beyond 2⁵³");
     events.push({ performer, message: channelMessage(view, at + 5), mediaTime: when });

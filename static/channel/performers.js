@@ -8,5 +8,5 @@ export const LOCAL = 1;
 /** The player of MIDI files. */
 export const FILE_PLAYER = 2;
 /** Performers over the network, from the first to the last number. */
-export const FIRST = 3;
-export const LAST = 254;
+export const FIRST_PERFORMER = 3;
+export const LAST_PERFORMER = 254;

@@ -4,13 +4,13 @@
 /** Below this a meter shows nothing, in dBFS. */
 export const FLOOR_DB = -70;
 /** A peak at or above this lights the overload, in dBFS. */
-const OVER_DB = -0.1;
+const OVERLOAD_DB = -0.1;
 /** How fast the bar falls: 20 dB in 1.7 s, as a type I programme meter (IEC 60268-10). */
 export const FALL_DB_PER_S = 20 / 1.7;
 /** How long a peak mark stays before it falls, in milliseconds. */
 export const HOLD_MS = 1500;
 /** How long the overload stays lit, in milliseconds. */
-export const OVER_MS = 2000;
+export const OVERLOAD_MS = 2000;
 
 /**
  * @typedef {object} Needle what a meter shows for one side
@@ -59,7 +59,7 @@ export function peakOf(samples) {
 export function moveNeedle(needle, db, elapsedMs) {
   const fall = (FALL_DB_PER_S * elapsedMs) / 1000;
   const bar = Math.max(db, needle.db - fall, FLOOR_DB);
-  const overMs = db >= OVER_DB ? OVER_MS : Math.max(0, needle.overMs - elapsedMs);
+  const overMs = db >= OVERLOAD_DB ? OVERLOAD_MS : Math.max(0, needle.overMs - elapsedMs);
   if (db >= needle.holdDb) return { db: bar, holdDb: Math.max(db, FLOOR_DB), holdMs: HOLD_MS, overMs };
   const holdMs = Math.max(0, needle.holdMs - elapsedMs);
   return { db: bar, holdDb: holdMs > 0 ? needle.holdDb : Math.max(bar, needle.holdDb - 2 * fall), holdMs, overMs };

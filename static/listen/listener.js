@@ -4,9 +4,9 @@
  * At any time there is at most one connection.
  */
 
+import { WhepConnection } from "../connection/whep.js";
 import { INITIAL, step } from "./session.js";
 import { SETTLING_MS, readCounters, snapshot } from "./stats.js";
-import { WhepConnection } from "../connection/whep.js";
 
 /** @typedef {import("./session.js").Session} Session */
 /** @typedef {import("./session.js").SessionEvent} SessionEvent */

@@ -14,8 +14,8 @@
  * sets one timer for it and sends `clock`. Times are milliseconds of one monotonic clock.
  */
 
-import { backoffMs } from "./backoff.js";
 import { CONNECTION_LOST, NO_MEDIA, SERVER_UNREACHABLE, iceFailed } from "../connection/problems.js";
+import { backoffMs } from "./backoff.js";
 
 /** @typedef {import("../connection/problems.js").Problem} Problem */
 /** @typedef {"idle" | "connecting" | "buffering" | "live" | "reconnecting" | "failed"} Phase */

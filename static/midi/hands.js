@@ -5,7 +5,8 @@
  */
 
 const RELEASE_VELOCITY = 64;
-const SUSTAIN = 64;
+/** Number of the sustain pedal's controller. */
+export const SUSTAIN = 64;
 
 /** @typedef {string} InputName names an input: one pointer, the computer's keys, a device */
 

@@ -1,7 +1,7 @@
 // @ts-check
 /** The colour of each performer, the same on everybody's page: a number of `--voice-…` in midi.css. Pure. */
 
-import { FILE_PLAYER, FIRST, LOCAL } from "../channel/performers.js";
+import { FILE_PLAYER, FIRST_PERFORMER, LOCAL } from "../channel/performers.js";
 
 export const VOICES = 8;
 const SHARED = 2;
@@ -10,7 +10,7 @@ const SHARED = 2;
 export function voiceOf(performer) {
   if (performer === LOCAL) return 0;
   if (performer === FILE_PLAYER) return 1;
-  return SHARED + (Math.max(0, performer - FIRST) % (VOICES - SHARED));
+  return SHARED + (Math.max(0, performer - FIRST_PERFORMER) % (VOICES - SHARED));
 }
 
 /**
@@ -21,5 +21,5 @@ export function nameOfPerformer(performer, performers) {
   const named = performers.find(({ id }) => id === performer)?.name;
   if (named) return named;
   if (performer === LOCAL) return "At the instrument";
-  return performer === FILE_PLAYER ? "MIDI file" : `Performer ${performer - FIRST + 1}`;
+  return performer === FILE_PLAYER ? "MIDI file" : `Performer ${performer - FIRST_PERFORMER + 1}`;
 }

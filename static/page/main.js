@@ -25,23 +25,23 @@
  * itself, `?studio` in Studio.
  */
 
-import { ScreenLock, showOnLockScreen } from "./screen.js";
+import { Watch, readRoom, roomFromPath } from "../connection/room.js";
 import { Listener } from "../listen/listener.js";
 import { StereoMeter } from "../listen/meters.js";
-import { Stage } from "../stage/stage.js";
 import { Playback } from "../listen/playback.js";
-import { Watch, readRoom, roomFromPath } from "../connection/room.js";
 import { INITIAL, stateOf } from "../listen/session.js";
-import { loadSettings, saveSettings } from "./settings.js";
+import { Stage } from "../stage/stage.js";
 import { Studio } from "../studio/studio.js";
+import { Dial } from "../ui/dial.js";
 import { byId } from "../ui/dom.js";
 import { History } from "../ui/history.js";
 import { LevelFigures, Numbers } from "../ui/numbers.js";
 import { Panel } from "../ui/panel.js";
-import { Dial } from "../ui/dial.js";
 import { StudioPanel } from "../ui/studio-panel.js";
 import { VolumeControl } from "../ui/volume.js";
 import { instrumentLine } from "../ui/words.js";
+import { ScreenLock, showOnLockScreen } from "./screen.js";
+import { loadSettings, saveSettings } from "./settings.js";
 
 /** @typedef {import("../ui/words.js").AskedRoom} AskedRoom */
 

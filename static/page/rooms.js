@@ -1,9 +1,9 @@
 // @ts-check
 /** The start page: the list of rooms. */
 
-import { plural } from "../ui/format.js";
 import { Watch, readRooms } from "../connection/room.js";
 import { byId, setText } from "../ui/dom.js";
+import { plural } from "../ui/format.js";
 import { instrumentLine } from "../ui/words.js";
 
 /** @typedef {import("../connection/room.js").Room} Room */

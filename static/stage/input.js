@@ -4,13 +4,13 @@
  * nothing until it is enabled, and lets go of everything when the page loses the focus.
  */
 
-import { HandControls } from "../ui/hand-controls.js";
-import { Devices } from "./devices.js";
-import { Hands } from "../midi/hands.js";
+import { Hands, SUSTAIN } from "../midi/hands.js";
 import { LAST } from "../midi/keys.js";
-import { loadMemory, saveMemory } from "./memory.js";
 import { DEFAULT_OCTAVE, SEMITONES, actionOf, legendOf, noteOf, shiftOctave, takesLetters } from "../midi/typing.js";
 import { STEPS, nextStep } from "../midi/velocity.js";
+import { HandControls } from "../ui/hand-controls.js";
+import { Devices } from "./devices.js";
+import { loadMemory, saveMemory } from "./memory.js";
 
 /** @typedef {import("./memory.js").Memory} Memory */
 /** @typedef {import("./devices.js").Found} Found */
@@ -25,7 +25,6 @@ import { STEPS, nextStep } from "../midi/velocity.js";
  */
 
 const HIGHEST_SEMITONE = Math.max(...Object.values(SEMITONES));
-const SUSTAIN = 64;
 const MODULATION = 1;
 
 export class Input {

@@ -1,9 +1,9 @@
 // @ts-check
 /** Shows everybody the notes from the moment each is heard: lit keys, the roll, and who holds what. */
 
-import { SPAN } from "../ui/roll.js";
 import { Bars } from "../midi/bars.js";
 import { Sounding } from "../midi/sounding.js";
+import { SPAN } from "../ui/roll.js";
 
 /** @typedef {import("../channel/down.js").Heard} Heard */
 

@@ -12,22 +12,22 @@
 import { BEND, BEND_CENTRE, controllerCell } from "../channel/cells.js";
 import { Schedule } from "../channel/schedule.js";
 import * as say from "../channel/telemetry.js";
+import { openChannels } from "../connection/channels.js";
+import { ChannelLink } from "../connection/link.js";
+import { currentSound } from "../midi/current-sound.js";
+import { readPlayer } from "../midi/files.js";
+import { readOffer } from "../midi/sound-list.js";
+import { byId, setText } from "../ui/dom.js";
 import { FilePlayer } from "../ui/file-player.js";
 import { Keyboard } from "../ui/keyboard.js";
 import { PerformersList } from "../ui/performers.js";
 import { Roll } from "../ui/roll.js";
 import { Sounds } from "../ui/sounds.js";
-import { byId, setText } from "../ui/dom.js";
-import { openChannels } from "../connection/channels.js";
-import { currentSound } from "../midi/current-sound.js";
-import { readPlayer } from "../midi/files.js";
 import { HeardClock } from "./heard.js";
 import { Input } from "./input.js";
-import { ChannelLink } from "../connection/link.js";
 import { MAX_NAME, cleanName } from "./memory.js";
 import { MidiReport, soundReport } from "./report.js";
 import { Shown } from "./shown.js";
-import { readOffer } from "../midi/sound-list.js";
 import { dropToken, takeToken } from "./token.js";
 
 /** @typedef {import("../channel/down.js").Heard} Heard */

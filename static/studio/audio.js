@@ -4,11 +4,11 @@
  * Used for one Studio session.
  */
 
-import { HEAD_BYTES, RING_BYTES, Ring } from "./engine/ring.js";
-import { Control, Figure } from "./engine/slots.js";
 import { modulo } from "../channel/codec.js";
 import { outputLatencyMs } from "../listen/latency.js";
 import { FLOOR_DB, gainOf, peakOf, toDb } from "../listen/levels.js";
+import { HEAD_BYTES, RING_BYTES, Ring } from "./engine/ring.js";
+import { Control, Figure } from "./engine/slots.js";
 import { memoryShared } from "./support.js";
 
 /** @typedef {import("./engine/worklet.js").Recording} Recording */

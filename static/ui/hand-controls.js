@@ -1,9 +1,10 @@
 // @ts-check
 /** A performer's controls besides the keys: sustain, pitch bend, modulation, panic, octave, and the choice of a MIDI device. */
 
-import { byId, setText } from "./dom.js";
+import { BEND_CENTRE } from "../channel/cells.js";
 import { nameOf } from "../midi/keys.js";
 import { STEPS } from "../midi/velocity.js";
+import { byId, setText } from "./dom.js";
 
 /**
  * @typedef {object} HandsTell
@@ -19,7 +20,6 @@ import { STEPS } from "../midi/velocity.js";
 
 /** A second press within this time confirms, in milliseconds. */
 const CONFIRM_MS = 4_000;
-const BEND_CENTRE = 8192;
 
 export class HandControls {
   #sustain = byId("sustain", HTMLButtonElement);
@@ -32,23 +32,23 @@ export class HandControls {
   #device = byId("device", HTMLSelectElement);
   #deviceNote = byId("device-note", HTMLElement);
   #owner = new AbortController();
-  #hear;
+  #tell;
   #latched = false;
   #bending = false;
   #modulating = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #unconfirm;
 
-  /** @param {HandsTell} hear */
-  constructor(hear) {
-    this.#hear = hear;
+  /** @param {HandsTell} tell */
+  constructor(tell) {
+    this.#tell = tell;
     const { signal } = this.#owner;
     this.#sustain.addEventListener("click", (event) => this.#latch(event.timeStamp), { signal });
     this.#bend.addEventListener(
       "input",
       (event) => {
         this.#bending = true;
-        hear.bend(Math.min(16383, Number(this.#bend.value)), event.timeStamp);
+        tell.bend(Math.min(16383, Number(this.#bend.value)), event.timeStamp);
         this.#fill();
       },
       { signal },
@@ -60,20 +60,20 @@ export class HandControls {
       "input",
       (event) => {
         this.#modulating = true;
-        hear.modulation(Number(this.#modulation.value), event.timeStamp);
+        tell.modulation(Number(this.#modulation.value), event.timeStamp);
         this.#fill();
       },
       { signal },
     );
     this.#modulation.addEventListener("change", () => (this.#modulating = false), { signal });
-    byId("panic", HTMLButtonElement).addEventListener("click", () => hear.panic(false), { signal });
+    byId("panic", HTMLButtonElement).addEventListener("click", () => tell.panic(false), { signal });
     this.#silence.addEventListener("click", () => this.#confirm(), { signal });
     this.#silence.addEventListener("blur", () => this.#calm(), { signal });
-    byId("octave-down", HTMLButtonElement).addEventListener("click", () => hear.octave(-1), { signal });
-    byId("octave-up", HTMLButtonElement).addEventListener("click", () => hear.octave(1), { signal });
-    this.#typing.addEventListener("change", () => hear.typing(this.#typing.checked), { signal });
-    this.#ask.addEventListener("click", () => hear.askDevices(), { signal });
-    this.#device.addEventListener("change", () => hear.chooseDevice(this.#device.value || null), { signal });
+    byId("octave-down", HTMLButtonElement).addEventListener("click", () => tell.octave(-1), { signal });
+    byId("octave-up", HTMLButtonElement).addEventListener("click", () => tell.octave(1), { signal });
+    this.#typing.addEventListener("change", () => tell.typing(this.#typing.checked), { signal });
+    this.#ask.addEventListener("click", () => tell.askDevices(), { signal });
+    this.#device.addEventListener("change", () => tell.chooseDevice(this.#device.value || null), { signal });
     this.#fill();
   }
 
@@ -134,7 +134,7 @@ export class HandControls {
   /** A tap keeps the pedal down until the next tap, since a finger that plays cannot stay on it. @param {number} atMs */
   #latch(atMs) {
     this.#latched = !this.#latched;
-    this.#hear.sustain(this.#latched ? 127 : 0, atMs);
+    this.#tell.sustain(this.#latched ? 127 : 0, atMs);
   }
 
   /** Lets the bend wheel spring back. @param {number} atMs */
@@ -142,14 +142,14 @@ export class HandControls {
     if (!this.#bending) return;
     this.#bending = false;
     this.#bend.value = String(BEND_CENTRE);
-    this.#hear.bend(BEND_CENTRE, atMs);
+    this.#tell.bend(BEND_CENTRE, atMs);
     this.#fill();
   }
 
   #confirm() {
     if (this.#silence.dataset.armed) {
       this.#calm();
-      this.#hear.panic(true);
+      this.#tell.panic(true);
       return;
     }
     this.#silence.dataset.armed = "true";

@@ -1,9 +1,9 @@
 // @ts-check
 /** Shows the written figures: the statistics of the connection, and the levels of both sides. */
 
-import { UNKNOWN, count, decibels, kilobits, kilohertz, milliseconds, percent } from "./format.js";
 import { FLOOR_DB } from "../listen/levels.js";
 import { byId, setText } from "./dom.js";
+import { UNKNOWN, count, decibels, kilobits, kilohertz, milliseconds, percent } from "./format.js";
 
 /** @typedef {import("../listen/stats.js").Snapshot} Snapshot */
 /** @typedef {import("../listen/levels.js").Needle} Needle */

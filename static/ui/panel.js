@@ -1,9 +1,9 @@
 // @ts-check
 /** Shows the state in words, the knob's label, and what is known of the room. */
 
-import { describe, instrumentLine, secondsLeft } from "./words.js";
-import { plural } from "./format.js";
 import { byId, setText } from "./dom.js";
+import { plural } from "./format.js";
+import { describe, instrumentLine, secondsLeft } from "./words.js";
 
 /** @typedef {import("../listen/session.js").Session} Session */
 /** @typedef {import("./words.js").AskedRoom} AskedRoom */

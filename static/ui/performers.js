@@ -6,7 +6,7 @@ import { nameOf } from "../midi/keys.js";
 import { nameOfPerformer, voiceOf } from "../midi/voices.js";
 import { setText } from "./dom.js";
 
-/** @typedef {{id: number, name: string}} Performer */
+/** @typedef {import("../channel/telemetry.js").Performer} Performer */
 /** @typedef {{item: HTMLElement, name: HTMLElement, notes: HTMLElement}} Row */
 
 /** Up to this many notes of a performer are named; of more the list says how many. */

@@ -8,10 +8,10 @@
  * -exact, -format, -traffic. Each has a data-testid of the same name; data-phase of #modes is the reducer's phase.
  */
 
-import { count, milliseconds } from "./format.js";
-import { LIMITS_LINE, LISTEN_MEANS, STUDIO_MEANS, exactness, formatLine, outputWarning, studioLine } from "./studio-words.js";
 import { byId, setText } from "./dom.js";
+import { count, milliseconds } from "./format.js";
 import { StudioPlot } from "./studio-plot.js";
+import { LIMITS_LINE, LISTEN_MEANS, STUDIO_MEANS, exactness, formatLine, outputWarning, studioLine } from "./studio-words.js";
 
 /** @typedef {import("../studio/studio.js").Studio} Studio */
 /** @typedef {import("../studio/studio.js").StudioStats} StudioStats */

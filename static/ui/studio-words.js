@@ -1,8 +1,8 @@
 // @ts-check
 /** Says in plain words how Studio does. Pure. */
 
-import { kilohertz, milliseconds } from "./format.js";
 import { MOST_LOST, MOST_TARGET_MS, OVER_MS } from "../studio/limits.js";
+import { kilohertz, milliseconds } from "./format.js";
 
 /** @typedef {import("../studio/session.js").StudioSession} StudioSession */
 /** @typedef {import("../studio/link.js").StudioFormat} StudioFormat */

@@ -2,8 +2,8 @@
 /** The volume control and mute. */
 
 import { FLOOR_DB, gainOf, toDb } from "../listen/levels.js";
-import { decibels } from "./format.js";
 import { byId, setText } from "./dom.js";
+import { decibels } from "./format.js";
 
 /**
  * @typedef {object} VolumeState

@@ -1,8 +1,8 @@
 // @ts-check
 /** Says in plain words how listening goes. Pure: session and room in, sentences out. */
 
-import { kilohertz, plural } from "./format.js";
 import { stateOf } from "../listen/session.js";
+import { kilohertz, plural } from "./format.js";
 
 /** @typedef {import("../listen/session.js").Session} Session */
 /** @typedef {import("../connection/room.js").Room} Room */

@@ -5,8 +5,8 @@
  */
 
 import { isStudio } from "./payload.js";
-import { Renderer } from "./renderer.js";
 import { Receiver } from "./receiver.js";
+import { Renderer } from "./renderer.js";
 import { HEAD_BYTES, RING_BYTES, Ring } from "./ring.js";
 import { Figure } from "./slots.js";
 

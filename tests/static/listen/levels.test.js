@@ -5,7 +5,7 @@ import {
   FALL_DB_PER_S,
   FLOOR_DB,
   HOLD_MS,
-  OVER_MS,
+  OVERLOAD_MS,
   deflection,
   gainOf,
   moveNeedle,
@@ -56,9 +56,9 @@ test("the peak mark holds, then falls to the bar", () => {
 
 test("full scale lights the overload for a while", () => {
   const over = moveNeedle(restingNeedle(), 0, 16);
-  assert.equal(over.overMs, OVER_MS);
-  assert.ok(moveNeedle(over, -20, OVER_MS - 1).overMs > 0);
-  assert.equal(moveNeedle(over, -20, OVER_MS).overMs, 0);
+  assert.equal(over.overMs, OVERLOAD_MS);
+  assert.ok(moveNeedle(over, -20, OVERLOAD_MS - 1).overMs > 0);
+  assert.equal(moveNeedle(over, -20, OVERLOAD_MS).overMs, 0);
   assert.equal(moveNeedle(restingNeedle(), -0.5, 16).overMs, 0);
 });
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { CAP_MS, FIRST_MS } from "../../../static/listen/backoff.js";
 import { iceFailed, refused } from "../../../static/connection/problems.js";
+import { CAP_MS, FIRST_MS } from "../../../static/listen/backoff.js";
 import {
   ANSWER_TIMEOUT_MS,
   DISCONNECTED_GRACE_MS,

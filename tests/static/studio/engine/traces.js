@@ -6,8 +6,8 @@
 
 import { readFileSync } from "node:fs";
 
-import { Renderer } from "../../../../static/studio/engine/renderer.js";
 import { Receiver } from "../../../../static/studio/engine/receiver.js";
+import { Renderer } from "../../../../static/studio/engine/renderer.js";
 import { RING_BYTES, Ring } from "../../../../static/studio/engine/ring.js";
 import { Figure } from "../../../../static/studio/engine/slots.js";
 
