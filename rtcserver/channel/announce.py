@@ -39,7 +39,6 @@ def welcome(
     profile: Mapping[str, object] | None,
     performers: list[tuple[int, str]],
     player: Mapping[str, object] | None = None,
-    limits: Mapping[str, object] | None = None,
 ) -> str:
     """The answer to `hello`, and the news of a changed role. rtp_offset: rtp = (media time + it) mod 2³²."""
     return pack(
@@ -56,7 +55,7 @@ def welcome(
             "profile": profile,
             "performers": _performer_list(performers),
             "player": player,
-            "limits": limits or {},
+            "limits": {},
         },
     )
 

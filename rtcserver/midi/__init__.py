@@ -1,1 +1,1 @@
-"""MIDI in both directions: ports, their owners' notes, routing, profiles and files."""
+"""MIDI 1.0 itself: messages, byte streams, files, profiles, performers, and how several meet on one instrument."""

@@ -24,7 +24,7 @@ SONG_POSITION = 0xF2
 SONG_SELECT = 0xF3
 TUNE_REQUEST = 0xF6
 END_OF_SYSEX = 0xF7
-# System real time (table 6).
+# System real time (table 6): from CLOCK on.
 CLOCK = 0xF8
 START = 0xFA
 CONTINUE = 0xFB

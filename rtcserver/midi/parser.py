@@ -14,9 +14,7 @@ on receivers:
 
 from __future__ import annotations
 
-from rtcserver.midi.message import END_OF_SYSEX, MAX_SYSEX, SYSEX, data_bytes
-
-FIRST_REAL_TIME = 0xF8
+from rtcserver.midi.message import CLOCK, END_OF_SYSEX, MAX_SYSEX, SYSEX, data_bytes
 
 
 class StreamParser:
@@ -49,7 +47,7 @@ class StreamParser:
         """The messages that `data` completes, in the order in which they ended."""
         messages: list[bytes] = []
         for byte in data:
-            if byte >= FIRST_REAL_TIME:
+            if byte >= CLOCK:
                 if data_bytes(byte) is None:
                     self.undefined += 1
                 else:

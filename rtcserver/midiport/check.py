@@ -20,7 +20,8 @@ from rtcserver.config.model import InstrumentConfig
 from rtcserver.errors import ConfigError, InstrumentError
 from rtcserver.midi import message as m
 from rtcserver.midi import performers
-from rtcserver.midi.profile import Profile, guess, load
+from rtcserver.midi.profile import Profile
+from rtcserver.midi.profile_file import guess, load
 from rtcserver.midiport.control import PortConfig
 from rtcserver.midiport.supervisor import MidiPort
 from rtcserver.midiport.verdict import AFTER_NS, BEFORE_NS, Evidence, Verdict, judge

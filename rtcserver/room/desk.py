@@ -184,13 +184,13 @@ class RoomDesk:
         for member in self.members.values():
             member.tell(text)
 
-    def silence(self, by: int) -> None:
+    def silence_everyone(self) -> None:
         """Release every performer's notes, and whatever else hangs; nobody at the keys is touched."""
         for member in self.members.values():
             if member.midi.up is not None:
                 self._take(member, member.midi.up.release())
         if self.stage is not None:
-            self.stage.silence(by)
+            self.stage.silence()
 
     def note(self, performer: int, message: bytes, media_time: int) -> None:
         """Something is played, by whomever: put it into the journal for everyone to see."""
@@ -234,9 +234,9 @@ class RoomDesk:
         self.tell_all(announce.performers(self.performers.present()))
 
     def _panic(self, member: Member, everyone: bool) -> None:
-        number = self._number(member)
+        self._number(member)  # Raises for a listener.
         if everyone:
-            self.silence(number)
+            self.silence_everyone()
         elif member.midi.up is not None:
             self._take(member, member.midi.up.release())
 

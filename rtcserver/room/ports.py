@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rtcserver.config.model import InstrumentConfig
 from rtcserver.instrument.supervisor import InstrumentSupervisor
-from rtcserver.midi.profile import Profile, guess, load
+from rtcserver.midi.profile import Profile
+from rtcserver.midi.profile_file import guess, load
 from rtcserver.midiport.control import PortConfig
 from rtcserver.midiport.supervisor import EmbeddedPort, MidiPort, Port
 

@@ -41,7 +41,7 @@ class Audience(Protocol):
     def note(self, performer: int, message: bytes, media_time: int) -> None:
         """Put what a performer does into the journal, for everyone to see."""
 
-    def silence(self, by: int) -> None:
+    def silence_everyone(self) -> None:
         """Silence everyone."""
 
     def tell_all(self, text: str) -> None:
@@ -109,7 +109,7 @@ class Stage:
         media = self._audience.media_now(monotonic_ns())
         for event in played:
             if event.message == PANIC_ALL:
-                self._audience.silence(performer)
+                self._audience.silence_everyone()
             else:
                 self._carry_out(self._router.receive(performer, event.message, media))
 
@@ -126,7 +126,7 @@ class Stage:
             raise PeerError(400, "no_such_sound", str(error)) from error
         self._carry_out(outcome)
 
-    def silence(self, performer: int) -> None:
+    def silence(self) -> None:
         """Let go of everything but what the person at the keys holds; the player stops, too."""
         self._step(self._player.stop())
         self._carry_out(self._router.silence(self._audience.media_now(monotonic_ns())))

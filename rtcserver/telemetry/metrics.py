@@ -26,10 +26,8 @@ from rtcserver.broadcast.lateness import BOUNDS_US
 from rtcserver.telemetry.listeners import ListenerMetrics
 from rtcserver.telemetry.processes import usage
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-
-class Rooms(Protocol):
+class ObservedRooms(Protocol):
     """What is read of the rooms."""
 
     def health(self) -> dict[str, Any]: ...
@@ -40,7 +38,7 @@ class Metrics:
 
     def __init__(
         self,
-        rooms: Rooms,
+        rooms: ObservedRooms,
         audience: Callable[[], Mapping[tuple[str, str], int]],
         broadcast: Callable[[], BroadcastReport | None],
         transport: Callable[[], Mapping[str, int]],
@@ -58,7 +56,7 @@ class Metrics:
 class _Stages(Collector):
     def __init__(
         self,
-        rooms: Rooms,
+        rooms: ObservedRooms,
         audience: Callable[[], Mapping[tuple[str, str], int]],
         broadcast: Callable[[], BroadcastReport | None],
         transport: Callable[[], Mapping[str, int]],

@@ -11,7 +11,7 @@ import pytest
 
 from rtcserver.errors import ConfigError
 from rtcserver.midi import message as m
-from rtcserver.midi import profile as profiles
+from rtcserver.midi import profile_file as profiles
 
 
 def table(name: str = "montage") -> dict[str, Any]:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from rtcserver.errors import PeerError
 from rtcserver.midi import message as m
-from rtcserver.midi import profile, smf
+from rtcserver.midi import profile_file, smf
 from rtcserver.midi.smf import arrange, read
 
 
@@ -318,7 +318,7 @@ def test_a_song_is_arranged_for_the_instrument() -> None:
             b"\x00\x90\x3c\x40", b"\x60\x89\x24\x40", b"\x00\x80\x3c\x40",
         )
     )  # fmt: skip
-    assert arrange(song, profile.load("gm")) == song
-    montage = arrange(song, profile.load("montage"))
+    assert arrange(song, profile_file.load("gm")) == song
+    montage = arrange(song, profile_file.load("montage"))
     assert [message.hex() for _, message in montage.events] == ["b00764", "903c40", "803c40"]
     assert (montage.notes, montage.left_out) == (1, 4)

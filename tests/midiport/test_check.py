@@ -12,7 +12,7 @@ from rtcserver.clock import NS
 from rtcserver.commands.table import main
 from rtcserver.config.model import InstrumentConfig
 from rtcserver.errors import ConfigError
-from rtcserver.midi import profile
+from rtcserver.midi import profile_file
 from rtcserver.midiport import check
 from rtcserver.midiport.verdict import Evidence, judge
 from tests.rig.jack import FluidSynthOnJack, JackServer
@@ -93,7 +93,7 @@ def test_too_little_sound_is_said() -> None:
 
 
 async def test_the_embedded_instrument_is_heard_at_once() -> None:
-    verdict = await check.check(InstrumentConfig(), profile.load("gm"))
+    verdict = await check.check(InstrumentConfig(), profile_file.load("gm"))
     assert verdict.code == "ok", verdict
     assert verdict.onset_ms is not None
     assert 0 <= verdict.onset_ms < 30
@@ -101,7 +101,7 @@ async def test_the_embedded_instrument_is_heard_at_once() -> None:
 
 async def test_what_cannot_be_played_is_refused() -> None:
     with pytest.raises(ConfigError, match="instrument: tone"):
-        await check.check(InstrumentConfig(instrument="tone"), profile.load("gm"))
+        await check.check(InstrumentConfig(instrument="tone"), profile_file.load("gm"))
 
 
 def run(capsys: pytest.CaptureFixture[str], *flags: str) -> tuple[int, dict[str, object]]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from rtcserver.errors import InstrumentError
-from rtcserver.midi import profile
+from rtcserver.midi import profile_file
 from rtcserver.midi.profile import PortRules
 from rtcserver.midiport.ports import choose, stable_name
 
-MONTAGE = profile.load("montage").port
-GM = profile.load("gm").port
+MONTAGE = profile_file.load("montage").port
+GM = profile_file.load("gm").port
 ALSA = [
     "Midi Through:Midi Through Port-0 14:0",
     "MONTAGE:MONTAGE MIDI 1 24:0",

@@ -14,7 +14,7 @@ import pytest
 
 from rtcserver.clock import monotonic_ns
 from rtcserver.midi import message as m
-from rtcserver.midi import profile
+from rtcserver.midi import profile_file
 from rtcserver.midi.merge import release_everything
 from rtcserver.midi.profile import PortRules
 from rtcserver.midiport.control import PortConfig
@@ -242,7 +242,7 @@ def test_when_the_server_is_killed_every_note_ends(jack_midi: JackServer, how: s
 
 async def test_without_a_midi_system_the_status_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JACK_DEFAULT_SERVER", "nowhere")
-    port = MidiPort("test", PortConfig.of(profile.load("montage"), api="jack"))
+    port = MidiPort("test", PortConfig.of(profile_file.load("montage"), api="jack"))
     await port.start()
     try:
         await until(lambda: port.status.code == "system", "it is reported")

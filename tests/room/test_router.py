@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rtcserver.channel.notes import NoteState
 from rtcserver.midi import message as m
-from rtcserver.midi import profile
+from rtcserver.midi import profile, profile_file
 from rtcserver.midi.merge import Merger
 from rtcserver.midi.performers import FILE_PLAYER, LOCAL
 from rtcserver.midi.schedule import Schedule
@@ -26,7 +26,7 @@ from rtcserver.room.router import (
 from tests.midi.instrument import ModelInstrument
 
 ANNA, BEN = 3, 4
-GM, MONTAGE = profile.load("gm"), profile.load("montage")
+GM, MONTAGE = profile_file.load("gm"), profile_file.load("montage")
 ON, OFF = m.note_on(0, 60, 90), m.note_off(0, 60)
 
 

@@ -14,7 +14,7 @@ from rtcserver.channel.telemetry import PlayerCommand
 from rtcserver.channel.up.messages import PANIC_ALL
 from rtcserver.channel.up.receiver import Played
 from rtcserver.errors import PeerError
-from rtcserver.midi.profile import load
+from rtcserver.midi.profile_file import load
 from rtcserver.midiport.control import PortStatus
 from rtcserver.room.stage import MAX_FILES, Stage
 
@@ -32,7 +32,7 @@ class Recorder:
         self.sent: list[object] = []
         self.shown: list[tuple[int, bytes, int]] = []
         self.told: list[dict[str, object]] = []
-        self.silenced: list[int] = []
+        self.silenced = 0
         self.notes = NoteState()
 
     async def start(self) -> None: ...
@@ -48,11 +48,11 @@ class Recorder:
     def release(self, performer: int) -> None:
         self.sent.append(("release", performer))
 
-    def silence(self, by: int | None = None) -> None:
-        if by is None:
-            self.sent.append("silence")
-        else:
-            self.silenced.append(by)
+    def silence(self) -> None:
+        self.sent.append("silence")
+
+    def silence_everyone(self) -> None:
+        self.silenced += 1
 
     def note(self, performer: int, message: bytes, media_time: int) -> None:
         self.shown.append((performer, message, media_time))
@@ -104,9 +104,9 @@ def test_a_listener_plays_nothing() -> None:
 def test_silence_for_everyone_is_the_desks_to_carry_out() -> None:
     made, recorder = stage()
     made.play(ANN, [Played(PANIC_ALL, 0)])
-    assert recorder.silenced == [ANN]
+    assert recorder.silenced == 1
     made.play(BOB, [Played(ON, 0)])
-    made.silence(ANN)
+    made.silence()
     assert recorder.sent[-1] == "silence"
     assert recorder.shown[-1][0] == BOB
     assert recorder.shown[-1][1][0] == 0x80

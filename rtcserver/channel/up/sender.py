@@ -57,7 +57,6 @@ class UpSender:
         self._fresh_ns = now_ns
         self._repeat = 0
         self._sent_ns = now_ns - KEEP_ALIVE_NS
-        self._heard_ns = now_ns
 
     @property
     def held(self) -> Mapping[int, int]:
@@ -68,10 +67,6 @@ class UpSender:
     def unacknowledged(self) -> int:
         """Events on their way."""
         return len(self._pending)
-
-    def silent_ns(self, now_ns: int) -> int:
-        """How long ago the last reply came; beyond `SILENCE_NS` the connection is as good as lost."""
-        return now_ns - self._heard_ns
 
     def push(self, message: bytes, now_ns: int) -> list[bytes]:
         """Play one MIDI message. Returns what it became: [] if it is not playable, or changes nothing."""
@@ -151,7 +146,6 @@ class UpSender:
 
     def receive(self, reply: Reply, now_ns: int) -> list[bytes]:
         """Take a reply. Returns the releases that the server did on its own: what was held is up now."""
-        self._heard_ns = now_ns
         if not reply.performer:
             return []
         raised = (reply.epoch - self.epoch) & 0xFF
