@@ -34,7 +34,7 @@ from rtcserver.broadcast.address import Address, route
 from rtcserver.broadcast.batch import IOVEC, MMSGHDR
 from rtcserver.broadcast.engine import BroadcastEngine
 from rtcserver.broadcast.listener import ListenerSpec
-from rtcserver.broadcast.srtp import Profile
+from rtcserver.broadcast.srtp import SrtpProfile
 from rtcserver.clock import monotonic_ns, samples_to_ns
 from rtcserver.encode.packet import EncodedPacket
 
@@ -99,7 +99,7 @@ def resident_kb() -> int:
 
 
 def measure(
-    listeners: int, profile: Profile, frame: int, payload: int, seconds: float, drains: int
+    listeners: int, profile: SrtpProfile, frame: int, payload: int, seconds: float, drains: int
 ) -> dict[str, Any]:
     """One run, as the module says."""
     shares = [listeners // drains + (n < listeners % drains) for n in range(drains)]
@@ -119,7 +119,9 @@ def measure(
             process.wait()
 
 
-def alternate(ports: list[int], profile: Profile, frame: int, payload: int, seconds: float) -> dict[str, Any]:
+def alternate(
+    ports: list[int], profile: SrtpProfile, frame: int, payload: int, seconds: float
+) -> dict[str, Any]:
     count = len(ports)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(("127.0.0.1", 0))
@@ -198,7 +200,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="CPU per packet of the broadcast engine")
     parser.add_argument("--listeners", type=int, nargs="+", default=[500, 2000])
     parser.add_argument(
-        "--profile", choices=[profile.name for profile in Profile], default="AEAD_AES_128_GCM"
+        "--profile", choices=[profile.name for profile in SrtpProfile], default="AEAD_AES_128_GCM"
     )
     parser.add_argument("--frame-ms", type=float, choices=(2.5, 5, 10, 20), default=20)
     parser.add_argument("--payload", type=int, default=400, help="bytes; 400 is 160 kb/s in 20 ms frames")
@@ -211,7 +213,7 @@ def main() -> None:
         runs.append(
             measure(
                 listeners,
-                Profile[arguments.profile],
+                SrtpProfile[arguments.profile],
                 int(arguments.frame_ms * 48),
                 arguments.payload,
                 arguments.seconds,

@@ -26,7 +26,7 @@ from benchmarks.rig.common import MachineCpu, emit, percentile, process_cpu_s
 from rtcserver.broadcast.address import Address
 from rtcserver.broadcast.client import BroadcastClient
 from rtcserver.broadcast.listener import ListenerSpec
-from rtcserver.broadcast.srtp import Profile
+from rtcserver.broadcast.srtp import SrtpProfile
 from rtcserver.clock import monotonic_ns, samples_to_ns, wall_ns
 from rtcserver.encode.packet import EncodedPacket
 
@@ -40,7 +40,7 @@ def listener_spec(listener_id: int, address: tuple[str, int]) -> ListenerSpec:
         listener_id=listener_id,
         room="main",
         destination=Address(*address),
-        profile=Profile.AEAD_AES_128_GCM,
+        profile=SrtpProfile.AEAD_AES_128_GCM,
         master=os.urandom(28),
         ssrc=listener_id,
         payload_type=111,

@@ -23,7 +23,7 @@ from rtcserver.broadcast.control import BroadcastReport, ListenerStats, Message,
 from rtcserver.broadcast.listener import PAYLOAD_CODED, ListenerCounters, ListenerSpec
 from rtcserver.errors import ProcessError
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 MAX_QUEUE = 8192
 """Messages that wait for the process before it is given up."""
@@ -294,7 +294,7 @@ class BroadcastClient:
             case Refused(listener_id, reason):
                 self.refused += 1
                 self._listeners.pop(listener_id, None)
-                logger.warning("the broadcast process refuses a listener: %s", reason)
+                log.warning("the broadcast process refuses a listener: %s", reason)
                 if self._on_refused is not None:
                     self._on_refused(listener_id, reason)
             case _:
@@ -304,7 +304,7 @@ class BroadcastClient:
 
     def kill(self, reason: str) -> None:
         """Kill a process that cannot be worked with; the watcher does the rest."""
-        logger.error("the broadcast process %s", reason)
+        log.error("the broadcast process %s", reason)
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from rtcserver.broadcast.address import Address
 from rtcserver.broadcast.lateness import BOUNDS_US
 from rtcserver.broadcast.listener import PAYLOAD_CODED, ListenerCounters, ListenerSpec, Totals
-from rtcserver.broadcast.srtp import Profile
+from rtcserver.broadcast.srtp import SrtpProfile
 from rtcserver.encode import codec
 from rtcserver.errors import ProcessError
 
@@ -253,7 +253,7 @@ def _parse(kind: type[Any], body: dict[str, Any]) -> Message:
     if kind is AddListener:
         spec = body["spec"]
         spec["master"] = bytes.fromhex(spec["master"])
-        spec["profile"] = Profile(spec["profile"])
+        spec["profile"] = SrtpProfile(spec["profile"])
         spec["destination"] = _address(spec["destination"])
         return AddListener(_build(ListenerSpec, spec))
     if kind is SetAddress:

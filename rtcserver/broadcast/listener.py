@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from rtcserver.broadcast.address import Address
-from rtcserver.broadcast.srtp import MAX_FIRST_SEQUENCE, Profile
+from rtcserver.broadcast.srtp import MAX_FIRST_SEQUENCE, SrtpProfile
 from rtcserver.encode import codec
 
 PAYLOAD_CODED = codec.DEFAULT.name
@@ -31,7 +31,7 @@ class ListenerSpec:
     listener_id: int
     room: str
     destination: Address | None
-    profile: Profile
+    profile: SrtpProfile
     master: bytes = field(repr=False)
     ssrc: int
     payload_type: int

@@ -21,7 +21,7 @@ MAX_FIRST_SEQUENCE = 1 << 15
 would leave the two ends' rollover counters apart for good."""
 
 
-class Profile(StrEnum):
+class SrtpProfile(StrEnum):
     """The protection profiles that are served, by their names in RFC 5764 and RFC 7714."""
 
     AEAD_AES_128_GCM = "SRTP_AEAD_AES_128_GCM"
@@ -40,15 +40,19 @@ class Profile(StrEnum):
 
 
 _KEY_LENGTH = {
-    Profile.AEAD_AES_128_GCM: 16 + 12,
-    Profile.AEAD_AES_256_GCM: 32 + 12,
-    Profile.AES128_CM_SHA1_80: 16 + 14,
+    SrtpProfile.AEAD_AES_128_GCM: 16 + 12,
+    SrtpProfile.AEAD_AES_256_GCM: 32 + 12,
+    SrtpProfile.AES128_CM_SHA1_80: 16 + 14,
 }
-_TAG_LENGTH = {Profile.AEAD_AES_128_GCM: 16, Profile.AEAD_AES_256_GCM: 16, Profile.AES128_CM_SHA1_80: 10}
+_TAG_LENGTH = {
+    SrtpProfile.AEAD_AES_128_GCM: 16,
+    SrtpProfile.AEAD_AES_256_GCM: 16,
+    SrtpProfile.AES128_CM_SHA1_80: 10,
+}
 _LIBSRTP_PROFILE = {
-    Profile.AEAD_AES_128_GCM: lib.srtp_profile_aead_aes_128_gcm,
-    Profile.AEAD_AES_256_GCM: lib.srtp_profile_aead_aes_256_gcm,
-    Profile.AES128_CM_SHA1_80: lib.srtp_profile_aes128_cm_sha1_80,
+    SrtpProfile.AEAD_AES_128_GCM: lib.srtp_profile_aead_aes_128_gcm,
+    SrtpProfile.AEAD_AES_256_GCM: lib.srtp_profile_aead_aes_256_gcm,
+    SrtpProfile.AES128_CM_SHA1_80: lib.srtp_profile_aes128_cm_sha1_80,
 }
 
 # The library's initialisation is counted, and pylibsrtp's own import has done it already.
@@ -71,7 +75,7 @@ class OutboundSrtp:
 
     __slots__ = ("_owner", "context", "tag_length")
 
-    def __init__(self, profile: Profile, master: bytes, ssrc: int) -> None:
+    def __init__(self, profile: SrtpProfile, master: bytes, ssrc: int) -> None:
         if len(master) != profile.key_length:
             raise ValueError(f"{profile} needs {profile.key_length} bytes of key and salt, not {len(master)}")
         policy = ffi.new("srtp_policy_t *")

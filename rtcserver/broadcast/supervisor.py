@@ -17,7 +17,7 @@ from rtcserver.broadcast.client import BroadcastClient
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.errors import ProcessError
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 FIRST_BACKOFF_S = 0.1
 MAX_BACKOFF_S = 5.0
@@ -103,7 +103,7 @@ class BroadcastSupervisor:
         return client
 
     def _on_exit(self, code: int) -> None:
-        logger.error("the broadcast process has ended (%s)", code)
+        log.error("the broadcast process has ended (%s)", code)
         self.client = None
         self._exited.set()
         if self._on_lost is not None:
@@ -127,7 +127,7 @@ class BroadcastSupervisor:
                     if self.client is not None and self._on_restarted is not None:
                         self._on_restarted()
                 except (ProcessError, OSError) as error:
-                    logger.error("the broadcast process cannot be restarted: %s", error)
+                    log.error("the broadcast process cannot be restarted: %s", error)
 
     async def _until_exit(self) -> None:
         """Return when the process has ended; kill it if it stops reporting."""

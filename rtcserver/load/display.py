@@ -11,14 +11,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.load.report import Joins, Window
-from rtcserver.load.worker import Progress as Status
+from rtcserver.load.worker import FleetProgress
 
 _RATE_NS = NS // 2
 """Time over which the packets a second are taken."""
 
 
 @contextmanager
-def listeners_bar(listeners: int) -> Iterator[Callable[[Status], None] | None]:
+def listeners_bar(listeners: int) -> Iterator[Callable[[FleetProgress], None] | None]:
     """A line on a terminal that shows who listens and how much comes in; None where there is no terminal."""
     if not sys.stderr.isatty():
         yield None
@@ -34,7 +34,7 @@ def listeners_bar(listeners: int) -> Iterator[Callable[[Status], None] | None]:
         task = progress.add_task("", total=listeners, packets=0.0, failed=0)
         last_ns, last_packets = monotonic_ns(), 0
 
-        def show(status: Status) -> None:
+        def show(status: FleetProgress) -> None:
             nonlocal last_ns, last_packets
             progress.update(task, completed=status.listening, failed=status.failed)
             elapsed_ns = monotonic_ns() - last_ns

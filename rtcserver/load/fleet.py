@@ -14,7 +14,7 @@ from typing import Any
 from rtcserver.errors import RtcServerError
 from rtcserver.load import worker
 from rtcserver.load.report import Joins, Window
-from rtcserver.load.worker import Options, Progress
+from rtcserver.load.worker import FleetProgress, Options
 
 STOP_S = 8.0
 
@@ -30,12 +30,16 @@ class Fleet:
     """
 
     def __init__(
-        self, options: Options, *, workers: int = 1, on_progress: Callable[[Progress], None] | None = None
+        self,
+        options: Options,
+        *,
+        workers: int = 1,
+        on_progress: Callable[[FleetProgress], None] | None = None,
     ) -> None:
         context = multiprocessing.get_context("spawn")
         self._connections: list[Connection] = []
         self._processes = []
-        self._progress: dict[Connection, Progress] = {}
+        self._progress: dict[Connection, FleetProgress] = {}
         self._on_progress = on_progress
         for number in range(workers):
             ours, theirs = context.Pipe()
@@ -177,7 +181,7 @@ class Fleet:
             if self._on_progress is not None:
                 parts = self._progress.values()
                 self._on_progress(
-                    Progress(
+                    FleetProgress(
                         sum(p.listening for p in parts),
                         sum(p.joined for p in parts),
                         sum(p.failed for p in parts),

@@ -1,7 +1,7 @@
 """A process full of load listeners: one event loop for joins, sockets drained in turn.
 
 Commands come through a pipe as tuples, ``(name, *arguments)``; each is answered by ``(name, result)``
-when it is done, and ``("progress", Progress)`` comes in between.
+when it is done, and ``("progress", FleetProgress)`` comes in between.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class FleetProgress:
     """How far a worker is: listeners that stay, joins that failed, packets received so far."""
 
     listening: int
@@ -311,7 +311,7 @@ class Worker:
         while True:
             await asyncio.sleep(PROGRESS_S)
             packets = sum(peer.stream.received for peer in self._peers)
-            self._tell(("progress", Progress(len(self._peers), self._joined, self._failed, packets)))
+            self._tell(("progress", FleetProgress(len(self._peers), self._joined, self._failed, packets)))
 
 
 async def _run(options: Options, connection: Connection) -> None:

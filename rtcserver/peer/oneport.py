@@ -26,7 +26,7 @@ from rtcserver.sdp.offer import OfferSummary, check_offer
 from rtcserver.transport.dtls import SctpParameters
 from rtcserver.transport.endpoint import MediaEndpoint
 
-_logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class BroadcastOwner(Protocol):
@@ -186,7 +186,7 @@ class OnePortBackend:
         self.counters["refused_by_broadcast"] += 1
         session = self._by_listener.get(listener_id)
         if session is not None:
-            _logger.warning("the broadcast process refused a listener: %s", reason)
+            log.warning("the broadcast process refused a listener: %s", reason)
             session.end("refused")
 
     def broadcast_lost(self) -> None:

@@ -15,7 +15,7 @@ from aiortc import RTCDataChannel
 
 from rtcserver.broadcast.address import Address
 from rtcserver.broadcast.listener import PAYLOAD_CODED, PAYLOAD_SILENCE, ListenerCounters, ListenerSpec
-from rtcserver.broadcast.srtp import MAX_FIRST_SEQUENCE, Profile
+from rtcserver.broadcast.srtp import MAX_FIRST_SEQUENCE, SrtpProfile
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.errors import PeerError, ProcessError
 from rtcserver.peer.base import Mode, SessionInfo, public_handle
@@ -29,7 +29,7 @@ from rtcserver.transport.endpoint import MediaEndpoint
 from rtcserver.transport.peer import MediaAddress, TransportPeer
 from rtcserver.transport.rtcp import Nack, ReceptionReport, RtcpPacket
 
-_logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class Broadcast(Protocol):
@@ -195,7 +195,7 @@ class OnePortSession:
             listener_id=self.listener_id,
             room=self.room,
             destination=Address(address.host, address.port, address.scope_id),
-            profile=Profile(keys.name),
+            profile=SrtpProfile(keys.name),
             master=keys.send,
             ssrc=self.ssrc,
             payload_type=self.offer.opus_payload_type,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rtcserver.sdp import lines as sdp_lines
-from rtcserver.sdp.lines import MAX_CANDIDATES, MAX_MEDIA, Candidate, malformed
+from rtcserver.sdp.lines import MAX_CANDIDATES, MAX_MEDIA, RemoteCandidate, malformed
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class SdpFragment:
 
     ice_ufrag: str
     ice_pwd: str
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[RemoteCandidate, ...]
     complete: bool
 
 
@@ -29,7 +29,7 @@ def parse_sdpfrag(text: str) -> SdpFragment:
     ufrag = pwd = mid = ""
     complete = False
     media = 0
-    candidates: list[Candidate] = []
+    candidates: list[RemoteCandidate] = []
     for kind, value in sdp_lines.split_lines(text):
         if kind == "m":
             media += 1

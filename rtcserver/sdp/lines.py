@@ -40,7 +40,7 @@ def malformed(sentence: str) -> PeerError:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class RemoteCandidate:
     """An ICE candidate of the peer (RFC 8839, section 5.1).
 
     address: an IP address, or a ``.local`` name that hides one (mDNS).
@@ -124,7 +124,7 @@ def ice_pwd(text: str) -> str:
     return text
 
 
-def candidate(value: str, mid: str = "") -> Candidate | None:
+def candidate(value: str, mid: str = "") -> RemoteCandidate | None:
     """Parse the value of ``a=candidate``; None if it is of a kind that this server cannot use.
 
     RFC 8839, section 5.1 lets a receiver ignore candidates that it does not understand, so this
@@ -137,7 +137,7 @@ def candidate(value: str, mid: str = "") -> Candidate | None:
     priority = int(match["priority"])
     if port > 65535 or priority >= 1 << 32 or component not in (1, 2):
         return None
-    parsed = Candidate(
+    parsed = RemoteCandidate(
         match["foundation"],
         component,
         match["protocol"].lower(),

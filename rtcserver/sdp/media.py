@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from rtcserver.sdp import lines as sdp_lines
-from rtcserver.sdp.lines import MAX_CANDIDATES, Candidate, attribute, integer, malformed, token
+from rtcserver.sdp.lines import MAX_CANDIDATES, RemoteCandidate, attribute, integer, malformed, token
 
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 Setup = Literal["actpass", "active", "passive", "holdconn"]
@@ -43,7 +43,7 @@ _SETUPS: dict[str, Setup] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Codec:
+class RtpMap:
     """One ``a=rtpmap`` with what belongs to its payload type.
 
     name: as written, compare in lower case. clock_hz: RTP clock. channels: 1 if not written.
@@ -88,14 +88,14 @@ class MediaLine:
     formats: tuple[str, ...]
     direction: Direction
     payloads: tuple[int, ...] = ()
-    codecs: tuple[Codec, ...] = ()
+    codecs: tuple[RtpMap, ...] = ()
     rtcp_fb: tuple[tuple[str, str], ...] = ()
     extmap: tuple[ExtMap, ...] = ()
     setup: Setup | Literal[""] = ""
     ice_ufrag: str = ""
     ice_pwd: str = ""
     fingerprints: tuple[tuple[str, str], ...] = ()
-    candidates: tuple[Candidate, ...] = ()
+    candidates: tuple[RemoteCandidate, ...] = ()
     end_of_candidates: bool = False
     trickle: bool = False
     extmap_allow_mixed: bool = False
@@ -109,7 +109,7 @@ class MediaLine:
         """Whether the offerer proposes this m-line at all (RFC 3264, section 5.1; RFC 9143, section 6)."""
         return self.port != 0 or self.bundle_only
 
-    def codec(self, payload_type: int) -> Codec | None:
+    def codec(self, payload_type: int) -> RtpMap | None:
         """The codec of a payload type of this m-line."""
         return next((c for c in self.codecs if c.payload_type == payload_type), None)
 
@@ -252,7 +252,7 @@ def _with_codecs(line: MediaLine, own: Attributes) -> MediaLine:
         pt, _, what = value.partition(" ")
         number = integer(pt, "The payload type of an a=fmtp", 127)
         parameters.setdefault(number, {}).update(_fmtp(what))
-    codecs: dict[int, Codec] = {}
+    codecs: dict[int, RtpMap] = {}
     for value in own.all("rtpmap"):
         match = _RTPMAP.fullmatch(value)
         if match is None:
@@ -260,7 +260,7 @@ def _with_codecs(line: MediaLine, own: Attributes) -> MediaLine:
         number = integer(match[1], "The payload type of an a=rtpmap", 127)
         if number in codecs or number not in payloads:
             continue
-        codecs[number] = Codec(
+        codecs[number] = RtpMap(
             payload_type=number,
             name=match[2],
             clock_hz=int(match[3]),

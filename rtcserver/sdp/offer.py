@@ -21,14 +21,14 @@ from dataclasses import dataclass, replace
 
 from rtcserver.errors import PeerError
 from rtcserver.sdp import lines as sdp_lines
-from rtcserver.sdp.lines import MAX_CANDIDATES, MAX_MEDIA, Candidate, malformed
+from rtcserver.sdp.lines import MAX_CANDIDATES, MAX_MEDIA, RemoteCandidate, malformed
 from rtcserver.sdp.media import (
     RTP_PROTOCOLS,
     SCTP_PROTOCOLS,
-    Codec,
     ExtMap,
     Lines,
     MediaLine,
+    RtpMap,
     SessionPart,
     Setup,
     parse_media,
@@ -61,7 +61,7 @@ class OfferSummary:
     ice_pwd: str
     fingerprints: tuple[tuple[str, str], ...]
     setup: Setup
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[RemoteCandidate, ...]
     end_of_candidates: bool
     ice_lite: bool
     trickle: bool
@@ -172,7 +172,7 @@ def _bundle(session: SessionPart, media: tuple[MediaLine, ...]) -> tuple[str, ..
     return tuple(dict.fromkeys(groups[0]))
 
 
-def _choose_audio(media: tuple[MediaLine, ...]) -> tuple[MediaLine, Codec]:
+def _choose_audio(media: tuple[MediaLine, ...]) -> tuple[MediaLine, RtpMap]:
     """The first audio m-line that can be served; else the first one's reason why not."""
     reason = PeerError(422, "no_audio", "The offer has no audio m-line, and this server sends only audio.")
     found = False
@@ -202,7 +202,7 @@ def _choose_audio(media: tuple[MediaLine, ...]) -> tuple[MediaLine, Codec]:
     raise reason
 
 
-def _is(codec: Codec, name: str, channels: int) -> bool:
+def _is(codec: RtpMap, name: str, channels: int) -> bool:
     """Payload types 64 to 95 would be taken for RTCP (RFC 5761, section 4) and do not count."""
     return (
         codec.name.lower() == name
@@ -212,7 +212,7 @@ def _is(codec: Codec, name: str, channels: int) -> bool:
     )
 
 
-def _red_for(audio: MediaLine, opus: Codec) -> int | None:
+def _red_for(audio: MediaLine, opus: RtpMap) -> int | None:
     for codec in audio.codecs:
         if _is(codec, "red", 2):
             wrapped = next(iter(codec.fmtp), "").split("/")

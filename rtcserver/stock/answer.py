@@ -11,7 +11,7 @@ from __future__ import annotations
 import ipaddress
 
 from rtcserver.sdp.answer import opus_attributes, rejected, served_lines
-from rtcserver.sdp.lines import Candidate
+from rtcserver.sdp.lines import RemoteCandidate
 from rtcserver.sdp.offer import OfferSummary
 
 MID_EXTENSION = "urn:ietf:params:rtp-hdrext:sdes:mid"
@@ -19,7 +19,7 @@ MAX_REMOTE_CANDIDATES = 16
 """Each costs ICE checks towards an address that the client names."""
 
 
-def usable_candidates(candidates: tuple[Candidate, ...]) -> list[Candidate]:
+def usable_candidates(candidates: tuple[RemoteCandidate, ...]) -> list[RemoteCandidate]:
     """Those that aioice takes: UDP, RTP's component, a literal address.
 
     Names ending in .local are left out: looking them up delays the join by seconds where multicast

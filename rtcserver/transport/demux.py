@@ -15,7 +15,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 
-class Kind(IntEnum):
+class DatagramKind(IntEnum):
     """The protocols that share the port. `UNKNOWN` covers empty datagrams too."""
 
     UNKNOWN = 0
@@ -26,25 +26,25 @@ class Kind(IntEnum):
 
 
 _BY_FIRST = (
-    [Kind.STUN] * 4
-    + [Kind.UNKNOWN] * 16
-    + [Kind.DTLS] * 44
-    + [Kind.UNKNOWN] * 64
-    + [Kind.RTP] * 64
-    + [Kind.UNKNOWN] * 64
+    [DatagramKind.STUN] * 4
+    + [DatagramKind.UNKNOWN] * 16
+    + [DatagramKind.DTLS] * 44
+    + [DatagramKind.UNKNOWN] * 64
+    + [DatagramKind.RTP] * 64
+    + [DatagramKind.UNKNOWN] * 64
 )
 
 
-def classify(data: bytes) -> Kind:
+def classify(data: bytes) -> DatagramKind:
     """The protocol of a datagram. Never raises; says nothing about whether the rest is well-formed."""
     if not data:
-        return Kind.UNKNOWN
+        return DatagramKind.UNKNOWN
     kind = _BY_FIRST[data[0]]
-    if kind is Kind.RTP:
+    if kind is DatagramKind.RTP:
         if len(data) < 2:
-            return Kind.UNKNOWN
+            return DatagramKind.UNKNOWN
         # With the marker bit, RTP payload types 64..95 would look the same: they are not negotiated
         # on a connection that multiplexes RTCP (RFC 5761, section 4).
         if 192 <= data[1] <= 223:
-            return Kind.RTCP
+            return DatagramKind.RTCP
     return kind

@@ -30,7 +30,7 @@ from rtcserver.transport.candidates import (
     machine_addresses,
     usable,
 )
-from rtcserver.transport.demux import Kind, classify
+from rtcserver.transport.demux import DatagramKind, classify
 from rtcserver.transport.dtls import SctpParameters
 from rtcserver.transport.ice import IceAgent, IceRegistry, Path
 from rtcserver.transport.peer import PeerListener, TransportPeer
@@ -65,7 +65,7 @@ _DROPS = (
     "peer_errors",
 )
 
-_logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,15 +189,15 @@ class MediaEndpoint:
     def receive(self, data: bytes, path: Path, now_ns: int) -> None:
         """Route one datagram. Never raises."""
         kind = classify(data)
-        if kind is Kind.STUN:
+        if kind is DatagramKind.STUN:
             checked = self.registry.receive(data, path, now_ns)
             if checked is None:
                 return
             self.port.send(checked.reply, path)
             if checked.moved:
-                self._guarded(checked.agent, Kind.STUN, data, path)
+                self._guarded(checked.agent, DatagramKind.STUN, data, path)
             return
-        if kind is Kind.UNKNOWN:
+        if kind is DatagramKind.UNKNOWN:
             self.counters["unknown_protocol"] += 1
             return
         agent = self.registry.owner_of(path)
@@ -234,12 +234,12 @@ class MediaEndpoint:
         if self._port is not None:
             self._port.close()
 
-    def _guarded(self, agent: IceAgent, kind: Kind, data: bytes, path: Path) -> None:
+    def _guarded(self, agent: IceAgent, kind: DatagramKind, data: bytes, path: Path) -> None:
         """Hand a datagram to its peer; what escapes ends that peer, and nobody else."""
         peer = agent.owner
         assert isinstance(peer, TransportPeer)
         try:
-            if kind is Kind.STUN:
+            if kind is DatagramKind.STUN:
                 peer.moved()
             else:
                 peer.take(kind, data, path)
@@ -249,7 +249,7 @@ class MediaEndpoint:
     def _contain(self, peer: TransportPeer) -> None:
         self.counters["peer_errors"] += 1
         if self.counters["peer_errors"] == 1:
-            _logger.exception("an error while handling a peer's datagram ended that peer; more are counted")
+            log.exception("an error while handling a peer's datagram ended that peer; more are counted")
         try:
             peer.end("error")
         except Exception:
@@ -282,7 +282,7 @@ class MediaEndpoint:
             return
         drops = sum(self.counters[name] for name in _DROPS)
         if drops != self._logged_drops:
-            _logger.info(
+            log.info(
                 "dropped %d datagrams: %s",
                 drops - self._logged_drops,
                 {name: self.counters[name] for name in _DROPS if self.counters[name]},

@@ -14,7 +14,7 @@ from aiortc import RTCDataChannel
 
 from rtcserver.transport.aiortc_internals import SharedCertificate, SrtpKeys
 from rtcserver.transport.consent import Credentials
-from rtcserver.transport.demux import Kind
+from rtcserver.transport.demux import DatagramKind
 from rtcserver.transport.dtls import SctpParameters, SecurePeer
 from rtcserver.transport.ice import IceAgent, IceRegistry, Path
 from rtcserver.transport.rtcp import RtcpPacket
@@ -133,12 +133,12 @@ class TransportPeer:
 
     # What the endpoint calls
 
-    def take(self, kind: Kind, data: bytes, path: Path) -> None:
+    def take(self, kind: DatagramKind, data: bytes, path: Path) -> None:
         """Handle a datagram from a path that this peer bound."""
-        if kind is Kind.DTLS:
+        if kind is DatagramKind.DTLS:
             self._dtls_path = path
             self.secure.receive_dtls(data)
-        elif kind is Kind.RTCP:
+        elif kind is DatagramKind.RTCP:
             packets = self.secure.receive_rtcp(data)
             if packets and self.connected:
                 self._listener.on_rtcp(packets)

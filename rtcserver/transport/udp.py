@@ -40,7 +40,7 @@ _ANCILLARY_BYTES = socket.CMSG_SPACE(20) + socket.CMSG_SPACE(12)
 _IFINDEX = struct.Struct("=I")
 _PORT_ATTEMPTS = 16
 
-_logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 Ancillary = list[tuple[int, int, bytes]]
 
@@ -111,7 +111,7 @@ def _ask_for_local_address(sock: socket.socket, family: int) -> None:
             sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
     except OSError:
         # Platforms without it leave the source address to the kernel: right on a machine with one address.
-        _logger.warning("this platform does not tell which local address a datagram was sent to")
+        log.warning("this platform does not tell which local address a datagram was sent to")
 
 
 def _grow_buffer(sock: socket.socket, forced: int, ordinary: int) -> None:
@@ -125,7 +125,7 @@ def _grow_buffer(sock: socket.socket, forced: int, ordinary: int) -> None:
     try:
         sock.setsockopt(socket.SOL_SOCKET, ordinary, BUFFER_BYTES)
     except OSError as error:
-        _logger.warning("cannot enlarge a socket buffer: %s", error)
+        log.warning("cannot enlarge a socket buffer: %s", error)
 
 
 class UdpPort:

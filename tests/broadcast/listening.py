@@ -13,15 +13,15 @@ from pylibsrtp import Policy, Session
 
 from rtcserver.broadcast.address import Address
 from rtcserver.broadcast.listener import ListenerSpec
-from rtcserver.broadcast.srtp import Profile
+from rtcserver.broadcast.srtp import SrtpProfile
 from rtcserver.encode.packet import EncodedPacket
 
-GCM = Profile.AEAD_AES_128_GCM
-CM = Profile.AES128_CM_SHA1_80
+GCM = SrtpProfile.AEAD_AES_128_GCM
+CM = SrtpProfile.AES128_CM_SHA1_80
 INBOUND = {
-    Profile.AEAD_AES_128_GCM: Policy.SRTP_PROFILE_AEAD_AES_128_GCM,
-    Profile.AEAD_AES_256_GCM: Policy.SRTP_PROFILE_AEAD_AES_256_GCM,
-    Profile.AES128_CM_SHA1_80: Policy.SRTP_PROFILE_AES128_CM_SHA1_80,
+    SrtpProfile.AEAD_AES_128_GCM: Policy.SRTP_PROFILE_AEAD_AES_128_GCM,
+    SrtpProfile.AEAD_AES_256_GCM: Policy.SRTP_PROFILE_AEAD_AES_256_GCM,
+    SrtpProfile.AES128_CM_SHA1_80: Policy.SRTP_PROFILE_AES128_CM_SHA1_80,
 }
 FRAME = 960
 
@@ -63,7 +63,7 @@ class Listening:
         listener_id: int,
         *,
         host: str = "127.0.0.1",
-        profile: Profile = GCM,
+        profile: SrtpProfile = GCM,
         payload_type: int = 111,
         first_sequence: int = 1000,
         room: str = "main",

@@ -13,14 +13,14 @@ from rtcserver.broadcast.address import Address
 from rtcserver.broadcast.control import Message, pack, unpack
 from rtcserver.broadcast.lateness import BOUNDS_US, Lateness, quantile_us
 from rtcserver.broadcast.listener import ListenerCounters, ListenerSpec, Totals
-from rtcserver.broadcast.srtp import Profile
+from rtcserver.broadcast.srtp import SrtpProfile
 from rtcserver.errors import ProcessError
 
 SPEC = ListenerSpec(
     listener_id=2**40,
     room="grüner raum",
     destination=Address("fe80::1", 5004, 2),
-    profile=Profile.AES128_CM_SHA1_80,
+    profile=SrtpProfile.AES128_CM_SHA1_80,
     master=os.urandom(30),
     ssrc=2**32 - 1,
     payload_type=109,

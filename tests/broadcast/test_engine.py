@@ -11,7 +11,7 @@ import pytest
 from rtcserver.broadcast.arena import BLOCK, MAX_PAYLOAD
 from rtcserver.broadcast.engine import MAX_REPORTS, REPORT_INTERVAL_NS, BroadcastEngine
 from rtcserver.broadcast.group import Listener
-from rtcserver.broadcast.srtp import Profile
+from rtcserver.broadcast.srtp import SrtpProfile
 from tests.broadcast.listening import CM, GCM, Listening, media
 
 Make = Callable[..., Listening]
@@ -19,9 +19,9 @@ BATCHED = pytest.mark.parametrize("batched", [True, False], ids=["sendmmsg", "se
 
 
 @BATCHED
-@pytest.mark.parametrize("profile", Profile)
+@pytest.mark.parametrize("profile", SrtpProfile)
 def test_every_listener_hears_the_same_payload_in_its_own_stream(
-    media_socket: socket.socket, listening: Make, profile: Profile, batched: bool
+    media_socket: socket.socket, listening: Make, profile: SrtpProfile, batched: bool
 ) -> None:
     engine = BroadcastEngine([media_socket], batched=batched)
     ears = [
@@ -66,7 +66,7 @@ def test_both_ways_of_sending_make_the_same_bytes(listening: Make, media_socket:
 
 def test_profiles_mix_in_one_room(media_socket: socket.socket, listening: Make) -> None:
     engine = BroadcastEngine([media_socket])
-    ears = [listening(n, profile=list(Profile)[n % 3]) for n in range(9)]
+    ears = [listening(n, profile=list(SrtpProfile)[n % 3]) for n in range(9)]
     for ear in ears:
         engine.add(ear.spec)
     for n in range(3):

@@ -10,7 +10,7 @@ import pytest
 from pylibsrtp._binding import ffi, lib
 
 from rtcserver.broadcast import srtp
-from rtcserver.broadcast.srtp import PROTECT, OutboundSrtp, Profile, int_pointer, pointer
+from rtcserver.broadcast.srtp import PROTECT, OutboundSrtp, SrtpProfile, int_pointer, pointer
 from tests.broadcast.listening import INBOUND
 
 RTP = bytes((0x80, 111, 0x00, 0x07)) + bytes(4) + (77).to_bytes(4) + b"payload of some length"
@@ -24,7 +24,7 @@ def protect(session: OutboundSrtp, packet: bytes) -> tuple[int, bytes]:
     return status, memory[: length[0]].tobytes()
 
 
-def inbound(profile: Profile, master: bytes) -> pylibsrtp.Session:
+def inbound(profile: SrtpProfile, master: bytes) -> pylibsrtp.Session:
     return pylibsrtp.Session(
         pylibsrtp.Policy(
             key=master, ssrc_type=pylibsrtp.Policy.SSRC_ANY_INBOUND, srtp_profile=INBOUND[profile]
@@ -48,8 +48,8 @@ def test_the_binding_is_the_one_that_this_was_written_for() -> None:
     assert lib.srtp_err_status_ok == 0
 
 
-@pytest.mark.parametrize("profile", Profile)
-def test_the_lengths_are_libsrtps(profile: Profile) -> None:
+@pytest.mark.parametrize("profile", SrtpProfile)
+def test_the_lengths_are_libsrtps(profile: SrtpProfile) -> None:
     number = INBOUND[profile]
     assert profile.key_length == lib.srtp_profile_get_master_key_length(
         number
@@ -58,8 +58,8 @@ def test_the_lengths_are_libsrtps(profile: Profile) -> None:
     assert len(packet) == len(RTP) + profile.tag_length
 
 
-@pytest.mark.parametrize("profile", Profile)
-def test_what_is_protected_in_place_opens_at_the_other_end(profile: Profile) -> None:
+@pytest.mark.parametrize("profile", SrtpProfile)
+def test_what_is_protected_in_place_opens_at_the_other_end(profile: SrtpProfile) -> None:
     master = os.urandom(profile.key_length)
     session, receiver = OutboundSrtp(profile, master, 77), inbound(profile, master)
     status, packet = protect(session, RTP)
@@ -70,8 +70,8 @@ def test_what_is_protected_in_place_opens_at_the_other_end(profile: Profile) -> 
     assert receiver.unprotect_rtcp(session.protect_rtcp(report)) == report
 
 
-@pytest.mark.parametrize("profile", Profile)
-def test_in_place_equals_pylibsrtps_own_protect(profile: Profile) -> None:
+@pytest.mark.parametrize("profile", SrtpProfile)
+def test_in_place_equals_pylibsrtps_own_protect(profile: SrtpProfile) -> None:
     master = os.urandom(profile.key_length)
     policy = pylibsrtp.Policy(
         key=master, ssrc_type=pylibsrtp.Policy.SSRC_ANY_OUTBOUND, srtp_profile=INBOUND[profile]
@@ -80,8 +80,8 @@ def test_in_place_equals_pylibsrtps_own_protect(profile: Profile) -> None:
     assert packet == pylibsrtp.Session(policy).protect(RTP)
 
 
-@pytest.mark.parametrize("profile", Profile)
-def test_an_index_is_protected_only_once(profile: Profile) -> None:
+@pytest.mark.parametrize("profile", SrtpProfile)
+def test_an_index_is_protected_only_once(profile: SrtpProfile) -> None:
     session = OutboundSrtp(profile, os.urandom(profile.key_length), 77)
     assert protect(session, RTP)[0] == 0
     status, packet = protect(session, RTP[:12] + b"another plaintext!")
@@ -89,12 +89,12 @@ def test_an_index_is_protected_only_once(profile: Profile) -> None:
     assert len(packet) == 12 + 18
 
 
-@pytest.mark.parametrize("profile", Profile)
-def test_a_key_of_the_wrong_length_is_refused(profile: Profile) -> None:
+@pytest.mark.parametrize("profile", SrtpProfile)
+def test_a_key_of_the_wrong_length_is_refused(profile: SrtpProfile) -> None:
     with pytest.raises(ValueError, match=str(profile.key_length)):
         OutboundSrtp(profile, os.urandom(profile.key_length + 1), 77)
 
 
 def test_another_ssrc_is_refused() -> None:
-    session = OutboundSrtp(Profile.AEAD_AES_128_GCM, os.urandom(28), 78)
+    session = OutboundSrtp(SrtpProfile.AEAD_AES_128_GCM, os.urandom(28), 78)
     assert protect(session, RTP)[0] != 0

@@ -6,39 +6,39 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtcserver.transport.demux import Kind, classify
+from rtcserver.transport.demux import DatagramKind, classify
 
 
 @pytest.mark.parametrize(
     ("data", "kind"),
     [
-        (b"", Kind.UNKNOWN),
-        (b"\x00\x01", Kind.STUN),
-        (b"\x03", Kind.STUN),
-        (b"\x04", Kind.UNKNOWN),
-        (b"\x10", Kind.UNKNOWN),
-        (b"\x13", Kind.UNKNOWN),
-        (b"\x14", Kind.DTLS),
-        (b"\x16\xfe\xfd", Kind.DTLS),
-        (b"\x3f", Kind.DTLS),
-        (b"\x40", Kind.UNKNOWN),
-        (b"\x7f", Kind.UNKNOWN),
-        (b"\x80", Kind.UNKNOWN),
-        (b"\x80\x6f", Kind.RTP),
-        (b"\x80\xef", Kind.RTP),
-        (b"\x80\xbf", Kind.RTP),
-        (b"\x80\xc0", Kind.RTCP),
-        (b"\x81\xc9", Kind.RTCP),
-        (b"\xbf\xdf", Kind.RTCP),
-        (b"\xbf\xe0", Kind.RTP),
-        (b"\xc0\xc9", Kind.UNKNOWN),
-        (b"\xff\xff", Kind.UNKNOWN),
+        (b"", DatagramKind.UNKNOWN),
+        (b"\x00\x01", DatagramKind.STUN),
+        (b"\x03", DatagramKind.STUN),
+        (b"\x04", DatagramKind.UNKNOWN),
+        (b"\x10", DatagramKind.UNKNOWN),
+        (b"\x13", DatagramKind.UNKNOWN),
+        (b"\x14", DatagramKind.DTLS),
+        (b"\x16\xfe\xfd", DatagramKind.DTLS),
+        (b"\x3f", DatagramKind.DTLS),
+        (b"\x40", DatagramKind.UNKNOWN),
+        (b"\x7f", DatagramKind.UNKNOWN),
+        (b"\x80", DatagramKind.UNKNOWN),
+        (b"\x80\x6f", DatagramKind.RTP),
+        (b"\x80\xef", DatagramKind.RTP),
+        (b"\x80\xbf", DatagramKind.RTP),
+        (b"\x80\xc0", DatagramKind.RTCP),
+        (b"\x81\xc9", DatagramKind.RTCP),
+        (b"\xbf\xdf", DatagramKind.RTCP),
+        (b"\xbf\xe0", DatagramKind.RTP),
+        (b"\xc0\xc9", DatagramKind.UNKNOWN),
+        (b"\xff\xff", DatagramKind.UNKNOWN),
     ],
 )
-def test_boundaries(data: bytes, kind: Kind) -> None:
+def test_boundaries(data: bytes, kind: DatagramKind) -> None:
     assert classify(data) is kind
 
 
 @given(st.binary(max_size=40))
 def test_total(data: bytes) -> None:
-    assert isinstance(classify(data), Kind)
+    assert isinstance(classify(data), DatagramKind)
