@@ -21,7 +21,8 @@ class RoomDirectory(Protocol):
 
             {"name": "main", "url": "/r/main", "title": "...",
              "instrument": {"kind": "...", "name": "...", "state": "live" or "silent",
-                            "error": None or a sentence, "rate": Hz, "channels": n},
+                            "error": None or a sentence, "note": None or a sentence (what of a
+                            file is left out), "rate": Hz, "channels": n},
              "audio": {"frame_ms": 10, "bitrate_bps": 160000},
              "listeners": n,
              "studio": None or {"listeners": n, "limit": n, "rate": Hz, "bits": 16 or 24, "frames": n,

@@ -5,20 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from rtcserver.capture.ahead import DecodeAhead
 from rtcserver.capture.block import StreamFormat
+from rtcserver.capture.decode import Samples, decode
 from rtcserver.capture.source import ClockedSource
 from rtcserver.clock import MEDIA_RATE
 from rtcserver.config.model import InstrumentConfig
 from rtcserver.errors import InstrumentError
 
-MAX_SECONDS = 3600
-"""A longer file is refused: it is decoded into memory, 384 kB a second."""
-
 
 class FileSource(ClockedSource):
-    """Decodes the file once to 48 kHz stereo (or `samplerate`), then plays it round and round."""
+    """Streams the file at 48 kHz stereo (or `samplerate`), round and round.
+
+    Raises InstrumentError for a file of which nothing can be played; it is made as soon as the first sound of the
+    file is decoded, however long that is.
+    """
 
     def __init__(self, config: InstrumentConfig) -> None:
         if not config.file:
@@ -26,46 +28,36 @@ class FileSource(ClockedSource):
         path = Path(config.file)
         rate = config.samplerate or MEDIA_RATE
         super().__init__(path.name, StreamFormat(rate, 2, config.blocksize))
-        self._samples = decode(path, rate)
+        self.fault: InstrumentError | None = None
+        """Why the file cannot be played on: it has gone, for one."""
+        self._next = 0
+        self._ahead = DecodeAhead(path.name, rate, lambda tally: decode(path, rate, tally))
+        try:
+            self._ahead.wait()
+        except InstrumentError:
+            self._ahead.close()
+            raise
 
-    def render(self, frames: int, first_frame: int) -> npt.NDArray[np.float32]:
-        total = len(self._samples)
-        index = np.arange(first_frame, first_frame + frames) % total
-        return self._samples[index]
+    @property
+    def note(self) -> str | None:
+        """One line about what of the file was left out; None if nothing was."""
+        return self._ahead.note
 
+    def wait(self, frames: int, timeout_s: float) -> bool:
+        """Wait until so many frames (at most ten seconds of them) can be rendered at once."""
+        return self._ahead.wait(frames, timeout_s)
 
-def decode(path: Path, rate: int) -> npt.NDArray[np.float32]:
-    """The first audio stream of a file as ``(frames, 2)`` float32 at `rate` Hz.
+    def render(self, frames: int, first_frame: int) -> Samples:
+        """The file's frames; what lies between two calls is skipped, as far as it is decoded."""
+        try:
+            if 0 < (gap := first_frame - self._next) <= self._ahead.ahead:
+                self._ahead.read(gap)
+            self._next = first_frame + frames
+            return self._ahead.read(frames)
+        except InstrumentError as error:
+            self.fault = error
+            return np.zeros((frames, 2), np.float32)
 
-    Raises InstrumentError that names the file and what is wrong with it.
-    """
-    import av
-
-    if not path.is_file():
-        raise InstrumentError(f"file: {path} does not exist or is not a file", code="missing")
-    parts: list[npt.NDArray[np.float32]] = []
-    frames = 0
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.audio:
-                raise InstrumentError(f"file: {path.name} has no audio stream", code="format")
-            resampler = av.AudioResampler(format="flt", layout="stereo", rate=rate)
-            for decoded in container.decode(audio=0):
-                for out in resampler.resample(decoded):
-                    parts.append(out.to_ndarray().reshape(-1, 2).astype(np.float32))
-                    frames += len(parts[-1])
-                if frames > MAX_SECONDS * rate:
-                    raise InstrumentError(
-                        f"file: {path.name} is longer than {MAX_SECONDS // 60} minutes", code="format"
-                    )
-            parts.extend(
-                out.to_ndarray().reshape(-1, 2).astype(np.float32) for out in resampler.resample(None)
-            )
-    except av.FFmpegError as error:
-        raise InstrumentError(
-            f"file: {path.name} cannot be read as sound: {error.strerror}", code="format"
-        ) from error
-    samples = np.concatenate(parts) if parts else np.zeros((0, 2), np.float32)
-    if not len(samples):
-        raise InstrumentError(f"file: {path.name} holds no samples", code="format")
-    return samples
+    def close(self) -> None:
+        super().close()
+        self._ahead.close()

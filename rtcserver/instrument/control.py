@@ -23,6 +23,7 @@ class Status:
     """What an instrument process reports five times a second.
 
     state: ``live`` (blocks arrive) or ``silent`` (no device; `error` says why, `code` for programs).
+    note: what is left out of what the instrument plays, though it sounds: one line for people.
     media_time, at_ns: the capture clock: this media time was converted at this monotonic time.
     base: media time of the epoch's first device frame.
     frames: device frames since the epoch began, lost ones included.
@@ -33,6 +34,7 @@ class Status:
     state: str = "silent"
     error: str | None = None
     code: str | None = None
+    note: str | None = None
     device: str = ""
     rate: int = 0
     channels: int = 0

@@ -112,8 +112,13 @@ class InstrumentProcess:
 
     def _load_source(self) -> None:
         """Fail early, and for good, when a library is missing."""
-        with contextlib.suppress(InstrumentError, ConfigError):
+        try:
             self._source = make_source(self._config)
+        except DependencyError:
+            raise
+        except Exception:
+            # Opening fails in the same way, and says it.
+            self._source = None
 
     def _open(self) -> bool:
         """Try to open the device; on failure the status says why."""
@@ -139,6 +144,13 @@ class InstrumentProcess:
                 raise
         except (InstrumentError, ConfigError) as error:
             self._fault(str(error), getattr(error, "code", "config"))
+            return False
+        except DependencyError:
+            raise
+        except Exception as error:
+            # What a driver or a library does that nobody foresaw is the room's error, not the end of its process.
+            said = str(error) or "no reason given"
+            self._fault(f"the instrument cannot be opened: {type(error).__name__}: {said}", "internal")
             return False
         self._source = source
         status = self._status
@@ -191,6 +203,10 @@ class InstrumentProcess:
                 self._block(block, flags, lost)
                 last_block_ns = block.arrived_ns
             now = monotonic_ns()
+            fault: InstrumentError | None = getattr(self._source, "fault", None)
+            if fault is not None:
+                self._fault(str(fault), fault.code)
+                return False
             if now - last_block_ns > STALL_NS:
                 self._fault(
                     f"{self._status.device} delivers no sound any more: unplugged, or its driver hangs",
@@ -258,6 +274,7 @@ class InstrumentProcess:
             return
         self._next_status_ns = now + STATUS_INTERVAL_NS
         status, ring, counter = self._status, self._ring, self._counter
+        status.note = getattr(self._source, "note", None)
         status.encoded = self._encoder.encoded if hasattr(self, "_encoder") else 0
         if counter is not None and ring is not None:
             status.frames = counter.next_frame

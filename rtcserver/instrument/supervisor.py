@@ -47,6 +47,7 @@ class InstrumentSupervisor(SupervisedProcess):
         self._last_frames = (-1, -1)
         self._timings: list[asyncio.Future[dict[str, Any]]] = []
         self._encoded_before = 0
+        self._noted = False
         self._studio = False
         self._block_readers = 0
         self._blocks_on = False
@@ -233,6 +234,10 @@ class InstrumentSupervisor(SupervisedProcess):
             if (self.status.epoch, self.status.frames) != self._last_frames:
                 self._last_frames = (self.status.epoch, self.status.frames)
                 self._last_progress_ns = monotonic_ns()
+            if self.status.note is not None and not self._noted:
+                # Once: the same file says the same in every round and after every restart.
+                self._noted = True
+                log.warning("room %s: %s", self.room, self.status.note)
             if before != (self.status.state, self.status.error):
                 self._changed()
         elif message["type"] == "timings":

@@ -76,6 +76,7 @@ class Rooms:
                 "name": status.device or config.device or _KINDS[config.instrument],
                 "state": status.state,
                 "error": "The instrument is starting." if starting else status.error,
+                "note": status.note,
                 "rate": status.rate,
                 "channels": status.channels,
             },

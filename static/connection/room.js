@@ -7,6 +7,7 @@
  * @property {string} name of the device or file; "" when there is none
  * @property {"live" | "silent"} state silent: the server sends silence, since the instrument gives nothing
  * @property {string | null} error why, in a sentence
+ * @property {string | null} note what of a file is left out although it plays, in a sentence
  * @property {number} rate Hz, 0 when unknown
  * @property {number} channels 0 when unknown
  */
@@ -60,6 +61,7 @@ export function readRoom(body) {
       name: text(instrument.name) ?? "",
       state: instrument.state === "silent" ? "silent" : "live",
       error: text(instrument.error),
+      note: text(instrument.note),
       rate: whole(instrument.rate),
       channels: whole(instrument.channels),
     },

@@ -112,7 +112,7 @@ function connecting({ answered, attempt, problem }) {
  */
 function live(room) {
   if (room?.instrument.state === "silent") return instrumentSilent(room);
-  return words("live", "good", "Live", "");
+  return words("live", "good", "Live", room?.instrument.note ?? "");
 }
 
 /**

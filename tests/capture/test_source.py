@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-import wave
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from rtcserver.capture.block import Block, StreamFormat, to_float
-from rtcserver.capture.file import FileSource, decode
 from rtcserver.capture.frames import FrameCounter
 from rtcserver.capture.ring import FLAG_LOST, FLAG_OVERFLOW, BlockRing
 from rtcserver.capture.source import ClockedSource
 from rtcserver.capture.tone import ToneSource
 from rtcserver.clock import NS
 from rtcserver.config.model import InstrumentConfig
-from rtcserver.errors import InstrumentError
 
 Floats = npt.NDArray[np.float32]
 
@@ -124,71 +120,3 @@ def test_the_tone_has_its_frequencies_and_level_after_days_too(rate: int) -> Non
     whole = source.render(400, 0)
     parts = np.concatenate([source.render(100, first) for first in range(0, 400, 100)])
     assert np.abs(whole - parts).max() < 1e-6
-
-
-def write_wav(path: Path, samples: npt.NDArray[np.int16], rate: int) -> Path:
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(samples.shape[1])
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(samples.astype("<i2").tobytes())
-    return path
-
-
-def file_config(path: Path | str, **settings: int) -> InstrumentConfig:
-    return InstrumentConfig(instrument="file", file=str(path), **settings)  # type: ignore[arg-type]  # keys of ints
-
-
-def test_a_file_is_looped_without_a_gap(tmp_path: Path) -> None:
-    ramp = np.arange(1000, dtype=np.int16)
-    path = write_wav(tmp_path / "ramp.wav", np.stack([ramp, -ramp], axis=1), 48_000)
-    source = FileSource(file_config(path))
-    assert source.name == "ramp.wav"
-    assert source.stream.channels == 2
-    played = np.concatenate([source.render(300, first) for first in range(0, 3000, 300)])
-    assert np.round(played[:, 0] * 32768).astype(int).tolist() == list(range(1000)) * 3
-    assert (played[:, 1] == -played[:, 0]).all()
-
-
-def test_a_mono_file_of_another_rate_is_heard_on_both_sides_at_its_pitch(tmp_path: Path) -> None:
-    tone = (8000 * np.sin(2 * np.pi * 500 * np.arange(44_100) / 44_100)).astype(np.int16)
-    samples = decode(write_wav(tmp_path / "tone.wav", tone[:, None], 44_100), 48_000)
-    assert len(samples) == pytest.approx(48_000, abs=64)
-    assert (samples[:, 0] == samples[:, 1]).all()
-    assert np.abs(np.fft.rfft(samples[:48_000, 0], 48_000)).argmax() == 500
-
-
-def test_a_file_may_be_played_at_another_device_rate(tmp_path: Path) -> None:
-    tone = (8000 * np.sin(2 * np.pi * 500 * np.arange(48_000) / 48_000)).astype(np.int16)
-    path = write_wav(tmp_path / "tone.wav", np.stack([tone, tone], axis=1), 48_000)
-    source = FileSource(file_config(path, samplerate=96_000))
-    assert source.stream.rate == 96_000
-    assert np.abs(np.fft.rfft(source.render(96_000, 0)[:, 0])).argmax() == 500
-
-
-@pytest.mark.parametrize(
-    ("content", "code", "said"),
-    [
-        (None, "missing", "does not exist"),
-        (b"", "format", "cannot be read"),
-        (b"this is no sound at all" * 100, "format", "cannot be read"),
-    ],
-)
-def test_what_is_no_sound_file_is_refused_by_its_name(
-    tmp_path: Path, content: bytes | None, code: str, said: str
-) -> None:
-    path = tmp_path / "broken.wav"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(InstrumentError, match=said) as caught:
-        FileSource(file_config(path))
-    assert caught.value.code == code
-    assert "broken.wav" in str(caught.value)
-
-
-def test_a_folder_no_name_and_a_file_without_samples_are_refused(tmp_path: Path) -> None:
-    empty = write_wav(tmp_path / "empty.wav", np.zeros((0, 2), np.int16), 48_000)
-    for path, code in ((tmp_path, "missing"), ("", "missing"), (empty, "format")):
-        with pytest.raises(InstrumentError, match="file:") as caught:
-            FileSource(file_config(path))
-        assert caught.value.code == code

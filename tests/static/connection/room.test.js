@@ -15,7 +15,7 @@ test("a room of the server is read as it is", () => {
     name: "main",
     url: "/r/main",
     title: "Studio",
-    instrument: { kind: "fluidsynth", title: "Built-in synthesizer", name: "FluidSynth", state: "silent", error: "No soundfont.", rate: 44100, channels: 2 },
+    instrument: { kind: "fluidsynth", title: "Built-in synthesizer", name: "FluidSynth", state: "silent", error: "No soundfont.", note: null, rate: 44100, channels: 2 },
     audio: { frame_ms: 2.5, bitrate_bps: 160000 },
     listeners: 3,
   });
@@ -23,7 +23,7 @@ test("a room of the server is read as it is", () => {
     name: "main",
     url: "/r/main",
     title: "Studio",
-    instrument: { title: "Built-in synthesizer", name: "FluidSynth", state: "silent", error: "No soundfont.", rate: 44100, channels: 2 },
+    instrument: { title: "Built-in synthesizer", name: "FluidSynth", state: "silent", error: "No soundfont.", note: null, rate: 44100, channels: 2 },
     frameMs: 2.5,
     bitrateBps: 160000,
     listeners: 3,

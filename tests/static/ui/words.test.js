@@ -9,7 +9,7 @@ import { describe, instrumentLine, secondsLeft } from "../../../static/ui/words.
 /** @typedef {import("../../../static/listen/session.js").Session} Session */
 /** @typedef {import("../../../static/ui/words.js").AskedRoom} AskedRoom */
 
-const instrument = { title: "Audio device", name: "MONTAGE", state: "live", error: null, rate: 44_100, channels: 8 };
+const instrument = { title: "Audio device", name: "MONTAGE", state: "live", error: null, note: null, rate: 44_100, channels: 8 };
 /** @param {object} [changes] @returns {AskedRoom} */
 const known = (changes = {}) => ({
   kind: "known",
@@ -44,6 +44,7 @@ test("a missing device is told in the server's words, live or not", () => {
   }
   assert.equal(said({ phase: "live" }, silent).state, "silent");
   assert.notEqual(said({ phase: "live" }, known({ state: "silent" })).detail, "");
+  assert.equal(said({ phase: "live" }, known({ note: "1 packet could not be decoded." })).detail, "1 packet could not be decoded.");
 });
 
 test("a blocked browser asks for a tap", () => {
