@@ -96,7 +96,6 @@ class InstrumentProcess:
         """Serve until told to stop, the server is gone, or the device has died."""
         try:
             self._encoder = codec.DEFAULT.encoder(self._config.frame_samples, self._config.bitrate_bps)
-            self._load_source()
             while not self._stopping:
                 if not self._open():
                     self._wait(RETRY_NS)
@@ -109,16 +108,6 @@ class InstrumentProcess:
         return 0
 
     # Opening
-
-    def _load_source(self) -> None:
-        """Fail early, and for good, when a library is missing."""
-        try:
-            self._source = make_source(self._config)
-        except DependencyError:
-            raise
-        except Exception:
-            # Opening fails in the same way, and says it.
-            self._source = None
 
     def _open(self) -> bool:
         """Try to open the device; on failure the status says why."""
