@@ -8,6 +8,8 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import pairwise
 
 import psutil
@@ -30,19 +32,50 @@ def live(health: dict[str, object]) -> bool:
     return health["status"] == "ok"
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
-def test_ten_seconds_of_the_tone_are_a_thousand_packets(transport: str) -> None:
-    with RtcServer(instrument="tone", transport=transport) as server:
-        server.wait_healthy(live)
-        run = subprocess.run(
+@pytest.fixture(scope="module")
+def servers() -> Iterator[dict[str, RtcServer]]:
+    """A server of each transport that plays the tone."""
+    with ExitStack() as stack:
+        running = {
+            transport: stack.enter_context(RtcServer(instrument="tone", transport=transport))
+            for transport in TRANSPORTS
+        }
+        for server in running.values():
+            server.wait_healthy(live)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def ten_seconds(servers: dict[str, RtcServer]) -> dict[str, tuple[int, str, str]]:
+    """Exit code, output and errors of the client that listened to each for ten seconds, all at once."""
+    runs = {
+        transport: subprocess.Popen(
             [sys.executable, "-m", "rtcserver", "client", server.room_url, "--seconds", "10", "--json"],
             cwd=REPOSITORY,
-            capture_output=True,
-            check=False,
-            timeout=40,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
-    assert run.returncode == 0, run.stderr.decode()
-    report = json.loads(run.stdout)
+        for transport, server in servers.items()
+    }
+    said = {}
+    try:
+        for transport, run in runs.items():
+            out, errors = run.communicate(timeout=40)
+            said[transport] = run.returncode, out, errors
+    finally:
+        for run in runs.values():
+            run.kill()
+    return said
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_ten_seconds_of_the_tone_are_a_thousand_packets(
+    ten_seconds: dict[str, tuple[int, str, str]], transport: str
+) -> None:
+    code, out, errors = ten_seconds[transport]
+    assert code == 0, errors
+    report = json.loads(out)
     assert abs(report["packets"] - 1000) <= 1
     assert (report["lost"], report["gaps"], report["timestamp_errors"]) == (0, 0, 0)
     assert (report["left_hz"], report["right_hz"]) == (
@@ -52,24 +85,32 @@ def test_ten_seconds_of_the_tone_are_a_thousand_packets(transport: str) -> None:
     assert report["left_dbfs"] == pytest.approx(-18, abs=0.5)
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_channels_three_and_four_of_the_device_arrive_left_and_right(
-    transport: str, jack_server: JackServer, eight_tones: Tones
+    jack_server: JackServer, eight_tones: Tones
 ) -> None:
-    with RtcServer(
-        instrument="portaudio",
-        device="MONTAGE",
-        channels="3,4",
-        transport=transport,
-        env=jack_server.variables,
-    ) as server:
-        server.wait_healthy(live)
-        report = await listen(server.room_url, 3.0)
-        health = server.health()["rooms"]["main"]
-    assert report.left.hz == pytest.approx(eight_tones.hz(3), abs=0.5)
-    assert report.right.hz == pytest.approx(eight_tones.hz(4), abs=0.5)
-    assert report.delivery.timestamp_errors == 0
-    assert (health["rate"], health["channels"], health["blocksize"]) == (44_100, 8, 128)
+    """On either transport; both servers capture the same device."""
+    with ExitStack() as stack:
+        servers = [
+            stack.enter_context(
+                RtcServer(
+                    instrument="portaudio",
+                    device="MONTAGE",
+                    channels="3,4",
+                    transport=transport,
+                    env=jack_server.variables,
+                )
+            )
+            for transport in TRANSPORTS
+        ]
+        for server in servers:
+            server.wait_healthy(live)
+        reports = await asyncio.gather(*(listen(server.room_url, 3.0) for server in servers))
+        rooms = [server.health()["rooms"]["main"] for server in servers]
+    for transport, report, room in zip(TRANSPORTS, reports, rooms, strict=True):
+        assert report.left.hz == pytest.approx(eight_tones.hz(3), abs=0.5), transport
+        assert report.right.hz == pytest.approx(eight_tones.hz(4), abs=0.5), transport
+        assert report.delivery.timestamp_errors == 0, transport
+        assert (room["rate"], room["channels"], room["blocksize"]) == (44_100, 8, 128), transport
 
 
 async def test_a_mix_sums_channels_with_their_gains(jack_server: JackServer, eight_tones: Tones) -> None:
@@ -96,27 +137,29 @@ async def test_the_last_pair_of_thirty_two_channels(jack_server: JackServer) -> 
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-async def test_ten_listeners_share_one_encoder(transport: str) -> None:
-    with RtcServer(instrument="tone", transport=transport) as server:
-        server.wait_healthy(live)
-        before = server.health()["rooms"]["main"]
-        reports = await asyncio.gather(*(listen(server.room_url, 3.0) for _ in range(10)))
-        after = server.health()["rooms"]["main"]
+async def test_ten_listeners_share_one_encoder(servers: dict[str, RtcServer], transport: str) -> None:
+    server = servers[transport]
+    before = server.health()["rooms"]["main"]
+    reports = await asyncio.gather(*(listen(server.room_url, 2.0) for _ in range(10)))
+    after = server.health()["rooms"]["main"]
     encoded = after["encoded_total"] - before["encoded_total"]
     # Media time tells how many frames there were, however long the joins took: never more than one each.
     frames = (after["media_time"] - before["media_time"]) / FRAME
-    assert 300 <= encoded <= frames + 25
-    assert all(report.delivery.packets == 300 for report in reports)
+    assert 200 <= encoded <= frames + 25
+    assert all(report.delivery.packets == 200 for report in reports)
 
 
-@pytest.mark.parametrize("frame_ms", [2.5, 5, 20])
-async def test_other_frame_lengths(frame_ms: float) -> None:
-    with RtcServer(instrument="tone", frame_ms=frame_ms) as server:
-        server.wait_healthy(live)
-        report = await listen(server.room_url, 2.0)
-    assert report.delivery.frame_ms == frame_ms
-    assert report.delivery.packets == 2000 / frame_ms
-    assert (report.delivery.lost, report.delivery.timestamp_errors) == (0, 0)
+async def test_other_frame_lengths() -> None:
+    lengths = (2.5, 5, 20)
+    with ExitStack() as stack:
+        servers = [stack.enter_context(RtcServer(instrument="tone", frame_ms=length)) for length in lengths]
+        for server in servers:
+            server.wait_healthy(live)
+        reports = await asyncio.gather(*(listen(server.room_url, 2.0) for server in servers))
+    for frame_ms, report in zip(lengths, reports, strict=True):
+        assert report.delivery.frame_ms == frame_ms
+        assert report.delivery.packets == 2000 / frame_ms
+        assert (report.delivery.lost, report.delivery.timestamp_errors) == (0, 0), frame_ms
 
 
 async def test_the_idle_server_is_small() -> None:
@@ -127,15 +170,14 @@ async def test_the_idle_server_is_small() -> None:
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-async def test_bad_requests_disturb_nobody(transport: str) -> None:
-    with RtcServer(instrument="tone", transport=transport) as server:
-        server.wait_healthy(live)
-        async with Listener(server.room_url) as bystander:
-            await bystander.hear(1.0)
-            codes = await asyncio.to_thread(_bad_requests, server)
-            await bystander.hear(3.0)
-            packets = list(bystander.packets)
-        assert server.health()["backend"]["sessions"] <= 1
+async def test_bad_requests_disturb_nobody(servers: dict[str, RtcServer], transport: str) -> None:
+    server = servers[transport]
+    async with Listener(server.room_url) as bystander:
+        await bystander.hear(1.0)
+        codes = await asyncio.to_thread(_bad_requests, server)
+        await bystander.hear(2.0)
+        packets = list(bystander.packets)
+    assert server.health()["backend"]["sessions"] <= 1
     assert codes == [404, 415, 413, 400, 422]
     assert {b.timestamp - a.timestamp for a, b in pairwise(packets)} == {FRAME}
     assert {(b.sequence - a.sequence) & 0xFFFF for a, b in pairwise(packets)} == {1}

@@ -131,8 +131,8 @@ async def record(page: Page, seconds: float) -> Recording:
 
 async def record_exact(page: Page, quanta: int, timeout_s: float = 30.0) -> Recording:
     """A recording with so many exact quanta: a busy machine may have to follow its clock for a while."""
-    for _ in range(round(timeout_s / 2)):
-        recording = await record(page, 2)
+    for _ in range(round(timeout_s)):
+        recording = await record(page, 1)
         if recording.exact.sum() >= quanta:
             return recording
     said = await page.evaluate("JSON.stringify(rtcserver.studio.stats())")
