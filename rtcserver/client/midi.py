@@ -28,6 +28,7 @@ from rtcserver.client.phrase import Step
 from rtcserver.client.whep import ListenError
 from rtcserver.clock import MEDIA_RATE, NS, monotonic_ns
 from rtcserver.midi import message as m
+from rtcserver.midi.performers import ROOM
 
 MAX_EVENTS = 10_000
 """Events that are kept, the oldest dropped."""
@@ -303,7 +304,7 @@ class MidiClient:
     def _take(self, notes: Notes, now: int) -> None:
         media = self.clock.media_at(now)
         for heard in self.down.receive(notes):
-            if not heard.performer:
+            if heard.performer == ROOM:
                 continue
             age = None if media is None else (media - heard.media_time) * 1000 / MEDIA_RATE
             event = MidiEvent(heard.performer, heard.message, heard.media_time, now, age, heard.repaired)

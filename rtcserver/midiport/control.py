@@ -19,8 +19,18 @@ EVENTS_PER_MESSAGE = 400
 """Short events in one control message; with System Exclusive fewer."""
 BYTES_PER_MESSAGE = 16_384
 """MIDI bytes in one control message."""
-PORT_COUNTS = ("sent", "received", "ignored", "malformed", "dropped", "early", "cancelled", "opened")
-"""What of a `PortStatus` counts up, from the start of the process on."""
+PORT_COUNTS = (
+    "sent",
+    "received",
+    "ignored",
+    "malformed",
+    "dropped",
+    "early",
+    "cancelled",
+    "opened",
+    "unsent",
+)
+"""What of a `PortStatus` counts up, from the start of its process on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +82,8 @@ class PortStatus:
     stream; dropped: input that the server was too slow for; waiting: scheduled messages; early: scheduled
     messages played before their time because too many waited; cancelled: those dropped by a release;
     late_p99_ns, late_max_ns: how much later than asked the last thousand scheduled messages left; opened:
-    times that the output was opened.
+    times that the output was opened. The server itself counts unsent: messages that it could not hand over,
+    since there was no process or it did not read.
     """
 
     state: str = "missing"
@@ -93,6 +104,7 @@ class PortStatus:
     late_p99_ns: int = 0
     late_max_ns: int = 0
     opened: int = 0
+    unsent: int = 0
 
     def to_message(self) -> dict[str, Any]:
         return {"type": "status", **asdict(self)}

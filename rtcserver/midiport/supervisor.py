@@ -12,7 +12,6 @@ from typing import Any, Protocol
 from rtcserver.children.control_socket import EXIT_DEPENDENCY
 from rtcserver.children.supervised import SupervisedProcess
 from rtcserver.instrument.supervisor import InstrumentSupervisor
-from rtcserver.midi.performers import ROOM
 from rtcserver.midiport import control
 from rtcserver.midiport.control import PortConfig, PortStatus
 
@@ -34,8 +33,6 @@ class Port(Protocol):
 
     on_message: OnMessage | None
     """Called for what is played on the instrument itself, without real-time messages."""
-    on_status: Callable[[PortStatus], None] | None
-    """Called when a port comes or goes."""
 
     @property
     def status(self) -> PortStatus:
@@ -43,11 +40,8 @@ class Port(Protocol):
 
     async def start(self) -> None: ...
 
-    def send(self, message: bytes, at_ns: int | None = None, performer: int = ROOM) -> None:
-        """Play one message, now or at a monotonic time."""
-
     def play(self, events: Iterable[PortEvent]) -> None:
-        """Play many."""
+        """Play messages, each now or at a monotonic time. `ROOM` is who plays what belongs to nobody."""
 
     def release(self, performer: int) -> None:
         """Let go of all that `performer` holds, and drop what is scheduled for them."""
@@ -66,9 +60,6 @@ class MidiPort(SupervisedProcess):
         self.name = name
         self.config = config
         self.on_message: OnMessage | None = None
-        self.on_status: Callable[[PortStatus], None] | None = None
-        self.unsent = 0
-        """Messages that could not be handed over: no process, or one that does not read."""
         self._status = PortStatus()
 
     @property
@@ -76,12 +67,8 @@ class MidiPort(SupervisedProcess):
         """The latest report."""
         return self._status
 
-    def send(self, message: bytes, at_ns: int | None = None, performer: int = ROOM) -> None:
-        """Play one message; see `Port`."""
-        self.play([(performer, message, at_ns)])
-
     def play(self, events: Iterable[PortEvent]) -> None:
-        """Play many; see `Port`."""
+        """See `Port`."""
         batch: list[list[Any]] = []
         size = 0
         for performer, message, at_ns in events:
@@ -119,6 +106,7 @@ class MidiPort(SupervisedProcess):
         elif message["type"] == "status":
             before = self._status
             self._status = PortStatus.from_message(message)
+            self._status.unsent = before.unsent
             if _shown(before) != _shown(self._status):
                 self._changed()
 
@@ -132,13 +120,11 @@ class MidiPort(SupervisedProcess):
             status.input or "missing",
             f": {wrong}" if wrong else "",
         )
-        if self.on_status is not None:
-            self.on_status(status)
 
     def _tell(self, message: dict[str, Any], fds: tuple[int, ...] = ()) -> bool:
         taken = super()._tell(message, fds)
         if not taken:
-            self.unsent += len(message.get("events", ()))
+            self._status.unsent += len(message.get("events", ()))
         return taken
 
 
@@ -156,7 +142,6 @@ class EmbeddedPort:
     def __init__(self, instrument: InstrumentSupervisor) -> None:
         self._instrument = instrument
         self.on_message: OnMessage | None = None
-        self.on_status: Callable[[PortStatus], None] | None = None
 
     @property
     def status(self) -> PortStatus:
@@ -173,10 +158,6 @@ class EmbeddedPort:
 
     async def start(self) -> None:
         """Nothing: the instrument is started by its own supervisor."""
-
-    def send(self, message: bytes, at_ns: int | None = None, performer: int = ROOM) -> None:
-        """See `Port`."""
-        self._instrument.midi_play([(performer, message, at_ns)])
 
     def play(self, events: Iterable[PortEvent]) -> None:
         """See `Port`."""

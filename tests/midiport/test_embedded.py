@@ -14,6 +14,7 @@ from rtcserver.config.model import InstrumentConfig
 from rtcserver.encode.packet import MAX_RECORD, EncodedPacket
 from rtcserver.instrument.supervisor import InstrumentSupervisor
 from rtcserver.midi import message as m
+from rtcserver.midi.performers import ROOM
 from rtcserver.midiport.supervisor import EmbeddedPort
 
 ANNA = 3
@@ -50,7 +51,7 @@ async def test_notes_sound_at_their_media_time_and_end_with_their_owner() -> Non
         async with asyncio.timeout(15):
             await until(lambda: port.status.state == "live" and instrument.status.at_ns > 0)
             assert port.status.output.startswith("FluidSynth")
-            port.send(m.program(0, 115))
+            port.play([(ROOM, m.program(0, 115), None)])
             # Every 100 ms and a bit, so that all offsets within a block come up.
             now, anchor = monotonic_ns(), instrument.anchor
             asked = [anchor.media_at(now) + 14_400 + number * 4_837 for number in range(8)]

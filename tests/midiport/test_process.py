@@ -16,6 +16,7 @@ from rtcserver.clock import monotonic_ns
 from rtcserver.midi import message as m
 from rtcserver.midi import profile_file
 from rtcserver.midi.merge import release_everything
+from rtcserver.midi.performers import ROOM
 from rtcserver.midi.profile import PortRules
 from rtcserver.midiport.control import PortConfig
 from rtcserver.midiport.supervisor import MidiPort
@@ -75,9 +76,9 @@ async def test_what_is_sent_arrives_once_and_the_start_silences_the_instrument(j
     sysex = b"\xf0\x43" + bytes(range(100)) * 5 + b"\xf7"
     with JackInstrument(jack_midi) as montage:
         async with opened(config()) as port:
-            port.send(m.note_on(0, 60, 90), performer=ANNA)
-            port.send(sysex)
-            port.send(m.note_off(0, 60), performer=ANNA)
+            port.play([(ANNA, m.note_on(0, 60, 90), None)])
+            port.play([(ROOM, sysex, None)])
+            port.play([(ANNA, m.note_off(0, 60), None)])
             await until(lambda: m.note_off(0, 60) in montage.messages(), "the note-off arrives")
             assert port.status.output == "MONTAGE:in"
         expected = [*START, m.note_on(0, 60, 90), sysex, m.note_off(0, 60)]
@@ -110,9 +111,9 @@ async def test_a_release_ends_ones_own_notes_and_what_is_scheduled(jack_midi: Ja
     with JackInstrument(jack_midi) as montage:
         async with opened(config()) as port:
             for performer, key in ((ANNA, 60), (ANNA, 64), (BEN, 64), (BEN, 67)):
-                port.send(m.note_on(0, key, 90), performer=performer)
-            port.send(m.note_on(0, 72, 90), monotonic_ns() + 300 * MS, ANNA)
-            port.send(m.note_off(0, 67), monotonic_ns() + 300 * MS, BEN)
+                port.play([(performer, m.note_on(0, key, 90), None)])
+            port.play([(ANNA, m.note_on(0, 72, 90), monotonic_ns() + 300 * MS)])
+            port.play([(BEN, m.note_off(0, 67), monotonic_ns() + 300 * MS)])
             port.release(ANNA)
             await until(lambda: m.note_off(0, 67) in montage.messages(), "Ben's note-off")
             assert montage.model().hanging == [(0, 64)]
@@ -136,9 +137,9 @@ async def test_the_keys_are_heard_and_never_echoed(jack_midi: JackServer) -> Non
             for (_, at_ns), played_ns in zip(heard, (montage.played_ns[0],) * 3, strict=True):
                 assert 0 <= at_ns - played_ns < 50 * MS
             # Somebody else strikes and leaves the key that is held there, and lifts a pedal.
-            port.send(m.note_on(0, 50, 30), performer=ANNA)
-            port.send(m.control(0, 64, 127), performer=ANNA)
-            port.send(m.note_on(0, 51, 30), performer=ANNA)
+            port.play([(ANNA, m.note_on(0, 50, 30), None)])
+            port.play([(ANNA, m.control(0, 64, 127), None)])
+            port.play([(ANNA, m.note_on(0, 51, 30), None)])
             port.release(ANNA)
             await until(lambda: m.note_off(0, 51) in montage.messages(), "her own note ends")
             assert montage.messages()[len(START) :] == [
@@ -157,7 +158,7 @@ async def test_a_replugged_instrument_is_found_again_and_nothing_hangs(jack_midi
     async with asyncio.timeout(20):
         montage = JackInstrument(jack_midi)
         async with opened(config(listen=False)) as port:
-            port.send(m.note_on(0, 60, 90), performer=ANNA)
+            port.play([(ANNA, m.note_on(0, 60, 90), None)])
             montage.wait_for(m.note_on(0, 60, 90))
             montage.close()
             await until(lambda: port.status.state == "missing", "it is missed")
@@ -167,7 +168,7 @@ async def test_a_replugged_instrument_is_found_again_and_nothing_hangs(jack_midi
                 await until(lambda: port.status.state == "live", "it is found")
                 # The real one still sounds the note: it lost its cable, not its power.
                 again.wait_for(m.note_off(0, 60))
-                port.send(m.note_on(0, 62, 90), performer=ANNA)
+                port.play([(ANNA, m.note_on(0, 62, 90), None)])
                 again.wait_for(m.note_on(0, 62, 90))
                 assert port.restarts == 0
                 assert port.status.opened == 2
@@ -192,7 +193,7 @@ async def test_an_ambiguous_name_is_refused_with_the_list(jack_midi: JackServer)
 async def test_a_killed_process_is_replaced_and_its_notes_end(jack_midi: JackServer) -> None:
     with JackInstrument(jack_midi) as montage:
         async with opened(config(listen=False)) as port:
-            port.send(m.note_on(0, 60, 90), performer=ANNA)
+            port.play([(ANNA, m.note_on(0, 60, 90), None)])
             montage.wait_for(m.note_on(0, 60, 90))
             assert port.pid is not None
             os.kill(port.pid, signal.SIGKILL)
@@ -214,8 +215,8 @@ async def main():
     while port.status.state != "live":
         await asyncio.sleep(0.01)
     for key in (60, 64, 67):
-        port.send(m.note_on(0, key, 90), performer=3)
-    port.send(m.control(0, 64, 127), performer=3)
+        port.play([(3, m.note_on(0, key, 90), None)])
+    port.play([(3, m.control(0, 64, 127), None)])
     print(port.pid, flush=True)
     await asyncio.sleep(60)
 
@@ -248,7 +249,7 @@ async def test_without_a_midi_system_the_status_says_so(monkeypatch: pytest.Monk
         await until(lambda: port.status.code == "system", "it is reported")
         assert port.status.state == "missing"
         assert "no JACK server" in (port.status.error or "")
-        port.send(m.note_on(0, 60, 90))
+        port.play([(ROOM, m.note_on(0, 60, 90), None)])
     finally:
         await port.close()
 
@@ -262,7 +263,7 @@ def test_a_server_that_comes_back_is_used_again(monkeypatch: pytest.MonkeyPatch)
         async def play() -> None:
             montage = JackInstrument(server)
             async with opened(config(listen=False)) as port:
-                port.send(m.note_on(0, 60, 90), performer=ANNA)
+                port.play([(ANNA, m.note_on(0, 60, 90), None)])
                 montage.wait_for(m.note_on(0, 60, 90))
                 server.kill()
                 await until(lambda: port.status.state == "missing", "it is missed")

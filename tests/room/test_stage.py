@@ -27,7 +27,6 @@ class Recorder:
 
     def __init__(self) -> None:
         self.on_message: Callable[[bytes, int], None] | None = None
-        self.on_status: Callable[[PortStatus], None] | None = None
         self.status = PortStatus(state="live")
         self.sent: list[object] = []
         self.shown: list[tuple[int, bytes, int]] = []
@@ -38,9 +37,6 @@ class Recorder:
     async def start(self) -> None: ...
 
     async def close(self) -> None: ...
-
-    def send(self, message: bytes, at_ns: int | None = None, performer: int = 0) -> None:
-        self.play([(performer, message, at_ns)])
 
     def play(self, events: Iterable[tuple[int, bytes, int | None]]) -> None:
         self.sent.extend(events)

@@ -13,7 +13,7 @@ JOURNAL_EVENTS = 1024
 
 
 class JournalEntry(NamedTuple):
-    """row: see `note_row`."""
+    """One event. sequence: its number, not wrapped. at_ns: when it was taken in. row: its bytes; see `note_row`."""
 
     sequence: int
     at_ns: int

@@ -27,9 +27,10 @@ _HEADER_BYTES, _EVENT_BYTES, _RANGE_BYTES, _CELL_BYTES = 16, 8, 8, 5
 
 @dataclass(frozen=True, slots=True)
 class Cadence:
-    """interval_ns: least time between two messages with new events, or before one without; see PROTOCOL.md.
+    """How often notes leave for one kind of session; PROTOCOL.md has the table.
 
-    repeats_ns: after the last event, ascending.
+    interval_ns: least time between two messages with new events, and before a message without any.
+    repeats_ns: times after the last event at which it is sent again, ascending.
     """
 
     interval_ns: int
