@@ -24,9 +24,9 @@ from typing import Any
 
 from benchmarks.rig.common import MachineCpu, emit, percentile, process_cpu_s
 from rtcserver.broadcast.address import Address
-from rtcserver.broadcast.client import BroadcastClient
 from rtcserver.broadcast.listener import ListenerSpec
 from rtcserver.broadcast.srtp import SrtpProfile
+from rtcserver.broadcast.supervisor import BroadcastSupervisor
 from rtcserver.clock import monotonic_ns, samples_to_ns, wall_ns
 from rtcserver.encode.packet import EncodedPacket
 
@@ -122,16 +122,17 @@ async def measure(
     nowhere.bind(("127.0.0.1", 0))
     writing, reading = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ears = Ears(listeners)
-    client = BroadcastClient()
-    await client.start([media_sock])
-    assert client.ready is not None
-    assert client.pid is not None
-    client.add_feed("main", reading, frame, (0, monotonic_ns() + 3600 * 10**9))
+    broadcast = BroadcastSupervisor([media_sock])
+    await broadcast.start()
+    client = broadcast.client
+    assert client is not None
+    assert broadcast.pid is not None
+    broadcast.add_feed("main", reading, frame, lambda: (0, monotonic_ns() + 3600 * 10**9))
     for n, sock in enumerate(ears.socks):
         client.add_listener(listener_spec(n, sock.getsockname()))
     await client.fetch_stats()
     source = Source(writing, frame, payload, int(seconds * 48_000 / frame))
-    busy, cpu, began = MachineCpu.now(), process_cpu_s(client.pid), monotonic_ns()
+    busy, cpu, began = MachineCpu.now(), process_cpu_s(broadcast.pid), monotonic_ns()
     ears.start()
     source.start()
     joins = nacks = 0
@@ -146,12 +147,12 @@ async def measure(
             nacks += min(5, newest)
         await asyncio.sleep(1 / joins_per_second if joins_per_second else 0.1)
     elapsed = (monotonic_ns() - began) / 1e9
-    cpu = process_cpu_s(client.pid) - cpu
+    cpu = process_cpu_s(broadcast.pid) - cpu
     report = await client.fetch_stats()
     await asyncio.sleep(0.3)
     ears.stopping.set()
     ears.join()
-    await client.close()
+    await broadcast.close()
     for sock in (media_sock, nowhere, writing, reading, *ears.socks):
         sock.close()
     late = [(at - source.captured[media]) / 1e6 for media, at in ears.departures if media in source.captured]

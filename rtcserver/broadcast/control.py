@@ -122,8 +122,8 @@ class StatsRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Shutdown:
-    """Down: say BYE to all listeners and exit."""
+class Stop:
+    """Down, as to every child (`rtcserver.children.control_socket`): say BYE to all listeners and exit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,7 @@ Message = (
     | RemoveListener
     | Nack
     | StatsRequest
-    | Shutdown
+    | Stop
     | Ready
     | Refused
     | ListenerStats
@@ -211,7 +211,7 @@ _TYPES: dict[str, type[Any]] = {
     "remove_listener": RemoveListener,
     "nack": Nack,
     "stats_request": StatsRequest,
-    "shutdown": Shutdown,
+    "stop": Stop,
     "ready": Ready,
     "refused": Refused,
     "listener_stats": ListenerStats,
@@ -242,6 +242,14 @@ def unpack(data: bytes) -> Message:
     """Parse a record. Raises ProcessError for anything that `pack` does not make."""
     try:
         body = json.loads(data)
+    except ValueError as error:
+        raise ProcessError(f"not a control message: {type(error).__name__}") from None
+    return parse(body)
+
+
+def parse(body: dict[str, Any]) -> Message:
+    """A message from its JSON object, which is used up. Raises ProcessError as `unpack` does."""
+    try:
         kind = _TYPES[body.pop("type")]
         return _parse(kind, body)
     except (ValueError, TypeError, KeyError, AttributeError) as error:

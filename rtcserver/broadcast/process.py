@@ -1,6 +1,6 @@
 """The broadcast process: feeds in, SRTP out, and nothing else.
 
-``python -m rtcserver.broadcast.process --control-fd N``, where N is one end of a
+``python -m rtcserver.broadcast.process FD``, where FD is one end of a
 ``SOCK_SEQPACKET`` pair; its messages are in `rtcserver.broadcast.control`. A single thread: media
 first, then what the clock demands, then a bounded share of control messages. The process exits as soon as
 the control socket closes, however the server ended, so the media port is never left taken.
@@ -10,7 +10,6 @@ It imports NumPy, libsrtp and its own stage, nothing of the web and no asyncio.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import ctypes
 import gc
@@ -87,7 +86,7 @@ class BroadcastProcess:
         self._send(Ready(os.getpid(), scheduling, batch.HAVE_SENDMMSG))
 
     def run(self) -> None:
-        """Serve until `control.Shutdown` or the end of the control socket."""
+        """Serve until `control.Stop` or the end of the control socket."""
         control_fd = self._control.fileno()
         while not self._stopping:
             ready = self._poll.poll(self._timeout_ms(monotonic_ns()))
@@ -259,7 +258,7 @@ class BroadcastProcess:
             case control.RemoveFeed(room):
                 self._remove_feed(room)
                 engine.forget_room(room)
-            case control.Shutdown():
+            case control.Stop():
                 engine.remove_all()
                 self._stopping = True
             case _:
@@ -320,14 +319,11 @@ def give_memory_back() -> None:
 
 def main() -> None:
     """Entry point of the process."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--control-fd", type=int, required=True)
-    arguments = parser.parse_args()
     # A hung process that outlives a killed server would keep the port.
     die_with_parent()
     # Ctrl-C reaches the whole process group; the server decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    sock = socket.socket(fileno=arguments.control_fd)
+    sock = socket.socket(fileno=int(sys.argv[1]))
     process = BroadcastProcess(sock, scheduling=steady_scheduling())
     gc.collect()
     gc.freeze()

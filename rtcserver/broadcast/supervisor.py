@@ -1,4 +1,4 @@
-"""Keeps a broadcast process running: restarts it with backoff, with the same sockets and feeds.
+"""The server's side of the broadcast process, which is restarted with the same sockets and feeds.
 
 Listeners are not brought back: their keys die with the process (a design rule), so their owner is told
 and lets them reconnect.
@@ -7,24 +7,31 @@ and lets them reconnect.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from rtcserver.broadcast import control
 from rtcserver.broadcast.client import BroadcastClient
-from rtcserver.clock import NS, monotonic_ns
+from rtcserver.broadcast.control import Message, Ready
+from rtcserver.children.supervised import SupervisedProcess
 from rtcserver.errors import ProcessError
 
 log = logging.getLogger(__name__)
 
-FIRST_BACKOFF_S = 0.1
-MAX_BACKOFF_S = 5.0
-STEADY_NS = 30 * NS
-"""A process that has run for so long starts the backoff anew."""
-PROGRESS_TIMEOUT_NS = 5 * NS
-"""A process that has not reported for so long hangs and is killed."""
+MAX_QUEUE = 8192
+"""Messages that wait for the process before it is given up."""
+STOP_S = 2.0
+"""Time in which it says BYE to all listeners and ends."""
+STILL_STARTING_S = 10.0
+"""How often the log says that the server waits for the process."""
+_VARIABLES = {
+    # Histories come and go with listeners; a threshold that glibc does not raise gives them back.
+    "MALLOC_MMAP_THRESHOLD_": "131072",
+}
+_SOCKET_BUFFER = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +43,8 @@ class Feed:
     anchor: Callable[[], tuple[int, int]]
 
 
-class BroadcastSupervisor:
-    """Owns the current `BroadcastClient`. Loop-bound.
+class BroadcastSupervisor(SupervisedProcess):
+    """Keeps a broadcast process running, and owns the `BroadcastClient` of the one that runs. Loop-bound.
 
     udp_sockets stay the caller's. on_lost is called when a process has ended and all listeners with it,
     on_restarted when the next one takes listeners; on_refused as in `BroadcastClient`.
@@ -51,95 +58,94 @@ class BroadcastSupervisor:
         on_restarted: Callable[[], None] | None = None,
         on_refused: Callable[[int, str], None] | None = None,
     ) -> None:
+        super().__init__(
+            "broadcast",
+            "rtcserver.broadcast.process",
+            stop_s=STOP_S,
+            max_waiting=MAX_QUEUE,
+            socket_buffer=_SOCKET_BUFFER,
+            variables=_VARIABLES,
+        )
         self._udp_sockets = udp_sockets
         self._on_lost = on_lost
         self._on_restarted = on_restarted
         self._on_refused = on_refused
         self._feeds: dict[str, Feed] = {}
-        self._exited = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._first: asyncio.Future[None] | None = None
+        """Set when the first process is ready, or has ended before that."""
+        self._served = False
+        """Whether the process that has ended had listeners to lose."""
         self.client: BroadcastClient | None = None
-        """The running process, or None between two of them."""
-        self.restarts = 0
+        """The running process, or None before it is ready and between two of them."""
 
     async def start(self) -> None:
-        """Start the first process. Raises ProcessError if that fails."""
-        self.client = await self._launch()
-        self._task = asyncio.create_task(self._supervise())
+        """Start the first process and wait until it serves, however slow the machine is.
 
-    async def close(self) -> None:
-        """End the process and stop restarting it. Idempotent, bounded in time."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
-        client, self.client = self.client, None
-        if client is not None:
-            await client.close()
+        Raises ProcessError if it ends before.
+        """
+        first = self._first = asyncio.get_running_loop().create_future()
+        await super().start()
+        try:
+            while not (await asyncio.wait((first,), timeout=STILL_STARTING_S))[0]:
+                log.info("waiting for the broadcast process: %s", self.progress or "starting")
+            first.result()
+        except BaseException:
+            first.cancel()
+            await self.close()
+            raise
 
     def add_feed(
         self, room: str, sock: socket.socket, frame_samples: int, anchor: Callable[[], tuple[int, int]]
     ) -> None:
-        """Serve a room, now and after each restart.
+        """Serve a room, now and after each restart. `sock` is the feed's reading half; it stays the caller's.
 
         anchor returns (media time, monotonic ns) of the room's timeline: where silence begins.
         """
         feed = self._feeds[room] = Feed(sock, frame_samples, anchor)
         if self.client is not None:
-            self.client.add_feed(room, feed.sock, feed.frame_samples, feed.anchor())
+            self._hand_over(room, feed)
 
     def remove_feed(self, room: str) -> None:
-        """Stop serving a room."""
+        """Stop a room's media. Its listeners stay until they are removed."""
         if self._feeds.pop(room, None) is not None and self.client is not None:
-            self.client.remove_feed(room)
+            self._say(control.RemoveFeed(room))
 
-    async def _launch(self) -> BroadcastClient:
-        self._exited.clear()
-        client = BroadcastClient(on_exit=self._on_exit, on_refused=self._on_refused)
-        await client.start(self._udp_sockets)
+    def _handle(self, message: dict[str, Any]) -> None:
+        if self.client is not None:
+            self.client.handle(message)
+            return
+        ready = control.parse(message)
+        if not isinstance(ready, Ready):
+            raise ProcessError(f"{type(ready).__name__} came before the process was ready")
+        self.client = BroadcastClient(ready, self._say, self._on_refused)
+        for at in range(0, len(self._udp_sockets), control.MAX_FDS):
+            batch = self._udp_sockets[at : at + control.MAX_FDS]
+            self._say(control.AddSockets(len(batch)), batch)
         for room, feed in self._feeds.items():
-            client.add_feed(room, feed.sock, feed.frame_samples, feed.anchor())
-        return client
+            self._hand_over(room, feed)
+        if self._first is not None and not self._first.done():
+            self._first.set_result(None)
+        elif self._on_restarted is not None:
+            self._on_restarted()
 
-    def _on_exit(self, code: int) -> None:
-        log.error("the broadcast process has ended (%s)", code)
-        self.client = None
-        self._exited.set()
-        if self._on_lost is not None:
-            self._on_lost()
+    def _gone(self) -> None:
+        client, self.client = self.client, None
+        self._served = client is not None
+        if client is not None:
+            client.gone()
 
-    async def _supervise(self) -> None:
-        backoff = FIRST_BACKOFF_S
-        while True:
-            began = monotonic_ns()
-            await self._until_exit()
-            if monotonic_ns() - began > STEADY_NS:
-                backoff = FIRST_BACKOFF_S
-            while self.client is None:
-                await asyncio.sleep(backoff)
-                backoff = min(backoff * 2, MAX_BACKOFF_S)
-                try:
-                    client = await self._launch()
-                    self.restarts += 1
-                    # It may have ended again already, in which case nothing more will be heard of it.
-                    self.client = client if client.alive else None
-                    if self.client is not None and self._on_restarted is not None:
-                        self._on_restarted()
-                except (ProcessError, OSError) as error:
-                    log.error("the broadcast process cannot be restarted: %s", error)
+    def _died(self, code: int | None) -> None:
+        if self._served:
+            if self._on_lost is not None:
+                self._on_lost()
+        elif self._first is not None and not self._first.done() and not self.was_killed:
+            self._first.set_exception(ProcessError(f"the broadcast process did not start (exit code {code})"))
 
-    async def _until_exit(self) -> None:
-        """Return when the process has ended; kill it if it stops reporting."""
-        latest, seen_ns = None, monotonic_ns()
-        while not self._exited.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._exited.wait(), 1.0)
-            client = self.client
-            if client is None:
-                continue
-            if client.report is not latest:
-                latest, seen_ns = client.report, monotonic_ns()
-            elif monotonic_ns() - seen_ns > PROGRESS_TIMEOUT_NS:
-                client.kill("reports nothing any more")
-                seen_ns = monotonic_ns()
+    def _hand_over(self, room: str, feed: Feed) -> None:
+        self._say(control.AddFeed(room, feed.frame_samples, *feed.anchor()), (feed.sock,))
+
+    def _say(self, message: Message, sockets: Sequence[socket.socket] = ()) -> None:
+        taken = self._post(control.pack(message), [sock.fileno() for sock in sockets])
+        if not taken and self._sock is not None and not self._ended.is_set():
+            # It has lost a message, which may be the end of a listener.
+            self._kill("does not read its control socket")

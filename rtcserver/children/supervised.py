@@ -1,7 +1,7 @@
 """The server's side of a child process: starts it, watches it, starts it again with a backoff.
 
 Liveness is a process that runs and reports over its control socket (`rtcserver.children.control_socket`); what counts
-as progress besides is its own supervisor's to say.
+as progress of its work is its own supervisor's to say.
 """
 
 from __future__ import annotations
@@ -11,68 +11,74 @@ import contextlib
 import logging
 import socket
 import subprocess
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rtcserver.children import child, control_socket
+from rtcserver.children.backoff import Backoff
+from rtcserver.children.liveness import Liveness, Progress
+from rtcserver.children.outbox import Outbox
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.errors import ProcessError
 
 log = logging.getLogger(__name__)
 
-SILENCE_NS = 3 * NS
-"""A process that reports nothing for so long is killed."""
-BACKOFF_S = (0.05, 0.25, 1.0, 2.0)
-"""Waits before the first, second, … restart in a row."""
-HEALTHY_NS = 10 * NS
-"""A process that ran well for so long makes the next restart a first one."""
+MAX_WAITING = 256
+"""Messages that wait for a process that does not read, unless its supervisor says otherwise."""
 MISSING_S = 30.0
 """Wait after `control_socket.EXIT_DEPENDENCY`: what is missing on the machine does not come back by trying often."""
-_LOOK_S = 0.25
+_LOOK_NS = NS // 4
 _POLL_S = 0.01
-
-
-class Backoff:
-    """How long to wait before the next restart. Pure."""
-
-    def __init__(self, waits_s: tuple[float, ...] = BACKOFF_S, healthy_ns: int = HEALTHY_NS) -> None:
-        self._waits = waits_s
-        self._healthy_ns = healthy_ns
-        self._failures = 0
-
-    def ended(self, lived_ns: int) -> float:
-        """A process ended after `lived_ns` of life; returns the wait in seconds."""
-        if lived_ns >= self._healthy_ns:
-            self._failures = 0
-        wait = self._waits[min(self._failures, len(self._waits) - 1)]
-        self._failures += 1
-        return wait
+_READS_A_TURN = 32
 
 
 class SupervisedProcess:
     """One child process after another, each with a control socket. All methods on the event loop that `start` ran on.
 
     A subclass says what it is told first (`_greet`), what its messages mean (`_handle`), when it makes no
-    progress (`_stuck`), and what its end means (`_died`, `_gone`).
+    progress (`_stuck`), and what its end means (`_gone`, `_died`).
 
     label: for the log. module: of this package, run with the number of the socket's descriptor. stop_s: time to
-    end by itself when it is told to.
+    end by itself when it is told to. max_waiting: messages that wait for it while it does not read. socket_buffer:
+    bytes that each direction of its control socket holds; None for the system's default. variables: further
+    environment variables.
     """
 
-    def __init__(self, label: str, module: str, *, stop_s: float) -> None:
+    def __init__(
+        self,
+        label: str,
+        module: str,
+        *,
+        stop_s: float,
+        max_waiting: int = MAX_WAITING,
+        socket_buffer: int | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self.restarts = 0
+        self.was_killed = False
+        """Whether the last process was ended by its watch, as too slow or stuck, and not by itself."""
         self._label = label
         self._module = module
         self._stop_s = stop_s
+        self._max_waiting = max_waiting
+        self._socket_buffer = socket_buffer
+        self._variables = dict(variables or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._sock: socket.socket | None = None
+        self._outbox: Outbox | None = None
         self._task: asyncio.Task[None] | None = None
         self._ended = asyncio.Event()
-        self._last_report_ns = 0
+        self._liveness = Liveness(0)
 
     @property
     def pid(self) -> int | None:
         """The process's id while it runs."""
         return self._process.pid if self._process is not None else None
+
+    @property
+    def progress(self) -> Progress | None:
+        """What the process says it is loading before it is ready; None while it says nothing of the kind."""
+        return self._liveness.progress if self._process is not None else None
 
     async def start(self) -> None:
         """Start the first process and the watch over it."""
@@ -93,32 +99,43 @@ class SupervisedProcess:
         """Tell a new process what it needs."""
 
     def _handle(self, message: dict[str, Any]) -> None:
-        """Take a message."""
+        """Take a message. Raises ProcessError for one that is wrong: the process is replaced."""
+
+    def _progressed(self) -> None:
+        """`progress` has changed."""
 
     def _stuck(self, now_ns: int) -> bool:
         """Whether the process reports but makes no progress, and is to be replaced."""
         return False
 
-    def _died(self, code: int | None) -> None:
-        """A process ended that should not have; the next one starts after a while."""
-
     def _gone(self) -> None:
         """There is no process any more, whatever the reason."""
 
+    def _died(self, code: int | None) -> None:
+        """A process ended that should not have; the next one starts after a while."""
+
     # For subclasses to use
 
-    def _tell(self, message: dict[str, Any], fds: tuple[int, ...] = ()) -> bool:
-        """Send a message to the process, without waiting. False if it did not take it."""
-        if self._sock is None:
+    def _tell(self, message: dict[str, Any], fds: Sequence[int] = ()) -> bool:
+        """Send a message to the process, without waiting. False if it is lost: no process, or one that does not
+        read."""
+        return self._post(control_socket.pack(message), fds)
+
+    def _post(self, data: bytes, fds: Sequence[int] = ()) -> bool:
+        """As `_tell`, for a message that is packed."""
+        if self._outbox is None:
             return False
-        try:
-            control_socket.send(self._sock, message, fds)
+        if self._outbox.post(data, fds):
             return True
-        except BlockingIOError:
+        if not self._ended.is_set():
             log.warning("%s: the process does not read its control socket", self._label)
-        except OSError:
-            self._ended.set()
         return False
+
+    def _kill(self, reason: str) -> None:
+        """End a process that cannot be worked with; the watch does the rest."""
+        log.warning("%s: the process %s; killing it", self._label, reason)
+        if self._process is not None:
+            self._process.kill()
 
     # The watch
 
@@ -140,69 +157,111 @@ class SupervisedProcess:
     def _spawn(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
+            if self._socket_buffer is not None:
+                for end in (ours, theirs):
+                    end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._socket_buffer)
             self._process = subprocess.Popen(
                 child.command(self._module, str(theirs.fileno())),
-                env=child.environment(),
+                env=child.environment() | self._variables,
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 # A terminal's Ctrl-C is for the server; it tells its children itself.
                 process_group=0,
             )
+        except BaseException:
+            ours.close()
+            raise
         finally:
             theirs.close()
         ours.setblocking(False)
         self._sock = ours
+        self._outbox = Outbox(ours, self._max_waiting, self._ended.set)
         self._ended.clear()
-        self._last_report_ns = monotonic_ns()
+        self._liveness = Liveness(monotonic_ns())
         self._greet()
         asyncio.get_running_loop().add_reader(ours.fileno(), self._readable, ours)
 
     async def _watch(self) -> None:
         """Return when the process has ended or must end."""
+        looked = monotonic_ns()
         while not self._ended.is_set():
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._ended.wait(), _LOOK_S)
-            now = monotonic_ns()
-            if now - self._last_report_ns > SILENCE_NS:
-                log.warning("%s: the process does not report; killing it", self._label)
+                await asyncio.wait_for(self._ended.wait(), _LOOK_NS / NS)
+            before, looked = looked, monotonic_ns()
+            late = looked - before - _LOOK_NS
+            if late > _LOOK_NS:
+                # This process did not run, or the whole machine: the child is not to blame.
+                self._liveness.held_up(late)
+            if self._liveness.hung(looked):
+                what = "does not report" if self._liveness.reported else "does not start"
+                log.warning("%s: the process %s; killing it", self._label, what)
                 return
-            if self._stuck(now):
+            if self._stuck(looked):
                 log.warning("%s: the process makes no progress; killing it", self._label)
                 return
 
     async def _reap(self, *, graceful: bool) -> int | None:
         """End the process for good and return its exit code."""
-        process, sock = self._process, self._sock
-        self._process = self._sock = None
-        if sock is not None:
+        process, sock, outbox = self._process, self._sock, self._outbox
+        self._process = self._sock = self._outbox = None
+        if sock is not None and outbox is not None:
             asyncio.get_running_loop().remove_reader(sock.fileno())
             if graceful:
-                with contextlib.suppress(OSError):
-                    control_socket.send(sock, {"type": "stop"})
-            sock.close()
+                # Behind what it has been told before, which it is still to do; it may want to answer.
+                outbox.post(control_socket.pack({"type": "stop"}))
+            else:
+                outbox.close()
+                sock.close()
         self._gone()
+        self.was_killed = not graceful and not self._ended.is_set()
+        if process is not None and self.was_killed:
+            process.kill()
+        try:
+            return await self._wait(process)
+        finally:
+            if sock is not None and outbox is not None:
+                outbox.close()
+                sock.close()
+
+    async def _wait(self, process: subprocess.Popen[bytes] | None) -> int | None:
+        """Wait `stop_s` for the end of a process, then kill it."""
         if process is None:
             return None
-        if not graceful and not self._ended.is_set():
+        try:
+            for _ in range(round(self._stop_s / _POLL_S)):
+                if process.poll() is not None:
+                    return process.returncode
+                await asyncio.sleep(_POLL_S)
+        finally:
+            # No effect on one that has ended.
             process.kill()
-        for _ in range(round(self._stop_s / _POLL_S)):
-            if process.poll() is not None:
-                return process.returncode
-            await asyncio.sleep(_POLL_S)
-        process.kill()
         return await asyncio.to_thread(process.wait)
 
     def _readable(self, sock: socket.socket) -> None:
         try:
-            while True:
+            for _ in range(_READS_A_TURN):
                 received = control_socket.receive(sock)
                 if received is None:
                     break
-                self._last_report_ns = monotonic_ns()
-                self._handle(received[0])
+                self._take(received[0])
+            else:
+                return
         except BlockingIOError:
             return
         except (OSError, ProcessError) as error:
             log.warning("%s: control socket: %s", self._label, error)
         asyncio.get_running_loop().remove_reader(sock.fileno())
         self._ended.set()
+
+    def _take(self, message: dict[str, Any]) -> None:
+        before, progress = self._liveness.progress, None
+        if message["type"] == "progress":
+            try:
+                progress = Progress.from_message(message)
+            except (ValueError, TypeError, KeyError) as error:
+                raise ProcessError(f"not a progress message: {error}") from error
+        self._liveness.heard(monotonic_ns(), progress)
+        if progress is None:
+            self._handle(message)
+        if progress != before:
+            self._progressed()

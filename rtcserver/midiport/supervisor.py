@@ -6,7 +6,7 @@ A port process that was killed could not let go of its notes: the next one silen
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from rtcserver.children.control_socket import EXIT_DEPENDENCY
@@ -121,7 +121,7 @@ class MidiPort(SupervisedProcess):
             f": {wrong}" if wrong else "",
         )
 
-    def _tell(self, message: dict[str, Any], fds: tuple[int, ...] = ()) -> bool:
+    def _tell(self, message: dict[str, Any], fds: Sequence[int] = ()) -> bool:
         taken = super()._tell(message, fds)
         if not taken:
             self._status.unsent += len(message.get("events", ()))

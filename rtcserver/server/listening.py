@@ -179,7 +179,7 @@ class OnePort:
         }
         return ports | {
             "broadcast": {
-                "pid": client.pid if client is not None else None,
+                "pid": supervisor.pid if supervisor is not None else None,
                 "running": client is not None,
                 "restarts": supervisor.restarts if supervisor is not None else 0,
                 "listeners": report.totals.listeners if report is not None else 0,
@@ -195,7 +195,7 @@ class OnePort:
     def report(self) -> BroadcastReport | None:
         """The broadcast process's latest report."""
         client = self._supervisor.client if self._supervisor is not None else None
-        return client.stats() if client is not None else None
+        return client.report if client is not None else None
 
     def datagrams(self) -> dict[str, int]:
         """What the media port, the sessions and Studio over DataChannels counted."""

@@ -8,12 +8,15 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import pytest
+from aiortc.rtp import RtcpByePacket, RtcpPacket
 
-from rtcserver.broadcast import client as client_module
+from rtcserver.broadcast import supervisor as supervisor_module
 from rtcserver.broadcast.client import BroadcastClient
 from rtcserver.broadcast.supervisor import BroadcastSupervisor
+from rtcserver.children.liveness import SILENCE_NS
 from rtcserver.clock import monotonic_ns
 from rtcserver.encode.packet import EncodedPacket
 from rtcserver.errors import ProcessError
@@ -38,11 +41,18 @@ async def hear(ear: Listening, wanted: EncodedPacket) -> list[Rtp]:
 
 
 @pytest.fixture
-async def client(media_socket: socket.socket) -> AsyncIterator[BroadcastClient]:
-    handle = BroadcastClient()
-    await handle.start([media_socket])
-    yield handle
-    await handle.close()
+async def broadcast(media_socket: socket.socket) -> AsyncIterator[BroadcastSupervisor]:
+    supervisor = BroadcastSupervisor([media_socket])
+    await supervisor.start()
+    yield supervisor
+    await supervisor.close()
+
+
+def running(supervisor: BroadcastSupervisor) -> tuple[BroadcastClient, int]:
+    """The process that runs: what it can be told, and its id."""
+    assert supervisor.client is not None
+    assert supervisor.pid is not None
+    return supervisor.client, supervisor.pid
 
 
 @pytest.fixture
@@ -59,10 +69,11 @@ def later() -> tuple[int, int]:
 
 
 async def test_listeners_come_move_and_go(
-    client: BroadcastClient, feed: tuple[socket.socket, socket.socket], listening: Make
+    broadcast: BroadcastSupervisor, feed: tuple[socket.socket, socket.socket], listening: Make
 ) -> None:
+    client, _ = running(broadcast)
     ear, other, elsewhere = listening(1), listening(2), listening(3)
-    client.add_feed("main", feed[1], FRAME, later())
+    broadcast.add_feed("main", feed[1], FRAME, later)
     for one in (ear, other):
         client.add_listener(one.spec)
     await client.fetch_stats()
@@ -77,125 +88,166 @@ async def test_listeners_come_move_and_go(
     assert report.totals.listeners == 1
     assert report.totals.retransmits == 1
     assert report.unknown == 0
-    assert client.stats() == report
+    assert client.report == report
     counters = client.listener_stats(1)
     assert counters is not None
     assert (counters.packets >= 1, counters.retransmits) == (True, 1)
     assert client.listener_stats(2) is None
     assert len(elsewhere.wait(1)) >= 1
+    broadcast.remove_feed("main")
+    broadcast.remove_feed("main")
+    assert (await client.fetch_stats()).rooms == {}
 
 
 async def test_a_refused_listener_is_reported(media_socket: socket.socket, listening: Make) -> None:
     refused: list[tuple[int, str]] = []
-    client = BroadcastClient(on_refused=lambda listener, reason: refused.append((listener, reason)))
-    await client.start([media_socket])
+    supervisor = BroadcastSupervisor(
+        [media_socket], on_refused=lambda listener, reason: refused.append((listener, reason))
+    )
+    await supervisor.start()
+    client, _ = running(supervisor)
     client.add_listener(listening(7, fd_index=1).spec)
     await client.fetch_stats()
     assert [listener for listener, _ in refused] == [7]
     assert "fd_index" in refused[0][1]
     assert client.refused == 1
-    await client.close()
+    await supervisor.close()
 
 
-async def test_close_ends_the_process_and_is_idempotent(media_socket: socket.socket) -> None:
-    exits: list[int] = []
-    client = BroadcastClient(on_exit=exits.append)
-    await client.start([media_socket])
-    pid = client.pid
-    assert pid is not None
-    await client.close()
-    await client.close()
+async def test_close_says_bye_ends_the_process_and_is_idempotent(
+    media_socket: socket.socket, listening: Make
+) -> None:
+    lost: list[bool] = []
+    supervisor = BroadcastSupervisor([media_socket], on_lost=lambda: lost.append(True))
+    await supervisor.start()
+    client, pid = running(supervisor)
+    ear = listening(1)
+    client.add_listener(ear.spec)
+    await supervisor.close()
+    await supervisor.close()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
-    assert exits == []
+    assert lost == []
     assert not client.alive
+    assert supervisor.client is None
+    assert any(RtcpByePacket in map(type, RtcpPacket.parse(data)) for data in ear.rtcp())
 
 
 async def test_close_does_not_wait_for_a_process_that_hangs(
     media_socket: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "SHUTDOWN_TIMEOUT_S", 0.05)
-    client = BroadcastClient()
-    await client.start([media_socket])
-    assert client.pid is not None
-    os.kill(client.pid, signal.SIGSTOP)
-    await client.close()
+    monkeypatch.setattr(supervisor_module, "STOP_S", 0.05)
+    supervisor = BroadcastSupervisor([media_socket])
+    await supervisor.start()
+    _, pid = running(supervisor)
+    os.kill(pid, signal.SIGSTOP)
+    await supervisor.close()
     with pytest.raises(ProcessLookupError):
-        os.kill(client.pid, 0)
+        os.kill(pid, 0)
 
 
 async def test_the_end_of_the_process_is_told_once(media_socket: socket.socket, listening: Make) -> None:
-    exits: asyncio.Queue[int] = asyncio.Queue()
-    client = BroadcastClient(on_exit=exits.put_nowait)
-    await client.start([media_socket])
+    lost: asyncio.Queue[BroadcastClient | None] = asyncio.Queue()
+    supervisor = BroadcastSupervisor([media_socket], on_lost=lambda: lost.put_nowait(supervisor.client))
+    await supervisor.start()
+    client, pid = running(supervisor)
     client.add_listener(listening(1).spec)
     request = asyncio.ensure_future(client.fetch_stats())
-    assert client.pid is not None
-    os.kill(client.pid, signal.SIGKILL)
-    assert await asyncio.wait_for(exits.get(), 10) == -signal.SIGKILL
-    await asyncio.gather(request, return_exceptions=True)
-    assert exits.empty()
+    os.kill(pid, signal.SIGKILL)
+    assert await asyncio.wait_for(lost.get(), 10) is None
+    with pytest.raises(ProcessError, match="has ended"):
+        await request
     assert not client.alive
     with pytest.raises(ProcessError, match="not running"):
         client.add_listener(listening(2).spec)
     # What else is said to it is lost, quietly: its owner has been told.
     client.remove_listener(1)
     client.nack(1, [1])
-    await client.close()
+    await supervisor.close()
+    assert lost.empty()
 
 
 async def test_a_process_that_does_not_read_is_given_up(
     media_socket: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "MAX_QUEUE", 50)
-    exits: asyncio.Queue[int] = asyncio.Queue()
-    client = BroadcastClient(on_exit=exits.put_nowait)
-    await client.start([media_socket])
-    assert client.pid is not None
-    os.kill(client.pid, signal.SIGSTOP)
+    monkeypatch.setattr(supervisor_module, "MAX_QUEUE", 50)
+    lost = asyncio.Event()
+    supervisor = BroadcastSupervisor([media_socket], on_lost=lost.set)
+    await supervisor.start()
+    client, pid = running(supervisor)
+    os.kill(pid, signal.SIGSTOP)
     told = 0
-    while not client.overflowed:
+    # Without a turn for the loop: what is told in one go is what counts.
+    while not dead(pid):
         client.nack(1, range(512))
         told += 1
         assert told < 10_000
     assert told > 50
-    assert await asyncio.wait_for(exits.get(), 10) == -signal.SIGKILL
-    await client.close()
+    await asyncio.wait_for(lost.wait(), 10)
+    await supervisor.close()
+
+
+def dead(pid: int) -> bool:
+    """Whether a child has ended, reaped or not."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 async def test_messages_that_had_to_wait_arrive_in_order(
-    media_socket: socket.socket, feed: tuple[socket.socket, socket.socket], listening: Make
+    broadcast: BroadcastSupervisor, feed: tuple[socket.socket, socket.socket], listening: Make
 ) -> None:
-    client = BroadcastClient()
-    await client.start([media_socket])
-    assert client.pid is not None
+    client, pid = running(broadcast)
     await client.fetch_stats()
-    os.kill(client.pid, signal.SIGSTOP)
+    os.kill(pid, signal.SIGSTOP)
     for _ in range(1000):
         client.nack(1, range(512))
     # With a descriptor, behind all those, and closed here before it leaves.
     spare = feed[1].dup()
-    client.add_feed("main", spare, FRAME, later())
+    broadcast.add_feed("main", spare, FRAME, later)
     spare.close()
     ear = listening(1)
     client.add_listener(ear.spec)
-    os.kill(client.pid, signal.SIGCONT)
+    os.kill(pid, signal.SIGCONT)
     report = await client.fetch_stats(timeout=10)
     assert report.unknown == 1000
     assert list(report.rooms) == ["main"]
     feed[0].send(packet(0).pack())
     await hear(ear, packet(0))
-    await client.close()
 
 
 async def test_a_start_that_fails_says_so(
     media_socket: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    client = BroadcastClient()
-    with pytest.raises(ProcessError, match="did not start"):
-        await client.start([media_socket])
-    assert not client.alive
+    supervisor = BroadcastSupervisor([media_socket])
+    with pytest.raises(ProcessError, match=r"did not start \(exit code 1\)"):
+        await supervisor.start()
+    assert supervisor.client is None
+    assert supervisor.pid is None
+
+
+SLOW = """#!/bin/sh
+sleep 4
+exec {python} "$@"
+"""
+
+
+async def test_a_slow_start_is_waited_for(
+    media_socket: socket.socket, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Longer than the silence that a running process may keep."""
+    slow = tmp_path / "python"
+    slow.write_text(SLOW.format(python=sys.executable))
+    slow.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(slow))
+    monkeypatch.setattr(supervisor_module, "STILL_STARTING_S", 0.5)
+    supervisor = BroadcastSupervisor([media_socket])
+    began = monotonic_ns()
+    await supervisor.start()
+    assert monotonic_ns() - began > SILENCE_NS
+    assert supervisor.restarts == 0
+    client, _ = running(supervisor)
+    assert (await client.fetch_stats()).totals.listeners == 0
+    await supervisor.close()
 
 
 async def test_the_supervisor_brings_rooms_back_and_not_listeners(
@@ -205,22 +257,19 @@ async def test_the_supervisor_brings_rooms_back_and_not_listeners(
     supervisor = BroadcastSupervisor([media_socket], on_lost=lost.set, on_restarted=restarted.set)
     await supervisor.start()
     supervisor.add_feed("main", feed[1], FRAME, later)
-    first = supervisor.client
-    assert first is not None
-    assert first.pid is not None
+    first, first_pid = running(supervisor)
     before, after = listening(1), listening(2)
     first.add_listener(before.spec)
     await first.fetch_stats()
     feed[0].send(packet(0).pack())
     await hear(before, packet(0))
-    os.kill(first.pid, signal.SIGKILL)
+    os.kill(first_pid, signal.SIGKILL)
     await asyncio.wait_for(lost.wait(), 10)
     before.drain()
     await asyncio.wait_for(restarted.wait(), 10)
-    second = supervisor.client
-    assert second is not None
+    second, second_pid = running(supervisor)
     assert supervisor.restarts == 1
-    assert second.pid != first.pid
+    assert second_pid != first_pid
     second.add_listener(after.spec)
     report = await second.fetch_stats()
     assert (report.totals.listeners, list(report.rooms)) == (1, ["main"])

@@ -41,7 +41,7 @@ MESSAGES: list[Message] = [
     control.RemoveListener(1),
     control.Nack(1, (0, 65_535)),
     control.StatsRequest(7, (1, 2)),
-    control.Shutdown(),
+    control.Stop(),
     control.Ready(1, "fifo", True),
     control.Refused(1, "because"),
     control.ListenerStats((ListenerCounters(1, 2, 3, 4, 5, 6), ListenerCounters(7, 8, 9, 10, 11, 12))),

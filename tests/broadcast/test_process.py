@@ -36,7 +36,7 @@ class Child:
     def __init__(self) -> None:
         self.sock, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "rtcserver.broadcast.process", "--control-fd", str(theirs.fileno())],
+            [sys.executable, "-m", "rtcserver.broadcast.process", str(theirs.fileno())],
             pass_fds=(theirs.fileno(),),
             cwd=ROOT,
             stderr=subprocess.PIPE,
@@ -279,7 +279,7 @@ def test_everyone_gets_reports_and_counters_and_a_bye(
     seen: set[int] = set()
     while seen != {0, 1, 2, 3, 4}:
         seen |= {row.listener_id for row in child.receive_a(control.ListenerStats).rows if row.packets}
-    child.tell(control.Shutdown())
+    child.tell(control.Stop())
     assert child.process.wait(10) == 0
     for ear in ears:
         compounds = [RtcpPacket.parse(ear.session.unprotect_rtcp(d)) for d in ear.drain() if is_rtcp(d)]
@@ -304,15 +304,15 @@ def test_it_exits_when_the_control_socket_closes(
 
 SERVER = """
 import asyncio, socket, sys
-from rtcserver.broadcast.client import BroadcastClient
+from rtcserver.broadcast.supervisor import BroadcastSupervisor
 
 async def main():
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.bind(("127.0.0.1", 0))
-    client = BroadcastClient()
-    await client.start([sock])
-    await client.fetch_stats()
-    print(client.pid, sock.getsockname()[1], flush=True)
+    broadcast = BroadcastSupervisor([sock])
+    await broadcast.start()
+    await broadcast.client.fetch_stats()
+    print(broadcast.pid, sock.getsockname()[1], flush=True)
     await asyncio.sleep(3600)
 
 asyncio.run(main())

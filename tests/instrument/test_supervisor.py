@@ -11,7 +11,6 @@ from itertools import pairwise
 import psutil
 import pytest
 
-from rtcserver.children.supervised import BACKOFF_S, HEALTHY_NS, Backoff
 from rtcserver.clock import NS
 from rtcserver.config.model import InstrumentConfig
 from rtcserver.encode.feed import FeedReader
@@ -30,13 +29,6 @@ async def read(feed: socket.socket, count: int, kind: int = KIND_CODED) -> list[
             if packet.kind == kind:
                 packets.append(packet)
     return packets
-
-
-def test_the_backoff_grows_and_forgets() -> None:
-    backoff = Backoff()
-    assert [backoff.ended(0) for _ in range(6)] == [*BACKOFF_S, BACKOFF_S[-1], BACKOFF_S[-1]]
-    assert backoff.ended(HEALTHY_NS) == BACKOFF_S[0]
-    assert BACKOFF_S[-1] * NS < 3 * NS
 
 
 async def test_a_killed_process_is_replaced_and_the_feed_goes_on() -> None:

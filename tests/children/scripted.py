@@ -1,0 +1,48 @@
+"""A child process for tests, which does what its first message says.
+
+``python -m tests.children.scripted FD``. ``run`` (down): ``steps`` in order, each a name and a number or text:
+``progress`` (a share), ``report`` (its text), ``sleep`` (seconds), ``exit`` (code). After the last step it answers
+each ``echo`` until it is stopped, and says ``bye`` then.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+import time
+
+from rtcserver.children import child, control_socket
+
+
+def main() -> int:
+    child.die_with_parent()
+    sock = socket.socket(fileno=int(sys.argv[1]))
+    while (received := control_socket.receive(sock)) is not None:
+        message, fds = received
+        match message["type"]:
+            case "run":
+                for step, value in message["steps"]:
+                    match step:
+                        case "progress":
+                            control_socket.report_progress(sock, "loading a piano", value)
+                        case "report":
+                            control_socket.send(sock, {"type": "report", "text": value})
+                        case "sleep":
+                            time.sleep(value)
+                        case "exit":
+                            return int(value)
+                        case "garbage":
+                            sock.send(value.encode())
+            case "echo":
+                for fd in fds:
+                    with socket.socket(fileno=fd) as given:
+                        given.send(b"here")
+                control_socket.send(sock, {"type": "report", "text": message["text"]})
+            case "stop":
+                control_socket.send(sock, {"type": "report", "text": "bye"})
+                return 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
