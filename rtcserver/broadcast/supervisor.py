@@ -146,6 +146,6 @@ class BroadcastSupervisor(SupervisedProcess):
 
     def _say(self, message: Message, sockets: Sequence[socket.socket] = ()) -> None:
         taken = self._post(control.pack(message), [sock.fileno() for sock in sockets])
-        if not taken and self._sock is not None and not self._ended.is_set():
+        if not taken and not self._ended.is_set():
             # It has lost a message, which may be the end of a listener.
             self._kill("does not read its control socket")

@@ -69,6 +69,7 @@ class SupervisedProcess:
         self._task: asyncio.Task[None] | None = None
         self._ended = asyncio.Event()
         self._liveness = Liveness(0)
+        self._killed = False
 
     @property
     def pid(self) -> int | None:
@@ -127,14 +128,15 @@ class SupervisedProcess:
             return False
         if self._outbox.post(data, fds):
             return True
-        if not self._ended.is_set():
+        if not self._ended.is_set() and not self._killed:
             log.warning("%s: the process does not read its control socket", self._label)
         return False
 
     def _kill(self, reason: str) -> None:
-        """End a process that cannot be worked with; the watch does the rest."""
-        log.warning("%s: the process %s; killing it", self._label, reason)
-        if self._process is not None:
+        """End a process that cannot be worked with; the watch does the rest. Once for each process."""
+        if self._process is not None and not self._killed:
+            log.warning("%s: the process %s; killing it", self._label, reason)
+            self._killed = True
             self._process.kill()
 
     # The watch
@@ -177,6 +179,7 @@ class SupervisedProcess:
         self._sock = ours
         self._outbox = Outbox(ours, self._max_waiting, self._ended.set)
         self._ended.clear()
+        self._killed = False
         self._liveness = Liveness(monotonic_ns())
         self._greet()
         asyncio.get_running_loop().add_reader(ours.fileno(), self._readable, ours)
@@ -248,6 +251,9 @@ class SupervisedProcess:
                 return
         except BlockingIOError:
             return
+        except ConnectionError:
+            # It ended with messages unread.
+            pass
         except (OSError, ProcessError) as error:
             log.warning("%s: control socket: %s", self._label, error)
         asyncio.get_running_loop().remove_reader(sock.fileno())
