@@ -30,13 +30,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks.rig.common import MachineCpu, emit, say
-from rtcserver.broadcast.address import Address, route
+from rtcserver.broadcast.address import route
 from rtcserver.broadcast.batch import IOVEC, MMSGHDR
 from rtcserver.broadcast.engine import BroadcastEngine
 from rtcserver.broadcast.listener import ListenerSpec
 from rtcserver.broadcast.srtp import SrtpProfile
 from rtcserver.clock import monotonic_ns, samples_to_ns
 from rtcserver.encode.packet import EncodedPacket
+from rtcserver.transport.address import Address
 
 DRAIN = """
 import resource, select, socket, sys

@@ -23,12 +23,12 @@ import time
 from typing import Any
 
 from benchmarks.rig.common import MachineCpu, emit, percentile, process_cpu_s
-from rtcserver.broadcast.address import Address
 from rtcserver.broadcast.listener import ListenerSpec
 from rtcserver.broadcast.srtp import SrtpProfile
 from rtcserver.broadcast.supervisor import BroadcastSupervisor
 from rtcserver.clock import monotonic_ns, samples_to_ns, wall_ns
 from rtcserver.encode.packet import EncodedPacket
+from rtcserver.transport.address import Address
 
 SO_TIMESTAMPNS = 35
 NEWCOMER = 10_000

@@ -22,7 +22,7 @@ UPSTREAM: dict[str, set[str]] = {
     "encode": {"capture"},
     "instrument": {"capture", "children", "config", "encode"},
     "midiport": {"capture", "children", "config", "instrument", "midi"},
-    "broadcast": {"children", "encode"},
+    "broadcast": {"children", "encode", "transport"},
     "channel": {"encode", "midi"},
     "transport": set(),
     "sdp": {"transport"},

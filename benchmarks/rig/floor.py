@@ -22,11 +22,12 @@ from typing import Any
 
 import numpy as np
 
-from rtcserver.broadcast.address import Address, route
+from rtcserver.broadcast.address import route
 from rtcserver.broadcast.batch import IOVEC, MMSGHDR
 from rtcserver.load.dtls import ClientContext
 from rtcserver.load.peer import LoadPeer
 from rtcserver.load.signaling import make
+from rtcserver.transport.address import Address
 
 CHECK_S = 2.0
 SEND_BUFFER = 4 * 1024 * 1024

@@ -11,25 +11,14 @@ import socket
 import struct
 from dataclasses import dataclass
 
+from rtcserver.transport.address import Address, Ancillary, leave_from
+
 NAME_SIZE = 32
 """Room for a sockaddr_in (16 bytes) or sockaddr_in6 (28)."""
 CONTROL_SIZE = 40
 """Room for one in_pktinfo (32 bytes with its header) or in6_pktinfo (40)."""
 
-IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)
-IPV6_PKTINFO = getattr(socket, "IPV6_PKTINFO", 50)
-
 _CMSG_HEADER = struct.Struct("=QII")
-Ancillary = list[tuple[int, int, bytes]]
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """An IP address as text, a UDP port, and the interface index that a link-local address needs."""
-
-    host: str
-    port: int
-    scope_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +55,7 @@ def route(family: int, destination: Address | None, source: str | None) -> Route
     if family == socket.AF_INET:
         packed = _ipv4(destination.host)
         name = struct.pack("=H", family) + struct.pack("!H", destination.port) + packed + bytes(8)
-        ancillary: Ancillary = []
-        if source is not None:
-            # struct in_pktinfo: interface index, the source (ipi_spec_dst), the header destination.
-            ancillary = [(socket.IPPROTO_IP, IP_PKTINFO, bytes(4) + _ipv4(source) + bytes(4))]
+        ancillary = leave_from(_ipv4(source) if source is not None else b"")
         return Route(name, _control(ancillary), (destination.host, destination.port), ancillary)
     if family == socket.AF_INET6:
         packed = _ipv6(destination.host)
@@ -79,9 +65,7 @@ def route(family: int, destination: Address | None, source: str | None) -> Route
             + packed
             + struct.pack("=I", destination.scope_id)
         )
-        ancillary = []
-        if source is not None:
-            ancillary = [(socket.IPPROTO_IPV6, IPV6_PKTINFO, _ipv6(source) + bytes(4))]
+        ancillary = leave_from(_ipv6(source) if source is not None else b"")
         host = socket.inet_ntop(socket.AF_INET6, packed)
         return Route(name, _control(ancillary), (host, destination.port, 0, destination.scope_id), ancillary)
     raise ValueError(f"address family {family} is not served")

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from rtcserver.broadcast import control
-from rtcserver.broadcast.address import Address
 from rtcserver.broadcast.control import BroadcastReport, ListenerStats, Message, Ready, Refused
 from rtcserver.broadcast.listener import PAYLOAD_CODED, ListenerCounters, ListenerSpec
 from rtcserver.errors import ProcessError
+from rtcserver.transport.address import Address
 
 log = logging.getLogger(__name__)
 

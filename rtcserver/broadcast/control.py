@@ -12,12 +12,12 @@ from dataclasses import asdict, dataclass, fields
 from operator import attrgetter
 from typing import Any, TypeVar
 
-from rtcserver.broadcast.address import Address
 from rtcserver.broadcast.lateness import BOUNDS_US
 from rtcserver.broadcast.listener import PAYLOAD_CODED, ListenerCounters, ListenerSpec, Totals
 from rtcserver.broadcast.srtp import SrtpProfile
 from rtcserver.encode import codec
 from rtcserver.errors import ProcessError
+from rtcserver.transport.address import Address
 
 MAX_MESSAGE = 65_536
 MAX_FDS = 16

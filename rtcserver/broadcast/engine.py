@@ -17,7 +17,7 @@ from dataclasses import replace
 import numpy as np
 
 from rtcserver.broadcast import batch, rtcp
-from rtcserver.broadcast.address import Address, route
+from rtcserver.broadcast.address import route
 from rtcserver.broadcast.arena import MAX_PAYLOAD, Bench, SlotState
 from rtcserver.broadcast.batch import Patience
 from rtcserver.broadcast.group import Group, Listener
@@ -25,6 +25,7 @@ from rtcserver.broadcast.listener import PAYLOAD_CODED, ListenerCounters, Listen
 from rtcserver.broadcast.srtp import OutboundSrtp
 from rtcserver.clock import NS, ntp_from_wall
 from rtcserver.encode.packet import EncodedPacket
+from rtcserver.transport.address import Address
 
 MAX_RESENDS = 2
 """How often one packet is sent again."""

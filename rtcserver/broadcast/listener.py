@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from rtcserver.broadcast.address import Address
 from rtcserver.broadcast.srtp import MAX_FIRST_SEQUENCE, SrtpProfile
 from rtcserver.encode import codec
+from rtcserver.transport.address import Address
 
 PAYLOAD_CODED = codec.DEFAULT.name
 """The packets of the room's codec."""

@@ -13,7 +13,6 @@ from typing import Protocol
 
 from aiortc import RTCDataChannel
 
-from rtcserver.broadcast.address import Address
 from rtcserver.broadcast.listener import PAYLOAD_CODED, PAYLOAD_SILENCE, ListenerCounters, ListenerSpec
 from rtcserver.broadcast.srtp import MAX_FIRST_SEQUENCE, SrtpProfile
 from rtcserver.clock import NS, monotonic_ns
@@ -23,10 +22,11 @@ from rtcserver.peer.state import Answered, Closed, Connected, Event, Moved, Rest
 from rtcserver.sdp.answer import AnswerStream, AnswerTransport, build_answer, build_restart_fragment
 from rtcserver.sdp.fragment import parse_sdpfrag
 from rtcserver.sdp.offer import OfferSummary
+from rtcserver.transport.address import Address, Path
 from rtcserver.transport.aiortc_internals import SrtpKeys
 from rtcserver.transport.candidates import HostCandidate
 from rtcserver.transport.endpoint import MediaEndpoint
-from rtcserver.transport.peer import MediaAddress, TransportPeer
+from rtcserver.transport.peer import TransportPeer
 from rtcserver.transport.rtcp import Nack, ReceptionReport, RtcpPacket
 
 log = logging.getLogger(__name__)
@@ -185,7 +185,7 @@ class OnePortSession:
 
     # PeerListener
 
-    def on_connected(self, address: MediaAddress, keys: SrtpKeys) -> None:
+    def on_connected(self, path: Path, keys: SrtpKeys) -> None:
         """DTLS is done: the broadcast process takes over what is sent."""
         broadcast = self._backend.broadcast
         if broadcast is None:
@@ -194,7 +194,7 @@ class OnePortSession:
         spec = ListenerSpec(
             listener_id=self.listener_id,
             room=self.room,
-            destination=Address(address.host, address.port, address.scope_id),
+            destination=path.destination,
             profile=SrtpProfile(keys.name),
             master=keys.send,
             ssrc=self.ssrc,
@@ -202,8 +202,8 @@ class OnePortSession:
             first_sequence=secrets.randbelow(MAX_FIRST_SEQUENCE),
             timestamp_offset=self.rtp_offset,
             cname=self._backend.cname,
-            source=address.local,
-            fd_index=address.socket,
+            source=path.source,
+            fd_index=path.socket,
             kind=PAYLOAD_CODED if self.mode == "listen" else PAYLOAD_SILENCE,
         )
         self.details["payload"] = spec.kind
@@ -212,17 +212,16 @@ class OnePortSession:
         except (ValueError, ProcessError) as error:
             self._backend.on_refused(self.listener_id, str(error))
             return
-        self._advance(Connected(address))
+        self._advance(Connected(path))
         self._backend.counters["connected"] += 1
 
-    def on_address_changed(self, address: MediaAddress) -> None:
+    def on_path_changed(self, path: Path) -> None:
         """Another pair was nominated."""
-        self._advance(Moved(address))
+        self._advance(Moved(path))
         self.counters["moves"] += 1
         broadcast = self._backend.broadcast
         if broadcast is not None:
-            destination = Address(address.host, address.port, address.scope_id)
-            broadcast.set_address(self.listener_id, destination, address.local, address.socket)
+            broadcast.set_address(self.listener_id, path.destination, path.source, path.socket)
 
     def on_rtcp(self, packets: list[RtcpPacket]) -> None:
         """Loss reports are kept for `info`, NACKs go to the broadcast process."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from rtcserver.transport.peer import MediaAddress
+from rtcserver.transport.address import Path
 
 
 class State(Enum):
@@ -30,14 +30,14 @@ class Answered:
 class Connected:
     """A pair is nominated and DTLS is done: the broadcast process has the listener now."""
 
-    address: MediaAddress
+    path: Path
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
     """Another pair is nominated, after an ICE restart or without one."""
 
-    address: MediaAddress
+    path: Path
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rtcserver.clock import monotonic_ns
+from rtcserver.transport.address import Path
 from rtcserver.transport.aiortc_internals import SharedCertificate
 from rtcserver.transport.candidates import (
     HostCandidate,
@@ -32,7 +33,7 @@ from rtcserver.transport.candidates import (
 )
 from rtcserver.transport.demux import DatagramKind, classify
 from rtcserver.transport.dtls import SctpParameters
-from rtcserver.transport.ice import IceAgent, IceRegistry, Path
+from rtcserver.transport.ice import IceAgent, IceRegistry
 from rtcserver.transport.peer import PeerListener, TransportPeer
 from rtcserver.transport.udp import UdpPort, open_sockets
 
@@ -132,7 +133,7 @@ class MediaEndpoint:
             self._arm()
 
     def send_sockets(self) -> list[socket.socket]:
-        """The sockets that the broadcast process gets duplicates of; `MediaAddress.socket` indexes them."""
+        """The sockets that the broadcast process gets duplicates of; `Path.socket` indexes them."""
         return list(self.port.sockets)
 
     async def candidates(self, signaling_host: str) -> list[HostCandidate]:

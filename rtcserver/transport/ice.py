@@ -30,9 +30,9 @@ from binascii import crc32
 from collections import Counter
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import NamedTuple
 
 from rtcserver.transport import stun
+from rtcserver.transport.address import Path
 from rtcserver.transport.consent import Credentials, Kept
 
 UFRAG_CHARS = 20
@@ -48,20 +48,6 @@ SILENT_SELECTED_NS = 5_000_000_000
 come every 4 to 6 s (RFC 7675, section 5.1), so a client that has moved waits for its second one at most."""
 
 _SEEN_BITS = 8192
-
-
-class Path(NamedTuple):
-    """A 5-tuple: the socket's index, the local address that was addressed, and the sender's sockaddr.
-
-    local: 4 or 16 bytes, network order; b"" where the platform does not tell. scope: interface index
-    of a link-local address, else 0. remote: as the socket module has it, ``(host, port)`` or with
-    flow info and scope.
-    """
-
-    socket: int
-    local: bytes
-    scope: int
-    remote: tuple[str, int] | tuple[str, int, int, int]
 
 
 class IceState(Enum):

@@ -5,43 +5,27 @@ Made by `MediaEndpoint.create_peer`. Loop-bound; nothing here waits.
 
 from __future__ import annotations
 
-import socket
 from collections import Counter
-from dataclasses import dataclass
 from typing import Protocol
 
 from aiortc import RTCDataChannel
 
+from rtcserver.transport.address import Path
 from rtcserver.transport.aiortc_internals import SharedCertificate, SrtpKeys
 from rtcserver.transport.consent import Credentials
 from rtcserver.transport.demux import DatagramKind
 from rtcserver.transport.dtls import SctpParameters, SecurePeer
-from rtcserver.transport.ice import IceAgent, IceRegistry, Path
+from rtcserver.transport.ice import IceAgent, IceRegistry
 from rtcserver.transport.rtcp import RtcpPacket
-
-
-@dataclass(frozen=True, slots=True)
-class MediaAddress:
-    """Where a peer's media goes.
-
-    socket: index into `MediaEndpoint.send_sockets`. local: the address to leave from, or None to let the
-    kernel choose. host, port, scope_id: the destination.
-    """
-
-    socket: int
-    local: str | None
-    host: str
-    port: int
-    scope_id: int = 0
 
 
 class PeerListener(Protocol):
     """What the owner of a `TransportPeer` is told, on the event loop, from within the datagram's handling."""
 
-    def on_connected(self, address: MediaAddress, keys: SrtpKeys) -> None:
+    def on_connected(self, path: Path, keys: SrtpKeys) -> None:
         """DTLS is complete and a pair is nominated. Once."""
 
-    def on_address_changed(self, address: MediaAddress) -> None:
+    def on_path_changed(self, path: Path) -> None:
         """Another pair was nominated."""
 
     def on_rtcp(self, packets: list[RtcpPacket]) -> None:
@@ -110,9 +94,9 @@ class TransportPeer:
         return (self.agent.pending or self.agent.current).password
 
     @property
-    def address(self) -> MediaAddress | None:
+    def path(self) -> Path | None:
         """Where media goes now, or None before a pair is nominated."""
-        return None if self.agent.selected is None else media_address(self.agent.selected)
+        return self.agent.selected
 
     @property
     def buffered(self) -> int:
@@ -148,9 +132,9 @@ class TransportPeer:
     def moved(self) -> None:
         """Another path was selected."""
         if self.connected:
-            address = self.address
-            assert address is not None
-            self._listener.on_address_changed(address)
+            path = self.path
+            assert path is not None
+            self._listener.on_path_changed(path)
         else:
             self._maybe_connected()
 
@@ -188,26 +172,15 @@ class TransportPeer:
         self.end(reason)
 
     def _maybe_connected(self) -> None:
-        address, keys = self.address, self.secure.keys
-        if self.connected or self.closed or address is None or keys is None:
+        path, keys = self.path, self.secure.keys
+        if self.connected or self.closed or path is None or keys is None:
             return
         self.connected = True
         self._owner.settled(self)
-        self._listener.on_connected(address, keys)
+        self._listener.on_connected(path, keys)
 
     def _send(self, data: bytes) -> None:
         """DTLS goes to the nominated pair, and before there is one, back to where it came from."""
         path = self.agent.selected or self._dtls_path
         if path is not None:
             self._owner.send(data, path)
-
-
-def media_address(path: Path) -> MediaAddress:
-    """A path as the broadcast process wants it: text addresses."""
-    local: str | None = None
-    if len(path.local) == 4:
-        local = socket.inet_ntop(socket.AF_INET, path.local)
-    elif len(path.local) == 16:
-        local = socket.inet_ntop(socket.AF_INET6, path.local)
-    scope = path.remote[3] if len(path.remote) == 4 else 0
-    return MediaAddress(path.socket, local, path.remote[0].partition("%")[0], path.remote[1], scope)

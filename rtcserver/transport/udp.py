@@ -11,14 +11,13 @@ import asyncio
 import errno
 import logging
 import socket
-import struct
 import sys
 from collections import Counter
 from collections.abc import Callable
 
 from rtcserver.clock import monotonic_ns
 from rtcserver.errors import ConfigError
-from rtcserver.transport.ice import Path
+from rtcserver.transport.address import IP_PKTINFO, Ancillary, Path, addressed, leave_from
 
 MAX_DATAGRAM = 1500
 """Bytes. What is longer is dropped: nothing that is spoken here exceeds an Ethernet frame."""
@@ -30,19 +29,14 @@ BATCH_NS = 2_000_000
 
 BUFFER_BYTES = 4 * 1024 * 1024
 
-_IP_PKTINFO: int = getattr(socket, "IP_PKTINFO", 26 if sys.platform == "darwin" else 8)
 _IPV6_RECVPKTINFO: int = getattr(socket, "IPV6_RECVPKTINFO", 49)
-_IPV6_PKTINFO: int = getattr(socket, "IPV6_PKTINFO", 50)
 _MSG_TRUNC = int(socket.MSG_TRUNC)
 _SO_RCVBUFFORCE = 33
 _SO_SNDBUFFORCE = 32
 _ANCILLARY_BYTES = socket.CMSG_SPACE(20) + socket.CMSG_SPACE(12)
-_IFINDEX = struct.Struct("=I")
 _PORT_ATTEMPTS = 16
 
 log = logging.getLogger(__name__)
-
-Ancillary = list[tuple[int, int, bytes]]
 
 
 def open_sockets(host: str, port: int) -> list[socket.socket]:
@@ -108,7 +102,7 @@ def _ask_for_local_address(sock: socket.socket, family: int) -> None:
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVPKTINFO, 1)
         else:
-            sock.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+            sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
     except OSError:
         # Platforms without it leave the source address to the kernel: right on a machine with one address.
         log.warning("this platform does not tell which local address a datagram was sent to")
@@ -190,13 +184,7 @@ class UdpPort:
         return True
 
     def _remember_control(self, key: tuple[bytes, int]) -> Ancillary:
-        local, scope = key
-        control: Ancillary = []
-        if len(local) == 4:
-            # struct in_pktinfo: interface (any), source address, destination (unused when sending)
-            control = [(socket.IPPROTO_IP, _IP_PKTINFO, bytes(4) + local + bytes(4))]
-        elif len(local) == 16:
-            control = [(socket.IPPROTO_IPV6, _IPV6_PKTINFO, local + _IFINDEX.pack(scope))]
+        control = leave_from(*key)
         if len(self._control) >= 256:
             self._control.clear()
         self._control[key] = control
@@ -221,22 +209,10 @@ class UdpPort:
             elif size > MAX_DATAGRAM or flags & _MSG_TRUNC:
                 counters["udp_oversized"] += 1
             else:
-                local, scope = _local_of(ancillary)
+                local, scope = addressed(ancillary)
                 receive(data, Path(index, local, scope, remote), now)
             now = monotonic_ns()
             if now - started > BATCH_NS:
                 break
         # The reader is level-triggered: what is left comes in the loop's next turn.
         self._behind.add(index)
-
-
-def _local_of(ancillary: Ancillary) -> tuple[bytes, int]:
-    """The address that a datagram was sent to, and the interface index if it is link-local."""
-    for level, kind, value in ancillary:
-        if level == socket.IPPROTO_IP and kind == _IP_PKTINFO and len(value) >= 12:
-            return value[8:12], 0
-        if level == socket.IPPROTO_IPV6 and kind == _IPV6_PKTINFO and len(value) >= 20:
-            local = value[:16]
-            link_local = local[0] == 0xFE and local[1] & 0xC0 == 0x80
-            return local, _IFINDEX.unpack_from(value, 16)[0] if link_local else 0
-    return b"", 0

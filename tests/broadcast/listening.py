@@ -11,10 +11,10 @@ from typing import Any
 
 from pylibsrtp import Policy, Session
 
-from rtcserver.broadcast.address import Address
 from rtcserver.broadcast.listener import ListenerSpec
 from rtcserver.broadcast.srtp import SrtpProfile
 from rtcserver.encode.packet import EncodedPacket
+from rtcserver.transport.address import Address
 
 GCM = SrtpProfile.AEAD_AES_128_GCM
 CM = SrtpProfile.AES128_CM_SHA1_80

@@ -7,7 +7,8 @@ import struct
 
 import pytest
 
-from rtcserver.broadcast.address import Address, route
+from rtcserver.broadcast.address import route
+from rtcserver.transport.address import Address
 
 
 def test_an_ipv4_name_is_a_sockaddr_in() -> None:

@@ -8,10 +8,11 @@ import socket
 import numpy as np
 import pytest
 
-from rtcserver.broadcast.address import Address, route
+from rtcserver.broadcast.address import route
 from rtcserver.broadcast.arena import BLOCK, Bench, SlotBlock, SlotState
 from rtcserver.broadcast.batch import Patience
 from rtcserver.broadcast.srtp import OutboundSrtp
+from rtcserver.transport.address import Address
 from tests.broadcast.listening import GCM, parse_rtp
 
 SOUND = np.frombuffer(b"some sound that nobody else may hear", np.uint8)

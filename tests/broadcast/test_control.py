@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from rtcserver.broadcast import control
-from rtcserver.broadcast.address import Address
 from rtcserver.broadcast.control import Message, pack, unpack
 from rtcserver.broadcast.lateness import BOUNDS_US, Lateness, quantile_us
 from rtcserver.broadcast.listener import ListenerCounters, ListenerSpec, Totals
 from rtcserver.broadcast.srtp import SrtpProfile
 from rtcserver.errors import ProcessError
+from rtcserver.transport.address import Address
 
 SPEC = ListenerSpec(
     listener_id=2**40,

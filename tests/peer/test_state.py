@@ -20,10 +20,10 @@ from rtcserver.peer.state import (
     advance,
     diagram,
 )
-from rtcserver.transport.peer import MediaAddress
+from rtcserver.transport.address import Path as NetPath
 
-ADDRESS = MediaAddress(0, "127.0.0.1", "127.0.0.1", 5000)
-EVENTS: list[Event] = [Answered(), Connected(ADDRESS), Moved(ADDRESS), RestartAsked(), Closed("bye")]
+PATH = NetPath(0, bytes([127, 0, 0, 1]), 0, ("127.0.0.1", 5000))
+EVENTS: list[Event] = [Answered(), Connected(PATH), Moved(PATH), RestartAsked(), Closed("bye")]
 
 
 @pytest.mark.parametrize(("state", "event"), list(product(State, EVENTS)))

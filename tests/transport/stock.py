@@ -18,10 +18,11 @@ from aiortc import (
     rtcdtlstransport,
 )
 
+from rtcserver.transport.address import Path
 from rtcserver.transport.aiortc_internals import SrtpKeys
 from rtcserver.transport.dtls import SctpParameters
 from rtcserver.transport.endpoint import EndpointConfig, MediaEndpoint
-from rtcserver.transport.peer import MediaAddress, TransportPeer
+from rtcserver.transport.peer import TransportPeer
 from rtcserver.transport.rtcp import RtcpPacket
 
 WAIT_S = 10
@@ -58,20 +59,20 @@ class Recorder:
     def __init__(self) -> None:
         self.connected = asyncio.Event()
         self.closed = asyncio.Event()
-        self.address: MediaAddress | None = None
+        self.path: Path | None = None
         self.keys: SrtpKeys | None = None
-        self.moves: list[MediaAddress] = []
+        self.moves: list[Path] = []
         self.rtcp: list[RtcpPacket] = []
         self.channels: list[RTCDataChannel] = []
         self.reasons: list[str] = []
 
-    def on_connected(self, address: MediaAddress, keys: SrtpKeys) -> None:
+    def on_connected(self, path: Path, keys: SrtpKeys) -> None:
         assert not self.connected.is_set(), "told twice"
-        self.address, self.keys = address, keys
+        self.path, self.keys = path, keys
         self.connected.set()
 
-    def on_address_changed(self, address: MediaAddress) -> None:
-        self.moves.append(address)
+    def on_path_changed(self, path: Path) -> None:
+        self.moves.append(path)
 
     def on_rtcp(self, packets: list[RtcpPacket]) -> None:
         self.rtcp += packets

@@ -50,14 +50,14 @@ async def test_a_stock_client_connects_and_hears_what_our_keys_protect() -> None
         peer = await client.join(endpoint)
         recorder = client.server
         assert recorder.keys is not None
-        assert recorder.address is not None
-        assert recorder.address.local == "127.0.0.1"
-        assert peer.address == recorder.address
+        assert recorder.path is not None
+        assert recorder.path.source == "127.0.0.1"
+        assert peer.path == recorder.path
         client.intercept_rtp()
         session = outbound_session(recorder.keys)
         for sequence in range(5):
-            endpoint.send_sockets()[recorder.address.socket].sendto(
-                session.protect(rtp_packet(sequence)), (recorder.address.host, recorder.address.port)
+            endpoint.send_sockets()[recorder.path.socket].sendto(
+                session.protect(rtp_packet(sequence)), recorder.path.remote
             )
         heard = [await asyncio.wait_for(client.rtp.get(), WAIT_S) for _ in range(5)]
         assert heard == [rtp_packet(sequence) for sequence in range(5)]
@@ -69,8 +69,8 @@ async def test_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
     async with running(host="::1") as endpoint:
         client = StockClient()
         await client.join(endpoint)
-        assert client.server.address is not None
-        assert (client.server.address.local, client.server.address.host) == ("::1", "::1")
+        assert client.server.path is not None
+        assert (client.server.path.source, client.server.path.destination.host) == ("::1", "::1")
         assert await client.echo("six") == "six"
         await client.close()
 
@@ -79,8 +79,8 @@ async def test_both_families_on_one_port() -> None:
     async with running(host="") as endpoint:
         client = StockClient()
         await client.join(endpoint)
-        assert client.server.address is not None
-        assert client.server.address.local == "127.0.0.1"
+        assert client.server.path is not None
+        assert client.server.path.source == "127.0.0.1"
         assert len(endpoint.send_sockets()) == 2
         assert await client.echo("four") == "four"
         await client.close()
@@ -152,7 +152,7 @@ async def test_two_peers_do_not_disturb_one_another() -> None:
     async with running() as endpoint:
         one, two = StockClient(), StockClient()
         await asyncio.gather(one.join(endpoint), two.join(endpoint))
-        assert one.server.address != two.server.address
+        assert one.server.path != two.server.path
         assert await one.echo("one") == "one"
         assert await two.echo("two") == "two"
         await one.close()
@@ -283,11 +283,11 @@ async def test_ice_restart_keeps_media_until_the_new_pair_is_nominated() -> None
         client = StockClient()
         peer = await client.join(endpoint)
         old = (peer.local_ufrag, peer.local_password)
-        before = peer.address
+        before = peer.path
         new = peer.restart_ice("newU")
         assert (peer.local_ufrag, peer.local_password) == (new.ufrag, new.password) != old
         assert await client.echo("meanwhile") == "meanwhile"
-        assert peer.address == before
+        assert peer.path == before
         loop = asyncio.get_running_loop()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.setblocking(False)
@@ -298,7 +298,7 @@ async def test_ice_restart_keeps_media_until_the_new_pair_is_nominated() -> None
             sock.send(request)
             reply = stun.parse(await asyncio.wait_for(loop.sock_recv(sock, 2000), WAIT_S))
             assert reply.xor_mapped == sock.getsockname()
-            assert [m.port for m in client.server.moves] == [sock.getsockname()[1]]
+            assert [m.destination.port for m in client.server.moves] == [sock.getsockname()[1]]
         await client.close()
 
 

@@ -28,12 +28,12 @@ class StockBystander:
         self.session = outbound_session(self.client.server.keys)
 
     async def beat(self) -> None:
-        address = self.client.server.address
-        assert address is not None
+        path = self.client.server.path
+        assert path is not None
         for _ in range(3):
             packet = struct.pack("!BBHII", 0x80, 96, self.sent & 0xFFFF, self.sent, SSRC) + bytes(60)
-            sock = self.endpoint.send_sockets()[address.socket]
-            sock.sendto(self.session.protect(packet), (address.host, address.port))
+            sock = self.endpoint.send_sockets()[path.socket]
+            sock.sendto(self.session.protect(packet), path.remote)
             self.sent += 1
         assert await self.client.echo(str(self.sent)) == str(self.sent)
         await until(lambda: self.client.rtp.qsize() >= 3)

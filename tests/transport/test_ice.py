@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from rtcserver.transport import stun
+from rtcserver.transport.address import Path
 from rtcserver.transport.consent import Credentials
 from rtcserver.transport.ice import (
     MAX_PATHS,
@@ -25,7 +26,6 @@ from rtcserver.transport.ice import (
     IceEvent,
     IceRegistry,
     IceState,
-    Path,
 )
 
 S = 1_000_000_000

@@ -11,7 +11,7 @@ import pytest
 
 from rtcserver.clock import monotonic_ns
 from rtcserver.errors import ConfigError
-from rtcserver.transport.ice import Path
+from rtcserver.transport.address import Path
 from rtcserver.transport.udp import BATCH, MAX_DATAGRAM, UdpPort, open_sockets
 from tests.transport.stock import until
 
