@@ -6,6 +6,7 @@ through a bounded queue.
 
 from __future__ import annotations
 
+import ctypes
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import numpy.typing as npt
 
 from rtcserver.capture import demo
 from rtcserver.capture.block import StreamFormat
+from rtcserver.capture.limiter import Limiter
 from rtcserver.capture.source import ClockedSource
 from rtcserver.clock import MEDIA_RATE, NS
 from rtcserver.config.model import InstrumentConfig
@@ -37,6 +39,17 @@ MAX_PENDING = 4096
 """Messages that may wait for the next block; the oldest are dropped beyond."""
 SYNTH_BUFFER = 64
 """Frames that FluidSynth computes at a time (FLUID_BUFSIZE, fixed when it is built)."""
+
+LEVEL_CHORD = (48, 52, 55, 60, 64, 67)
+"""Two C major triads: the full chord that sets the level, at velocity 127 on the SoundFont's first sound."""
+LEVEL = 0.5
+"""Its peak: 6 dB below full scale, as loud as other music, with room for more voices."""
+LEVEL_S = 1.0
+MAX_TAIL_S = 10.0
+SILENT = 1e-6
+"""120 dB below full scale: FluidSynth adds a constant 1e-8 against denormal numbers."""
+MAX_LEVELLING = 8.0
+"""The factor by which a SoundFont is made louder or softer at most."""
 
 
 def find_soundfont(configured: str) -> Path:
@@ -63,6 +76,12 @@ def load_library() -> Any:
         raise DependencyError(
             "libfluidsynth is missing; install it with: sudo apt-get install libfluidsynth3"
         ) from error
+    # pyfluidsynth declares none of these; without their types, 64-bit pointers would be cut to 32 bits.
+    pointer, number = ctypes.c_void_p, ctypes.c_int
+    fluidsynth._fl.fluid_synth_channel_pressure.argtypes = [pointer, number, number]
+    fluidsynth._fl.fluid_synth_write_float.argtypes = [pointer, number, *(2 * [pointer, number, number])]
+    fluidsynth._fl.fluid_synth_set_gain.argtypes = [pointer, ctypes.c_float]
+    fluidsynth._fl.fluid_synth_system_reset.argtypes = [pointer]
     return fluidsynth
 
 
@@ -78,9 +97,10 @@ class FluidSynthSource(ClockedSource):
         path = find_soundfont(config.soundfont)
         self._library = load_library()
         super().__init__(f"FluidSynth ({path.stem})", StreamFormat(rate, 2, config.blocksize, "int16"))
-        self._synth = self._library.Synth(gain=config.gain, samplerate=float(rate))
+        self._synth = self._library.Synth(gain=1.0, samplerate=float(rate))
         if self._synth.sfload(str(path)) < 0:
             raise InstrumentError(f"soundfont: {path.name} is no SoundFont that can be read", code="format")
+        self._level(config.gain)
         for channel in range(m.CHANNELS):
             self._synth.program_select(channel, 1, 128 if channel == 9 else 0, 0)
         self._demo = demo.DemoPlayer(rate) if config.demo else None
@@ -93,6 +113,7 @@ class FluidSynthSource(ClockedSource):
         self._schedule = Schedule()
         """By frame number."""
         self._rendered = 0
+        self._limiter = Limiter(rate)
 
     def midi(self, message: bytes, at_ns: int = 0, performer: int = ROOM) -> None:
         """Play one complete channel message for `performer`. Any thread.
@@ -122,17 +143,48 @@ class FluidSynthSource(ClockedSource):
         if self._demo is not None:
             for message in self._demo.due(first_frame, frames):
                 self._apply(message)
-        block = np.empty((frames, 2), np.int16)
+        block = np.empty((frames, 2), np.float32)
         done = 0
         for offset, performer, message in cuts:
             if offset > done:
-                block[done:offset] = self._synth.get_samples(offset - done).reshape(-1, 2)
+                self._write(block[done:offset])
                 done = offset
             self._apply_all(self._merger.apply(performer, message))
         if done < frames:
-            block[done:] = self._synth.get_samples(frames - done).reshape(-1, 2)
+            self._write(block[done:])
         self._rendered += frames
-        return block
+        # FluidSynth's own 16 bits are dithered: silence would have Opus spend its whole rate on noise.
+        return np.rint(self._limiter.apply(block) * 32767).astype(np.int16)
+
+    def _level(self, gain: float) -> None:
+        """Set the gain so that at `gain` 1 the chord of `LEVEL_CHORD` peaks at `LEVEL`, whatever the SoundFont.
+
+        SoundFonts differ by more than 10 dB. The chord is computed, not heard.
+        """
+        library, synth = self._library._fl, self._synth.synth
+        library.fluid_synth_set_gain(synth, 1.0)
+        self._synth.program_select(0, 1, 0, 0)
+        for key in LEVEL_CHORD:
+            self._synth.noteon(0, key, 127)
+        chord = np.empty((round(self.stream.rate * LEVEL_S) // SYNTH_BUFFER * SYNTH_BUFFER, 2), np.float32)
+        self._write(chord)
+        peak = float(np.abs(chord).max())
+        # Until chord and reverberation have died away: players come to a silent instrument.
+        self._synth.cc(0, m.ALL_SOUND_OFF, 0)
+        for _ in range(round(MAX_TAIL_S / LEVEL_S)):
+            tail = np.empty_like(chord)
+            self._write(tail)
+            if np.abs(tail).max() < SILENT:
+                break
+        library.fluid_synth_system_reset(synth)
+        # A SoundFont without a piano stays as it is.
+        factor = min(max(LEVEL / peak, 1 / MAX_LEVELLING), MAX_LEVELLING) if peak > 1e-4 else 1.0
+        library.fluid_synth_set_gain(synth, gain * factor)
+
+    def _write(self, samples: npt.NDArray[np.float32]) -> None:
+        """Have FluidSynth compute all of ``(frames, 2)``, contiguous."""
+        into = ctypes.c_void_p(samples.ctypes.data)
+        self._library._fl.fluid_synth_write_float(self._synth.synth, len(samples), into, 0, 2, into, 1, 2)
 
     def close(self) -> None:
         super().close()

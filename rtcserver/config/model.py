@@ -49,8 +49,8 @@ class InstrumentConfig:
     """Sample format asked from the device; auto is float32, which holds 16 and 24 bits without loss."""
     soundfont: str = ""
     """SoundFont file (.sf2) of the embedded instrument; empty looks in the usual Debian folders."""
-    gain: Annotated[float, Gt(0), Le(5)] = 0.6
-    """Linear output gain of the embedded instrument."""
+    gain: Annotated[float, Gt(0), Le(5)] = 1.0
+    """Linear output gain of the embedded instrument; at 1 a full piano chord, struck hardest, peaks at -6 dBFS."""
     demo: bool = True
     """Play the demo piece on the embedded instrument while nobody plays."""
     file: str = ""

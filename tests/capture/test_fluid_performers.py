@@ -15,7 +15,7 @@ from rtcserver.midi import message as m
 
 RATE = 44_100
 ANNA, BEN = 3, 4
-LOUD = 300
+LOUD = 500
 """int16; FluidSynth dithers by one."""
 
 
