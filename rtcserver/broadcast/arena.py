@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from rtcserver.broadcast import batch
 from rtcserver.broadcast.address import CONTROL_SIZE, NAME_SIZE, Route
-from rtcserver.broadcast.batch import IOVEC, MMSGHDR, Patience
+from rtcserver.broadcast.batch import IOVEC, MMSGHDR, SendBudget
 from rtcserver.broadcast.srtp import MAX_TAG, PROTECT, int_pointer, pointer
 
 BLOCK = 1024
@@ -273,17 +273,17 @@ class SlotBlock:
             rows[slot] = 0
         self.planes.append(Plane(rows, HEADER + self._size))
 
-    def send(self, sock: socket.socket, patience: Patience, *, batched: bool = batch.HAVE_SENDMMSG) -> None:
-        """Send every slot's datagram, without blocking for longer than `patience`; counts what happens."""
+    def send(self, sock: socket.socket, budget: SendBudget, *, batched: bool = batch.HAVE_SENDMMSG) -> None:
+        """Send every slot's datagram, without blocking for longer than `budget`; counts what happens."""
         for slot in self._unsendable:
             self._uncount(slot, slot + 1, self.errors)
         dropped_at = None
         for start, stop in self._runs():
             if batched:
-                end, failed = batch.send_batch(sock.fileno(), self._headers_address, start, stop, patience)
+                end, failed = batch.send_batch(sock.fileno(), self._headers_address, start, stop, budget)
             else:
                 rows, lengths = self._bench.rows, self._bench.lengths
-                end, failed = batch.send_each(sock, rows, lengths, self._routes, start, stop, patience)
+                end, failed = batch.send_each(sock, rows, lengths, self._routes, start, stop, budget)
             for slot in failed:
                 self._uncount(slot, slot + 1, self.errors)
             if end < stop:

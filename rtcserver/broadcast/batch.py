@@ -1,7 +1,7 @@
 """Many datagrams in one system call, and what to do about those that the kernel refuses.
 
 `send_batch` uses ``sendmmsg`` (64-bit Linux), `send_each` a ``sendmsg`` a datagram. Both skip
-a destination that fails and go on with those behind it, and neither waits longer than its patience.
+a destination that fails and go on with those behind it, and neither waits longer than its budget.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy.typing as npt
 from rtcserver.broadcast.address import Route
 from rtcserver.clock import monotonic_ns
 
-PATIENCE_NS = 2_000_000
+BUDGET_NS = 2_000_000
 """How long one packet's datagrams may wait in all for a full socket, before the rest is dropped."""
 MAX_BATCH = 1024
 """Messages that one sendmmsg call takes (UIO_MAXIOV)."""
@@ -48,12 +48,12 @@ if HAVE_SENDMMSG:
     _sendmmsg.restype = ctypes.c_int
 
 
-class Patience:
+class SendBudget:
     """The time that the datagrams of one packet may wait, all together. Starts with the first wait."""
 
     __slots__ = ("_deadline_ns", "_limit_ns")
 
-    def __init__(self, limit_ns: int = PATIENCE_NS) -> None:
+    def __init__(self, limit_ns: int = BUDGET_NS) -> None:
         self._limit_ns = limit_ns
         self._deadline_ns = 0
 
@@ -77,12 +77,12 @@ class Patience:
         return True
 
 
-Outcome = tuple[int, list[int]]
+BatchOutcome = tuple[int, list[int]]
 """``(end, failed)``: everything before `end` was tried, the rest dropped; `failed` lists the
 indices whose own destination was refused."""
 
 
-def send_batch(fd: int, headers: int, start: int, stop: int, patience: Patience) -> Outcome:
+def send_batch(fd: int, headers: int, start: int, stop: int, budget: SendBudget) -> BatchOutcome:
     """Send the messages `start` to `stop` of an array of MMSGHDR at address `headers`."""
     failed: list[int] = []
     position = start
@@ -95,7 +95,7 @@ def send_batch(fd: int, headers: int, start: int, stop: int, patience: Patience)
         if error == errno.EINTR:
             continue
         if error in _FULL:
-            if patience.wait(fd, error):
+            if budget.wait(fd, error):
                 continue
             break
         # sendmmsg stops at the first destination that fails: step over it.
@@ -111,15 +111,15 @@ def send_each(
     routes: Sequence[Route],
     start: int,
     stop: int,
-    patience: Patience,
-) -> Outcome:
+    budget: SendBudget,
+) -> BatchOutcome:
     """The same as `send_batch` through one `socket.sendmsg` a datagram; row n holds datagram n."""
     failed: list[int] = []
     position = start
     while position < stop:
         error = send_one(sock, rows[position, : lengths[position]].data, routes[position])
         if error in _FULL:
-            if patience.wait(sock.fileno(), error):
+            if budget.wait(sock.fileno(), error):
                 continue
             break
         if error:

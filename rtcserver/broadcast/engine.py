@@ -3,7 +3,7 @@
 The rules that keep SRTP safe (docs: the broadcast part of the design) are kept here:
 one engine writes a listener's packets for its whole life and takes no key twice; sequence numbers
 start below 2¹⁵; the history holds protected bytes, each resent at most twice; a destination that
-fails is stepped over. Single-threaded; nothing here blocks for longer than `batch.PATIENCE_NS`.
+fails is stepped over. Single-threaded; nothing here blocks for longer than `batch.BUDGET_NS`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from rtcserver.broadcast import batch, rtcp
 from rtcserver.broadcast.address import route
 from rtcserver.broadcast.arena import MAX_PAYLOAD, Bench, SlotState
-from rtcserver.broadcast.batch import Patience
+from rtcserver.broadcast.batch import SendBudget
 from rtcserver.broadcast.group import Group, Listener
 from rtcserver.broadcast.listener import PAYLOAD_CODED, ListenerCounters, ListenerSpec, Totals
 from rtcserver.broadcast.srtp import OutboundSrtp
@@ -178,14 +178,14 @@ class BroadcastEngine:
         group.set_duration(packet.duration)
         payload = np.frombuffer(packet.payload, np.uint8)
         timestamp = packet.media_time & 0xFFFF_FFFF
-        patience = Patience()
+        budget = SendBudget()
         group.sent += 1
         for fd_index, lane in group.lanes.items():
             sock = self._sockets[fd_index]
             for block in lane:
                 block.fill(payload, timestamp)
                 block.protect()
-                block.send(sock, patience, batched=self._batched)
+                block.send(sock, budget, batched=self._batched)
                 block.remember(group.depth)
 
     def has_listeners(self, room: str, kind: str) -> bool:

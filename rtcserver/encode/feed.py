@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import sys
 from collections.abc import Collection
 
 from rtcserver.clock import monotonic_ns
@@ -41,8 +42,8 @@ class FeedReader:
         feed.setblocking(False)
         self._feed = feed
         self._recv = feed.recv
-        self._skipped = bytes(kind for kind in KINDS if kind not in kinds)
-        self._expires_ns = expires_ns
+        self._skipped = tuple(bytes((FEED_VERSION, kind, 0, 0)) for kind in KINDS if kind not in kinds)
+        self._expires_ns = expires_ns if expires_ns is not None else sys.maxsize
         self.ended = False
         self.read_ns = 0
         self.expired = 0
@@ -62,20 +63,20 @@ class FeedReader:
             except OSError:
                 self.ended = True
                 return None
-            if not record and self._hung_up():
-                self.ended = True
-                return None
             # Far cheaper than parsing what nobody wants: Studio's blocks come hundreds of times a second.
-            known = len(record) > 3 and record[0] == FEED_VERSION
-            if known and (record[1] in self._skipped or record[2] or record[3]):
+            if self._skipped and record[:4] in self._skipped:
                 continue
             try:
                 packet = EncodedPacket.unpack(record)
             except ValueError:
-                self.invalid += 1
+                if not record and self._hung_up():
+                    self.ended = True
+                    return None
+                if not self._further_stream(record):
+                    self.invalid += 1
                 continue
             self.read_ns = now = monotonic_ns()
-            if self._expires_ns is not None and now - packet.captured_ns > self._expires_ns:
+            if now - packet.captured_ns > self._expires_ns:
                 self.expired += 1
                 continue
             return packet
@@ -91,6 +92,11 @@ class FeedReader:
     def close(self) -> None:
         """Close the socket. Idempotent."""
         self._feed.close()
+
+    @staticmethod
+    def _further_stream(record: bytes) -> bool:
+        """Whether a record is sound, of a stream that this reader was not written for."""
+        return len(record) > 4 and record[0] == FEED_VERSION and record[1] in KINDS and record[2:4] != b"\0\0"
 
     def _hung_up(self) -> bool:
         """A SEQPACKET socket reads b"" both for an empty record and at its end; poll tells which."""

@@ -28,7 +28,8 @@ KIND_PCM = 2
 """A Studio payload (`rtcserver.encode.pcm`); only on the feed while somebody has asked for it."""
 KINDS = (KIND_CODED, KIND_PCM)
 _HEADER = struct.Struct("<BBHIqqII")
-MAX_RECORD = _HEADER.size + 4096
+HEADER_SIZE = _HEADER.size
+MAX_RECORD = HEADER_SIZE + 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,11 @@ class EncodedPacket:
     @classmethod
     def unpack(cls, record: bytes) -> EncodedPacket:
         """Parse a feed record of stream 0. Raises `ValueError` if it is none of ours."""
-        if not _HEADER.size < len(record) <= MAX_RECORD:
+        if not HEADER_SIZE < len(record) <= MAX_RECORD:
             raise ValueError(
-                f"a feed record of {len(record)} bytes: allowed are {_HEADER.size + 1} to {MAX_RECORD}"
+                f"a feed record of {len(record)} bytes: allowed are {HEADER_SIZE + 1} to {MAX_RECORD}"
             )
         version, kind, stream, epoch, media_time, captured_ns, duration, _ = _HEADER.unpack_from(record)
         if version != FEED_VERSION or kind not in KINDS or stream:
             raise ValueError(f"unknown feed record: version {version}, kind {kind}, stream {stream}")
-        return cls(media_time, duration, captured_ns, epoch, record[_HEADER.size :], kind)
+        return cls(media_time, duration, captured_ns, epoch, record[HEADER_SIZE:], kind)

@@ -19,7 +19,7 @@ EXIT_STALLED = 4
 
 
 @dataclass(slots=True)
-class Status:
+class InstrumentStatus:
     """What an instrument process reports five times a second.
 
     state: ``live`` (blocks arrive) or ``silent`` (no device; `error` says why, `code` for programs).
@@ -59,6 +59,6 @@ class Status:
         return {"type": "status", **asdict(self)}
 
     @classmethod
-    def from_message(cls, message: dict[str, Any]) -> Status:
+    def from_message(cls, message: dict[str, Any]) -> InstrumentStatus:
         known = {name: message[name] for name in cls.__dataclass_fields__ if name in message}
         return cls(**known)

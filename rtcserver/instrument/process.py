@@ -34,7 +34,7 @@ from rtcserver.encode.pcm import PcmPacker
 from rtcserver.encode.pipeline import EncodePipeline
 from rtcserver.encode.timeline import Anchor, Epoch
 from rtcserver.errors import ConfigError, DependencyError, InstrumentError, ProcessError
-from rtcserver.instrument.control import EXIT_STALLED, STATUS_INTERVAL_NS, Status
+from rtcserver.instrument.control import EXIT_STALLED, STATUS_INTERVAL_NS, InstrumentStatus
 
 STALL_NS = NS
 """An open device that delivers no block for so long is dead."""
@@ -79,7 +79,7 @@ class InstrumentProcess:
         self._feeds: list[socket.socket] = []
         self._stopping = False
         self._encode_ns: deque[int] = deque(maxlen=TIMINGS)
-        self._status = Status(epoch=start["epoch"], bitrate_bps=self._config.bitrate_bps)
+        self._status = InstrumentStatus(epoch=start["epoch"], bitrate_bps=self._config.bitrate_bps)
         self._next_status_ns = 0
         self._source: Source | None = None
         self._ring: BlockRing | None = None
@@ -334,7 +334,7 @@ class InstrumentProcess:
 
         interval_ns: from one callback of the device to the next one's. delivered_frames: what the device
         has delivered in this epoch; waiting_blocks: how many of its blocks the encoder has not seen.
-        lost_frames, overflows, overruns: as in `Status`. encoded_media: media time up to which sound has
+        lost_frames, overflows, overruns: as in `InstrumentStatus`. encoded_media: media time up to which sound has
         reached the encoder's frames.
         """
         source, ring, counter, pipeline = self._source, self._ring, self._counter, self._pipeline

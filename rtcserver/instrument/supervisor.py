@@ -20,7 +20,7 @@ from rtcserver.encode.packet import KIND_CODED, KIND_PCM, EncodedPacket
 from rtcserver.encode.subscription import DEFAULT_LIMIT, FeedWatch, Subscription
 from rtcserver.encode.timeline import Anchor
 from rtcserver.errors import ProcessError
-from rtcserver.instrument.control import Status
+from rtcserver.instrument.control import InstrumentStatus
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class InstrumentSupervisor(SupervisedProcess):
         super().__init__(f"room {room}, instrument", "rtcserver.instrument.process", stop_s=2)
         self.room = room
         self.config = config
-        self.status = Status(bitrate_bps=config.bitrate_bps)
+        self.status = InstrumentStatus(bitrate_bps=config.bitrate_bps)
         self.origin = Anchor(0, monotonic_ns())
         """The beginning of the room's timeline."""
         self._feeds: dict[socket.socket, socket.socket] = {}
@@ -53,7 +53,7 @@ class InstrumentSupervisor(SupervisedProcess):
         self._blocks_on = False
         """What the process was told last: whether PCM is to be on the feeds."""
         self._subscriptions: set[Subscription[EncodedPacket]] = set()
-        self.on_status: Callable[[Status], None] | None = None
+        self.on_status: Callable[[InstrumentStatus], None] | None = None
 
     @property
     def encoded(self) -> int:
@@ -227,7 +227,7 @@ class InstrumentSupervisor(SupervisedProcess):
         if message["type"] == "status":
             before = (self.status.state, self.status.error)
             at_ns, media_time = self.status.at_ns, self.status.media_time
-            self.status = Status.from_message(message)
+            self.status = InstrumentStatus.from_message(message)
             if not self.status.at_ns:
                 # A new process that has not captured yet: the timeline goes on from the old one.
                 self.status.at_ns, self.status.media_time = at_ns, media_time
@@ -245,6 +245,10 @@ class InstrumentSupervisor(SupervisedProcess):
                 if not future.done():
                     future.set_result(message)
             self._timings.clear()
+
+    def _progressed(self) -> None:
+        if self.on_status is not None:
+            self.on_status(self.status)
 
     def _changed(self) -> None:
         log.info("room %s: %s is %s%s", self.room, self.status.device or self.config.instrument,

@@ -67,6 +67,8 @@ class Rooms:
         room = self._rooms[name]
         status, config = room.instrument.status, room.config.instrument
         starting = status.state != "live" and status.error is None
+        progress = room.instrument.progress
+        loading = f": {progress}" if progress is not None else ""
         return {
             "name": name,
             "url": f"/r/{name}",
@@ -75,7 +77,7 @@ class Rooms:
                 "kind": config.instrument,
                 "name": status.device or config.device or _KINDS[config.instrument],
                 "state": status.state,
-                "error": "The instrument is starting." if starting else status.error,
+                "error": f"The instrument is starting{loading}." if starting else status.error,
                 "note": status.note,
                 "rate": status.rate,
                 "channels": status.channels,

@@ -10,7 +10,7 @@ import pytest
 
 from rtcserver.broadcast.address import route
 from rtcserver.broadcast.arena import BLOCK, Bench, SlotBlock, SlotState
-from rtcserver.broadcast.batch import Patience
+from rtcserver.broadcast.batch import SendBudget
 from rtcserver.broadcast.srtp import OutboundSrtp
 from rtcserver.transport.address import Address
 from tests.broadcast.listening import GCM, parse_rtp
@@ -46,7 +46,7 @@ def test_a_packet_that_is_not_protected_does_not_leave(
         for _ in range(2):
             block.fill(SOUND, 1)
             block.protect()
-            block.send(media_socket, Patience(), batched=batched)
+            block.send(media_socket, SendBudget(), batched=batched)
             block.remember(10)
         arrived: list[bytes] = []
         while len(arrived) < 2 * (5 - len(refused)):
@@ -71,7 +71,7 @@ def test_an_index_that_comes_again_is_refused_and_not_sent(media_socket: socket.
         block.replace(0, slot_state(session, 1, sequence, media_socket.getsockname()[1]))
         block.fill(SOUND, 1)
         block.protect()
-        block.send(media_socket, Patience())
+        block.send(media_socket, SendBudget())
     assert block.protect_failures == 1
     assert parse_rtp(media_socket.recv(2048)).sequence == 7
     with pytest.raises(BlockingIOError):
