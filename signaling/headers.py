@@ -47,7 +47,8 @@ CORS: Mapping[str, str] = {
 
 
 def preflight(methods: str) -> dict[str, str]:
-    """What an OPTIONS answer says besides `CORS` (Fetch standard, section 3.2.3)."""
+    """The headers of an answer to OPTIONS, besides `CORS`: the methods of this address, and the request headers
+    that a page of another origin may set (Fetch standard, section 3.2.3)."""
     return {
         "Allow": methods,
         "Access-Control-Allow-Methods": methods,
@@ -57,7 +58,10 @@ def preflight(methods: str) -> dict[str, str]:
 
 
 def host_of(host_header: str) -> str:
-    """The host of a ``Host`` header without port and brackets; "" if it is none (RFC 9110, section 7.2)."""
+    """The host that a ``Host`` header names, without its port and brackets (RFC 9110, section 7.2).
+
+    "" for a header that is neither a name nor an address.
+    """
     match = _HOST.fullmatch(host_header.strip())
     if match is None:
         return ""
@@ -73,8 +77,8 @@ def bearer_of(authorization: str) -> str:
 def if_match(header: str | None, etag: str) -> bool:
     """Whether an ``If-Match`` header lets a request through to the resource tagged `etag` (unquoted).
 
-    RFC 9110, section 13.1.1: ``*`` or a list of strong tags. An absent header does, as clients that
-    know no restart leave it out; a tag without its quotes is taken as meant.
+    RFC 9110, section 13.1.1: the header is ``*`` or a list of strong tags. A request without the header is let
+    through, too, since clients that never restart ICE send none; so is one with the tag, but not its quotes.
     """
     if header is None or header.strip() in ("*", etag):
         return True

@@ -1,4 +1,4 @@
-"""WAV files that grow while it is listened."""
+"""Recording: a WAV file that grows while the client listens."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from pathlib import Path
 from rtcserver.client.measure import RATE, Samples
 
 MAX_BYTES = 0xFFFF_FF00
-"""The sizes in a WAV file have 32 bits; what is beyond this is not written."""
+"""Most bytes of samples in a file: WAV has 32 bits for its sizes. What would come after them is not written."""
 
 
 class Recorder:
-    """A stereo WAV file, opened at once (raises OSError), its format settled by what comes first.
+    """A stereo WAV file. Making a recorder opens the file, or raises OSError.
 
-    full: whether something did not fit any more.
+    The first samples that are written settle the file's rate and bits. full: whether samples had to be left out,
+    since the file had reached `MAX_BYTES`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -31,11 +32,11 @@ class Recorder:
         self._raw.close()
 
     def write(self, samples: Samples) -> None:
-        """``(frames, 2) int16`` at 48 kHz."""
+        """Write ``(frames, 2) int16`` at 48 kHz."""
         self.write_pcm(samples.astype("<i2").tobytes(), RATE, 16)
 
     def write_pcm(self, data: bytes, rate: int, bits: int) -> None:
-        """Whole frames of interleaved little-endian samples; the first call says of which format all are."""
+        """Write whole frames of interleaved little-endian samples. `rate` and `bits` are the same in every call."""
         file = self._opened(rate, bits)
         if self._bytes + len(data) > MAX_BYTES:
             self.full = True

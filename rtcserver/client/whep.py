@@ -83,7 +83,7 @@ class WhepClient:
             raise ListenError(f"{endpoint} cannot be reached: {why_unreachable(error)}") from error
 
     async def delete(self, session: WhepSession, timeout_s: float = 2.0) -> None:
-        """Say goodbye; a server that does not listen any more is none of our business."""
+        """End the session. A server that does not answer any more has ended it already, or will."""
         if session.resource:
             with contextlib.suppress(aiohttp.ClientError, TimeoutError):
                 async with asyncio.timeout(timeout_s), self._http.delete(session.resource):

@@ -26,7 +26,6 @@ class OneOf:
 StudioBits = Annotated[int, OneOf((0, 16, 24))]
 FrameMs = Annotated[float, OneOf((2.5, 5, 10, 20))]
 Port = Annotated[int, Ge(0), Le(65535)]
-Decibels = Annotated[float, Ge(-120), Le(24)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,11 +57,6 @@ class RemoteCandidate:
     type: str
     mid: str = ""
 
-    @property
-    def is_mdns(self) -> bool:
-        """Whether the address is a multicast-DNS name, which only the peer's own link can resolve."""
-        return self.address.lower().endswith(".local")
-
 
 def split_lines(text: str) -> list[tuple[str, str]]:
     """``[(type, value), ...]`` of an SDP text; line ends are CRLF or LF (RFC 8866, section 5).

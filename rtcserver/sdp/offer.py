@@ -42,8 +42,7 @@ class OfferSummary:
     media: all m-lines in order. audio_index: the one to answer with sound.
     data_index: the data channel's m-line in the same BUNDLE group, or None.
     bundle: mids of the BUNDLE group, () if the offer has none (then it has one usable m-line).
-    opus_payload_type, opus_fmtp: of the first ``opus/48000/2`` in the audio m-line's order; per listener.
-    red_payload_type: of ``red/48000/2`` that wraps that Opus (RFC 2198), or None.
+    opus_payload_type: of the first ``opus/48000/2`` in the audio m-line's order; per listener.
     ice_ufrag, ice_pwd, fingerprints, setup, candidates, end_of_candidates: of the one transport.
     ice_lite: the offerer is ICE-lite too; a lite server cannot reach it (RFC 8445, section 6.1.1).
     trickle: ``ice-options:trickle``; candidates may follow by PATCH.
@@ -55,8 +54,6 @@ class OfferSummary:
     data_index: int | None
     bundle: tuple[str, ...]
     opus_payload_type: int
-    opus_fmtp: dict[str, str]
-    red_payload_type: int | None
     ice_ufrag: str
     ice_pwd: str
     fingerprints: tuple[tuple[str, str], ...]
@@ -124,8 +121,6 @@ def check_offer(text: str) -> OfferSummary:
         data_index=None if data is None else data.index,
         bundle=bundle,
         opus_payload_type=opus.payload_type,
-        opus_fmtp=dict(opus.fmtp),
-        red_payload_type=_red_for(audio, opus),
         ice_ufrag=transport.ice_ufrag,
         ice_pwd=transport.ice_pwd,
         fingerprints=transport.fingerprints,
@@ -210,15 +205,6 @@ def _is(codec: RtpMap, name: str, channels: int) -> bool:
         and codec.channels == channels
         and not 64 <= codec.payload_type <= 95
     )
-
-
-def _red_for(audio: MediaLine, opus: RtpMap) -> int | None:
-    for codec in audio.codecs:
-        if _is(codec, "red", 2):
-            wrapped = next(iter(codec.fmtp), "").split("/")
-            if set(wrapped) == {str(opus.payload_type)}:
-                return codec.payload_type
-    return None
 
 
 def _choose_transport(

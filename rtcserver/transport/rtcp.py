@@ -14,7 +14,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-SR, RR, SDES, BYE, APP, RTPFB, PSFB = 200, 201, 202, 203, 204, 205, 206
+SR, RR, BYE, RTPFB = 200, 201, 203, 205
 NACK_FORMAT = 1
 MAX_NACKED = 512
 """Sequence numbers taken from one NACK. A listener that lost more needs no retransmission but time."""
