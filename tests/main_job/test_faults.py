@@ -7,13 +7,17 @@ import os
 import signal
 import socket
 import time
+from contextlib import AsyncExitStack, ExitStack
+from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import psutil
 import pytest
 
 from rtcserver.client.listener import Listener
 from rtcserver.client.measure import Packet
+from rtcserver.client.report import ListenReport
 from tests.main_job.test_listening import FRAME, TRANSPORTS, live
 from tests.rig.jack import JackServer, Tones
 from tests.rig.process import wait_until
@@ -32,21 +36,45 @@ def exact(packets: list[Packet]) -> float:
     return abs(media_ms - arrival_ms)
 
 
+async def _instrument_killed(server: RtcServer) -> tuple[ListenReport, list[Packet]]:
+    """What a listener hears from a second before its instrument process is killed."""
+    async with Listener(server.room_url, keep_s=2) as ear:
+        await ear.hear(1.0)
+        (pid,) = server.pids_with("rtcserver.instrument.process")
+        os.kill(pid, signal.SIGKILL)
+        replaced = partial(
+            wait_until, lambda: server.pids_with("instrument.process") not in ([], [pid]), "new", 5
+        )
+        await asyncio.to_thread(replaced)
+        await asyncio.to_thread(server.wait_healthy, live)
+        await ear.hear(6.0)
+        assert ear.state == "connected"
+        return ear.report(6.0), list(ear.packets)
+
+
+@pytest.fixture(scope="module")
+def killed() -> dict[str, tuple[ListenReport, list[Packet], dict[str, Any]]]:
+    """`_instrument_killed` and ``/healthz`` afterwards, by transport, both at once."""
+
+    async def both() -> list[tuple[ListenReport, list[Packet]]]:
+        return await asyncio.gather(*(_instrument_killed(server) for server in servers))
+
+    with ExitStack() as stack:
+        servers = [stack.enter_context(RtcServer(instrument="tone", transport=one)) for one in TRANSPORTS]
+        for server in servers:
+            server.wait_healthy(live)
+        heard = asyncio.run(both())
+        return {
+            transport: (*one, server.health())
+            for transport, one, server in zip(TRANSPORTS, heard, servers, strict=True)
+        }
+
+
 @pytest.mark.parametrize("transport", TRANSPORTS)
-async def test_a_killed_instrument_process_is_replaced_and_the_listener_stays(transport: str) -> None:
-    with RtcServer(instrument="tone", transport=transport) as server:
-        server.wait_healthy(live)
-        async with Listener(server.room_url, keep_s=2) as ear:
-            await ear.hear(1.0)
-            (pid,) = server.pids_with("rtcserver.instrument.process")
-            os.kill(pid, signal.SIGKILL)
-            wait_until(lambda: server.pids_with("rtcserver.instrument.process") not in ([], [pid]), "new", 5)
-            await asyncio.to_thread(server.wait_healthy, live)
-            await ear.hear(6.0)
-            report = ear.report(6.0)
-            packets = list(ear.packets)
-            assert ear.state == "connected"
-        health = server.health()
+def test_a_killed_instrument_process_is_replaced_and_the_listener_stays(
+    killed: dict[str, tuple[ListenReport, list[Packet], dict[str, Any]]], transport: str
+) -> None:
+    report, packets, health = killed[transport]
     assert health["rooms"]["main"]["epoch"] == 2
     assert steps(packets) == {0}
     assert exact(packets) < 60
@@ -55,42 +83,45 @@ async def test_a_killed_instrument_process_is_replaced_and_the_listener_stays(tr
     assert (report.left.hz, report.right.hz) == (pytest.approx(440, abs=1), pytest.approx(660, abs=1))
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
-async def test_a_device_that_is_unplugged_and_replugged(transport: str) -> None:
-    with (
-        JackServer() as jack,
-        Tones(jack, 8) as tones,
-        RtcServer(
-            instrument="portaudio", device="MONTAGE", channels="3,4", transport=transport, env=jack.variables
-        ) as server,
-    ):
-        server.wait_healthy(live)
-        async with Listener(server.room_url, keep_s=1) as ear:
-            await ear.hear(1.0)
-            await asyncio.to_thread(jack.stop)
-            tones.stop()
+async def test_a_device_that_is_unplugged_and_replugged() -> None:
+    """On either transport; both servers capture the same device."""
+    async with AsyncExitStack() as stack:
+        jack = stack.enter_context(JackServer())
+        tones = stack.enter_context(Tones(jack, 8))
+        shared: dict[str, Any] = {"instrument": "portaudio", "device": "MONTAGE", "channels": "3,4"}
+        servers = [
+            stack.enter_context(RtcServer(transport=transport, env=jack.variables, **shared))
+            for transport in TRANSPORTS
+        ]
+        for server in servers:
+            server.wait_healthy(live)
+        ears = [await stack.enter_async_context(Listener(server.room_url, keep_s=1)) for server in servers]
+        await asyncio.gather(*(ear.hear(1.0) for ear in ears))
+        await asyncio.to_thread(jack.stop)
+        tones.stop()
+        for server in servers:
             await asyncio.to_thread(server.wait_healthy, lambda h: h["status"] == "degraded")
             room = server.get_json("/api/rooms/main")
             assert room["instrument"]["state"] == "silent"
             assert room["instrument"]["error"]
-            silent = ear.received
-            await asyncio.sleep(1.0)
-            # Silence goes on, encoded: about a hundred packets a second.
-            assert ear.received - silent > 80
-            jack.start()
-            tones.start()
-            back = time.monotonic()
-            await asyncio.to_thread(server.wait_healthy, live)
-            took = time.monotonic() - back
-            await ear.hear(ear.heard_s + 2.0)
-            sound = ear.report(ear.heard_s)
-            packets = list(ear.packets)
-            assert ear.state == "connected"
+        silent = [ear.received for ear in ears]
+        await asyncio.sleep(1.0)
+        # Silence goes on, encoded: about a hundred packets a second.
+        assert all(ear.received - before > 80 for ear, before in zip(ears, silent, strict=True))
+        jack.start()
+        tones.start()
+        back = time.monotonic()
+        await asyncio.gather(*(asyncio.to_thread(server.wait_healthy, live) for server in servers))
+        took = time.monotonic() - back
+        await asyncio.gather(*(ear.hear(ear.heard_s + 2.0) for ear in ears))
+        heard = [(ear.report(ear.heard_s), list(ear.packets)) for ear in ears]
+        assert [ear.state for ear in ears] == ["connected", "connected"]
     assert took < 3.0
-    assert steps(packets) == {0}
-    assert exact(packets) < 150
-    assert sound.left.hz == pytest.approx(tones.hz(3), abs=1)
-    assert sound.right.hz == pytest.approx(tones.hz(4), abs=1)
+    for transport, (sound, packets) in zip(TRANSPORTS, heard, strict=True):
+        assert steps(packets) == {0}, transport
+        assert exact(packets) < 150, transport
+        assert sound.left.hz == pytest.approx(tones.hz(3), abs=1), transport
+        assert sound.right.hz == pytest.approx(tones.hz(4), abs=1), transport
 
 
 async def test_a_missing_device_is_silence_with_a_reason(jack_server: JackServer) -> None:

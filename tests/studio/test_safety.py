@@ -6,6 +6,8 @@ All that the browser decodes in these tests is played, and its energy read from 
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any, Self
 
 import pytest
@@ -112,35 +114,66 @@ class Watched:
                 kinds.append(kind)
 
 
-@pytest.mark.parametrize(
-    ("script", "mode"),
-    [
-        (TRANSFORM_NOT_ATTACHED, "studio"),
-        (DEAD_WORKERS, "studio"),
-        (NO_TRANSFORM + NO_STUDIO_CHANNEL, "studio-channel"),
-    ],
-    ids=["transform not attached", "worker dead from the start", "channel not known"],
-)
-async def test_without_frames_in_the_worker_there_is_no_pcm(script: str, mode: str) -> None:
-    with RtcServer(instrument="tone") as server:
-        server.wait_healthy(live)
-        async with Chromium() as browser, Watched(server) as watched:
+FRAMELESS = {
+    "transform not attached": (TRANSFORM_NOT_ATTACHED, "studio"),
+    "worker dead from the start": (DEAD_WORKERS, "studio"),
+    "channel not known": (NO_TRANSFORM + NO_STUDIO_CHANNEL, "studio-channel"),
+}
+"""Why no frame comes to the worker: what the page lacks, as a script before its own, and the mode it then asks for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fallen:
+    """A page that went back to Listen. decoded: by connection, as `decoded` says; payloads: as `Watched` has them."""
+
+    state: list[str]
+    line: str | None
+    decoded: list[dict[str, float]]
+    payloads: dict[str, list[str]]
+
+
+@pytest.fixture(scope="module")
+def fallen() -> dict[str, Fallen]:
+    """A page and a server for each of `FRAMELESS`, all at once: each page waits ten seconds for its first frame."""
+
+    async def fall(browser: Chromium, server: RtcServer, script: str) -> Fallen:
+        async with Watched(server) as watched:
             page = await _opened(browser, server, script)
             await listen(page)
             await page.click("#mode-studio")
             await until(page, "rtcserver.studio.session.notice")
             state = await page.evaluate("[rtcserver.state, rtcserver.studio.state]")
-            first, *others = await decoded(page)
+            energies = await decoded(page)
             line = await page.text_content("#studio-line")
-    assert state == ["live", "off"]
-    assert line is not None
-    assert line.endswith("You are in Listen.")
+        return Fallen(state, line, energies, watched.payloads)
+
+    async def all_of_them(servers: list[RtcServer]) -> list[Fallen]:
+        async with Chromium() as browser:
+            scripts = [script for script, _ in FRAMELESS.values()]
+            return await asyncio.gather(
+                *(fall(browser, *both) for both in zip(servers, scripts, strict=True))
+            )
+
+    with ExitStack() as stack:
+        servers = [stack.enter_context(RtcServer(instrument="tone")) for _ in FRAMELESS]
+        for server in servers:
+            server.wait_healthy(live)
+        return dict(zip(FRAMELESS, asyncio.run(all_of_them(servers)), strict=True))
+
+
+@pytest.mark.parametrize("why", FRAMELESS)
+def test_without_frames_in_the_worker_there_is_no_pcm(fallen: dict[str, Fallen], why: str) -> None:
+    page, (_, mode) = fallen[why], FRAMELESS[why]
+    assert page.state == ["live", "off"]
+    assert page.line is not None
+    assert page.line.endswith("You are in Listen.")
+    first, *others = page.decoded
     assert first["energy"] > 0, "what Listen decodes can be heard, so the measurement works"
     assert others
     assert all(one["energy"] == 0 for one in others)
-    assert watched.payloads["listen"] == ["opus"]
+    assert page.payloads["listen"] == ["opus"]
     # Where it was refused at once, nobody may have looked in time.
-    assert set(watched.payloads.get(mode, [])) <= {"silence"}
+    assert set(page.payloads.get(mode, [])) <= {"silence"}
 
 
 async def test_without_transforms_pcm_never_is_in_rtp() -> None:
