@@ -23,6 +23,7 @@ import time
 from typing import Any
 
 from benchmarks.rig.common import MachineCpu, emit, percentile, process_cpu_s
+from benchmarks.rig.outcome import LONG_S, main_of
 from rtcserver.broadcast.listener import ListenerSpec
 from rtcserver.broadcast.srtp import SrtpProfile
 from rtcserver.broadcast.supervisor import BroadcastSupervisor
@@ -198,4 +199,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main_of(main, LONG_S))

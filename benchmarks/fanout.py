@@ -16,6 +16,9 @@ loopback delivers in the sender's time:
 
 The other servers may use both cores; each serves as many listeners as it carries, up to 500: at least 99 % of the
 packets that the time demands, and of every listener's at least 95 %.
+
+On a slow machine there are fewer rounds rather than more time (``rounds``, ``waiting_rounds``), and the search for what the
+others carry ends early (``limited`` names them). A server that fails has null for its keys, and its reason in ``errors``.
 """
 
 from __future__ import annotations
@@ -26,10 +29,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.rig.common import MachineCpu, emit, say
+from benchmarks.rig.common import MachineCpu, say
 from benchmarks.rig.floor import Floor
 from benchmarks.rig.isolated import isolate
-from benchmarks.rig.janus import Janus, install
+from benchmarks.rig.janus import Janus, install, require
+from benchmarks.rig.outcome import Result, main_of
 from benchmarks.rig.serving import LOAD_CPU, SERVER_CPU, Cpu, Rtcserver, Server, StockAiortc, pss_kb
 from rtcserver.load.fleet import Fleet
 from rtcserver.load.report import Joins, Window
@@ -39,6 +43,25 @@ FRAME_S = 0.02
 SETTLE_S = 2.0
 MOST_OTHERS = 500
 AT_A_TIME = 16
+OURS = (
+    "ours_us",
+    "floor_us",
+    "ratio_floor",
+    "user_us",
+    "system_us",
+    "fixed_cpu_pct",
+    "server_cpu_pct",
+    "rounds",
+    "packets_expected",
+    "packets_received",
+    "packets_lost",
+    "dropped_by_server",
+    "floor_packets",
+    "send_failures",
+    "memory_kb_per_listener",
+    "idle_mb",
+)
+WAITING = ("waiting_ours_us", "waiting_floor_us", "waiting_ratio_floor", "waiting_rounds")
 STEPS = (10, 20, 30, 40, 50, 60, 80, 100, 200, 300, 400, 500)
 
 
@@ -50,6 +73,7 @@ class Fanout:
     fixed: Cpu = field(default_factory=Cpu)
     window: Window = field(default_factory=Window)
     seconds: float = 0.0
+    rounds: int = 0
     floor_packets: int = 0
     floor_s: float = 0.0
 
@@ -91,9 +115,15 @@ def gather(fleet: Fleet, count: int) -> Joins:
 
 
 def ours(
-    listeners: int, *, rounds: int, seconds: float, datachannel: bool = False, waiting: bool = False
+    time_left: Result,
+    listeners: int,
+    *,
+    rounds: int,
+    seconds: float,
+    datachannel: bool = False,
+    waiting: bool = False,
 ) -> tuple[Fanout, dict[str, Any]]:
-    """Our server and the floor in turn; also memory, and what joining took."""
+    """Our server and the floor in turn, for as many rounds as there is time; also memory, and what joining took."""
     with Rtcserver(frame_ms=1000 * FRAME_S) as server:
         time.sleep(SETTLE_S)
         idle_kb = pss_kb(server.pids)
@@ -113,6 +143,10 @@ def ours(
             fleet.sleep(SETTLE_S)
             memory_kb = (pss_kb(server.pids) - idle_kb) / listeners
             for number in range(rounds):
+                if number and not time_left.fits(seconds + SETTLE_S):
+                    say(f"  no time for more than {number} of {rounds} rounds")
+                    break
+                result.rounds += 1
                 floor.begin(fleet.captured())
                 window = result.add(server, fleet, seconds)
                 packets, spent_s = floor.end()
@@ -131,11 +165,17 @@ def ours(
         return result, figures
 
 
-def carried(make: Callable[[], Server], most: int, seconds: float) -> tuple[float, int]:
-    """The largest number of listeners that a server carries, and µs for each packet then."""
-    best, best_us = 0, 0.0
+def carried(
+    time_left: Result, make: Callable[[], Server], most: int, seconds: float
+) -> tuple[float, int, bool]:
+    """The largest number of listeners that a server carries, µs for each packet then, and whether time ended the search."""
+    best, best_us, began = 0, 0.0, time.monotonic()
     with make() as server, Fleet(Options(server.url, server.signaling, cpus=(LOAD_CPU,))) as fleet:
         for step in (step for step in STEPS if step <= most):
+            # The next step may take as long as all before it: joins grow with it.
+            if best and not time_left.fits(time.monotonic() - began):
+                say(f"  no time for {step}")
+                return best_us, best, True
             joins = gather(fleet, step - best)
             if joins.joined < step - best:
                 break
@@ -146,10 +186,10 @@ def carried(make: Callable[[], Server], most: int, seconds: float) -> tuple[floa
             if window.received < 0.99 * window.expected or window.least_share < 0.95:
                 break
             best, best_us = step, result.us
-    return best_us, best
+    return best_us, best, False
 
 
-def main() -> None:
+def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -160,16 +200,56 @@ def main() -> None:
     parser.add_argument("--datachannel", action="store_true", help="every listener has a data channel")
     parser.add_argument("--only-ours", action="store_true", help="leave the other servers out")
     arguments = parser.parse_args()
-    isolate("benchmarks.fanout")
-    before = MachineCpu.now()
     n: int = arguments.listeners
     rounds, seconds, channel = arguments.rounds, arguments.seconds, arguments.datachannel
+    others: tuple[tuple[str, Callable[[], Server]], ...] = (
+        ("janus", Janus),
+        ("aiortc_packet", lambda: Rtcserver(transport="aiortc", cpu=None)),
+        ("aiortc_stock", StockAiortc),
+    )
+    if n > MOST_OTHERS or arguments.only_ours:
+        others = ()
+    if others:
+        install()
+    isolate("benchmarks.fanout")
+    before = MachineCpu.now()
+    result = Result(peers=2 + len(others) if n <= MOST_OTHERS else 1)
     say(f"ours, {n} listeners, receivers polled")
-    polled, figures = ours(n, rounds=rounds, seconds=seconds, datachannel=channel)
+    with result.peer("ours", OURS) as found:
+        polled, figures = ours(result, n, rounds=rounds, seconds=seconds, datachannel=channel)
+        found |= {**ours_figures(polled), **figures}
+    if n <= MOST_OTHERS:
+        say(f"ours, {n} listeners, receivers waiting")
+        with result.peer("ours_waiting", WAITING) as found:
+            waiting, _ = ours(result, n, rounds=rounds, seconds=seconds, datachannel=channel, waiting=True)
+            found |= {
+                "waiting_ours_us": waiting.us,
+                "waiting_floor_us": waiting.floor_us,
+                "waiting_ratio_floor": round(waiting.us / waiting.floor_us, 3),
+                "waiting_rounds": waiting.rounds,
+            }
+    limited = []
+    for name, make in others:
+        say(name)
+        with result.peer(name, (f"{name}_us", f"{name}_listeners")) as found:
+            if name == "janus":
+                require()
+            us, most, early = carried(result, make, n, seconds)
+            found |= {f"{name}_us": us if most else None, f"{name}_listeners": most}
+            if early:
+                limited.append(name)
+    if others:
+        result.ratio("ratio_janus", "janus_us", "ours_us", 2)
+        result.ratio("ratio_aiortc", "aiortc_stock_us", "ours_us", 2)
+    return result.emit(
+        listeners=n, datachannel=channel, limited=limited, machine_busy_pct=before.busy_pct(MachineCpu.now())
+    )
+
+
+def ours_figures(polled: Fanout) -> dict[str, Any]:
+    """What is said of our own server, apart from joining and memory."""
     window, packets = polled.window, polled.window.received
-    result: dict[str, Any] = {
-        "listeners": n,
-        "datachannel": channel,
+    return {
         "ours_us": polled.us,
         "floor_us": polled.floor_us,
         "ratio_floor": round(polled.us / polled.floor_us, 3),
@@ -177,6 +257,7 @@ def main() -> None:
         "system_us": round(1e6 * polled.cpu.system / max(1, packets), 3),
         "fixed_cpu_pct": round(100 * polled.fixed.total / polled.seconds, 2),
         "server_cpu_pct": round(100 * polled.cpu.total / polled.seconds, 2),
+        "rounds": polled.rounds,
         "packets_expected": window.expected,
         "packets_received": packets,
         "packets_lost": window.lost,
@@ -184,30 +265,8 @@ def main() -> None:
         # did not take from the broadcast process.
         "dropped_by_server": max(0, window.expected - packets - window.overflows),
         "floor_packets": polled.floor_packets,
-        **figures,
     }
-    if n <= MOST_OTHERS:
-        say(f"ours, {n} listeners, receivers waiting")
-        waiting, _ = ours(n, rounds=rounds, seconds=seconds, datachannel=channel, waiting=True)
-        result |= {
-            "waiting_ours_us": waiting.us,
-            "waiting_floor_us": waiting.floor_us,
-            "waiting_ratio_floor": round(waiting.us / waiting.floor_us, 3),
-        }
-    if n <= MOST_OTHERS and not arguments.only_ours:
-        install()
-        others: tuple[tuple[str, str, Callable[[], Server]], ...] = (
-            ("janus", "ratio_janus", Janus),
-            ("aiortc_packet", "", lambda: Rtcserver(transport="aiortc", cpu=None)),
-            ("aiortc_stock", "ratio_aiortc", StockAiortc),
-        )
-        for name, ratio, make in others:
-            say(name)
-            result[f"{name}_us"], result[f"{name}_listeners"] = carried(make, n, seconds)
-            if ratio:
-                result[ratio] = round(result[f"{name}_us"] / polled.us, 2)
-    emit({**result, "machine_busy_pct": before.busy_pct(MachineCpu.now())})
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main_of(main))

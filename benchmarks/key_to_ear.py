@@ -47,6 +47,7 @@ from benchmarks.rig.midi_client import when_ns
 from benchmarks.rig.monitor import RATE as OUTPUT_RATE
 from benchmarks.rig.monitor import Monitor
 from benchmarks.rig.music import write_wav
+from benchmarks.rig.outcome import LONG_S, main_of
 from rtcserver.client.listener import Listener
 from rtcserver.client.measure import Samples
 from rtcserver.client.midi import MidiClient
@@ -405,4 +406,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main_of(main, LONG_S))

@@ -42,6 +42,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.rig.common import MachineCpu, emit, process_cpu_s, say
+from benchmarks.rig.outcome import LONG_S, main_of
 from benchmarks.rig.phase import delay_s, tone_phase
 from rtcserver.clock import MEDIA_RATE, NS
 from rtcserver.config.model import InstrumentConfig
@@ -263,4 +264,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main_of(main, LONG_S))

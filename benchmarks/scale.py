@@ -15,6 +15,7 @@ from typing import Any
 from benchmarks.fanout import SETTLE_S, Fanout, gather
 from benchmarks.rig.common import MachineCpu, emit, say
 from benchmarks.rig.isolated import isolate
+from benchmarks.rig.outcome import left_s, main_of
 from benchmarks.rig.serving import LOAD_CPU, Rtcserver, pss_kb
 from rtcserver.load.fleet import Fleet
 from rtcserver.load.worker import Options
@@ -73,8 +74,12 @@ def main() -> None:
         time.sleep(SETTLE_S)
         idle_kb = pss_kb(server.pids)
         with Fleet(Options(server.url, server.signaling, cpus=(LOAD_CPU,))) as fleet:
-            listening = 0
+            listening, began = 0, time.monotonic()
             for step in STEPS:
+                # A step joins as many again as there are, or more: it takes at least as long as all before it.
+                if points and time.monotonic() - began > left_s():
+                    say(f"  no time for {step}")
+                    break
                 joins = gather(fleet, step - listening)
                 if joins.joined < step - listening:
                     raise RuntimeError(f"{dict(joins.failures)}")
@@ -93,11 +98,13 @@ def main() -> None:
                     }
                 )
                 say(f"  {step}: {result.us} µs, {window.received} of {window.expected} packets")
-    arguments.plot.write_text(plot(points))
+    if len(points) > 1:
+        arguments.plot.write_text(plot(points))
     flat = points[-1][1] <= 1.1 * min(us for _, us in points)
     emit(
         {
             "steps": rows,
+            "steps_left_out": list(STEPS[len(points) :]),
             "us": {str(step): us for step, us in points},
             "flat_or_falling": flat,
             "machine_busy_pct": before.busy_pct(MachineCpu.now()),
@@ -106,4 +113,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main_of(main))

@@ -41,6 +41,7 @@ from playwright.async_api import Page
 from benchmarks.fanout import gather
 from benchmarks.rig.common import TICK_HZ, MachineCpu, emit, percentile, say
 from benchmarks.rig.isolated import isolate
+from benchmarks.rig.outcome import LONG_S, Result, main_of
 from benchmarks.rig.serving import LOAD_CPU, Rtcserver
 from rtcserver.load.fleet import Fleet
 from rtcserver.load.worker import Options
@@ -48,6 +49,24 @@ from tests.rig.chromium import Chromium
 from tests.rig.server import RtcServer
 from tests.studio.listening import QUANTUM, noise, record
 
+PAGE = (
+    "underruns",
+    "lost",
+    "level_p5_ms",
+    "level_p95_ms",
+    "burst_p5_ms",
+    "burst_p95_ms",
+    "target_ms",
+    "browser_p50_ms",
+    "null_test_max_abs",
+    "null_test_frames",
+    "exact_pct",
+    "client_cpu_pct",
+    "client_sound_cpu_pct",
+    "client_all_cpu_pct",
+    "client_threads",
+)
+PACING = ("pacing_p99_ms", "pacing_late_over_10ms", "pacing_studio_gaps")
 SETTLE_S = 15.0
 IDLE_S = 10.0
 POLL_S = 0.1
@@ -211,15 +230,16 @@ def carry(listeners: int, seconds: float) -> dict[str, Any]:
 
 
 def part(module: str, *words: str) -> dict[str, Any]:
-    """Another benchmark as a process of its own, in a namespace of its own; its result."""
+    """Another benchmark as a process of its own, in a namespace of its own; its result. Raises RuntimeError if it failed."""
     done = subprocess.run(
         [sys.executable, "-m", module, *words],
         stdout=subprocess.PIPE,
         text=True,
-        check=True,
         env={**os.environ},
     )
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    result: dict[str, Any] = json.loads((done.stdout.splitlines() or ["{}"])[-1])
+    if done.returncode:
+        raise RuntimeError(f"{module}: {result.get('errors', f'exit code {done.returncode}')}")
     return result
 
 
@@ -241,36 +261,32 @@ def main() -> int:
         emit(carry(args.listeners, args.carry))
         return 0
     machine = MachineCpu.now()
+    many = "listeners_100" if args.listeners == 100 else "listeners_many"
+    result = Result(peers=1 + bool(args.listeners) + bool(args.listeners and args.pacing_seconds))
     say(f"studio: a page plays for {args.seconds:g} s …")
-    result = asyncio.run(play(args.seconds, args.null_seconds))
+    with result.peer("page", PAGE) as found:
+        found |= asyncio.run(play(args.seconds, args.null_seconds))
     if args.listeners:
         say(f"studio: {args.listeners} listeners …")
-        carried = part(
-            "benchmarks.studio", "--carry", f"{args.seconds / 2:g}", "--listeners", str(args.listeners)
-        )
-        result["cpu_pct_per_listener"] = carried.pop("cpu_pct_per_listener")
-        result["listeners_100" if args.listeners == 100 else "listeners_many"] = carried
+        with result.peer("listeners", ("cpu_pct_per_listener", many)) as found:
+            carried = part(
+                "benchmarks.studio", "--carry", f"{args.seconds / 2:g}", "--listeners", str(args.listeners)
+            )
+            found["cpu_pct_per_listener"] = carried.pop("cpu_pct_per_listener")
+            found[many] = carried
     if args.listeners and args.pacing_seconds:
         say("studio: pacing of Listen listeners, alone and beside them …")
-        words = ("--seconds", f"{args.pacing_seconds:g}")
-        alone = part("benchmarks.pacing", *words)
-        beside = part("benchmarks.pacing", *words, "--studio", str(args.listeners))
-        result["pacing_p99_ms"] = {"alone": alone["p99_ms"], "beside_studio": beside["p99_ms"]}
-        result["pacing_late_over_10ms"] = {
-            "alone": alone["late_over_10ms"],
-            "beside_studio": beside["late_over_10ms"],
-        }
-        result["pacing_studio_gaps"] = beside["studio"]["gaps"]
-    emit(
-        {
-            "benchmark": "studio",
-            "seconds": args.seconds,
-            **result,
-            "machine_busy_pct": machine.busy_pct(MachineCpu.now()),
-        }
+        with result.peer("pacing", PACING) as found:
+            words = ("--seconds", f"{args.pacing_seconds:g}")
+            alone = part("benchmarks.pacing", *words)
+            beside = part("benchmarks.pacing", *words, "--studio", str(args.listeners))
+            for key in ("p99_ms", "late_over_10ms"):
+                found[f"pacing_{key}"] = {"alone": alone[key], "beside_studio": beside[key]}
+            found["pacing_studio_gaps"] = beside["studio"]["gaps"]
+    return result.emit(
+        benchmark="studio", seconds=args.seconds, machine_busy_pct=machine.busy_pct(MachineCpu.now())
     )
-    return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main_of(main, LONG_S))

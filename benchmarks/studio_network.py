@@ -44,6 +44,7 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page
 
 from benchmarks.rig.common import MachineCpu, emit, percentile, say
+from benchmarks.rig.outcome import LONG_S, main_of
 from benchmarks.rig.stalls import Stalls
 from tests.rig.chromium import Chromium
 from tests.rig.drift import source_drift
@@ -332,4 +333,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main_of(main, LONG_S))

@@ -19,8 +19,18 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+_emitted = 0
+
+
+def emitted() -> int:
+    """How many results were printed so far."""
+    return _emitted
+
+
 def emit(result: dict[str, Any]) -> None:
     """The result: one line of JSON, the last on stdout."""
+    global _emitted
+    _emitted += 1
     sys.stderr.flush()
     print(json.dumps(result, separators=(", ", ": ")), flush=True)
 

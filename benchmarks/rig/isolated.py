@@ -22,6 +22,11 @@ _LINKS = (
 )
 
 
+def reachable() -> bool:
+    """Whether the machine's own network is there: outside of such a namespace."""
+    return os.environ.get(_MARK) != "1"
+
+
 def isolate(module: str) -> None:
     """Run this benchmark anew inside such a namespace, unless it is there already.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import secrets
 import shutil
 import socket
@@ -23,7 +24,8 @@ from typing import Any
 
 import aiohttp
 
-from benchmarks.rig.isolated import ADDRESS
+from benchmarks.rig.common import say
+from benchmarks.rig.isolated import ADDRESS, reachable
 from benchmarks.rig.serving import Server, free_port
 from rtcserver.config.model import InstrumentConfig
 from rtcserver.encode.packet import EncodedPacket
@@ -36,6 +38,8 @@ BINARY = "/usr/bin/janus"
 MOUNTPOINT = 1
 PAYLOAD_TYPE = 111
 TIMEOUT_S = 15.0
+INSTALL_S = 120.0
+"""What each of apt's commands may take."""
 KEEPALIVE_S = 25.0
 """Janus gives up a session of which it has heard nothing for 60 s."""
 
@@ -46,16 +50,27 @@ def available() -> bool:
 
 
 def install() -> None:
-    """Install Debian's package, if this machine lets us. Raises RuntimeError if there is no Janus then."""
+    """Install Debian's package, if this machine lets us. Needs a network: call it before `isolate`."""
+    if available() or not reachable():
+        return
+    say("installing Janus with apt …")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for words in ("update -q", "install -y -q --no-install-recommends janus"):
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            subprocess.run(
+                ["apt-get", *words.split()],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                check=False,
+                timeout=INSTALL_S,
+                env=environment,
+            )
+
+
+def require() -> None:
+    """Raises RuntimeError if there is no Janus."""
     if not available():
-        for command in (
-            ["apt-get", "update"],
-            ["apt-get", "install", "-y", "--no-install-recommends", "janus"],
-        ):
-            with contextlib.suppress(OSError):
-                subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-    if not available():
-        raise RuntimeError("Janus is not installed: apt-get install janus")
+        raise RuntimeError("Janus is not installed, and apt could not do it: sudo apt-get install janus")
 
 
 def _configuration(folder: Path, http: int, rtp: int, data: int) -> None:
