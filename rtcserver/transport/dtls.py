@@ -82,6 +82,8 @@ class SecurePeer:
         self._timing = False
         self._closed = False
         self.keys: SrtpKeys | None = None
+        self.authenticated = 0
+        """Datagrams that only the peer can have made, once the keys are there: SRTCP, DTLS records with data."""
 
     @property
     def connected(self) -> bool:
@@ -122,6 +124,7 @@ class SecurePeer:
         except (pylibsrtp.Error, ValueError):
             self._counters["rtcp_not_authentic"] += 1
             return []
+        self.authenticated += 1
         self._sources.add(source)
         try:
             packets = parse_compound(plain)
@@ -190,7 +193,9 @@ class SecurePeer:
         if records is None:
             self._end("bye")
             return
-        if not records:
+        if records:
+            self.authenticated += 1
+        else:
             self._counters["dtls_without_data"] += 1
         for record in records:
             if self._closed:

@@ -42,8 +42,9 @@ ROUND_TICKS = 4
 """Ticks in which each connected peer has its turn once; half-open ones have it in every tick."""
 HALF_OPEN_NS = 15_000_000_000
 """A peer that is not connected this long after its creation is closed."""
-VANISHED_NS = 15_000_000_000
-"""A peer whose last authenticated check is this old is closed. Browsers check every 2.5 s."""
+VANISHED_NS = 30_000_000_000
+"""A peer from which nothing authentic has come for so long is closed: no check, no SRTCP, no DTLS. RFC 7675, section 5.1
+lets consent expire after 30 s. Browsers check every 2.5 s; libnice (GStreamer) sends no check after the start, but SRTCP."""
 MAX_BEHIND_NS = 30_000_000_000
 """How much longer than that a peer may stay while the port cannot be read as fast as it fills."""
 _LOG_NS = 1_000_000_000
@@ -243,7 +244,7 @@ class MediaEndpoint:
             if kind is DatagramKind.STUN:
                 peer.moved()
             else:
-                peer.take(kind, data, path)
+                peer.take(kind, data, path, monotonic_ns())
         except Exception:
             self._contain(peer)
 

@@ -79,6 +79,7 @@ class TransportPeer:
         self.created_ns = now_ns
         self.connected = False
         self.closed = False
+        self._heard_ns = now_ns
         self.agent: IceAgent = owner.registry.create(remote_ufrag, self, now_ns)
         self.secure = SecurePeer(owner.certificate, fingerprints, sctp, self._send, self, owner.counters)
         self._dtls_path: Path | None = None
@@ -117,8 +118,19 @@ class TransportPeer:
 
     # What the endpoint calls
 
-    def take(self, kind: DatagramKind, data: bytes, path: Path) -> None:
+    @property
+    def heard_ns(self) -> int:
+        """When anything authentic came last: a check, SRTCP or DTLS."""
+        return max(self._heard_ns, self.agent.last_check_ns)
+
+    def take(self, kind: DatagramKind, data: bytes, path: Path, now_ns: int) -> None:
         """Handle a datagram from a path that this peer bound."""
+        authenticated = self.secure.authenticated
+        self._take(kind, data, path)
+        if self.secure.authenticated != authenticated:
+            self._heard_ns = now_ns
+
+    def _take(self, kind: DatagramKind, data: bytes, path: Path) -> None:
         if kind is DatagramKind.DTLS:
             self._dtls_path = path
             self.secure.receive_dtls(data)
@@ -141,7 +153,7 @@ class TransportPeer:
     def check_deadlines(self, now_ns: int, half_open_ns: int, vanished_ns: int) -> None:
         """Close the peer if it never connected or has vanished; let DTLS retransmit."""
         if self.connected:
-            if now_ns - self.agent.last_check_ns > vanished_ns:
+            if now_ns - self.heard_ns > vanished_ns:
                 self.end("vanished")
                 return
         elif now_ns - self.created_ns > half_open_ns:

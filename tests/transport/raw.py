@@ -54,6 +54,7 @@ class RawClient:
         self.sent: list[bytes] = []
         self.handshake: list[bytes] = []
         """The DTLS datagrams that were sent until the handshake was complete."""
+        self._reporter: pylibsrtp.Session | None = None
         self.tag = 0
         self.tsn = 1000
 
@@ -132,6 +133,12 @@ class RawClient:
             key=keys.receive, ssrc_type=pylibsrtp.Policy.SSRC_ANY_OUTBOUND, srtp_profile=keys.profile
         )
         return pylibsrtp.Session(policy)
+
+    def report(self) -> bytes:
+        """One SRTCP datagram with an empty receiver report (RFC 3550, section 6.4.2), of one session as long as it lives."""
+        if self._reporter is None:
+            self._reporter = self.srtp()
+        return self._reporter.protect_rtcp(bytes([0x80, 201, 0, 1]) + bytes([0, 0, 0, 7]))
 
     # SCTP
 

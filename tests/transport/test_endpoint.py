@@ -225,6 +225,25 @@ async def test_a_vanished_peer_is_closed() -> None:
         await client.close()
 
 
+async def test_a_peer_that_only_reports_stays() -> None:
+    """libnice sends no check after the start (RFC 7675 would have it): its SRTCP is as good a sign of life."""
+    async with running(vanished_ns=1_000_000_000) as endpoint:
+        client = RawClient(endpoint, data=False)
+        await client.connect()
+        for _ in range(8):
+            client.send(client.report())
+            await asyncio.sleep(0.25)
+        assert client.server.reasons == []
+        # What anybody can make is no sign of life, however much of it comes.
+        for _ in range(8):
+            client.send(b"\x81\xc9\x00\x07" + bytes(40))
+            if client.server.reasons:
+                break
+            await asyncio.sleep(0.25)
+        assert client.server.reasons == ["vanished"]
+        client.close()
+
+
 async def test_a_server_that_was_busy_does_not_take_unread_checks_for_silence() -> None:
     async with running(vanished_ns=300_000_000) as endpoint:
         client = RawClient(endpoint, data=False)
