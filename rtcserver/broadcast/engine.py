@@ -1,9 +1,9 @@
 """One packet in, a datagram to every listener of its room out: all outbound SRTP and SRTCP.
 
-The rules that keep SRTP safe (docs: the broadcast part of the design) are kept here:
-one engine writes a listener's packets for its whole life and takes no key twice; sequence numbers
-start below 2¹⁵; the history holds protected bytes, each resent at most twice; a destination that
-fails is stepped over. Single-threaded; nothing here blocks for longer than `batch.BUDGET_NS`.
+The rules that keep SRTP safe are kept here (`tests/broadcast/test_rules.py` has a test of each): one engine
+writes a listener's packets for its whole life and takes no key twice; sequence numbers start below 2¹⁵; the
+history holds protected bytes, each resent at most twice; a destination that fails is stepped over.
+Single-threaded; nothing here blocks for longer than `batch.BUDGET_NS`.
 """
 
 from __future__ import annotations

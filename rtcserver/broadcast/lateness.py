@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
 
 BOUNDS_US = (50, 100, 200, 500, 1_000, 2_000, 3_000, 5_000, 7_000, 10_000, 15_000, 20_000, 50_000, 100_000)
 """Upper edges of the buckets in µs; one more bucket holds what is later still."""
@@ -27,17 +26,3 @@ class Lateness:
         """The largest duration in ns since the last call."""
         largest, self._max_ns = self._max_ns, 0
         return largest
-
-
-def quantile_us(counts: Sequence[int], share: float) -> int | None:
-    """The upper edge in µs of the bucket that `share` of the durations do not exceed.
-
-    None if there are none, or if it lies in the last bucket, which has no upper edge.
-    """
-    wanted = share * sum(counts)
-    seen = 0
-    for bound, count in zip(BOUNDS_US, counts, strict=False):
-        seen += count
-        if seen and seen >= wanted:
-            return bound
-    return None

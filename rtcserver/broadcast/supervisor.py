@@ -1,7 +1,7 @@
 """The server's side of the broadcast process, which is restarted with the same sockets and feeds.
 
-Listeners are not brought back: their keys die with the process (a design rule), so their owner is told
-and lets them reconnect.
+Listeners are not brought back: their keys die with the process, since a second process could use a packet index
+twice (`rtcserver.broadcast.engine`). Their owner is told, and lets them reconnect.
 """
 
 from __future__ import annotations

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from rtcserver.clock import MEDIA_RATE
 from rtcserver.errors import DependencyError
 
@@ -59,12 +56,8 @@ class OpusEncoder:
         self._api.encoder_ctl(self._state, self._ctl.set_bitrate, bitrate_bps)
         self.bitrate_bps = bitrate_bps
 
-    def encode(self, frame: npt.NDArray[np.float32]) -> bytes:
-        """Encode one ``(frame_samples, 2)`` float32 frame in [-1, 1]; decoders clip what is louder."""
-        return self.encode_bytes(frame.tobytes())
-
     def encode_bytes(self, pcm: bytes) -> bytes:
-        """Encode one frame of interleaved float32 samples."""
+        """Encode one frame of interleaved stereo float32 in [-1, 1]; decoders clip what is louder."""
         packet: bytes = self._api.encode_float(self._state, pcm, self.frame_samples, _MAX_PACKET)
         self.encoded += 1
         return packet

@@ -115,6 +115,9 @@ class InstrumentProcess:
             source = self._source or make_source(self._config)
             self._source = None
             self._status.device = source.name
+            if self._status.error is None:
+                # It may load a large file first; later tries, and a device that hangs in one, are to be quick.
+                control_socket.report_progress(self._sock, f"opening {source.name}")
             try:
                 stream, self._ring = source.open()
             except InstrumentError:

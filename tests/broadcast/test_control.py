@@ -10,7 +10,7 @@ import pytest
 
 from rtcserver.broadcast import control
 from rtcserver.broadcast.control import Message, pack, unpack
-from rtcserver.broadcast.lateness import BOUNDS_US, Lateness, quantile_us
+from rtcserver.broadcast.lateness import BOUNDS_US, Lateness
 from rtcserver.broadcast.listener import ListenerCounters, ListenerSpec, Totals
 from rtcserver.broadcast.srtp import SrtpProfile
 from rtcserver.errors import ProcessError
@@ -123,7 +123,6 @@ def test_a_message_has_a_limit() -> None:
 
 def test_the_histogram_counts_into_the_right_bucket() -> None:
     lateness = Lateness()
-    assert quantile_us(lateness.counts, 0.5) is None
     for us in (1, 50, 51, 1_000, 1_001, 200_000):
         lateness.add(us * 1_000)
     edges = dict(zip((*BOUNDS_US, None), lateness.counts, strict=True))
@@ -134,8 +133,5 @@ def test_the_histogram_counts_into_the_right_bucket() -> None:
         2_000: 1,
         None: 1,
     }
-    assert quantile_us(lateness.counts, 0.5) == 100
-    assert quantile_us(lateness.counts, 0.6) == 1_000
-    assert quantile_us(lateness.counts, 1.0) is None
     assert lateness.take_max() == 200_000_000
     assert lateness.take_max() == 0

@@ -115,7 +115,7 @@ def test_the_bitrate_changes_while_running() -> None:
     noise = np.random.default_rng(1).uniform(-0.3, 0.3, (480, 2)).astype(np.float32)
 
     def mean() -> float:
-        return float(np.mean([len(encoder.encode(noise)) for _ in range(50)]))
+        return float(np.mean([len(encoder.encode_bytes(noise.tobytes())) for _ in range(50)]))
 
     low = mean()
     encoder.set_bitrate(256_000)

@@ -182,6 +182,21 @@ def open_files(pid: int | None) -> int:
     return int(psutil.Process(pid).num_fds())
 
 
+async def test_what_it_opens_is_said_until_it_sounds() -> None:
+    supervisor = InstrumentSupervisor("main", InstrumentConfig(instrument="tone"))
+    said: list[str] = []
+    supervisor.on_status = lambda status: said.append(f"{status.state} {supervisor.progress}")
+    await supervisor.start()
+    feed = supervisor.open_feed()
+    try:
+        await read(feed, 100)
+        assert said[0].startswith("silent opening ")
+        assert said[-1] == "live None"
+    finally:
+        await supervisor.close()
+        feed.close()
+
+
 async def test_a_missing_file_is_said_and_the_process_waits(tmp_path: object) -> None:
     supervisor = InstrumentSupervisor("main", InstrumentConfig(instrument="file", file=f"{tmp_path}/no.wav"))
     await supervisor.start()
