@@ -17,5 +17,5 @@ def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Serve until told to stop. Raises ConfigError before anything is served."""
     from rtcserver.server import serve
 
-    serve.run(configuration(args, environ))
+    serve.run(lambda: configuration(args, environ))
     return 0

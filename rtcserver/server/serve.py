@@ -11,6 +11,7 @@ import signal
 import socket
 import ssl
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from rtcserver.access.admission import Admission
@@ -19,6 +20,7 @@ from rtcserver.access.token import sign
 from rtcserver.clock import NS, wall_ns
 from rtcserver.config.load import check_files
 from rtcserver.config.model import ServerConfig
+from rtcserver.config.reload import compare
 from rtcserver.errors import ConfigError
 from rtcserver.room.directory import Rooms
 from rtcserver.server.heartbeat import Heartbeat
@@ -116,13 +118,14 @@ class Server:
         return self.listening.processes()
 
 
-async def serve(config: ServerConfig) -> None:
-    """Run until SIGINT or SIGTERM. Raises ConfigError if the port cannot be had."""
+async def serve(config: ServerConfig, reread: Callable[[], ServerConfig]) -> None:
+    """Run until SIGINT or SIGTERM; SIGHUP reads the configuration again. Raises ConfigError if the port is taken."""
     server = Server(config)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, reload, server, reread)
     try:
         await server.start()
         announce(server)
@@ -130,6 +133,23 @@ async def serve(config: ServerConfig) -> None:
     finally:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(server.close(), 15)
+
+
+def reload(server: Server, reread: Callable[[], ServerConfig]) -> None:
+    """Take over what may change while the server runs. A configuration that is wrong changes nothing."""
+    try:
+        found = compare(server.config, reread())
+    except ConfigError as error:
+        log.error("the configuration stays as it is: %s", error)
+        return
+    server.config = found.config
+    for room, bitrate_bps in found.bitrates_bps.items():
+        server.rooms[room].instrument.set_bitrate(bitrate_bps)
+        log.info("room %s: bitrate_bps is %d now", room, bitrate_bps)
+    if found.log_level is not None:
+        logging.getLogger().setLevel(found.log_level.upper())
+    if found.waiting:
+        log.warning("these keys take effect at the next start: %s", ", ".join(found.waiting))
 
 
 def announce(server: Server) -> None:
@@ -146,8 +166,12 @@ def announce(server: Server) -> None:
         print(f"From other machines:  {server.scheme}://{socket.gethostname()}:{server.port}/", flush=True)
 
 
-def run(config: ServerConfig) -> None:
-    """Log to standard error and serve. Raises ConfigError before anything is served, a missing file's too."""
+def run(read: Callable[[], ServerConfig]) -> None:
+    """Log to standard error and serve. Raises ConfigError before anything is served, a missing file's too.
+
+    read: reads the configuration; called again on SIGHUP.
+    """
+    config = read()
     check_files(config)
     logging.basicConfig(
         level=config.log_level.upper(),
@@ -156,4 +180,4 @@ def run(config: ServerConfig) -> None:
     )
     for noisy in ("aioice", "aiortc"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    asyncio.run(serve(config))
+    asyncio.run(serve(config, read))

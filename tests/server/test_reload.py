@@ -1,0 +1,32 @@
+"""SIGHUP: what may change does, and nothing that is read ends the server."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import urllib.request
+
+from tests.rig.process import wait_until
+from tests.rig.server import RtcServer
+
+
+def bitrate(server: RtcServer) -> int:
+    with urllib.request.urlopen(server.url + "/api/rooms/main", timeout=5) as response:
+        return int(json.load(response)["audio"]["bitrate_bps"])
+
+
+def test_a_running_server_takes_a_bitrate_over_and_survives_a_broken_file() -> None:
+    with RtcServer(instrument="tone", config="bitrate_bps = 128000\n") as server:
+        server.wait_healthy(lambda health: bool(health["status"] == "ok"))
+        assert bitrate(server) == 128_000
+        file = server.directory / "rtcserver.toml"
+        file.write_text("bitrate_bps = \n")
+        os.kill(server.pid, signal.SIGHUP)
+        wait_until(lambda: "the configuration stays as it is" in server.log(), "an error in the log")
+        assert bitrate(server) == 128_000
+        file.write_text("bitrate_bps = 96000\nframe_ms = 20\n")
+        os.kill(server.pid, signal.SIGHUP)
+        wait_until(lambda: bitrate(server) == 96_000, "the new bitrate")
+        assert "take effect at the next start: rooms.main.frame_ms" in server.log()
+        assert server.health()["status"] == "ok"
