@@ -145,8 +145,13 @@ class SupervisedProcess:
         backoff = Backoff()
         while True:
             born = monotonic_ns()
-            self._spawn()
-            await self._watch()
+            try:
+                self._spawn()
+                await self._watch()
+            except OSError as error:
+                # Too many processes or open files, say: it may pass.
+                log.warning("%s: the process cannot be started: %s", self._label, error)
+                self._ended.set()
             code = await self._reap(graceful=False)
             wait = backoff.ended(monotonic_ns() - born)
             if code == control_socket.EXIT_DEPENDENCY:

@@ -66,6 +66,7 @@ class Samples:
         self._source = source
         self._listeners: list[SampleListener] = []
         self._feed: FeedWatch | None = None
+        self._sock: socket.socket | None = None
         self._redundancy = Redundancy()
         self._last: EncodedPacket | None = None
 
@@ -147,4 +148,5 @@ class Samples:
         if feed is not None:
             feed.close()
             self._counts.update(expired=feed.reader.expired, invalid=feed.reader.invalid)
-            self._source.close_feed(self._sock)
+            if self._sock is not None:
+                self._source.close_feed(self._sock)

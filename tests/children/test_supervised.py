@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -130,6 +131,17 @@ async def test_a_process_that_ends_is_replaced() -> None:
     supervisor.steps = (("report", "second"),)
     while await supervisor.until("report") != "second":
         pass
+    assert supervisor.restarts >= 1
+    await supervisor.close()
+
+
+async def test_a_process_that_cannot_be_started_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    supervisor = Supervisor(("report", "at last"))
+    with monkeypatch.context() as without:
+        without.setattr(sys, "executable", "/nowhere/python")
+        await supervisor.start()
+        assert await supervisor.until("died") is None
+    assert await supervisor.until("report") == "at last"
     assert supervisor.restarts >= 1
     await supervisor.close()
 
