@@ -28,7 +28,18 @@ UPSTREAM: dict[str, set[str]] = {
     "sdp": {"transport"},
     "peer": {"access", "broadcast", "sdp", "transport"},
     "stock": {"access", "encode", "peer", "sdp"},
-    "room": {"access", "broadcast", "channel", "config", "encode", "instrument", "midi", "midiport", "peer"},
+    "room": {
+        "access",
+        "broadcast",
+        "capture",
+        "channel",
+        "config",
+        "encode",
+        "instrument",
+        "midi",
+        "midiport",
+        "peer",
+    },
     "telemetry": {"broadcast"},
     "client": {"channel", "encode", "midi", "transport"},
     "load": {"channel", "client", "transport"},
@@ -36,6 +47,7 @@ UPSTREAM: dict[str, set[str]] = {
         "access",
         "broadcast",
         "config",
+        "instrument",
         "midiport",
         "peer",
         "room",
@@ -43,7 +55,7 @@ UPSTREAM: dict[str, set[str]] = {
         "telemetry",
         "transport",
     },
-    "commands": {"capture", "client", "config", "load", "midiport", "server"},
+    "commands": {"capture", "client", "config", "instrument", "load", "midiport", "server"},
 }
 """What each folder may import besides itself and `BASE`: exactly the edges that exist."""
 WIRING = {"serve"}

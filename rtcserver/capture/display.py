@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rtcserver.capture.devices import InputDevice
+from rtcserver.capture.kinds import Kind
 from rtcserver.capture.meters import FLOOR_DBFS, Reading
 
 _WIDTH = 50
@@ -34,6 +35,21 @@ def print_devices(found: Sequence[tuple[InputDevice, Sequence[int]]]) -> None:
         table.add_row(mark, device.name, device.host_api, str(device.channels), " ".join(texts))
     Console().print(table)
     print('* its own rate.  Capture one with:  --instrument portaudio --device "NAME" --channels 1,2')
+
+
+def print_kinds(kinds: Iterable[Kind]) -> None:
+    """A table of instrument kinds, and the options of those that have some."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("instrument", "what it is", "played by", "options"):
+        table.add_column(column, no_wrap=column == "instrument")
+    for kind in kinds:
+        options = "\n".join(
+            f"{option.name} = {option.default!r}: {option.text} ({option.allowed()})"
+            for option in kind.options
+        )
+        played_by = {"nobody": "", "port": "MIDI port", "process": "MIDI"}[kind.played_by]
+        table.add_row(Text(kind.key), Text(kind.title), played_by, Text(kind.error or options))
+    Console().print(table)
 
 
 def watch(readings: Iterable[Reading]) -> None:

@@ -28,8 +28,6 @@ class FileSource(ClockedSource):
         path = Path(config.file)
         rate = config.samplerate or MEDIA_RATE
         super().__init__(path.name, StreamFormat(rate, 2, config.blocksize))
-        self.fault: InstrumentError | None = None
-        """Why the file cannot be played on: it has gone, for one."""
         self._next = 0
         self._ahead = DecodeAhead(path.name, rate, lambda tally: decode(path, rate, tally))
         try:

@@ -10,7 +10,9 @@ from typing import Any
 
 from rtcserver.capture.block import DeviceFormat, StreamFormat
 from rtcserver.capture.devices import InputDevice, choose, list_devices, load_portaudio
+from rtcserver.capture.durations import Durations
 from rtcserver.capture.ring import FLAG_OVERFLOW, BlockRing
+from rtcserver.capture.source import Source
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.config.mix import parse_mix
 from rtcserver.config.model import InstrumentConfig
@@ -18,8 +20,6 @@ from rtcserver.errors import InstrumentError
 
 MIN_RATE, MAX_RATE = 44_100, 192_000
 MAX_CHANNELS = 32
-TIMINGS = 16_384
-"""Callback durations that are kept for the statistics."""
 
 # PortAudio's error codes (portaudio.h, PaErrorCode).
 _INVALID_CHANNELS = -9998
@@ -28,19 +28,17 @@ _DEVICE_UNAVAILABLE = -9985
 _UNANTICIPATED_HOST_ERROR = -9999
 
 
-class PortAudioSource:
+class PortAudioSource(Source):
     """One PortAudio input stream. A new process opens it anew: the device list is frozen in each."""
 
     def __init__(self, config: InstrumentConfig) -> None:
+        super().__init__(config.device or "default input")
         self._config = config
         self._sd: Any = load_portaudio()
         self._stream: Any = None
-        self.name = config.device or "default input"
-        self.callback_ns = [0] * TIMINGS
-        """Durations of the latest callbacks in ns; a ring of which `callbacks` counts the writes."""
-        self.interval_ns = [0] * TIMINGS
-        """Times from each of them to the one before."""
-        self.callbacks = 0
+        self._callback_ns = Durations()
+        self._interval_ns = Durations()
+        self._lock_ns = Durations()
 
     def rescan(self) -> None:
         """Make PortAudio look for devices again. No stream may be open."""
@@ -77,6 +75,21 @@ class PortAudioSource:
         if stream is not None:
             stream.close(ignore_errors=True)
 
+    def timings(self) -> dict[str, list[int]]:
+        """``lock`` is relative to the least of them, since PortAudio's clock has a zero of its own."""
+        locked = self._lock_ns.values()
+        least = min(locked, default=0)
+        return {
+            "callback": self._callback_ns.values(),
+            # The first one began before the measurement.
+            "interval": self._interval_ns.values()[1:],
+            "lock": [wait - least for wait in locked],
+        }
+
+    def forget_timings(self) -> None:
+        for durations in (self._callback_ns, self._interval_ns, self._lock_ns):
+            durations.clear()
+
     def _negotiate(self, device: InputDevice) -> StreamFormat:
         config = self._config
         highest = max(channel for channel, _, _ in parse_mix(config.channels, config.mix, device.channels))
@@ -102,7 +115,8 @@ class PortAudioSource:
         return stream
 
     def _callback(self, stream: StreamFormat, ring: BlockRing) -> Any:
-        write, timings, intervals, rate = ring.write, self.callback_ns, self.interval_ns, stream.rate
+        write, rate = ring.write, stream.rate
+        callback_ns, interval_ns, lock_ns = self._callback_ns, self._interval_ns, self._lock_ns
         before = monotonic_ns()
 
         def callback(data: Any, frames: int, time: Any, status: Any) -> None:
@@ -113,11 +127,10 @@ class PortAudioSource:
             adc = now - round(age_s * NS) if 0 < age_s < 1 else now - frames * NS // rate
             flags = FLAG_OVERFLOW if status and status.input_overflow else 0
             write(memoryview(data), frames, now, adc, flags)
-            place = self.callbacks % TIMINGS
-            intervals[place] = now - before
+            lock_ns.add(now - round(time.currentTime * NS))
+            interval_ns.add(now - before)
             before = now
-            timings[place] = monotonic_ns() - now
-            self.callbacks += 1
+            callback_ns.add(monotonic_ns() - now)
 
         return callback
 

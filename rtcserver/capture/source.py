@@ -4,33 +4,82 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from rtcserver.capture.block import StreamFormat
+from rtcserver.capture.durations import Durations
 from rtcserver.capture.ring import FLAG_LOST, FLAG_OVERFLOW, BlockRing
 from rtcserver.clock import NS, monotonic_ns
+from rtcserver.errors import InstrumentError
 
 
-class Source(Protocol):
-    """One instrument that is open, or can be opened.
+class Source:
+    """One instrument that is open, or can be opened. What has a default here, an instrument need not have.
 
-    `open` finds out what the device delivers, starts it and returns its format and the ring that
-    its blocks go to. Raises InstrumentError (missing, busy, wrong rate or channels).
+    `open`, `close` and `rescan` are called by the instrument process's main thread; the notes, too.
     """
 
-    name: str
-    """What the device calls itself, for people."""
+    first_block_ns = NS
+    """An opened instrument that delivers no first block for so long is dead."""
+    next_block_ns = NS
+    """One that has delivered blocks, and delivers no more for so long, is dead."""
 
-    def open(self) -> tuple[StreamFormat, BlockRing]: ...
+    def __init__(self, name: str) -> None:
+        self.name = name
+        """What the device calls itself, for people."""
+        self.fault: InstrumentError | None = None
+        """Set by the source's own thread when it has failed and delivers no more: it is closed, and opened anew later."""
+
+    @property
+    def note(self) -> str | None:
+        """What is left out of what the instrument plays, in one line for people; None if nothing is."""
+        return None
+
+    def open(self) -> tuple[StreamFormat, BlockRing]:
+        """Find out what the device delivers, start it, and return its format and the ring of its blocks.
+
+        Raises InstrumentError (missing, busy, wrong rate or channels).
+        """
+        raise NotImplementedError
 
     def close(self) -> None:
         """Stop delivering. Idempotent; may take as long as the driver does."""
 
+    def rescan(self) -> None:
+        """Look anew for what is plugged in; called after `open` has failed."""
 
-class ClockedSource:
+    def watch(self, now_ns: int) -> None:
+        """Look after the source's own thread; called several times a second while it is open."""
+
+    def stalled(self) -> str:
+        """What is wrong when nothing was delivered for `first_block_ns` or `next_block_ns`: a sentence for people."""
+        return f"{self.name} delivers no sound any more: unplugged, or its driver hangs"
+
+    def timings(self) -> dict[str, list[int]]:
+        """Durations in ns since `forget_timings`, by what they are of.
+
+        ``callback``: the device's callback. ``interval``: from one callback to the next. ``call``: one call
+        of an embedded instrument's `render`. ``lock``: from the moment at which the source's thread should run
+        to the moment at which it holds the interpreter lock.
+        """
+        return {}
+
+    def forget_timings(self) -> None:
+        """Begin the durations anew."""
+
+    def midi(self, message: bytes, at_ns: int = 0, performer: int = 0) -> None:
+        """Play one complete channel message for `performer` at monotonic `at_ns` (0: at once)."""
+
+    def release(self, performer: int) -> None:
+        """Let go of all that `performer` holds, and drop what is scheduled for them."""
+
+    def silence(self) -> None:
+        """Let go of all that anybody holds."""
+
+
+class ClockedSource(Source):
     """A source with no clock of its own: a thread asks it for a block whenever one is due.
 
     Block *n* is due at start + (n+1)·blocksize/rate by the monotonic clock: deadlines are
@@ -41,10 +90,12 @@ class ClockedSource:
     MAX_CATCH_UP_NS = NS // 2
 
     def __init__(self, name: str, stream: StreamFormat) -> None:
-        self.name = name
+        super().__init__(name)
         self.stream = stream
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._call = Durations()
+        self._lock = Durations()
         self.start_ns = 0
         """Monotonic ns of frame 0 once the source runs: frame *n* is at start + n/rate, exactly."""
 
@@ -63,17 +114,28 @@ class ClockedSource:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout=2)
 
+    def timings(self) -> dict[str, list[int]]:
+        return {"call": self._call.values(), "lock": self._lock.values()}
+
+    def forget_timings(self) -> None:
+        self._call.clear()
+        self._lock.clear()
+
     def _run(self, ring: BlockRing) -> None:
         rate, size = self.stream.rate, self.stream.blocksize
         start = self.start_ns = monotonic_ns()
         frame = 0
         while not self._stop.is_set():
+            began = monotonic_ns()
             block = np.ascontiguousarray(self.render(size, frame))
             due = start + (frame + size) * NS // rate
-            wait = due - monotonic_ns()
+            now = monotonic_ns()
+            self._call.add(now - began)
+            wait = due - now
             flags = 0
             if wait > 0:
                 time.sleep(wait / NS)
+                self._lock.add(max(0, monotonic_ns() - due))
             elif -wait > self.MAX_CATCH_UP_NS:
                 lost = (-wait * rate // NS) // size
                 frame += lost * size

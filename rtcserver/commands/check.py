@@ -9,12 +9,14 @@ from collections.abc import Mapping
 
 from rtcserver.config.flags import add_flags, configuration
 from rtcserver.errors import ConfigError
+from rtcserver.instrument import plugins
 from rtcserver.midiport.check import check, profile_of
 from rtcserver.midiport.verdict import to_text
 
 ALL_HEARD, NOT_HEARD = 0, 1
 INSTRUMENT_FLAGS = (
     "instrument",
+    "options",
     "device",
     "channels",
     "mix",
@@ -44,7 +46,10 @@ def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     if not 0 <= args.key <= 127 or not 1 <= args.velocity <= 127:
         raise ConfigError(f"--key {args.key} --velocity {args.velocity}: allowed are 0 to 127 and 1 to 127")
     code = ALL_HEARD
-    for name, room in configuration(args, environ).rooms.items():
+    rooms = configuration(args, environ).rooms
+    for broken in plugins.prepare({name: room.instrument for name, room in rooms.items()}):
+        raise ConfigError(broken)
+    for name, room in rooms.items():
         profile = profile_of(room.instrument)
         verdict = asyncio.run(check(room.instrument, profile, args.key, args.velocity))
         if not verdict.ok:

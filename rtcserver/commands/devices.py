@@ -1,4 +1,4 @@
-"""``rtcserver devices``: what can be captured, and live levels of each channel."""
+"""``rtcserver devices``: what can be captured, the kinds of instruments, and live levels of each channel."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import json
 from collections.abc import Mapping
 
 from rtcserver.capture.devices import accepted_rates, list_devices, load_portaudio
-from rtcserver.capture.display import print_devices, watch
+from rtcserver.capture.display import print_devices, print_kinds, watch
+from rtcserver.capture.kinds import BUILT_IN, installed
 from rtcserver.capture.meters import metered
+from rtcserver.instrument import plugins
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,6 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--json", action="store_true", help="print JSON (with --meters: the levels at the end)"
+    )
+    parser.add_argument(
+        "--kinds",
+        action="store_true",
+        help="list only the kinds of instruments, installed plug-ins among them",
     )
 
 
@@ -32,10 +39,19 @@ def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
         else:
             watch(levels)
         return 0
+    if args.kinds:
+        kinds = [*BUILT_IN, *plugins.ask_all(installed())]
+        if args.json:
+            print(json.dumps([kind.to_json() for kind in kinds]))
+        else:
+            print_kinds(kinds)
+        return 0
     sd = load_portaudio()
     rates = [(device, accepted_rates(sd, device)) for device in list_devices(sd)]
     if args.json:
         print(json.dumps([{**device.to_json(), "rates": accepted} for device, accepted in rates]))
     else:
         print_devices(rates)
+        print()
+        print_kinds([*BUILT_IN, *plugins.ask_all(installed())])
     return 0

@@ -1,6 +1,6 @@
 """Reads the configuration: flags over ``RTCSERVER_*`` variables over ``rtcserver.toml`` over defaults.
 
-Pure but for `read_toml` and `check_files`. Every error names the key, where it stands, the value and what is allowed.
+Pure but for `read_toml`. Every error names the key, where it stands, the value and what is allowed.
 """
 
 from __future__ import annotations
@@ -117,24 +117,6 @@ def _state_dir(environ: Mapping[str, str]) -> str:
     return str(home / ".local" / "share" / "rtcserver")
 
 
-def check_files(config: ServerConfig) -> None:
-    """Look for the files that the rooms name. Raises ConfigError for the first that is missing."""
-    for name, room in config.rooms.items():
-        instrument = room.instrument
-        key, path = "file", instrument.file
-        if instrument.instrument == "fluidsynth":
-            key, path = "soundfont", instrument.soundfont
-            if not path:
-                continue  # the usual folders are searched
-        elif instrument.instrument != "file":
-            continue
-        if not path:
-            raise ConfigError(f'room {name}: instrument "file" needs a sound file; name it with --file FILE')
-        if not Path(path).is_file():
-            what = "is a folder, not a file" if Path(path).is_dir() else "does not exist"
-            raise ConfigError(f"room {name}: {key} = {path}: this file {what}")
-
-
 def _rooms(
     server: ServerConfig, instrument: InstrumentConfig, tables: Any, toml_name: str
 ) -> dict[str, RoomConfig]:
@@ -151,6 +133,9 @@ def _rooms(
             key: _checked(key, value, where, ("title", *INSTRUMENT_KEYS)) for key, value in table.items()
         }
         title = values.pop("title", server.title)
+        if values.get("instrument", instrument.instrument) != instrument.instrument:
+            # Options belong to a kind of instrument: another kind does not take them over.
+            values.setdefault("options", {})
         rooms[name] = RoomConfig(name, title, replace(instrument, **values))
     return rooms
 
@@ -167,6 +152,8 @@ def _checked(key: str, value: Any, where: str, known: tuple[str, ...]) -> Any:
         raise ConfigError(f"{where}: there is no key {key}; allowed are {', '.join(sorted(known))}")
     hint = _HINTS[key]
     value = _as_written(key, value)
+    if key == "options" and isinstance(value, str):
+        value = parse_options(value, where)
     # Text from the environment and from flags is read leniently ("true", "10"), TOML strictly typed.
     try:
         checked = TypeAdapter(hint).validate_python(
@@ -200,6 +187,21 @@ def _as_written(key: str, value: Any) -> Any:
     return value
 
 
+def parse_options(text: str, where: str) -> dict[str, Any]:
+    """`options` given as text, such as ``decay_s = 4.0, body = "warm"``: an inline table of TOML, braces left out or not.
+
+    Raises ConfigError.
+    """
+    stripped = text.strip().removeprefix("{").removesuffix("}")
+    try:
+        return dict(tomllib.loads(f"options = {{{stripped}}}")["options"])
+    except (tomllib.TOMLDecodeError, TypeError, ValueError):
+        raise ConfigError(
+            f"{where}: options = {text!r} is not understood; write name = value pairs such as "
+            "decay_s = 4.0, texts in quotation marks, with commas between them"
+        ) from None
+
+
 def parse_networks(text: str) -> tuple[str, ...]:
     """`shared_addresses` as addresses or networks. Raises ConfigError that names the wrong one."""
     networks = tuple(part.strip() for part in text.split(",") if part.strip())
@@ -215,12 +217,14 @@ def parse_networks(text: str) -> tuple[str, ...]:
 
 def defaults() -> dict[str, Any]:
     """Every key that can be set, with its default."""
-    return {
-        f.name: f.default
-        for cls in (ServerConfig, InstrumentConfig)
-        for f in fields(cls)
-        if f.default is not MISSING
-    }
+    found: dict[str, Any] = {}
+    for cls in (ServerConfig, InstrumentConfig):
+        for f in fields(cls):
+            if f.default is not MISSING:
+                found[f.name] = f.default
+            elif f.default_factory is not MISSING:
+                found[f.name] = f.default_factory()
+    return found
 
 
 def descriptions() -> dict[str, str]:

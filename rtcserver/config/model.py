@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, MaxLen
 
-InstrumentKind = Literal["portaudio", "fluidsynth", "file", "tone"]
 SampleFormat = Literal["auto", "int16", "int24", "float32"]
 
 
@@ -32,8 +31,10 @@ Port = Annotated[int, Ge(0), Le(65535)]
 class InstrumentConfig:
     """One room's instrument and its encoding. Everything here reaches the instrument process."""
 
-    instrument: InstrumentKind = "fluidsynth"
-    """Where the sound comes from: portaudio (a sound card), fluidsynth (embedded), file or tone."""
+    instrument: Annotated[str, MaxLen(64)] = "fluidsynth"
+    """Where the sound comes from: portaudio (a sound card), fluidsynth (embedded), file, tone, or a plug-in's name."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """Options of a plug-in instrument: { decay_s = 4.0 }. `python -m rtcserver devices` lists them."""
     device: str = ""
     """PortAudio device: its index or a part of its name that matches only one. Empty: the default input."""
     channels: str = "1,2"

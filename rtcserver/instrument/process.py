@@ -19,13 +19,10 @@ from collections import deque
 from typing import Any
 
 from rtcserver.capture.block import Block
-from rtcserver.capture.frames import FrameCounter
-from rtcserver.capture.mix import stereo_mix
-from rtcserver.capture.ring import FLAG_LOST, FLAG_OVERFLOW, BlockRing
-from rtcserver.capture.source import Source
+from rtcserver.capture.ring import FLAG_LOST, FLAG_OVERFLOW
 from rtcserver.children import child, control_socket
 from rtcserver.children.control_socket import EXIT_DEPENDENCY
-from rtcserver.clock import NS, monotonic_ns
+from rtcserver.clock import monotonic_ns
 from rtcserver.config.model import InstrumentConfig
 from rtcserver.encode import codec
 from rtcserver.encode.framing import Framer
@@ -35,34 +32,13 @@ from rtcserver.encode.pipeline import EncodePipeline
 from rtcserver.encode.timeline import Anchor, Epoch
 from rtcserver.errors import ConfigError, DependencyError, InstrumentError, ProcessError
 from rtcserver.instrument.control import EXIT_STALLED, STATUS_INTERVAL_NS, InstrumentStatus
+from rtcserver.instrument.device import Device
+from rtcserver.instrument.timings import of_source, summary
 
-STALL_NS = NS
-"""An open device that delivers no block for so long is dead."""
-RETRY_NS = 800_000_000
-"""Time between two attempts to open a missing device."""
 CLOSE_S = 2
 """How long closing the device may take in the end."""
 TIMINGS = 16_384
 """Durations that are kept of each kind: more than half a minute at 128 frames."""
-
-
-def make_source(config: InstrumentConfig) -> Source:
-    """The instrument of a configuration; only its own library is imported."""
-    if config.instrument == "portaudio":
-        from rtcserver.capture.portaudio import PortAudioSource
-
-        return PortAudioSource(config)
-    if config.instrument == "fluidsynth":
-        from rtcserver.capture.fluid import FluidSynthSource
-
-        return FluidSynthSource(config)
-    if config.instrument == "file":
-        from rtcserver.capture.file import FileSource
-
-        return FileSource(config)
-    from rtcserver.capture.tone import ToneSource
-
-    return ToneSource(config)
 
 
 class InstrumentProcess:
@@ -79,11 +55,17 @@ class InstrumentProcess:
         self._feeds: list[socket.socket] = []
         self._stopping = False
         self._encode_ns: deque[int] = deque(maxlen=TIMINGS)
-        self._status = InstrumentStatus(epoch=start["epoch"], bitrate_bps=self._config.bitrate_bps)
+        # What was wrong with the process before this one is still to be seen until the instrument sounds.
+        self._status = InstrumentStatus(
+            epoch=start["epoch"],
+            bitrate_bps=self._config.bitrate_bps,
+            error=start["error"],
+            code=start["code"],
+        )
         self._next_status_ns = 0
-        self._source: Source | None = None
-        self._ring: BlockRing | None = None
-        self._counter: FrameCounter | None = None
+        self._device = Device(self._config)
+        self._tried = False
+        """Whether this process has tried to open the device."""
         self._pipeline: EncodePipeline | None = None
         self._packer: PcmPacker | None = None
         self._studio = False
@@ -98,9 +80,8 @@ class InstrumentProcess:
             self._encoder = codec.DEFAULT.encoder(self._config.frame_samples, self._config.bitrate_bps)
             while not self._stopping:
                 if not self._open():
-                    self._wait(RETRY_NS)
-                    continue
-                if not self._capture():
+                    self._wait(self._device.retry_ns)
+                elif not self._capture():
                     return EXIT_STALLED
         except DependencyError as error:
             self._fault(str(error), "dependency")
@@ -111,29 +92,15 @@ class InstrumentProcess:
 
     def _open(self) -> bool:
         """Try to open the device; on failure the status says why."""
+        device, status = self._device, self._status
         try:
-            source = self._source or make_source(self._config)
-            self._source = None
-            self._status.device = source.name
-            if self._status.error is None:
+            device.make()
+            status.device = device.name
+            if not self._tried:
                 # It may load a large file first; later tries, and a device that hangs in one, are to be quick.
-                control_socket.report_progress(self._sock, f"opening {source.name}")
-            try:
-                stream, self._ring = source.open()
-            except InstrumentError:
-                # PortAudio's list of devices is frozen: let it look again before the next try.
-                rescan = getattr(source, "rescan", None)
-                if rescan is not None:
-                    rescan()
-                self._source = source
-                raise
-            try:
-                mix = stereo_mix(self._config.channels, self._config.mix, stream.channels)
-            except ConfigError:
-                source.close()
-                self._ring.close()
-                self._ring = None
-                raise
+                control_socket.report_progress(self._sock, f"opening {device.name}")
+            self._tried = True
+            stream, mix = device.open(monotonic_ns())
         except (InstrumentError, ConfigError) as error:
             self._fault(str(error), getattr(error, "code", "config"))
             return False
@@ -144,21 +111,29 @@ class InstrumentProcess:
             said = str(error) or "no reason given"
             self._fault(f"the instrument cannot be opened: {type(error).__name__}: {said}", "internal")
             return False
-        self._source = source
+        assert device.ring is not None
+        status.device, status.rate, status.channels = device.name, stream.rate, stream.channels
+        status.blocksize, status.sample_format = stream.blocksize, stream.sample_format
+        status.exact = mix.exact
+        status.epoch += 1
+        self._pipeline = None
+        self._poll.register(device.ring.fd, select.POLLIN)
+        return True
+
+    def _close(self) -> None:
+        """Give the device up, and say nothing of the sound any more."""
+        if self._device.ring is not None:
+            self._poll.unregister(self._device.ring.fd)
+        self._device.close()
+        self._pipeline = None
+
+    def _live(self) -> None:
+        """The first block has come: whatever was wrong is over."""
         status = self._status
         status.state, status.error, status.code = "live", None, None
-        status.device, status.rate, status.channels = source.name, stream.rate, stream.channels
-        status.blocksize, status.sample_format, status.exact = (
-            stream.blocksize,
-            stream.sample_format,
-            mix.exact,
-        )
-        status.epoch += 1
-        self._counter = FrameCounter(stream.rate)
-        self._pipeline = None
-        self._mix = mix
-        self._poll.register(self._ring.fd, select.POLLIN)
-        return True
+        if self._device.source is not None:
+            status.device = self._device.source.name
+        self._next_status_ns = 0
 
     def _fault(self, error: str, code: str) -> None:
         status = self._status
@@ -177,11 +152,10 @@ class InstrumentProcess:
             self._report(monotonic_ns())
 
     def _capture(self) -> bool:
-        """Encode until stopped (True) or stalled (False)."""
-        ring = self._ring
+        """Encode until stopped or until the instrument has failed by itself (True), or stalled (False)."""
+        device, ring = self._device, self._device.ring
         assert ring is not None
         control_fd = self._sock.fileno()
-        last_block_ns = monotonic_ns()
         while not self._stopping:
             # Studio wants each block at once; otherwise it is enough to wake up for a whole packet.
             whole = self._pipeline is not None and not self._studio
@@ -193,25 +167,24 @@ class InstrumentProcess:
             while (item := ring.read(wanted)) is not None:
                 block, flags, lost = item
                 self._block(block, flags, lost)
-                last_block_ns = block.arrived_ns
+                device.heard(block.arrived_ns)
             now = monotonic_ns()
-            fault: InstrumentError | None = getattr(self._source, "fault", None)
-            if fault is not None:
+            if (fault := device.fault(now)) is not None:
+                self._close()
                 self._fault(str(fault), fault.code)
-                return False
-            if now - last_block_ns > STALL_NS:
-                self._fault(
-                    f"{self._status.device} delivers no sound any more: unplugged, or its driver hangs",
-                    "stalled",
-                )
+                self._wait(device.retry_ns)
+                return True
+            if (stalled := device.stalled(now)) is not None:
+                self._fault(stalled, "stalled")
                 return False
             self._report(now)
         return True
 
     def _block(self, block: Block, flags: int, lost: int) -> None:
-        counter, ring = self._counter, self._ring
+        counter, ring, mix = self._device.counter, self._device.ring, self._device.mix
         assert counter is not None
         assert ring is not None
+        assert mix is not None
         first = counter.advance(
             block.frames,
             block.adc_ns,
@@ -223,8 +196,9 @@ class InstrumentProcess:
         if self._pipeline is None:
             epoch = Epoch.begin(self._status.epoch, self._anchor, block.adc_ns, ring.stream.rate)
             self._status.base = epoch.base
-            self._pipeline = EncodePipeline(ring.stream, self._mix, epoch, self._framer, self._encoder)
-            self._packer = PcmPacker(ring.stream, self._mix, epoch.number, self._config.studio_bits)
+            self._pipeline = EncodePipeline(ring.stream, mix, epoch, self._framer, self._encoder)
+            self._packer = PcmPacker(ring.stream, mix, epoch.number, self._config.studio_bits)
+            self._live()
         pipeline = self._pipeline
         block = Block(block.data, block.frames, first, block.arrived_ns, block.adc_ns)
         if self._studio:
@@ -265,8 +239,8 @@ class InstrumentProcess:
         if now < self._next_status_ns:
             return
         self._next_status_ns = now + STATUS_INTERVAL_NS
-        status, ring, counter = self._status, self._ring, self._counter
-        status.note = getattr(self._source, "note", None)
+        status, ring, counter = self._status, self._device.ring, self._device.counter
+        status.note = self._device.note
         status.encoded = self._encoder.encoded if hasattr(self, "_encoder") else 0
         if counter is not None and ring is not None:
             status.frames = counter.next_frame
@@ -320,9 +294,9 @@ class InstrumentProcess:
                     raise ProcessError(f"unknown control message {other!r}")
 
     def _midi(self, message: dict[str, Any]) -> None:
-        """Play on the embedded instrument; what has no `midi` (a sound card) ignores it."""
-        source: Any = self._source
-        if not hasattr(source, "midi"):
+        """Play on the embedded instrument; what performers cannot play (a sound card) ignores it."""
+        source = self._device.source
+        if source is None:
             return
         if message["type"] == "midi":
             for performer, data, at_ns in message["events"]:
@@ -335,22 +309,20 @@ class InstrumentProcess:
     def _timings(self) -> dict[str, Any]:
         """Durations so far, and where capture and encoder are at this one moment.
 
-        interval_ns: from one callback of the device to the next one's. delivered_frames: what the device
-        has delivered in this epoch; waiting_blocks: how many of its blocks the encoder has not seen.
-        lost_frames, overflows, overruns: as in `InstrumentStatus`. encoded_media: media time up to which sound has
-        reached the encoder's frames.
+        callback_ns, interval_ns, call_ns, lock_ns: see `rtcserver.capture.source.Source.timings`.
+        delivered_frames: what the device has delivered in this epoch; waiting_blocks: how many of its
+        blocks the encoder has not seen. lost_frames, overflows, overruns: as in `InstrumentStatus`. encoded_media:
+        media time up to which sound has reached the encoder's frames.
         """
-        source, ring, counter, pipeline = self._source, self._ring, self._counter, self._pipeline
+        device, pipeline = self._device, self._pipeline
+        ring, counter = device.ring, device.counter
         # In this order: a block that arrives in between counts as waiting, never as missing.
         written = ring.written if ring is not None else 0
         waiting = ring.waiting if ring is not None else 0
-        callbacks = getattr(source, "callbacks", 0)
         return {
             "type": "timings",
             "at_ns": monotonic_ns(),
-            "callback_ns": summary(getattr(source, "callback_ns", [])[:callbacks]),
-            # The first one began before the measurement.
-            "interval_ns": summary(getattr(source, "interval_ns", [])[1:callbacks]),
+            **of_source(device.source.timings() if device.source is not None else {}),
             "encode_ns": summary(self._encode_ns),
             "delivered_frames": written * self._status.blocksize,
             "waiting_blocks": waiting,
@@ -362,28 +334,12 @@ class InstrumentProcess:
 
     def _forget_timings(self) -> None:
         self._encode_ns.clear()
-        source: Any = self._source
-        if hasattr(source, "callbacks"):
-            source.callbacks = 0
+        if self._device.source is not None:
+            self._device.source.forget_timings()
 
     def close(self) -> None:
         """Close the device. May hang in its driver: the caller must not rely on its return."""
-        if self._source is not None:
-            self._source.close()
-
-
-def summary(values: Any) -> dict[str, int]:
-    """Count, p50, p99 and maximum of durations in ns; zeros for none."""
-    ordered = sorted(values)
-    if not ordered:
-        return {"count": 0, "p50": 0, "p99": 0, "max": 0}
-    last = len(ordered) - 1
-    return {
-        "count": len(ordered),
-        "p50": ordered[last // 2],
-        "p99": ordered[last * 99 // 100],
-        "max": ordered[-1],
-    }
+        self._device.close()
 
 
 def steady_scheduling() -> None:

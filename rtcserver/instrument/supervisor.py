@@ -198,6 +198,8 @@ class InstrumentSupervisor(SupervisedProcess):
                 "media_time": anchor.media_time,
                 "at_ns": anchor.at_ns,
                 "epoch": self.status.epoch,
+                "error": self.status.error,
+                "code": self.status.code,
             }
         )
         self._tell({"type": "studio", "on": self._blocks_on})

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtcserver.capture.block import to_float
+from rtcserver.capture.kinds import kind_of, known, make_source
 from rtcserver.capture.source import Source
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.config.mix import parse_mix
@@ -36,28 +37,25 @@ def profile_of(config: InstrumentConfig) -> Profile:
     """The profile that a room's configuration names or means. Raises ConfigError."""
     if config.midi_profile != "auto":
         return load(config.midi_profile)
-    return load("gm" if config.instrument == "fluidsynth" else guess(config.device, config.midi_output))
+    embedded = kind_of(config).played_by == "process"
+    return load("gm" if embedded else guess(config.device, config.midi_output))
 
 
 async def check(config: InstrumentConfig, profile: Profile, key: int = 60, velocity: int = 40) -> Verdict:
     """Play one note and judge what comes back. Raises ConfigError for an instrument that cannot be played."""
-    if config.instrument not in ("portaudio", "fluidsynth"):
-        raise ConfigError(
-            f"instrument: {config.instrument} cannot be played; check needs portaudio or fluidsynth"
-        )
+    kind = kind_of(config)
+    if kind.played_by == "nobody":
+        playable = ", ".join(kind.key for kind in known().values() if kind.played_by != "nobody")
+        raise ConfigError(f"instrument: {config.instrument} cannot be played; what can be is {playable}")
     on, off = m.note_on(profile.play_channel, key, velocity), m.note_off(profile.play_channel, key)
-    if config.instrument == "fluidsynth":
-        from rtcserver.capture.fluid import FluidSynthSource
-
-        synth = FluidSynthSource(replace(config, demo=False))
+    if kind.played_by == "process":
+        synth = make_source(replace(config, demo=False))
 
         def embedded(at_ns: int) -> None:
             synth.midi(on, at_ns, performers.FIRST)
             synth.midi(off, at_ns + LENGTH_NS, performers.FIRST)
 
         return await _judged(config, synth, embedded)
-    from rtcserver.capture.portaudio import PortAudioSource
-
     port = MidiPort(
         "check",
         PortConfig.of(
@@ -78,7 +76,7 @@ async def check(config: InstrumentConfig, profile: Profile, key: int = 60, veloc
         def outside(at_ns: int) -> None:
             port.play([(performers.FIRST, on, at_ns), (performers.FIRST, off, at_ns + LENGTH_NS)])
 
-        return await _judged(config, PortAudioSource(config), outside)
+        return await _judged(config, make_source(config), outside)
     finally:
         await port.close()
 

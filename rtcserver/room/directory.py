@@ -6,15 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from rtcserver.capture.kinds import kind_of
 from rtcserver.config.model import RoomConfig, ServerConfig
 from rtcserver.instrument.supervisor import InstrumentSupervisor
-
-_KINDS = {
-    "portaudio": "Sound card",
-    "fluidsynth": "Embedded synthesizer",
-    "file": "Sound file",
-    "tone": "Test tones",
-}
 
 
 class Room:
@@ -31,9 +25,9 @@ class Room:
     @property
     def title(self) -> str:
         """What the page calls the room."""
-        kind = self.config.instrument.instrument
-        device = self.instrument.status.device if kind == "portaudio" else ""
-        return self.config.title or device or _KINDS[kind]
+        kind = kind_of(self.config.instrument)
+        device = self.instrument.status.device if kind.named_by_device else ""
+        return self.config.title or device or kind.title
 
 
 class Rooms:
@@ -66,6 +60,7 @@ class Rooms:
         """The public JSON of a room; see `signaling.rooms.RoomDirectory`."""
         room = self._rooms[name]
         status, config = room.instrument.status, room.config.instrument
+        kind = kind_of(config)
         starting = status.state != "live" and status.error is None
         progress = room.instrument.progress
         loading = f": {progress}" if progress is not None else ""
@@ -74,8 +69,9 @@ class Rooms:
             "url": f"/r/{name}",
             "title": room.title,
             "instrument": {
-                "kind": config.instrument,
-                "name": status.device or config.device or _KINDS[config.instrument],
+                "kind": kind.key,
+                "title": kind.title,
+                "name": status.device or config.device or kind.title,
                 "state": status.state,
                 "error": f"The instrument is starting{loading}." if starting else status.error,
                 "note": status.note,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rtcserver.capture.kinds import kind_of
 from rtcserver.config.model import InstrumentConfig
 from rtcserver.instrument.supervisor import InstrumentSupervisor
 from rtcserver.midi.profile import Profile
@@ -24,10 +25,11 @@ def port_of(room: str, instrument: InstrumentSupervisor) -> tuple[Port, Profile]
     port that happens to be there is not it.
     """
     config = instrument.config
-    if config.midi == "off" or config.instrument in ("file", "tone"):
+    played_by = kind_of(config).played_by
+    if config.midi == "off" or played_by == "nobody":
         return None
     profile = load(profile_name(config))
-    if config.instrument == "fluidsynth":
+    if played_by == "process":
         return EmbeddedPort(instrument), profile
     if not (config.midi_output or profile.port.contains):
         return None

@@ -18,10 +18,10 @@ from rtcserver.access.admission import Admission
 from rtcserver.access.door import open_house
 from rtcserver.access.token import sign
 from rtcserver.clock import NS, wall_ns
-from rtcserver.config.load import check_files
 from rtcserver.config.model import ServerConfig
 from rtcserver.config.reload import compare
 from rtcserver.errors import ConfigError
+from rtcserver.instrument import plugins
 from rtcserver.room.directory import Rooms
 from rtcserver.server.heartbeat import Heartbeat
 from rtcserver.server.listening import Listening, OnePort, Stock, metrics_of, places_of
@@ -172,7 +172,8 @@ def run(read: Callable[[], ServerConfig]) -> None:
     read: reads the configuration; called again on SIGHUP.
     """
     config = read()
-    check_files(config)
+    for broken in plugins.prepare({name: room.instrument for name, room in config.rooms.items()}):
+        print(f"rtcserver: {broken}", file=sys.stderr, flush=True)
     logging.basicConfig(
         level=config.log_level.upper(),
         stream=sys.stderr,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rtcserver.config import flags as config_flags
-from rtcserver.config.load import check_files, defaults, descriptions, example, load, read_toml
+from rtcserver.config.load import defaults, descriptions, example, load, read_toml
 from rtcserver.config.model import INSTRUMENT_KEYS, SERVER_KEYS, InstrumentConfig, to_dict
 from rtcserver.errors import ConfigError
 
@@ -51,7 +51,6 @@ def test_a_named_file_must_exist_and_a_forgotten_one_need_not(
         ("port", "many", '--port: port = "many".*integer'),
         ("frame_ms", "7", '--frame-ms: frame_ms = "7" .* 2.5, 5, 10, 20'),
         ("bitrate_bps", "9000", 'bitrate_bps = "9000" .*64000'),
-        ("instrument", "organ", "instrument = \"organ\" .*'portaudio', 'fluidsynth', 'file' or 'tone'"),
         ("channels", "1", 'channels: "1" is not a pair'),
         ("channels", "0,1", "channel numbers count from 1"),
         ("mix", "1:X", 'mix: "1:X" is not understood'),
@@ -117,26 +116,24 @@ def test_the_state_folder_is_the_users_unless_it_is_said() -> None:
     assert load({"state_dir": "here"}, {"HOME": "/home/ann"}, {}).state_dir == "here"
 
 
-def test_a_file_that_a_room_names_has_to_be_there(tmp_path: Path) -> None:
-    (tmp_path / "sound.wav").write_bytes(b"")
-
-    def check(**flags: str) -> None:
-        check_files(load(flags, {}, {}))
-
-    check()
-    check(instrument="file", file=str(tmp_path / "sound.wav"))
-    check(instrument="tone", file="not looked at", soundfont="nor this")
-    for flags, words in (
-        ({"instrument": "file"}, "room main: .* needs a sound file"),
-        (
-            {"instrument": "file", "file": f"{tmp_path}/no.wav"},
-            r"file = .*/no\.wav: this file does not exist",
-        ),
-        ({"instrument": "file", "file": str(tmp_path)}, "is a folder"),
-        ({"soundfont": f"{tmp_path}/no.sf2"}, r"soundfont = .*/no\.sf2: this file does not exist"),
+def test_options_are_a_table_or_its_text_and_belong_to_one_kind() -> None:
+    table = {"decay_s": 2.5, "body": "warm"}
+    text = 'decay_s = 2.5, body = "warm"'
+    for options in (text, f"{{ {text} }}"):
+        assert load({"options": options}, {}, {}).rooms["main"].instrument.options == table
+    assert load({}, {"RTCSERVER_OPTIONS": text}, {}).rooms["main"].instrument.options == table
+    rooms = load({}, {}, {"instrument": "pluck", "options": table, "rooms": {
+        "same": {"demo": False}, "other": {"instrument": "tone"}, "own": {"options": {"decay_s": 1.0}},
+    }}).rooms  # fmt: skip
+    assert {name: room.instrument.options for name, room in rooms.items()} == {
+        "same": table, "other": {}, "own": {"decay_s": 1.0},
+    }  # fmt: skip
+    with pytest.raises(
+        ConfigError, match=r"--options: options = 'decay_s: 2' is not understood; write name = value"
     ):
-        with pytest.raises(ConfigError, match=words):
-            check(**flags)
+        load({"options": "decay_s: 2"}, {}, {})
+    with pytest.raises(ConfigError, match=r"rtcserver\.toml: options"):
+        load({}, {}, {"options": 3})
 
 
 def test_every_key_is_explained_and_has_a_flag() -> None:
