@@ -8,7 +8,7 @@ thread's own, user and system; the real-time figures of the whole server are oth
 - ``python_us``: the difference.
 - ``ours_median_us``, ``floor_median_us``: of the frames' figures; less moved by a busy neighbour.
 - ``add_us``: CPU per listener added. ``rss_kb_per_listener``: growth of this process, history included.
-- ``dropped``, ``errors``: what the engine counted; both must be 0 for the figures to mean anything.
+- ``dropped``, ``send_errors``: what the engine counted; both must be 0 for the figures to mean anything.
 """
 
 from __future__ import annotations
@@ -193,7 +193,7 @@ def alternate(
             "add_us": round(add_us, 1),
             "rss_kb_per_listener": round((resident_kb() - before_kb) / count, 1),
             "dropped": totals.dropped,
-            "errors": totals.errors + totals.protect_failures,
+            "send_errors": totals.errors + totals.protect_failures,
             "machine_busy_pct": busy.busy_pct(MachineCpu.now()),
         }
 
