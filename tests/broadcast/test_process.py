@@ -19,7 +19,7 @@ from aiortc.rtp import RtcpByePacket, RtcpPacket
 
 from rtcserver.broadcast import control
 from rtcserver.broadcast.control import Message
-from rtcserver.clock import monotonic_ns
+from rtcserver.clock import NS, monotonic_ns
 from rtcserver.encode.opus import OPUS
 from rtcserver.encode.packet import EncodedPacket
 from tests.broadcast.listening import Listening, is_rtcp
@@ -262,8 +262,10 @@ def test_media_goes_on_through_a_flood_of_control_messages(
         sent.append(packet(n))
         feed.send(sent[-1].pack())
     got: list[Any] = []
+    give_up_ns = monotonic_ns() + 10 * NS
     while len(got) < 30:
         got += [one for one in ear.decrypt(ear.wait(1)) if one.payload != OPUS.silence(FRAME)]
+        assert monotonic_ns() < give_up_ns, f"{len(got)} of 30 packets: {child.report().rooms}"
     assert [one.payload for one in got] == [one.payload for one in sent]
     assert child.report().totals.listeners == 1 + joined
 
