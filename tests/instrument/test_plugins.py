@@ -18,6 +18,7 @@ from rtcserver.errors import ConfigError
 from rtcserver.instrument import plugins
 from rtcserver.instrument.supervisor import InstrumentSupervisor
 from tests.capture.plugins import PLUCK, SOURCES, install
+from tests.rig.process import REPOSITORY
 
 RATE = 48_000
 
@@ -92,6 +93,30 @@ async def test_the_example_sounds_at_the_frame_and_the_pitch_that_it_is_asked_fo
     spectrum = np.abs(np.fft.rfft(sound[heard.argmax() + 2400 :, 0]))
     hz = spectrum[:2000].argmax() * RATE / len(sound[heard.argmax() + 2400 :])
     assert abs(hz - 440) < 4
+
+
+async def test_the_kind_that_the_documentation_shows_can_be_played(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (REPOSITORY / "docs" / "extending.md").read_text()
+    source = text.split("```python\n")[1].split("```")[0]
+    assert "class Organ(Instrument)" in source
+    install(tmp_path, monkeypatch, organ=source.replace("class Organ", "class Kind"))
+    config = InstrumentConfig(instrument="organ", options={"gain_db": -24.0}, blocksize=256)
+    assert plugins.prepare({"main": config}) == []
+    assert kinds.kind_of(config).title == "Small organ"
+    instrument = InstrumentSupervisor("main", config)
+    await instrument.start()
+    try:
+        await until(lambda: instrument.status.state == "live")
+        instrument.midi_play([(5, bytes((0x90, 69, 100)), None)])
+        await asyncio.sleep(0.2)
+        _, sound = await recorded(instrument, RATE)
+    finally:
+        await instrument.close()
+    spectrum = np.abs(np.fft.rfft(sound[:RATE, 0])) / (RATE / 2)
+    assert spectrum.argmax() == 440
+    assert 20 * np.log10(spectrum.max()) == pytest.approx(-24, abs=0.01)
 
 
 @pytest.mark.parametrize(
