@@ -31,6 +31,7 @@ MAX_READ_ERRORS = 100
 MIN_GAP_S, MAX_GAP_S = 0.1, 10.0
 """Jumps of a file's times that are filled with silence; a longer one is no gap but a wrong time."""
 
+_NEGATIVE = 1 << 31
 _RAW_FORMATS = frozenset(("mp3", "aac", "ac3", "eac3", "dts", "mpeg", "loas"))
 """Formats without times of their own: what is no packet there (a tag, a page of text) took no time."""
 
@@ -129,6 +130,8 @@ class _Reader:
         self._timed = True
         self._position = 0
         """Where in the file the last packet was."""
+        self._lead: int | None = None
+        """Time of the first decoded frame, in the stream's units."""
         self._expected: float | None = None
         """When the next packet is due, in seconds of the file's own time."""
 
@@ -166,7 +169,7 @@ class _Reader:
         # Other threads would hold many decoded frames, and gain nothing at the pace of playing.
         stream.codec_context.thread_type = "NONE"
         self._timed = not _RAW_FORMATS & set(container.format.name.split(","))
-        self._expected = None
+        self._expected = self._lead = None
         for packet in self._packets(container, stream):
             # The last one is empty: it gets out what the decoder holds back.
             self._tally.packets += packet.size > 0
@@ -207,6 +210,18 @@ class _Reader:
             yield self._converter.silence(gap)
         self._expected = at + float(packet.duration * packet.time_base) if packet.duration else None
 
+    def _kept(self, packet: Any, frame: Any) -> int | None:
+        """How much of a frame is in the file; None for all of it.
+
+        FFmpeg 8.0 (and 5.1) cuts off the end of an Ogg Vorbis file by its last page's position, but not where that
+        is the only page of sound: there its times are late by the first packet, which decodes to nothing, and the
+        duration of the last one comes out negative, as an unsigned number.
+        """
+        if not self._timed or not packet.duration or packet.duration < _NEGATIVE or self._lead is None:
+            return None
+        kept: int = min(packet.duration - 2 * _NEGATIVE + self._lead, frame.samples)
+        return max(0, kept)
+
     def _sound(self, packet: Any) -> Iterator[Samples]:
         """What one packet sounds like; if it cannot be decoded, silence where the file says how long it is."""
         import av
@@ -219,8 +234,13 @@ class _Reader:
                 yield self._converter.silence(min(float(packet.duration * packet.time_base), 1.0))
             return
         for frame in frames:
+            if self._lead is None and frame.pts is not None:
+                self._lead = frame.pts
             if RATES[0] <= frame.sample_rate <= RATES[1]:
-                yield from self._converter.convert(frame)
+                kept = self._kept(packet, frame)
+                yield from (
+                    self._converter.convert(frame) if kept is None else self._converter.last(frame, kept)
+                )
             else:
                 self._tally.strange = f"sound of {frame.sample_rate:,} Hz is left out"
 
@@ -249,6 +269,14 @@ class _Converter:
         # Times jump where something was lost; samples follow upon one another.
         frame.pts = None
         yield from self._stereo(self._resampler.resample(frame))
+
+    def last(self, frame: Any, kept: int) -> Iterator[Samples]:
+        """The last frame, of which only its first `kept` samples count."""
+        left = round(kept * self._rate / frame.sample_rate)
+        for samples in [*self.convert(frame), *self.flush()]:
+            if left > 0:
+                yield samples[:left]
+            left -= len(samples)
 
     def flush(self) -> Iterator[Samples]:
         """What the resampler holds back."""

@@ -24,6 +24,8 @@ _APIS = {
 _SEQUENCER = Path("/dev/snd/seq")
 _LISTENS = "00010000"
 """Flag of a listening socket in /proc/net/unix (__SO_ACCEPTCON)."""
+MAX_JACK_BYTES = 16_379
+"""Bytes of the longest message that python-rtmidi 1.5.8 carries over JACK; longer ones vanish without an error."""
 _HINTS = {
     "alsa": "ALSA's sequencer /dev/snd/seq is missing or not readable (modprobe snd-seq; group audio; in a "
     "container: --device /dev/snd)",
@@ -92,7 +94,15 @@ class Backend:
         self._open(self._in, index, "in")
 
     def send(self, message: bytes) -> None:
-        """Send one complete message to the open output. Raises InstrumentError."""
+        """Send one complete message to the open output.
+
+        Raises InstrumentError; with the code ``too_large``, the port goes on as it was.
+        """
+        if self.api == "jack" and len(message) > MAX_JACK_BYTES:
+            raise InstrumentError(
+                f"a MIDI message of {len(message):,} bytes was not sent: JACK carries {MAX_JACK_BYTES:,} at most",
+                code="too_large",
+            )
         try:
             self._out.send_message(message)
         except Exception as error:

@@ -196,6 +196,10 @@ class PortProcess:
                 self._backend.send(message)
                 status.sent += 1
             except InstrumentError as error:
+                if error.code == "too_large":
+                    # The port is as good as before; the sentence stays until it is opened anew.
+                    status.error, status.code = str(error), error.code
+                    continue
                 self._lose_output()
                 status.state, status.error, status.code = "missing", str(error), error.code
                 self._next_scan_ns = 0
