@@ -1,4 +1,8 @@
-"""Pages, static files, and the JSON about rooms and health."""
+"""Pages, static files, and the JSON about rooms and health.
+
+Every address that the server gives is relative to the one that was asked for: a proxy may publish the server under a
+prefix that it cuts off, which the server never sees.
+"""
 
 from __future__ import annotations
 
@@ -93,7 +97,7 @@ class Pages:
         if len(names) == 1:
             return web.Response(
                 status=302,
-                headers={"Location": f"/r/{quote(names[0], safe='')}", "Cache-Control": "no-store"},
+                headers={"Location": f"r/{quote(names[0], safe='')}", "Cache-Control": "no-store"},
             )
         return self._send("index.html")
 
@@ -105,12 +109,12 @@ class Pages:
     async def room_with_slash(self, request: web.Request) -> web.StreamResponse:
         """A slash at the end is a slip; the page's relative addresses need it away."""
         return web.Response(
-            status=308, headers={"Location": f"/r/{quote(request.match_info['room'], safe='')}"}
+            status=308, headers={"Location": f"../{quote(request.match_info['room'], safe='')}"}
         )
 
     async def api_rooms(self, request: web.Request) -> web.Response:
         self._entrance.check(request, Action.READ)
-        return as_json({"rooms": [self._rooms.describe(name) for name in self._rooms.names()]})
+        return as_json({"rooms": [self._describe(name, "../") for name in self._rooms.names()]})
 
     async def api_room(self, request: web.Request) -> web.Response:
         """One room, with its sessions. They go by a public handle: the id is the right to end one."""
@@ -128,7 +132,11 @@ class Pages:
                     **info.details,
                 }
             )
-        return as_json({**self._rooms.describe(name), "sessions": sessions})
+        return as_json({**self._describe(name, "../../"), "sessions": sessions})
+
+    def _describe(self, name: str, root: str) -> dict[str, Any]:
+        """A room's JSON with the address of its page. root: the server's, relative to the request's address."""
+        return {"url": f"{root}r/{quote(name, safe='')}", **self._rooms.describe(name)}
 
     async def healthz(self, request: web.Request) -> web.Response:
         """200 as long as the process serves; the body says how well."""

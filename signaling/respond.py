@@ -51,7 +51,7 @@ def error_response(
         and not _is_api(request)
     ):
         return web.Response(
-            text=_page(error.status, str(error)),
+            text=_page(error.status, str(error), "../" * (request.rel_url.raw_path.count("/") - 1) or "./"),
             status=error.status,
             content_type="text/html",
             headers=headers,
@@ -59,11 +59,12 @@ def error_response(
     return as_json({"error": error.code, "message": str(error)}, error.status, headers)
 
 
-def _page(status: int, message: str) -> str:
+def _page(status: int, message: str, root: str) -> str:
+    """root: the server's, relative to the address that was asked for."""
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{status}</title>"
         '<meta name=viewport content="width=device-width, initial-scale=1">'
-        f"<h1>{html.escape(message)}</h1><p><a href=/>Rooms on this server</a></p></html>\n"
+        f'<h1>{html.escape(message)}</h1><p><a href="{root}">Rooms on this server</a></p></html>\n'
     )
 
 

@@ -19,7 +19,7 @@ class RoomDirectory(Protocol):
     def describe(self, name: str) -> dict[str, Any]:
         """The public JSON of a room that exists::
 
-            {"name": "main", "url": "/r/main", "title": "...",
+            {"name": "main", "title": "...",
              "instrument": {"kind": "...", "name": "...", "state": "live" or "silent",
                             "error": None or a sentence, "note": None or a sentence (what of a
                             file is left out), "rate": Hz, "channels": n},

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 from aiohttp import web
 
@@ -79,7 +78,8 @@ class Whep:
             status=201,
             content_type=SDP,
             headers={
-                "Location": f"/r/{quote(room, safe='')}/whep/{session.id}",
+                # Relative, as a proxy may publish the server under a prefix: the endpoint's last part, then the session.
+                "Location": f"{request.path.rpartition('/')[2]}/{session.id}".lstrip("/"),
                 "ETag": f'"{session.etag}"',
                 "Accept-Patch": SDPFRAG,
                 "Cache-Control": "no-store",

@@ -66,7 +66,6 @@ class Rooms:
         loading = f": {progress}" if progress is not None else ""
         return {
             "name": name,
-            "url": f"/r/{name}",
             "title": room.title,
             "instrument": {
                 "kind": kind.key,

@@ -15,7 +15,6 @@
 /**
  * @typedef {object} Room
  * @property {string} name
- * @property {string} url of its page
  * @property {string} title
  * @property {Instrument} instrument
  * @property {number} frameMs
@@ -32,11 +31,11 @@ const PERIOD_MS = 3_000;
 const TIMEOUT_MS = 5_000;
 
 /**
- * @param {string} pathname of the page: "/r/main"
+ * @param {string} pathname of the page: "/r/main", or with a prefix "/montage/r/main"
  * @returns {string | null} the room's name
  */
 export function roomFromPath(pathname) {
-  const match = /^\/r\/([^/]+)\/?$/.exec(pathname);
+  const match = /\/r\/([^/]+)\/?$/.exec(pathname);
   if (!match?.[1]) return null;
   try {
     return decodeURIComponent(match[1]);
@@ -54,7 +53,6 @@ export function readRoom(body) {
   const instrument = body?.instrument ?? {};
   return {
     name,
-    url: ownPath(body?.url) ?? `/r/${encodeURIComponent(name)}`,
     title: text(body?.title) || name,
     instrument: {
       title: text(instrument.title) ?? "",
@@ -161,14 +159,4 @@ function text(value) {
  */
 function whole(value) {
   return typeof value === "number" && Number.isFinite(value) && value > 0 ? Math.round(value) : 0;
-}
-
-/**
- * Accepts only an absolute path of this server, so that the list cannot lead elsewhere.
- *
- * @param {unknown} value
- * @returns {string | null}
- */
-function ownPath(value) {
-  return typeof value === "string" && /^\/(?![/\\])/.test(value) ? value : null;
 }

@@ -2,18 +2,19 @@
 /** Sends a MIDI file to a room, for its player. */
 
 import { objection } from "../midi/files.js";
+import { roomApi } from "./server.js";
 
 /** @typedef {{file: string, name: string, durationS: number, remark: string}} Uploaded `file` is its id on the server,
     `remark` what was wrong with it, or empty */
 
 /**
- * @param {string} roomPath the room's name as a part of an address
+ * @param {string} room name
  * @param {string} token
  * @param {File} file
  * @returns {Promise<Uploaded>}
  * @throws {Error} whose message is a sentence for the performer
  */
-export async function upload(roomPath, token, file) {
+export async function upload(room, token, file) {
   const no = objection(file);
   if (no) throw new Error(no);
   /** @type {Response} */
@@ -21,7 +22,7 @@ export async function upload(roomPath, token, file) {
   /** @type {any} */
   let body = null;
   try {
-    response = await fetch(`/api/rooms/${roomPath}/files`, {
+    response = await fetch(`${roomApi(room)}/files`, {
       method: "POST",
       headers: {
         "Content-Type": "audio/midi",

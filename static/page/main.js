@@ -26,6 +26,7 @@
  */
 
 import { Watch, readRoom, roomFromPath } from "../connection/room.js";
+import { roomApi, roomWhep } from "../connection/server.js";
 import { Listener } from "../listen/listener.js";
 import { StereoMeter } from "../listen/meters.js";
 import { Playback } from "../listen/playback.js";
@@ -46,7 +47,6 @@ import { loadSettings, saveSettings } from "./settings.js";
 /** @typedef {import("../ui/words.js").AskedRoom} AskedRoom */
 
 const roomName = roomFromPath(location.pathname) ?? "main";
-const roomPath = encodeURIComponent(roomName);
 let settings = loadSettings();
 /** @type {AskedRoom} */
 let asked = { kind: "asking" };
@@ -85,7 +85,7 @@ const output = {
 const USUAL_LATENCY_MS = 20;
 const stage = new Stage(roomName, () => meter.outputLatencyMs ?? USUAL_LATENCY_MS);
 const listener = new Listener(
-  `/r/${roomPath}/whep`,
+  roomWhep(roomName),
   output,
   show,
   (snapshot, counters) => {
@@ -97,7 +97,7 @@ const listener = new Listener(
 );
 
 const studio = new Studio(
-  `/r/${roomPath}/whep`,
+  roomWhep(roomName),
   {
     sounding: () => stateOf(listener.session) === "live",
     start: () => listener.listen(),
@@ -130,7 +130,7 @@ addEventListener("pagehide", () => {
 });
 addEventListener("pageshow", ({ persisted }) => persisted && wasListening && listener.listen());
 
-new Watch(`/api/rooms/${roomPath}`, readRoom, (answer) => {
+new Watch(roomApi(roomName), readRoom, (answer) => {
   // While the server is away the page keeps showing what was known; only an idle page says that the server is unreachable.
   const keep = answer.kind === "unreachable" && asked.kind === "known" && listener.session.phase !== "idle";
   if (keep) return;

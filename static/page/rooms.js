@@ -2,6 +2,7 @@
 /** The start page: the list of rooms. */
 
 import { Watch, readRooms } from "../connection/room.js";
+import { roomApi, roomPage } from "../connection/server.js";
 import { byId, setText } from "../ui/dom.js";
 import { plural } from "../ui/format.js";
 import { instrumentLine } from "../ui/words.js";
@@ -12,7 +13,7 @@ const note = byId("rooms-note", HTMLElement);
 const list = byId("rooms", HTMLElement);
 let shown = "";
 
-new Watch("/api/rooms", readRooms, (asked) => {
+new Watch(roomApi(), readRooms, (asked) => {
   if (asked.kind !== "known") {
     setText(note, "The server does not answer. This page keeps asking.");
     return;
@@ -41,7 +42,7 @@ function card(room) {
   const silent = room.instrument.state === "silent";
   const item = document.createElement("li");
   const link = document.createElement("a");
-  link.href = room.url;
+  link.href = roomPage(room.name);
   link.className = "room";
   link.dataset.testid = `room-${room.name}`;
   link.dataset.tone = silent ? "warn" : "good";

@@ -14,6 +14,7 @@ import { Schedule } from "../channel/schedule.js";
 import * as say from "../channel/telemetry.js";
 import { openChannels } from "../connection/channels.js";
 import { ChannelLink } from "../connection/link.js";
+import { roomApi } from "../connection/server.js";
 import { currentSound } from "../midi/current-sound.js";
 import { readPlayer } from "../midi/files.js";
 import { readOffer } from "../midi/sound-list.js";
@@ -44,7 +45,6 @@ const MOST_EVENTS = 256;
 const CONTROLLERS_MS = 100;
 
 export class Stage {
-  #roomPath;
   #section = byId("stage", HTMLElement);
   #play = byId("play", HTMLElement);
   #note = byId("stage-note", HTMLElement);
@@ -81,7 +81,6 @@ export class Stage {
    */
   constructor(room, latencyMs) {
     this.#room = room;
-    this.#roomPath = encodeURIComponent(room);
     this.#token = takeToken(room);
     this.#heard = new HeardClock(latencyMs);
     this.#keyboard = new Keyboard(
@@ -97,7 +96,7 @@ export class Stage {
     this.#sounds = new Sounds(byId("sound-now", HTMLElement), byId("sounds", HTMLElement), (sound) => {
       this.#current?.link.say(say.select(sound));
     });
-    this.#files = new FilePlayer(this.#roomPath, (command) => this.#current?.link.say(say.player(command)));
+    this.#files = new FilePlayer(room, (command) => this.#current?.link.say(say.player(command)));
     this.#input = new Input({
       play: (message, atMs) => this.#current?.link.play(message, atMs),
       panic: (everyone) => this.#current?.link.panic(everyone),
@@ -231,7 +230,7 @@ export class Stage {
   /** Asks for the instrument's sounds; a room without MIDI has none. */
   async #ask() {
     try {
-      const response = await fetch(`/api/rooms/${this.#roomPath}/sounds`);
+      const response = await fetch(`${roomApi(this.#room)}/sounds`);
       if (!response.ok) return;
       const offer = readOffer(await response.json());
       if (this.#owner.signal.aborted) return;

@@ -1,6 +1,8 @@
 // @ts-check
 /** Takes the token out of a performer's link, `#perform=TOKEN`: it becomes a secret of this tab and leaves the address bar. */
 
+import { roomPage } from "../connection/server.js";
+
 const MAX_TOKEN = 1024;
 
 /**
@@ -12,8 +14,8 @@ export function tokenIn(hash) {
   return token && token.length <= MAX_TOKEN && /^[\w.~-]+$/.test(token) ? token : null;
 }
 
-/** @param {string} room */
-const keyOf = (room) => `rtcserver.perform.${room}`;
+/** @param {string} room of this server: another one may be published at the same host, under another prefix */
+const keyOf = (room) => `rtcserver.perform.${roomPage(room)}`;
 
 /**
  * Reads the token of this tab for the room, from the address first.

@@ -23,7 +23,7 @@ export class FilePlayer {
   #stop = byId("file-stop", HTMLButtonElement);
   #choose = byId("file-choose", HTMLInputElement);
   #note = byId("file-note", HTMLElement);
-  #roomPath;
+  #room;
   #send;
   #owner = new AbortController();
   /** @type {string | null} */
@@ -38,11 +38,11 @@ export class FilePlayer {
   #tempoLater;
 
   /**
-   * @param {string} roomPath
+   * @param {string} room name
    * @param {(command: Command) => void} send
    */
-  constructor(roomPath, send) {
-    this.#roomPath = roomPath;
+  constructor(room, send) {
+    this.#room = room;
     this.#send = send;
     const { signal } = this.#owner;
     this.#toggle.addEventListener("click", () => this.#press(), { signal });
@@ -141,7 +141,7 @@ export class FilePlayer {
     if (!file || !this.#token) return;
     setText(this.#note, `Sending ${file.name} …`);
     try {
-      this.#uploaded = await upload(this.#roomPath, this.#token, file);
+      this.#uploaded = await upload(this.#room, this.#token, file);
       setText(this.#note, this.#uploaded.remark);
       this.#send({ action: "play", file: this.#uploaded.file });
     } catch (error) {

@@ -39,7 +39,6 @@ class Rooms:
     def describe(self, name: str) -> dict[str, Any]:
         return {
             "name": name,
-            "url": f"/r/{name}",
             "title": f"Room <{name}>",
             "instrument": {
                 "kind": "tone",

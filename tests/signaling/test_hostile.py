@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 
@@ -78,7 +79,7 @@ async def test_a_full_server_says_503_and_when_to_come_again(static: Path) -> No
         for _ in range(2):
             async with served.post("/r/main/whep", offers.small()) as response:
                 assert response.status == 201
-                locations.append(response.headers["Location"])
+                locations.append(urljoin("/r/main/whep", response.headers["Location"]))
         async with served.post("/r/side/whep", offers.small()) as response:
             assert response.status == 503
             assert int(response.headers["Retry-After"]) > 0
@@ -244,7 +245,7 @@ async def test_what_is_not_http_is_400_and_not_logged(
 async def test_the_debug_log_never_has_a_session_id(served: Served, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG, "signaling"):
         async with served.post("/r/main/whep", offers.small()) as response:
-            location = response.headers["Location"]
+            location = urljoin("/r/main/whep", response.headers["Location"])
         async with served.http.delete(served.url(location)) as response:
             assert response.status == 200
     requests = [r.getMessage() for r in caplog.records if r.name.startswith("signaling")]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 
@@ -17,7 +19,7 @@ async def test_the_only_room_is_the_front_page(static: Path) -> None:
         serve(static, ("main",)) as served,
         served.http.get(served.url("/"), allow_redirects=False) as response,
     ):
-        assert (response.status, response.headers["Location"]) == (302, "/r/main")
+        assert (response.status, response.headers["Location"]) == (302, "r/main")
 
 
 async def test_several_rooms_have_an_index(served: Served) -> None:
@@ -32,14 +34,18 @@ async def test_room_page(served: Served) -> None:
         assert response.headers["Content-Type"] == "text/html; charset=utf-8"
         assert "<title>Room<" in await response.text()
     async with served.http.get(served.url("/r/main/"), allow_redirects=False) as response:
-        assert (response.status, response.headers["Location"]) == (308, "/r/main")
+        assert (response.status, response.headers["Location"]) == (308, "../main")
 
 
 async def test_unknown_room_in_the_readers_language(served: Served) -> None:
     async with served.http.get(served.url("/r/nowhere"), headers=HTML) as response:
         assert response.status == 404
         assert response.headers["Content-Type"].startswith("text/html")
-        assert "no room of this name" in await response.text()
+        text = await response.text()
+    assert "no room of this name" in text
+    link = re.search(r'href="([^"]*)"', text)
+    assert link is not None
+    assert urljoin("/montage/r/nowhere", link[1]) == "/montage/"
     async with served.http.get(served.url("/r/nowhere")) as response:
         assert response.status == 404
         assert (await response.json())["error"] == "no_such_room"
@@ -130,6 +136,10 @@ async def test_rooms(served: Served) -> None:
         rooms = (await response.json())["rooms"]
         assert [room["name"] for room in rooms] == ["main", "side"]
         assert response.headers["Cache-Control"] == "no-store"
+        assert [urljoin("/montage/api/rooms", room["url"]) for room in rooms] == [
+            "/montage/r/main",
+            "/montage/r/side",
+        ]
     assert set(rooms[0]) == {"name", "url", "title", "instrument", "audio", "listeners"}
 
 

@@ -30,6 +30,9 @@ const IMPORTS = {
 const PURE = ["channel", "midi"];
 const IMPURE = /\b(performance\.|Date\.|Math\.random|setTimeout|setInterval|fetch\(|document\.|window\.|localStorage|sessionStorage|navigator\.)/;
 
+/** Without comments. @param {string} text */
+const codeOf = (text) => text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "");
+
 /** Modules of static/, as "folder/name.js", with their text. */
 const modules = readdirSync(ROOT, { recursive: true, encoding: "utf8" })
   .filter((path) => path.endsWith(".js"))
@@ -40,7 +43,7 @@ const folderOf = (path) => dirname(path);
 
 /** The modules that one imports, by statement, in a type, or as a worker or worklet. @param {{path: string, text: string}} module */
 function importsOf({ path, text }) {
-  const found = [...text.matchAll(/(?:\bfrom |\bimport |\bimport\(|new URL\()"([^"]+)"/g)].map(([, name = ""]) => name);
+  const found = [...text.matchAll(/(?:\bfrom |\bimport |\bimport\(|new URL\()"([^"]+\.js)"/g)].map(([, name = ""]) => name);
   return found.map((name) => relative(ROOT, resolve(ROOT, dirname(path), name)));
 }
 
@@ -75,18 +78,33 @@ test("every import leads to a module", () => {
   }
 });
 
-test("what the page loads is there", () => {
-  for (const page of ["index.html", "room.html", "trust.html"]) {
+/** Where the server serves each page; a room's page lies one folder down. */
+const PAGES = { "index.html": "/", "room.html": "/r/main", "trust.html": "/trust" };
+
+test("what a page loads is there, at whatever prefix a proxy publishes the server", () => {
+  for (const [page, address] of Object.entries(PAGES)) {
     const text = readFileSync(join(ROOT, page), "utf8");
-    for (const [, path = ""] of text.matchAll(/(?:src|href)="\/static\/([^"#]+)/g)) readFileSync(join(ROOT, path));
+    const links = [...text.matchAll(/\b(?:src|href)="([^"#]+)/g)].map(([, link = ""]) => link);
+    assert.ok(links.length > 3, page);
+    for (const link of links) {
+      const { pathname } = new URL(link, `http://host/montage${address}`);
+      assert.ok(pathname.startsWith("/montage/"), `${page}: ${link}`);
+      const path = pathname.slice("/montage/".length);
+      if (path.startsWith("static/")) readFileSync(join(ROOT, "..", path));
+      else assert.ok(path === "" || path === "ca.pem", `${page}: ${link}`);
+    }
   }
+});
+
+test("no script or style names an address from the host's root", () => {
+  const styles = readdirSync(join(ROOT, "style")).map((name) => ({ path: `style/${name}`, text: readFileSync(join(ROOT, "style", name), "utf8") }));
+  for (const { path, text } of [...modules, ...styles]) assert.doesNotMatch(codeOf(text), /["'`(]\/(?:static|api|r|trust|ca\.pem)\b/, path);
 });
 
 test("pure folders read no clock and touch nothing outside", () => {
   for (const { path, text } of modules) {
     if (!PURE.includes(folderOf(path))) continue;
-    const code = text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "");
-    assert.equal(IMPURE.exec(code)?.[0], undefined, path);
+    assert.equal(IMPURE.exec(codeOf(text))?.[0], undefined, path);
   }
 });
 

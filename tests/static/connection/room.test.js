@@ -7,13 +7,15 @@ import { readRoom, readRooms, roomFromPath } from "../../../static/connection/ro
 test("the room is in the path", () => {
   assert.equal(roomFromPath("/r/main"), "main");
   assert.equal(roomFromPath("/r/concert%20hall/"), "concert hall");
-  for (const other of ["/", "/r/", "/r/a/b", "/r/%E0%A4%A"]) assert.equal(roomFromPath(other), null);
+  assert.equal(roomFromPath("/montage/r/main"), "main");
+  assert.equal(roomFromPath("/r/r/main"), "main");
+  for (const other of ["/", "/r/", "/montage/", "/r/a/b", "/r/%E0%A4%A"]) assert.equal(roomFromPath(other), null);
 });
 
 test("a room of the server is read as it is", () => {
   const room = readRoom({
     name: "main",
-    url: "/r/main",
+    url: "../r/main",
     title: "Studio",
     instrument: { kind: "fluidsynth", title: "Built-in synthesizer", name: "FluidSynth", state: "silent", error: "No soundfont.", note: null, rate: 44100, channels: 2 },
     audio: { frame_ms: 2.5, bitrate_bps: 160000 },
@@ -21,7 +23,6 @@ test("a room of the server is read as it is", () => {
   });
   assert.deepEqual(room, {
     name: "main",
-    url: "/r/main",
     title: "Studio",
     instrument: { title: "Built-in synthesizer", name: "FluidSynth", state: "silent", error: "No soundfont.", note: null, rate: 44100, channels: 2 },
     frameMs: 2.5,
@@ -30,13 +31,10 @@ test("a room of the server is read as it is", () => {
   });
 });
 
-test("odd answers become harmless values, and links stay on this server", () => {
+test("odd answers become harmless values", () => {
   for (const odd of [null, 3, "x", {}, { instrument: null, audio: 7, listeners: -1 }]) {
     assert.equal(readRoom(odd).listeners, 0);
     assert.equal(readRoom(odd).instrument.state, "live");
-  }
-  for (const url of ["javascript:alert(1)", "//evil.example", "/\\evil.example", "https://evil.example"]) {
-    assert.equal(readRoom({ name: "a b", url }).url, "/r/a%20b");
   }
   assert.deepEqual(readRooms({ rooms: 7 }), []);
   assert.equal(readRooms({ rooms: [{ name: "a" }, {}] }).length, 2);
