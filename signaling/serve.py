@@ -16,6 +16,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from rtcserver.access.admission import Admission
 from rtcserver.errors import ConfigError, PeerError
 from signaling.limits import Limits
+from signaling.tls_port import TlsPort
 
 
 class HttpServer:
@@ -46,6 +47,7 @@ class HttpServer:
             shutdown_timeout=3.0,
         )
         self._servers: list[asyncio.Server] = []
+        self._tls_ports: list[TlsPort] = []
         self._bound: list[socket.socket] = []
 
     def bind(self, host: str = "", port: int = 0) -> int:
@@ -64,9 +66,15 @@ class HttpServer:
         self._logger.addFilter(self._quiet)
         await self._runner.setup()
         loop = asyncio.get_running_loop()
+        port = cast(int, sockets[0].getsockname()[1])
         for sock in sockets:
-            self._servers.append(await loop.create_server(self._protocol, sock=sock, ssl=tls, backlog=256))
-        return cast(int, sockets[0].getsockname()[1])
+            if tls is None:
+                self._servers.append(await loop.create_server(self._protocol, sock=sock, backlog=256))
+            else:
+                secure = TlsPort(sock, tls, self._protocol)
+                secure.start()
+                self._tls_ports.append(secure)
+        return port
 
     async def close(self) -> None:
         """Stop listening and end all connections, within a few seconds."""
@@ -75,6 +83,8 @@ class HttpServer:
         self._bound = []
         for server in self._servers:
             server.close()
+        for secure in self._tls_ports:
+            await secure.close()
         await self._runner.cleanup()
         self._logger.removeFilter(self._quiet)
 

@@ -1,167 +1,115 @@
-"""HTTPS: a certificate of one's own, or a local authority that makes one for this machine.
+"""HTTPS: which certificate is served, and how it is renewed while the server runs.
 
-A browser allows AudioWorklet and Web MIDI only on a secure page. ``tls = auto`` keeps an authority in
-the state folder and signs a certificate for all names and addresses of the machine; people trust the
-authority once, and later certificates with it. The page ``/trust`` explains how.
+A browser allows AudioWorklet and Web MIDI only on a secure page. The certificate is one of the user's own files, or one
+of the local authority (`signaling.authority`). Either is looked at again from time to time, and the same
+`ssl.SSLContext` then serves the new one to every later connection; what is open stays as it is.
 """
 
 from __future__ import annotations
 
 import datetime
-import ipaddress
 import os
-import socket
 import ssl
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from typing import Protocol
 
 from rtcserver.errors import ConfigError
+from signaling import authority
 
-CA_FILE, CA_KEY, CERT_FILE, KEY_FILE = "ca.pem", "ca.key", "server.pem", "server.key"
-CA_DAYS = 3650
-CERT_DAYS = 397
-"""Browsers refuse certificates that are valid for longer than 398 days."""
-RENEW_DAYS = 30
+
+class Certificate(Protocol):
+    """What HTTPS is served with."""
+
+    context: ssl.SSLContext
+
+    def refresh(self, now: datetime.datetime) -> bool:
+        """Serve a newer certificate if there is one. Returns whether there was.
+
+        Raises ConfigError if what is there now cannot be served; the certificate of before stays then.
+        """
+
+
+class FileCertificate:
+    """The user's own PEM files, `tls_cert` and `tls_key`. Raises ConfigError naming the file that is wrong."""
+
+    def __init__(self, cert: str, key: str) -> None:
+        self._cert, self._key = cert, key
+        self._seen = _stamps(cert, key)
+        self.context = context(cert, key)
+
+    def refresh(self, now: datetime.datetime) -> bool:
+        """See `Certificate`. Files count as new when their time, size or place on the disk has changed."""
+        stamps = _stamps(self._cert, self._key)
+        if stamps == self._seen:
+            return False
+        self._seen = stamps
+        # A context of their own shows first whether the two belong together: one may have been written before the other.
+        context(self._cert, self._key)
+        self.context.load_cert_chain(self._cert, self._key)
+        return True
+
+
+class AutomaticCertificate:
+    """The certificate of the local authority in `folder`.
+
+    names: gives the names and addresses under which the machine is reached now. Raises ConfigError if the folder cannot
+    be written.
+    """
+
+    def __init__(self, folder: Path, names: Callable[[], Sequence[str]], now: datetime.datetime) -> None:
+        self._folder, self._names = folder, names
+        self._files = str(folder / authority.CERT_FILE), str(folder / authority.KEY_FILE)
+        authority.renew(folder, names(), now)
+        self.context = context(*self._files)
+
+    def refresh(self, now: datetime.datetime) -> bool:
+        """See `Certificate`."""
+        if not authority.renew(self._folder, self._names(), now):
+            return False
+        self.context.load_cert_chain(*self._files)
+        return True
 
 
 def context(cert: str, key: str) -> ssl.SSLContext:
-    """A server context from PEM files. Raises ConfigError naming the file that is wrong."""
+    """A server context from PEM files. Raises ConfigError naming the file that is wrong, and how."""
     for name, value in (("tls_cert", cert), ("tls_key", key)):
         if not Path(value).is_file():
             raise ConfigError(
                 f"{name}: {value or '(empty)'} does not exist; tls_cert and tls_key go together"
             )
+        if not os.access(value, os.R_OK):
+            raise ConfigError(f"{name}: {value} may not be read by the user that the server runs as")
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
+    asked: list[bool] = []
+
+    def passphrase() -> str:
+        """Nobody is there to be asked."""
+        asked.append(True)
+        return ""
+
     try:
-        made.load_cert_chain(cert, key)
+        made.load_cert_chain(cert, key, password=passphrase)
     except (ssl.SSLError, OSError) as error:
+        if asked:
+            raise ConfigError(
+                f"tls_key: {key} needs a passphrase, and nobody is there to give it; "
+                f"write a key without one: openssl pkey -in {key} -out key.pem"
+            ) from error
         raise ConfigError(
             f"tls_cert, tls_key: {cert} and {key} are no certificate and its key: {error}"
         ) from error
     return made
 
 
-def machine_names(addresses: Iterable[str], extra: Iterable[str] = ()) -> list[str]:
-    """Names and addresses under which browsers may reach this machine, sorted."""
-    host = socket.gethostname()
-    names = {"localhost", "127.0.0.1", "::1", host, host.partition(".")[0] + ".local"}
-    return sorted(names | {a.partition("%")[0] for a in addresses} | {e for e in extra if e})
-
-
-def automatic(folder: Path, names: Sequence[str], now: datetime.datetime) -> ssl.SSLContext:
-    """The context of ``tls = auto``: makes or renews what is missing, expired or lacks a name.
-
-    now: timezone-aware. Raises ConfigError if the folder cannot be written.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not (folder / CA_FILE).is_file() or not (folder / CA_KEY).is_file():
-            _make_authority(folder, now)
-        if not _still_good(folder / CERT_FILE, folder / KEY_FILE, names, now):
-            _make_certificate(folder, names, now)
-    except OSError as error:
-        raise ConfigError(f"tls = auto: cannot write to {folder}: {error}; set state_dir") from error
-    return context(str(folder / CERT_FILE), str(folder / KEY_FILE))
-
-
-def _make_authority(folder: Path, now: datetime.datetime) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"rtcserver on {socket.gethostname()}"[:64])])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=CA_DAYS))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(authority=True), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    _write(folder / CA_KEY, _pem(key))
-    _write(folder / CA_FILE, certificate.public_bytes(serialization.Encoding.PEM), mode=0o644)
-    (folder / CERT_FILE).unlink(missing_ok=True)
-
-
-def _make_certificate(folder: Path, names: Sequence[str], now: datetime.datetime) -> None:
-    authority = x509.load_pem_x509_certificate((folder / CA_FILE).read_bytes())
-    authority_key = serialization.load_pem_private_key((folder / CA_KEY).read_bytes(), None)
-    if not isinstance(authority_key, ec.EllipticCurvePrivateKey):
-        raise ConfigError(f"tls = auto: {folder / CA_KEY} is no key of ours; remove the folder to begin anew")
-    key = ec.generate_private_key(ec.SECP256R1())
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, socket.gethostname()[:64])]))
-        .issuer_name(authority.subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=CERT_DAYS - 1))
-        .add_extension(x509.SubjectAlternativeName([_general_name(n) for n in names]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(authority=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False
-        )
-        .sign(authority_key, hashes.SHA256())
-    )
-    _write(folder / KEY_FILE, _pem(key))
-    _write(folder / CERT_FILE, certificate.public_bytes(serialization.Encoding.PEM), mode=0o644)
-
-
-def _still_good(cert: Path, key: Path, names: Sequence[str], now: datetime.datetime) -> bool:
-    if not cert.is_file() or not key.is_file():
-        return False
-    try:
-        certificate = x509.load_pem_x509_certificate(cert.read_bytes())
-        held = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (ValueError, x509.ExtensionNotFound):
-        return False
-    lasts = certificate.not_valid_after_utc - now
-    return lasts > datetime.timedelta(days=RENEW_DAYS) and {_general_name(n) for n in names} <= set(held)
-
-
-def _general_name(name: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(name))
-    except ValueError:
-        return x509.DNSName(name)
-
-
-def _usage(*, authority: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not authority,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=authority,
-        crl_sign=authority,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-
-
-def _write(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Whole or not at all, and a key is never readable by others, not even for a moment."""
-    draft = path.with_suffix(".new")
-    draft.unlink(missing_ok=True)
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(fd, "wb") as file:
-        file.write(data)
-    draft.replace(path)
+def _stamps(*files: str) -> tuple[tuple[int, int, int], ...]:
+    """What changes when a file is written anew or replaced, links followed; zeros for one that is missing."""
+    stamps = []
+    for file in files:
+        try:
+            found = Path(file).stat()
+            stamps.append((found.st_mtime_ns, found.st_size, found.st_ino))
+        except OSError:
+            stamps.append((0, 0, 0))
+    return tuple(stamps)
