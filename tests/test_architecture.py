@@ -58,7 +58,7 @@ UPSTREAM: dict[str, set[str]] = {
     "commands": {"capture", "client", "config", "instrument", "load", "midiport", "server"},
 }
 """What each folder may import besides itself and `BASE`: exactly the edges that exist."""
-WIRING = {"serve"}
+WIRING = {"serve", "https"}
 """Only these may import signaling: they put the server together."""
 CLOCKS = {"time", "monotonic", "monotonic_ns", "time_ns", "perf_counter", "perf_counter_ns"}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
 import logging
 import secrets
 import signal
@@ -23,17 +22,14 @@ from rtcserver.errors import ConfigError
 from rtcserver.instrument import plugins
 from rtcserver.room.directory import Rooms
 from rtcserver.server.heartbeat import Heartbeat
+from rtcserver.server.https import Https
 from rtcserver.server.listening import Listening, OnePort, Stock, metrics_of, places_of
-from rtcserver.transport.candidates import machine_addresses
-from signaling import tls
 from signaling.app import create_app
-from signaling.authority import CA_FILE, machine_names
+from signaling.authority import CA_FILE
 from signaling.serve import HttpServer
 
 log = logging.getLogger(__name__)
 
-RENEW_S = 60.0
-"""How often certificates are looked at: renewed files, new addresses of the machine, an end that comes near."""
 TOKEN_S = 30 * 24 * 3600
 """How long a performer link is valid; it ends with the server process, too."""
 
@@ -62,8 +58,7 @@ class Server:
         )
         self.http = HttpServer(app, admission=admission)
         self.port = config.port
-        self._certificate: tls.Certificate | None = None
-        self._renewing: asyncio.Task[None] | None = None
+        self.https = Https(config)
         self._heartbeat = (
             Heartbeat(Path(config.health_file), lambda: str(self.rooms.health()["status"]))
             if config.health_file
@@ -72,14 +67,13 @@ class Server:
 
     async def start(self) -> None:
         """Take the port first, so that a taken one ends the server before a device is touched; serve last."""
-        self._certificate = self._tls()
+        context = self.https.open()
         self.port = self.http.bind(self.config.host, self.config.port)
         for room in self.rooms.all():
             await room.instrument.start()
         await self.listening.start(self.rooms.all(), self.port)
-        await self.http.start(tls=None if self._certificate is None else self._certificate.context)
-        if self._certificate is not None:
-            self._renewing = asyncio.create_task(self._renew(), name="certificate")
+        await self.http.start(tls=context)
+        self.https.start()
         if self._heartbeat is not None:
             self._heartbeat.start()
 
@@ -87,43 +81,10 @@ class Server:
         """End everything, each part bounded in time."""
         if self._heartbeat is not None:
             await self._heartbeat.close()
-        if self._renewing is not None:
-            self._renewing.cancel()
-            await asyncio.wait([self._renewing])
+        await self.https.close()
         await self.http.close()
         await self.listening.close()
         await asyncio.gather(*(room.instrument.close() for room in self.rooms.all()))
-
-    def reload(self) -> None:
-        """Serve certificate files that were renewed, at once. What cannot be served is said, and the old one stays."""
-        if self._certificate is None:
-            return
-        try:
-            if self._certificate.refresh(_now()):
-                log.info("HTTPS is served with a new certificate from now on")
-        except ConfigError as error:
-            log.error("%s; the certificate of before is served on", error)
-
-    async def _renew(self) -> None:
-        """Look for a renewed certificate from time to time, as SIGHUP does at once."""
-        while True:
-            await asyncio.sleep(RENEW_S)
-            self.reload()
-
-    def _tls(self) -> tls.Certificate | None:
-        config = self.config
-        if config.tls_cert or config.tls_key:
-            return tls.FileCertificate(config.tls_cert, config.tls_key)
-        if config.tls == "off":
-            return None
-        if not config.state_dir:
-            raise ConfigError("tls = auto: there is no home folder to keep the authority in; set state_dir")
-        return tls.AutomaticCertificate(Path(config.state_dir), self._machine_names, _now())
-
-    def _machine_names(self) -> list[str]:
-        """Under which names and addresses a browser may reach this machine now."""
-        addresses = [str(found.address) for found in machine_addresses()]
-        return machine_names(addresses, (self.config.public_host, self.config.host))
 
     @property
     def scheme(self) -> str:
@@ -145,10 +106,6 @@ class Server:
         return self.listening.processes()
 
 
-def _now() -> datetime.datetime:
-    return datetime.datetime.fromtimestamp(wall_ns() / NS, datetime.UTC)
-
-
 async def serve(config: ServerConfig, reread: Callable[[], ServerConfig]) -> None:
     """Run until SIGINT or SIGTERM; SIGHUP reads the configuration again. Raises ConfigError if the port is taken."""
     server = Server(config)
@@ -156,8 +113,6 @@ async def serve(config: ServerConfig, reread: Callable[[], ServerConfig]) -> Non
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    # Never ends the server, even where there is nothing to reload.
-    loop.add_signal_handler(signal.SIGHUP, server.reload)
     loop.add_signal_handler(signal.SIGHUP, reload, server, reread)
     try:
         await server.start()
@@ -169,7 +124,8 @@ async def serve(config: ServerConfig, reread: Callable[[], ServerConfig]) -> Non
 
 
 def reload(server: Server, reread: Callable[[], ServerConfig]) -> None:
-    """Take over what may change while the server runs. A configuration that is wrong changes nothing."""
+    """Take over what may change while the server runs, renewed certificate files too. What is wrong changes nothing."""
+    server.https.reload()
     try:
         found = compare(server.config, reread())
     except ConfigError as error:
