@@ -14,6 +14,7 @@ import pytest
 
 from tests.main_job.test_listening import live
 from tests.rig.chromium import Chromium
+from tests.rig.process import wait_until
 from tests.rig.server import RtcServer
 from tests.studio.listening import PEERS, decoded, listen, studio, until
 from tests.studio.test_chromium import NO_TRANSFORM
@@ -48,14 +49,11 @@ window.Worker = class extends Mortal {
 };
 """
 DECEIVER = """async () => {
-  // No transform, no flag, and yet it says that it is ready.
+  // No transform, no flag, and yet it will say that it is ready.
   const peer = new RTCPeerConnection();
   peer.addTransceiver("audio", {direction: "recvonly"});
-  const telemetry = peer.createDataChannel("telemetry");
-  telemetry.onopen = () => {
-    telemetry.send(JSON.stringify({type: "hello", version: 1}));
-    telemetry.send(JSON.stringify({type: "studio_ready", version: 1}));
-  };
+  const telemetry = window.deceiver = peer.createDataChannel("telemetry");
+  telemetry.onopen = () => telemetry.send(JSON.stringify({type: "hello", version: 1}));
   await peer.setLocalDescription();
   const response = await fetch("/r/main/whep", {
     method: "POST", body: peer.localDescription.sdp,
@@ -64,6 +62,18 @@ DECEIVER = """async () => {
   await peer.setRemoteDescription({type: "answer", sdp: await response.text()});
   return response.status;
 }"""
+
+READY = """deceiver.send(JSON.stringify({type: "studio_ready", version: 1}))"""
+
+
+async def until_payload(server: RtcServer, mode: str, payload: str) -> None:
+    """Wait until the session of this mode is sent such packets."""
+
+    def sent() -> bool:
+        sessions = server.get_json("/api/rooms/main")["sessions"]
+        return payload in [session.get("payload") for session in sessions if session["mode"] == mode]
+
+    await asyncio.to_thread(wait_until, sent, f"{payload} for {mode}", 10)
 
 
 async def _opened(browser: Chromium, server: RtcServer, script: str = "") -> Any:
@@ -227,6 +237,9 @@ async def test_pcm_that_reaches_a_decoder_all_the_same_is_refused_by_it() -> Non
             page = await _opened(browser, server)
             await listen(page)
             assert await page.evaluate(DECEIVER) == 201
+            await _packets(page, 1, 10)
+            await page.evaluate(READY)
+            await until_payload(server, "studio", "pcm")
             heard = await _packets(page, 1, 1000)
     assert heard[0]["energy"] > 0
     assert heard[1]["energy"] == 0
