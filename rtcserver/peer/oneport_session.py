@@ -84,6 +84,7 @@ class OnePortSession:
         self.answer = ""
         self.offer = offer
         self.mode: Mode = "listen"
+        self._kind = PAYLOAD_SILENCE
         self.details: dict[str, object] = {"mode": "listen"}
         self.headers: Mapping[str, str] = {}
         self.state = State.NEW
@@ -178,6 +179,8 @@ class OnePortSession:
         """
         if self.mode != "studio":
             raise PeerError(409, "not_studio", "This session listens to Opus; it cannot change.")
+        # What a client asks for with its first words may come before the broadcast process has the listener.
+        self._kind = kind
         broadcast = self._backend.broadcast
         if broadcast is not None and self.state in (State.PLAYING, State.RESTARTING):
             broadcast.set_kind(self.listener_id, kind)
@@ -204,7 +207,7 @@ class OnePortSession:
             cname=self._backend.cname,
             source=path.source,
             fd_index=path.socket,
-            kind=PAYLOAD_CODED if self.mode == "listen" else PAYLOAD_SILENCE,
+            kind=PAYLOAD_CODED if self.mode == "listen" else self._kind,
         )
         self.details["payload"] = spec.kind
         try:

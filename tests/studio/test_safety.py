@@ -49,11 +49,15 @@ window.Worker = class extends Mortal {
 };
 """
 DECEIVER = """async () => {
-  // No transform, no flag, and yet it will say that it is ready.
+  // No transform, no flag, and yet it says that it is ready.
   const peer = new RTCPeerConnection();
   peer.addTransceiver("audio", {direction: "recvonly"});
-  const telemetry = window.deceiver = peer.createDataChannel("telemetry");
-  telemetry.onopen = () => telemetry.send(JSON.stringify({type: "hello", version: 1}));
+  const telemetry = peer.createDataChannel("telemetry");
+  // In its first words, before the broadcast process knows it: they must not be lost, or this test hears silence only.
+  telemetry.onopen = () => {
+    telemetry.send(JSON.stringify({type: "hello", version: 1}));
+    telemetry.send(JSON.stringify({type: "studio_ready", version: 1}));
+  };
   await peer.setLocalDescription();
   const response = await fetch("/r/main/whep", {
     method: "POST", body: peer.localDescription.sdp,
@@ -62,8 +66,6 @@ DECEIVER = """async () => {
   await peer.setRemoteDescription({type: "answer", sdp: await response.text()});
   return response.status;
 }"""
-
-READY = """deceiver.send(JSON.stringify({type: "studio_ready", version: 1}))"""
 
 
 async def until_payload(server: RtcServer, mode: str, payload: str) -> None:
@@ -237,8 +239,6 @@ async def test_pcm_that_reaches_a_decoder_all_the_same_is_refused_by_it() -> Non
             page = await _opened(browser, server)
             await listen(page)
             assert await page.evaluate(DECEIVER) == 201
-            await _packets(page, 1, 10)
-            await page.evaluate(READY)
             await until_payload(server, "studio", "pcm")
             heard = await _packets(page, 1, 1000)
     assert heard[0]["energy"] > 0
