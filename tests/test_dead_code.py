@@ -14,6 +14,7 @@ ALLOWED = {
     "_send_rtp": "aiortc's senders call it",
     "StudioSignaling": "named by a string on the load generator's command line",
     "JanusDataSignaling": "named by a string, as a benchmark's signaling",
+    "PluckedString": "named by the entry point of the example's package",
     "subscribe_notes": "a door: for readers of a room's notes",
     "get_nowait": "a door: for readers of a room's sound",
     "payload_name": "a codec's protocol",

@@ -12,6 +12,7 @@ JOURNEYS = {
     "main_job": "from the instrument to the ear, through all of it",
     "one_port": "networks, browsers and other clients before the one port",
     "studio": "Studio, from the instrument to the worklet",
+    "real": "real files of Debian packages, against other players",
     "rig": "the virtual MONTAGE, impaired networks, browsers",
     "vectors": "wire formats that Python and the page both read",
 }

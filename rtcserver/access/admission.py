@@ -1,6 +1,7 @@
 """What "full" means: every bound on how many there may be of something, and what one more is told. Pure.
 
-Whoever counts asks with the present number. All of them answer 503 with the same time to come again.
+Whoever counts something asks here before it counts one more. Every refusal is a 503 that names the same time to
+come again.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Opus packets → datagrams: one process that owns all outbound SRTP and SRTCP of its listeners."""
+"""Encoded packets → datagrams: one process that owns all outbound SRTP and SRTCP of its listeners."""

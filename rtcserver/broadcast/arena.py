@@ -269,7 +269,7 @@ class SlotBlock:
         rows = buffer[: n * width].reshape(n, width)
         rows[:] = self._bench.rows[:n, :width]
         for slot in self._unsendable:
-            # It can be plaintext, and a later packet must never be sent under its number.
+            # What could not be protected may be plaintext: it is never kept, and so never sent again.
             rows[slot] = 0
         self.planes.append(Plane(rows, HEADER + self._size))
 

@@ -74,7 +74,7 @@ class BroadcastClient:
         """Pass on that a listener misses these sequence numbers."""
         wanted = tuple(sequences)[: control.MAX_NACKS]
         if wanted:
-            self._tell(control.Nack(listener_id, wanted))
+            self._tell(control.Resend(listener_id, wanted))
 
     # Counters
 
@@ -107,7 +107,7 @@ class BroadcastClient:
                     waiter.set_result(report)
             case ListenerStats(rows):
                 for row in rows:
-                    # Not for those that have been removed in the meantime.
+                    # Counters may still come for a listener that has been removed meanwhile: they are dropped.
                     if row.listener_id in self._listeners:
                         self._listeners[row.listener_id] = row
             case Refused(listener_id, reason):

@@ -23,7 +23,7 @@ MAX_MESSAGE = 65_536
 MAX_FDS = 16
 """Descriptors that one message carries at most."""
 MAX_NACKS = 512
-"""Sequence numbers in one `Nack`."""
+"""Sequence numbers in one `Resend`."""
 MAX_ROWS = 256
 """Listeners in one `ListenerStats` or `StatsRequest`."""
 
@@ -98,7 +98,7 @@ class RemoveListener:
 
 
 @dataclass(frozen=True, slots=True)
-class Nack:
+class Resend:
     """Down: a listener misses these sequence numbers."""
 
     listener_id: int
@@ -192,7 +192,7 @@ Message = (
     | SetAddress
     | SetKind
     | RemoveListener
-    | Nack
+    | Resend
     | StatsRequest
     | Stop
     | Ready
@@ -209,7 +209,7 @@ _TYPES: dict[str, type[Any]] = {
     "set_address": SetAddress,
     "set_kind": SetKind,
     "remove_listener": RemoveListener,
-    "nack": Nack,
+    "resend": Resend,
     "stats_request": StatsRequest,
     "stop": Stop,
     "ready": Ready,
@@ -272,7 +272,7 @@ def _parse(kind: type[Any], body: dict[str, Any]) -> Message:
         body["totals"] = _build(Totals, body["totals"])
         body["rooms"] = {room: _build(RoomCounters, row) for room, row in body["rooms"].items()}
         body["late_counts"] = tuple(body["late_counts"])
-    elif kind is Nack:
+    elif kind is Resend:
         body["sequences"] = tuple(body["sequences"])
     elif kind is StatsRequest:
         body["listener_ids"] = tuple(body["listener_ids"])

@@ -20,7 +20,7 @@ from rtcserver.broadcast import batch, rtcp
 from rtcserver.broadcast.address import route
 from rtcserver.broadcast.arena import MAX_PAYLOAD, Bench, SlotState
 from rtcserver.broadcast.batch import SendBudget
-from rtcserver.broadcast.group import Group, Listener
+from rtcserver.broadcast.group import Group, ListenerState
 from rtcserver.broadcast.listener import PAYLOAD_CODED, ListenerCounters, ListenerSpec, Totals
 from rtcserver.broadcast.srtp import OutboundSrtp
 from rtcserver.clock import NS, ntp_from_wall
@@ -54,11 +54,11 @@ class BroadcastEngine:
         self._bench = Bench()
         self._groups: dict[tuple[str, str], Group] = {}
         self._clocks: dict[str, rtcp.CaptureClock] = {}
-        self._listeners: dict[int, Listener] = {}
-        self._due: OrderedDict[int, Listener] = OrderedDict()
+        self._listeners: dict[int, ListenerState] = {}
+        self._due: OrderedDict[int, ListenerState] = OrderedDict()
         """Whose sender report comes next."""
-        self._new: OrderedDict[int, Listener] = OrderedDict()
-        """Who has had no turn yet."""
+        self._new: OrderedDict[int, ListenerState] = OrderedDict()
+        """Newcomers, who have had no sender report yet."""
         self._owed = 0.0
         self._keys: dict[bytes, None] = {}
         self._left = Totals()
@@ -104,7 +104,7 @@ class BroadcastEngine:
                 timestamp_offset=spec.timestamp_offset,
             ),
         )
-        listener = Listener(spec, srtp, description, sock, way, place, RESEND_BURST, group.sent)
+        listener = ListenerState(spec, srtp, description, sock, way, place, RESEND_BURST, group.sent)
         listener.settle(place)
         self._listeners[spec.listener_id] = listener
         self._new[spec.listener_id] = listener
@@ -232,7 +232,7 @@ class BroadcastEngine:
         without a report.
         """
         self._owed = min(self._owed + len(self._listeners) * elapsed_ns / REPORT_INTERVAL_NS, MAX_REPORTS)
-        turns: list[Listener] = []
+        turns: list[ListenerState] = []
         while self._new and len(turns) < MAX_REPORTS:
             turns.append(self._new.popitem(last=False)[1])
         while self._due and self._owed >= 1 and len(turns) < MAX_REPORTS:
@@ -248,7 +248,7 @@ class BroadcastEngine:
             visited.append(counters)
         return visited
 
-    def _send_rtcp(self, listener: Listener, tail: bytes, moment: tuple[int, int] | None) -> None:
+    def _send_rtcp(self, listener: ListenerState, tail: bytes, moment: tuple[int, int] | None) -> None:
         """A compound packet: a report (empty without a moment), the CNAME, and `tail`."""
         spec = listener.spec
         media = self._clocks[spec.room].media_at(moment[0]) if moment and spec.room in self._clocks else None

@@ -30,7 +30,7 @@ class Group:
         self.kind = kind
         self.lanes: dict[int, list[SlotBlock]] = {}
         """Blocks by the index of their socket; none of them is empty."""
-        self.members: dict[tuple[int, int], Listener] = {}
+        self.members: dict[tuple[int, int], ListenerState] = {}
         """Who is in which slot, by (id of the block, slot)."""
         self.sent = 0
         """Packets sent to the group. Each block's newest plane is that of the last one."""
@@ -93,7 +93,7 @@ class Place:
 
 
 @dataclass(slots=True, eq=False)
-class Listener:
+class ListenerState:
     """One listener's state that is not in the columns of its slot.
 
     credit: retransmissions it may still have; earned by the packets sent since `credited_at`.

@@ -168,10 +168,10 @@ class BroadcastProcess:
         if now >= self._next_summary_ns:
             self._next_summary_ns = max(self._next_summary_ns + SUMMARY_NS, now)
             self._send(self._summary(0))
-            # Young garbage only, at a time of our choosing; the start-up heap is frozen.
+            # Only the young generations are collected, at a time of our choosing; the start-up heap is frozen.
             gc.collect(1)
             if self._used and not len(self._engine):
-                # Nobody hears the milliseconds that this may take.
+                # There is no listener to hear the milliseconds that this may take.
                 give_memory_back()
             self._used = len(self._engine) > 0
 
@@ -239,7 +239,7 @@ class BroadcastProcess:
                 known = engine.set_kind(listener_id, kind)
             case control.RemoveListener(listener_id):
                 known = engine.remove(listener_id)
-            case control.Nack(listener_id, sequences):
+            case control.Resend(listener_id, sequences):
                 known = listener_id in engine
                 engine.nack(listener_id, sequences)
             case control.StatsRequest(token, listener_ids):

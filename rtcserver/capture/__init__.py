@@ -1,1 +1,1 @@
-"""Device → PCM blocks: the instruments, their ring, and the supervisor of the instrument process."""
+"""Device → PCM blocks: the kinds of instruments, the ring behind a device, lost frames, the stereo mix, levels."""

@@ -23,7 +23,7 @@ from rtcserver.config.model import InstrumentConfig
 from rtcserver.errors import DependencyError, InstrumentError
 from rtcserver.midi import message as m
 from rtcserver.midi.merge import Merger
-from rtcserver.midi.message import Kind
+from rtcserver.midi.message import MessageKind
 from rtcserver.midi.performers import ROOM
 from rtcserver.midi.schedule import Schedule
 
@@ -241,16 +241,16 @@ class FluidSynthSource(ClockedSource):
     def _apply(self, message: bytes) -> None:
         kind, channel = m.classify(message), m.channel(message)
         synth = self._synth
-        if kind is Kind.NOTE_ON:
+        if kind is MessageKind.NOTE_ON:
             synth.noteon(channel, message[1], message[2])
-        elif kind is Kind.NOTE_OFF:
+        elif kind is MessageKind.NOTE_OFF:
             synth.noteoff(channel, message[1])
-        elif kind in (Kind.CONTROL, Kind.MODE):
+        elif kind in (MessageKind.CONTROL, MessageKind.MODE):
             synth.cc(channel, message[1], message[2])
-        elif kind is Kind.PROGRAM:
+        elif kind is MessageKind.PROGRAM:
             synth.program_change(channel, message[1])
-        elif kind is Kind.CHANNEL_PRESSURE:
+        elif kind is MessageKind.CHANNEL_PRESSURE:
             # pyfluidsynth binds no function for it.
             self._library._fl.fluid_synth_channel_pressure(synth.synth, channel, message[1])
-        elif kind is Kind.PITCH_BEND:
+        elif kind is MessageKind.PITCH_BEND:
             synth.pitch_bend(channel, m.bend_value(message) - m.BEND_CENTRE)

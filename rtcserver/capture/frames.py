@@ -143,7 +143,7 @@ class FrameCounter:
             half = adc_ns - self.confirm_ns // 2
             before, after = self._recent.halves(adc_ns - self.confirm_ns, half)
             if before - after > threshold:
-                # It still catches up.
+                # The lateness still falls: what was held up is being delivered now, and nothing was lost.
                 return 0
             self._jump_since_ns = None
             self._line.doubt()

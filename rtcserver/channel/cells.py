@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from rtcserver.midi import message as m
-from rtcserver.midi.message import Kind
+from rtcserver.midi.message import MessageKind
 from rtcserver.midi.performers import FIRST, LAST, ROOM
 
 ROOM_CONTROLLERS = frozenset(
@@ -138,9 +138,9 @@ def normal_form(message: bytes, held: Mapping[int, int]) -> list[bytes]:
     if not is_channel_message(message):
         return []
     kind, channel = m.classify(message), m.channel(message)
-    if kind is Kind.NOTE_OFF and m.status(message) == m.NOTE_ON:
+    if kind is MessageKind.NOTE_OFF and m.status(message) == m.NOTE_ON:
         return [m.note_off(channel, message[1])]
-    if kind is not Kind.MODE:
+    if kind is not MessageKind.MODE:
         return [message]
     if message[1] == m.LOCAL_CONTROL:
         return []

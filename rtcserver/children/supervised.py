@@ -149,7 +149,7 @@ class SupervisedProcess:
                 self._spawn()
                 await self._watch()
             except OSError as error:
-                # Too many processes or open files, say: it may pass.
+                # The machine may have too many processes or open files at the moment: the next try may succeed.
                 log.warning("%s: the process cannot be started: %s", self._label, error)
                 self._ended.set()
             code = await self._reap(graceful=False)

@@ -1,4 +1,4 @@
-"""Recording: a WAV file that grows while the client listens."""
+"""A WAV file that grows while the headless client listens."""
 
 from __future__ import annotations
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from rtcserver.config.flags import add_flags, configuration
 from rtcserver.errors import ConfigError
 from rtcserver.instrument import plugins
-from rtcserver.midiport.check import check, profile_of
+from rtcserver.midiport.check import check
+from rtcserver.midiport.profile import profile_of
 from rtcserver.midiport.verdict import to_text
 
 ALL_HEARD, NOT_HEARD = 0, 1

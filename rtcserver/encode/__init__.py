@@ -1,1 +1,1 @@
-"""PCM blocks → Opus packets on the room's media timeline: mixing, resampling, framing, encoding."""
+"""PCM blocks → packets on the room's timeline: resampling, framing, codecs, Studio payloads, and the feed to readers."""

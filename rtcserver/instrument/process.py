@@ -97,7 +97,8 @@ class InstrumentProcess:
             device.make()
             status.device = device.name
             if not self._tried:
-                # It may load a large file first; later tries, and a device that hangs in one, are to be quick.
+                # The first try may load a large file, so the server is told to wait. Later tries are quick, and one that
+                # hangs is to be noticed soon.
                 control_socket.report_progress(self._sock, f"opening {device.name}")
             self._tried = True
             stream, mix = device.open(monotonic_ns())
@@ -121,7 +122,7 @@ class InstrumentProcess:
         return True
 
     def _close(self) -> None:
-        """Give the device up, and say nothing of the sound any more."""
+        """Close the device, and take what is known of its sound out of the status."""
         if self._device.ring is not None:
             self._poll.unregister(self._device.ring.fd)
         self._device.close()

@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rtcserver.midi import message as m
-from rtcserver.midi.message import Kind
+from rtcserver.midi.message import MessageKind
 from rtcserver.midi.performers import LOCAL
 
 
@@ -89,16 +89,16 @@ class Merger:
     def apply(self, owner: int, message: bytes) -> list[bytes]:
         """`owner` (not `LOCAL`) plays `message`."""
         kind = m.classify(message)
-        if kind is Kind.NOTE_ON:
+        if kind is MessageKind.NOTE_ON:
             return self._strike(owner, message)
-        if kind is Kind.NOTE_OFF:
+        if kind is MessageKind.NOTE_OFF:
             return self._let_go(owner, m.channel(message) << 7 | message[1], message)
-        if kind is Kind.POLY_PRESSURE:
+        if kind is MessageKind.POLY_PRESSURE:
             held = owner in self._holders.get(m.channel(message) << 7 | message[1], ())
             return [message] if held else []
-        if kind is Kind.MODE:
+        if kind is MessageKind.MODE:
             return self._mode(owner, m.channel(message), message[1])
-        if kind is Kind.CONTROL and message[1] in m.PEDALS:
+        if kind is MessageKind.CONTROL and message[1] in m.PEDALS:
             return self._press(owner, m.channel(message) << 7 | message[1], message[2])
         self._move(owner, message, kind)
         return [message]
@@ -106,13 +106,13 @@ class Merger:
     def local(self, message: bytes) -> list[bytes]:
         """The instrument says what is played on its own keys; returns what has to be put right there."""
         kind = m.classify(message)
-        if kind is Kind.NOTE_ON:
+        if kind is MessageKind.NOTE_ON:
             self._holders.setdefault(m.channel(message) << 7 | message[1], set()).add(LOCAL)
-        elif kind is Kind.NOTE_OFF:
+        elif kind is MessageKind.NOTE_OFF:
             return self._let_go(LOCAL, m.channel(message) << 7 | message[1], message)
-        elif kind is Kind.MODE:
+        elif kind is MessageKind.MODE:
             return self._mode(LOCAL, m.channel(message), message[1])
-        elif kind is Kind.CONTROL and message[1] in m.PEDALS:
+        elif kind is MessageKind.CONTROL and message[1] in m.PEDALS:
             pedal = m.channel(message) << 7 | message[1]
             self._pedal_sent[pedal] = message[2]
             return self._press(LOCAL, pedal, message[2])
@@ -230,12 +230,12 @@ class Merger:
         self._pedal_sent[pedal] = highest
         return [m.control(*divmod(pedal, 128), highest)]
 
-    def _move(self, owner: int, message: bytes, kind: Kind) -> None:
-        if kind is Kind.PITCH_BEND:
+    def _move(self, owner: int, message: bytes, kind: MessageKind) -> None:
+        if kind is MessageKind.PITCH_BEND:
             what, neutral = message[:1], m.bend_value(message) == m.BEND_CENTRE
-        elif kind is Kind.CHANNEL_PRESSURE:
+        elif kind is MessageKind.CHANNEL_PRESSURE:
             what, neutral = message[:1], message[1] == 0
-        elif kind is Kind.CONTROL and (kept := m.NEUTRAL.get(message[1])) is not None:
+        elif kind is MessageKind.CONTROL and (kept := m.NEUTRAL.get(message[1])) is not None:
             what, neutral = message[:2], message[2] == kept
         else:
             return

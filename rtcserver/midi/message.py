@@ -76,7 +76,7 @@ _SYSTEM_DATA_BYTES = {TIME_CODE: 1, SONG_POSITION: 2, SONG_SELECT: 1, TUNE_REQUE
 _REAL_TIME = frozenset((CLOCK, START, CONTINUE, STOP, ACTIVE_SENSING, SYSTEM_RESET))
 
 
-class Kind(Enum):
+class MessageKind(Enum):
     """What a message is. A note-on with velocity 0 is a note-off (page 10 of the specification)."""
 
     NOTE_OFF = "note-off"
@@ -93,13 +93,13 @@ class Kind(Enum):
 
 
 _KINDS = {
-    NOTE_OFF: Kind.NOTE_OFF,
-    NOTE_ON: Kind.NOTE_ON,
-    POLY_PRESSURE: Kind.POLY_PRESSURE,
-    CONTROL: Kind.CONTROL,
-    PROGRAM: Kind.PROGRAM,
-    CHANNEL_PRESSURE: Kind.CHANNEL_PRESSURE,
-    PITCH_BEND: Kind.PITCH_BEND,
+    NOTE_OFF: MessageKind.NOTE_OFF,
+    NOTE_ON: MessageKind.NOTE_ON,
+    POLY_PRESSURE: MessageKind.POLY_PRESSURE,
+    CONTROL: MessageKind.CONTROL,
+    PROGRAM: MessageKind.PROGRAM,
+    CHANNEL_PRESSURE: MessageKind.CHANNEL_PRESSURE,
+    PITCH_BEND: MessageKind.PITCH_BEND,
 }
 
 
@@ -133,18 +133,18 @@ def fault(message: bytes, max_sysex: int = MAX_SYSEX) -> str | None:
     return None
 
 
-def classify(message: bytes) -> Kind:
+def classify(message: bytes) -> MessageKind:
     """The kind of a message in which `fault` finds nothing."""
     status = message[0]
     if status >= CLOCK:
-        return Kind.REAL_TIME
+        return MessageKind.REAL_TIME
     if status >= SYSEX:
-        return Kind.SYSEX if status == SYSEX else Kind.SYSTEM
+        return MessageKind.SYSEX if status == SYSEX else MessageKind.SYSTEM
     kind = _KINDS[status & 0xF0]
-    if kind is Kind.NOTE_ON and message[2] == 0:
-        return Kind.NOTE_OFF
-    if kind is Kind.CONTROL and message[1] >= ALL_SOUND_OFF:
-        return Kind.MODE
+    if kind is MessageKind.NOTE_ON and message[2] == 0:
+        return MessageKind.NOTE_OFF
+    if kind is MessageKind.CONTROL and message[1] >= ALL_SOUND_OFF:
+        return MessageKind.MODE
     return kind
 
 

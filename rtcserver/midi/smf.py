@@ -14,7 +14,7 @@ from typing import NamedTuple
 from rtcserver.clock import NS
 from rtcserver.errors import PeerError
 from rtcserver.midi import message as m
-from rtcserver.midi.message import Kind
+from rtcserver.midi.message import MessageKind
 from rtcserver.midi.profile import Profile
 from rtcserver.midi.smf_track import DEFAULT_TEMPO_US, MAX_EVENTS, TooManyError, Tracks
 
@@ -107,7 +107,7 @@ def _read_tracks(data: bytes, header: int, tracks: Tracks) -> tuple[int, int]:
                 raise refuse(f"it has more than {MAX_TRACKS} tracks")
             found += 1
             read_to = tracks.read(found, data, at + 8, size)
-            # The claimed place counts if it is one; a few bytes of padding lie before it then.
+            # The place that the chunk's length claims is believed if a chunk begins there; what lies before it is padding.
             at = after if read_to <= after <= len(data) and _begins_chunk(data, after) else read_to
         elif len(kind) == 4 and kind.isalnum() and after <= len(data) and _begins_chunk(data, after):
             # Chunks of kinds that a reader does not know are to be passed over.
@@ -201,7 +201,9 @@ def arrange(song: Song, profile: Profile) -> Song:
 
 def _chooses(message: bytes) -> bool:
     kind = m.classify(message)
-    return kind is Kind.PROGRAM or (kind is Kind.CONTROL and message[1] in (m.BANK_MSB, m.BANK_LSB))
+    return kind is MessageKind.PROGRAM or (
+        kind is MessageKind.CONTROL and message[1] in (m.BANK_MSB, m.BANK_LSB)
+    )
 
 
 class Clock:

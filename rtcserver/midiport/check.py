@@ -22,7 +22,6 @@ from rtcserver.errors import ConfigError, InstrumentError
 from rtcserver.midi import message as m
 from rtcserver.midi import performers
 from rtcserver.midi.profile import Profile
-from rtcserver.midi.profile_file import guess, load
 from rtcserver.midiport.control import PortConfig
 from rtcserver.midiport.supervisor import MidiPort
 from rtcserver.midiport.verdict import AFTER_NS, BEFORE_NS, Evidence, Verdict, judge
@@ -31,14 +30,6 @@ LENGTH_NS = 400_000_000
 AHEAD_NS = 50_000_000
 OPEN_NS = 5 * NS
 """How long a port may take to open."""
-
-
-def profile_of(config: InstrumentConfig) -> Profile:
-    """The profile that a room's configuration names or means. Raises ConfigError."""
-    if config.midi_profile != "auto":
-        return load(config.midi_profile)
-    embedded = kind_of(config).played_by == "process"
-    return load("gm" if embedded else guess(config.device, config.midi_output))
 
 
 async def check(config: InstrumentConfig, profile: Profile, key: int = 60, velocity: int = 40) -> Verdict:

@@ -1,1 +1,1 @@
-"""One listener: SDP offer → answer, its states, MontageTrack, and the two transports behind one seam."""
+"""One listener: the seam to both transports, its states, and its session on the one port."""

@@ -155,7 +155,7 @@ class OnePortSession:
         self.close_reason = reason
         broadcast = self._backend.broadcast
         if playing and broadcast is not None:
-            # Asked for first, as a client that got close_notify has no use for a BYE.
+            # The BYE is asked for before close_notify is sent: a client that got that has no use for a BYE.
             broadcast.remove_listener(self.listener_id)
         if self._peer is not None:
             self._peer.close()

@@ -15,7 +15,7 @@ from typing import Any
 from rtcserver.clock import NS
 from rtcserver.errors import PeerError
 from rtcserver.midi import message as m
-from rtcserver.midi.message import Kind
+from rtcserver.midi.message import MessageKind
 from rtcserver.midi.smf import Song, SongEvent
 
 LOOKAHEAD_NS = 150_000_000
@@ -255,12 +255,12 @@ def settings(events: tuple[SongEvent, ...]) -> list[bytes]:
     last: dict[tuple[int, int, int], bytes] = {}
     for _, message in events:
         kind, number = m.classify(message), m.channel(message)
-        if kind is Kind.MODE and message[1] == m.RESET_CONTROLLERS:
+        if kind is MessageKind.MODE and message[1] == m.RESET_CONTROLLERS:
             for key in [key for key in last if key[0] == number and _is_reset(key)]:
                 del last[key]
-        elif kind is Kind.CONTROL:
+        elif kind is MessageKind.CONTROL:
             last[number, _order(message), message[1]] = message
-        elif kind in (Kind.PROGRAM, Kind.PITCH_BEND, Kind.CHANNEL_PRESSURE):
+        elif kind in (MessageKind.PROGRAM, MessageKind.PITCH_BEND, MessageKind.CHANNEL_PRESSURE):
             last[number, _order(message), 0] = message
     return [last[key] for key in sorted(last)]
 

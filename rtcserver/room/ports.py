@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from rtcserver.capture.kinds import kind_of
-from rtcserver.config.model import InstrumentConfig
 from rtcserver.instrument.supervisor import InstrumentSupervisor
 from rtcserver.midi.profile import Profile
-from rtcserver.midi.profile_file import guess, load
 from rtcserver.midiport.control import PortConfig
+from rtcserver.midiport.profile import profile_of
 from rtcserver.midiport.supervisor import EmbeddedPort, MidiPort, Port
-
-
-def profile_name(config: InstrumentConfig) -> str:
-    """The profile's name; ``auto`` goes by the device: a MONTAGE says so itself."""
-    if config.midi_profile != "auto":
-        return config.midi_profile
-    return guess(config.device, config.midi_output)
 
 
 def port_of(room: str, instrument: InstrumentSupervisor) -> tuple[Port, Profile] | None:
@@ -28,7 +20,7 @@ def port_of(room: str, instrument: InstrumentSupervisor) -> tuple[Port, Profile]
     played_by = kind_of(config).played_by
     if config.midi == "off" or played_by == "nobody":
         return None
-    profile = load(profile_name(config))
+    profile = profile_of(config)
     if played_by == "process":
         return EmbeddedPort(instrument), profile
     if not (config.midi_output or profile.port.contains):

@@ -20,7 +20,7 @@ from typing import NamedTuple
 from rtcserver.channel import cells
 from rtcserver.channel.notes import NoteState
 from rtcserver.midi import message as m
-from rtcserver.midi.message import Kind
+from rtcserver.midi.message import MessageKind
 from rtcserver.midi.performers import LOCAL
 from rtcserver.midi.profile import Profile
 
@@ -101,7 +101,7 @@ class Router:
             return self._count(code)
         if self._profile.one_channel:
             message = m.on_channel(message, self._profile.play_channel)
-        if kind is Kind.MODE:
+        if kind is MessageKind.MODE:
             outcome = Outcome()
             for end in self._mode_ends(performer, message):
                 outcome += self._take(performer, end, media_time, at_ns)
@@ -116,10 +116,10 @@ class Router:
             return self._count("ignored")
         self.counts["events"] += 1
         kind = m.classify(message)
-        if kind is Kind.MODE:
+        if kind is MessageKind.MODE:
             ends = self._mode_ends(LOCAL, message)
             return Outcome(shown=[Shown(LOCAL, end, media_time) for end in ends])
-        if kind is Kind.NOTE_OFF and not self._presses(LOCAL, message):
+        if kind is MessageKind.NOTE_OFF and not self._presses(LOCAL, message):
             # The key went down before anybody listened.
             return Outcome()
         outcome = Outcome(shown=[Shown(LOCAL, message, media_time)])
@@ -154,7 +154,7 @@ class Router:
         shown = [one for performer in self._latest for one in self.release(performer, media_time).shown]
         return Outcome(port=[PortSilence()], shown=shown)
 
-    def _judge(self, performer: int, message: bytes) -> tuple[Kind | None, str]:
+    def _judge(self, performer: int, message: bytes) -> tuple[MessageKind | None, str]:
         """The kind of a channel message that `performer` may play; else None, and the code of why not."""
         if performer not in self._latest:
             return None, "listener"
@@ -165,9 +165,11 @@ class Router:
         if not m.is_channel(message):
             return None, "system"
         kind = m.classify(message)
-        if kind is Kind.MODE and message[1] == m.LOCAL_CONTROL:
+        if kind is MessageKind.MODE and message[1] == m.LOCAL_CONTROL:
             return None, "control"
-        chooses = kind is Kind.PROGRAM or (kind is Kind.CONTROL and message[1] in (m.BANK_MSB, m.BANK_LSB))
+        chooses = kind is MessageKind.PROGRAM or (
+            kind is MessageKind.CONTROL and message[1] in (m.BANK_MSB, m.BANK_LSB)
+        )
         if chooses and not self._profile.programs:
             return None, "program"
         return kind, ""
@@ -191,10 +193,10 @@ class Router:
             ends += self._notes.returns(performer)
         return [end for end in ends if m.channel(end) == m.channel(message)]
 
-    def _changes_nothing(self, performer: int, kind: Kind, message: bytes) -> bool:
-        if kind in (Kind.NOTE_OFF, Kind.POLY_PRESSURE):
+    def _changes_nothing(self, performer: int, kind: MessageKind, message: bytes) -> bool:
+        if kind in (MessageKind.NOTE_OFF, MessageKind.POLY_PRESSURE):
             return not self._presses(performer, message)
-        if kind is Kind.CONTROL and message[1] in m.PEDALS:
+        if kind is MessageKind.CONTROL and message[1] in m.PEDALS:
             pedal = cells.controller_cell(m.channel(message), message[1])
             return self._notes.held(performer).get(pedal, 0) == message[2]
         return False

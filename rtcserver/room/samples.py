@@ -30,7 +30,7 @@ MOST_WAITING = 24 * 1024
 _STAMP = struct.Struct("<I")
 
 
-class Source(Protocol):
+class FeedSource(Protocol):
     """The room's instrument, as `rtcserver.instrument.supervisor.InstrumentSupervisor` is."""
 
     def open_feed(self) -> socket.socket:
@@ -61,7 +61,7 @@ class SampleListener:
 class Samples:
     """One room's listeners by DataChannel, and their feed. Loop-bound."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: FeedSource) -> None:
         self._counts: Counter[str] = Counter()
         self._source = source
         self._listeners: list[SampleListener] = []
@@ -92,7 +92,7 @@ class Samples:
         if self._feed is None:
             self._sock = self._source.open_feed()
             reader = FeedReader(self._sock, (KIND_PCM,), expires_ns=EXPIRED_NS)
-            # It ends when the instrument is closed for good: the server shuts down.
+            # The feed ends when the instrument is closed for good, which is when the server shuts down.
             self._feed = FeedWatch(reader, self.take, self._close_feed)
             self._feed.start()
 

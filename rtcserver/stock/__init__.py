@@ -1,1 +1,1 @@
-"""The reference path: one stock aiortc RTCPeerConnection a listener, over MontageTrack."""
+"""The reference path: one stock aiortc RTCPeerConnection a listener, over a MontageTrack of its own."""

@@ -2,7 +2,7 @@
 
 One wildcard socket per IP family; ``IP_PKTINFO``/``IPV6_PKTINFO`` tell on arrival which local address a
 datagram was sent to, and on departure which one to leave from. Why not a socket per address:
-docs/decisions/0003-one-port.md. The broadcast process sends on duplicates of the same sockets.
+docs/decisions/0002-one-port.md. The broadcast process sends on duplicates of the same sockets.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import pytest
 
 from rtcserver.broadcast.arena import BLOCK, MAX_PAYLOAD
 from rtcserver.broadcast.engine import MAX_REPORTS, REPORT_INTERVAL_NS, BroadcastEngine
-from rtcserver.broadcast.group import Listener
+from rtcserver.broadcast.group import ListenerState
 from rtcserver.broadcast.srtp import SrtpProfile
 from tests.broadcast.listening import CM, GCM, Listening, media
 
@@ -282,5 +282,5 @@ def test_nothing_is_left_of_those_who_have_left(media_socket: socket.socket, lis
     finally:
         gc.enable()
     assert engine.audience() == {}
-    assert not [one for one in gc.get_objects() if isinstance(one, Listener) and one.spec in specs]
+    assert not [one for one in gc.get_objects() if isinstance(one, ListenerState) and one.spec in specs]
     assert engine.totals().packets == 1 + 2 + 3

@@ -231,7 +231,7 @@ def test_bad_messages_change_nothing(child: Child, feed: socket.socket, listenin
     assert refused.listener_id == 2
     assert ear.spec.master.hex() not in refused.reason
     for message in (
-        control.Nack(77, (1,)),
+        control.Resend(77, (1,)),
         control.RemoveListener(77),
         control.SetAddress(77, ear.spec.destination),
         control.SetKind(77, "pcm"),

@@ -94,7 +94,7 @@ def test_a_release_lets_go_of_ones_own_notes_and_drops_what_is_scheduled(synth: 
     alone = render(synth, 44_160, 132_480)
     assert strength(alone, 60) > strength(both, 60) - 6, "Ben holds it"
     assert strength(alone, 66) < strength(both, 66) - 30
-    assert strength(alone, 70) < strength(both, 66) - 30, "it was dropped with her"
+    assert strength(alone, 70) < strength(both, 66) - 30, "it was dropped with those of the one who left"
     synth.silence()
     render(synth, 88_320, 176_640)
     assert strength(render(synth, 44_160, 264_960), 60) < strength(both, 60) - 40

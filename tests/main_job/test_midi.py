@@ -25,7 +25,7 @@ NOTE_S = 0.5
 CHORD = (60, 64, 67)
 WINDOW = RATE // 8
 SILENCE_S = 2.0
-"""What a performer holds ends within this time of his being gone."""
+"""What a performer holds ends within this time of their being gone."""
 
 
 @pytest.fixture(scope="module")

@@ -5,48 +5,48 @@ from __future__ import annotations
 import pytest
 
 from rtcserver.midi import message as m
-from rtcserver.midi.message import Kind
+from rtcserver.midi.message import MessageKind
 
 # Status, data bytes, kind: tables 2, 4, 5 and 6 of the MIDI 1.0 specification.
 TABLE = [
-    ("80 3c 40", Kind.NOTE_OFF),
-    ("8f 7f 00", Kind.NOTE_OFF),
-    ("90 3c 01", Kind.NOTE_ON),
-    ("9a 00 7f", Kind.NOTE_ON),
-    ("90 3c 00", Kind.NOTE_OFF),
-    ("a3 3c 40", Kind.POLY_PRESSURE),
-    ("b0 40 7f", Kind.CONTROL),
-    ("b0 77 7f", Kind.CONTROL),
-    ("b0 78 00", Kind.MODE),
-    ("b0 7a 7f", Kind.MODE),
-    ("b0 7f 00", Kind.MODE),
-    ("c5 00", Kind.PROGRAM),
-    ("d5 7f", Kind.CHANNEL_PRESSURE),
-    ("e0 00 40", Kind.PITCH_BEND),
-    ("f0 7e 7f 06 01 f7", Kind.SYSEX),
-    ("f0 f7", Kind.SYSEX),
-    ("f1 35", Kind.SYSTEM),
-    ("f2 00 01", Kind.SYSTEM),
-    ("f3 05", Kind.SYSTEM),
-    ("f6", Kind.SYSTEM),
-    ("f8", Kind.REAL_TIME),
-    ("fa", Kind.REAL_TIME),
-    ("fb", Kind.REAL_TIME),
-    ("fc", Kind.REAL_TIME),
-    ("fe", Kind.REAL_TIME),
-    ("ff", Kind.REAL_TIME),
+    ("80 3c 40", MessageKind.NOTE_OFF),
+    ("8f 7f 00", MessageKind.NOTE_OFF),
+    ("90 3c 01", MessageKind.NOTE_ON),
+    ("9a 00 7f", MessageKind.NOTE_ON),
+    ("90 3c 00", MessageKind.NOTE_OFF),
+    ("a3 3c 40", MessageKind.POLY_PRESSURE),
+    ("b0 40 7f", MessageKind.CONTROL),
+    ("b0 77 7f", MessageKind.CONTROL),
+    ("b0 78 00", MessageKind.MODE),
+    ("b0 7a 7f", MessageKind.MODE),
+    ("b0 7f 00", MessageKind.MODE),
+    ("c5 00", MessageKind.PROGRAM),
+    ("d5 7f", MessageKind.CHANNEL_PRESSURE),
+    ("e0 00 40", MessageKind.PITCH_BEND),
+    ("f0 7e 7f 06 01 f7", MessageKind.SYSEX),
+    ("f0 f7", MessageKind.SYSEX),
+    ("f1 35", MessageKind.SYSTEM),
+    ("f2 00 01", MessageKind.SYSTEM),
+    ("f3 05", MessageKind.SYSTEM),
+    ("f6", MessageKind.SYSTEM),
+    ("f8", MessageKind.REAL_TIME),
+    ("fa", MessageKind.REAL_TIME),
+    ("fb", MessageKind.REAL_TIME),
+    ("fc", MessageKind.REAL_TIME),
+    ("fe", MessageKind.REAL_TIME),
+    ("ff", MessageKind.REAL_TIME),
 ]
 
 
 @pytest.mark.parametrize(("text", "kind"), TABLE)
-def test_every_message_of_the_tables_is_sound_and_classified(text: str, kind: Kind) -> None:
+def test_every_message_of_the_tables_is_sound_and_classified(text: str, kind: MessageKind) -> None:
     message = bytes.fromhex(text)
     assert m.fault(message) is None
     assert m.classify(message) is kind
     assert m.is_channel(message) == (message[0] < 0xF0)
     if message[0] & 0xF0 in (0x80, 0x90):
-        assert m.is_note_on(message) == (kind is Kind.NOTE_ON)
-        assert m.is_note_off(message) == (kind is Kind.NOTE_OFF)
+        assert m.is_note_on(message) == (kind is MessageKind.NOTE_ON)
+        assert m.is_note_off(message) == (kind is MessageKind.NOTE_OFF)
 
 
 @pytest.mark.parametrize(

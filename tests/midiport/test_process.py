@@ -141,7 +141,9 @@ async def test_the_keys_are_heard_and_never_echoed(jack_midi: JackServer) -> Non
             port.play([(ANNA, m.control(0, 64, 127), None)])
             port.play([(ANNA, m.note_on(0, 51, 30), None)])
             port.release(ANNA)
-            await until(lambda: m.note_off(0, 51) in montage.messages(), "her own note ends")
+            await until(
+                lambda: m.note_off(0, 51) in montage.messages(), "the note of the one who plays on ends"
+            )
             assert montage.messages()[len(START) :] == [
                 m.note_on(0, 50, 30),
                 m.note_on(0, 51, 30),
