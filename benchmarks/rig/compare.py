@@ -51,7 +51,7 @@ def compared(before: Sequence[object], after: Sequence[object]) -> dict[str, dic
     for key in sorted(keys):
         values = [[result[key] for result in results] for results in sides]
         old, new = (median(side) for side in values)
-        spreads = [max(side) / min(side) if min(side) > 0 else None for side in values]
+        spreads = [max(side) / min(side) if len(side) > 1 and min(side) > 0 else None for side in values]
         known = [spread for spread in spreads if spread is not None]
         found[key] = {
             "before": old,

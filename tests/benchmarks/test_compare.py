@@ -32,3 +32,12 @@ def test_nothing_is_divided_by_zero(before: float, after: float) -> None:
 
 def test_a_key_that_one_run_could_not_measure_is_left_out() -> None:
     assert compared([{"a": 1, "b": 2}, {"a": 1, "b": None}], [{"a": 2, "b": 2}]).keys() == {"a"}
+
+
+def test_one_round_has_no_spread() -> None:
+    assert compared([{"us": 2}], [{"us": 3}])["us"] == {
+        "before": 2.0,
+        "after": 3.0,
+        "ratio": 1.5,
+        "spread": None,
+    }
