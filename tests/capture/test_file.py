@@ -226,6 +226,14 @@ def test_the_encoders_delay_is_in_no_round(tmp_path: Path, codec: str, ending: s
     assert len(samples) == pytest.approx(RATE, abs=1 if ending != "m4a" else 1024)
 
 
+@pytest.mark.parametrize("seconds", [0.1, 0.25, 0.37, 0.5, 1.0, 2.5])
+def test_a_short_ogg_file_is_as_long_as_its_last_page_says(tmp_path: Path, seconds: float) -> None:
+    """Where one page holds all the sound, FFmpeg alone plays up to a packet more."""
+    samples, note = whole(encode(tmp_path / "click.ogg", tones(500, 700, seconds=seconds), RATE, "vorbis"))
+    assert len(samples) == pytest.approx(seconds * RATE, abs=64)
+    assert note is None
+
+
 def test_what_is_skipped_by_the_clock_is_skipped_in_the_file(tmp_path: Path) -> None:
     ramp = np.arange(30_000, dtype=np.int16)
     source = FileSource(file_config(write_wav(tmp_path / "r.wav", np.stack([ramp, ramp], axis=1), RATE)))
