@@ -105,6 +105,14 @@ def test_a_name_that_is_not_utf_8_is_a_name(tmp_path: Path) -> None:
     assert len(whole(path)[0]) == RATE
 
 
+def test_tags_in_another_encoding_do_not_matter(tmp_path: Path) -> None:
+    path = write_wav(tmp_path / "tagged.wav", tones(440, 660), RATE)
+    title = "Für Elise".encode("latin-1") + b"\0"
+    tags = b"INFOINAM" + len(title).to_bytes(4, "little") + title
+    path.write_bytes(path.read_bytes() + b"LIST" + len(tags).to_bytes(4, "little") + tags)
+    assert len(whole(path)[0]) == RATE
+
+
 @pytest.mark.parametrize("rate", [44_100, RATE])
 def test_mono_is_as_loud_as_stereo_on_both_sides(tmp_path: Path, rate: int) -> None:
     mono, _ = whole(write_wav(tmp_path / "mono.wav", tones(440, rate=rate), rate))
