@@ -77,10 +77,11 @@ def bearer_of(authorization: str) -> str:
 def if_match(header: str | None, etag: str) -> bool:
     """Whether an ``If-Match`` header lets a request through to the resource tagged `etag` (unquoted).
 
-    RFC 9110, section 13.1.1: the header is ``*`` or a list of strong tags. A request without the header is let
-    through, too, since clients that never restart ICE send none; so is one with the tag, but not its quotes.
+    RFC 9110, section 13.1.1: the header is ``*`` or a list of strong tags. The asterisk may have quotes, as it has
+    in the example of an ICE restart in draft-ietf-wish-whep. A request without the header is let through, too, since
+    clients that never restart ICE send none; so is one with the tag, but not its quotes.
     """
-    if header is None or header.strip() in ("*", etag):
+    if header is None or header.strip() in ("*", '"*"', etag):
         return True
     return any(not match[1] and match[2] == etag for match in _TAG.finditer(header))
 

@@ -120,6 +120,7 @@ class Pages:
         """One room, with its sessions. They go by a public handle: the id is the right to end one."""
         name = existing(self._rooms, request)
         self._entrance.check(request, Action.READ, name)
+        await self._backend.refresh(name)
         sessions = []
         for session in self._backend.sessions(name):
             info = session.info()

@@ -52,6 +52,9 @@ class Whep:
         return [
             web.post(endpoint, self.post),
             web.options(endpoint, self.options_endpoint),
+            # A slash at the end is a slip that no player can be told of: few follow a redirect of a POST.
+            web.post(f"{endpoint}/", self.post),
+            web.options(f"{endpoint}/", self.options_endpoint),
             web.patch(session, self.patch),
             web.delete(session, self.delete),
             web.options(session, self.options_session),
@@ -71,6 +74,12 @@ class Whep:
         """Answer an offer with 201. The session ends again if its client does not get to see the answer."""
         room = existing(self._rooms, request)
         self._entrance.check(request, Action.LISTEN, room)
+        if not request.can_read_body:
+            raise PeerError(
+                400,
+                "malformed_sdp",
+                f"The request has no body: it must be the player's SDP offer, with Content-Type: {SDP}.",
+            )
         offer = await read_text(request, SDP, self._limits)
         session = await self._open(room, offer, _peer_request(request))
         response = web.Response(
@@ -114,11 +123,12 @@ class Whep:
         return response
 
     async def delete(self, request: web.Request) -> web.Response:
-        """End the session: 200, and 404 from then on."""
-        closing = self._spawn(self._find(request).close())
-        done, _ = await asyncio.wait({closing}, timeout=self._limits.close_s)
-        if done:
-            closing.result()
+        """End the session: 200, and 404 from then on. One that has just ended by itself is taken for ended by this."""
+        if not self._backend.has_just_ended(request.match_info["session"], request.match_info["room"]):
+            closing = self._spawn(self._find(request).close())
+            done, _ = await asyncio.wait({closing}, timeout=self._limits.close_s)
+            if done:
+                closing.result()
         return web.Response(status=200, headers={"Cache-Control": "no-store"})
 
     async def close(self) -> None:

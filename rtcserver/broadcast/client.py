@@ -79,7 +79,7 @@ class BroadcastClient:
     # Counters
 
     def listener_stats(self, listener_id: int) -> ListenerCounters | None:
-        """A listener's counters, at most about two seconds old; None before the first."""
+        """A listener's counters, at most about five seconds old; None before the first."""
         return self._listeners.get(listener_id)
 
     async def fetch_stats(self, listener_ids: Sequence[int] = (), *, timeout: float = 2.0) -> BroadcastReport:

@@ -145,7 +145,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class ListenerStats:
-    """Up: counters of some listeners. Every listener's turn comes about every two seconds."""
+    """Up: counters of some listeners. Every listener's turn comes about every five seconds, and on request."""
 
     rows: tuple[ListenerCounters, ...]
 

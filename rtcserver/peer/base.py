@@ -99,6 +99,12 @@ class PeerBackend(Protocol):
 
     def find(self, session_id: str) -> PeerSession | None: ...
 
+    async def refresh(self, room: str) -> None:
+        """Let the counters of a room's sessions be a second old at most. Bounded in time."""
+
+    def has_just_ended(self, session_id: str, room: str) -> bool:
+        """Whether the session ended by itself within the last minute. True once: it is forgotten with that."""
+
     def health(self) -> dict[str, object]:
         """Counters and process states for ``/healthz``; JSON-serialisable."""
 

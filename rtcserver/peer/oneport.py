@@ -18,8 +18,11 @@ from aiortc import RTCDataChannel
 
 from rtcserver.access.admission import Admission
 from rtcserver.broadcast.supervisor import BroadcastSupervisor
+from rtcserver.clock import monotonic_ns
 from rtcserver.errors import PeerError
 from rtcserver.peer.base import Mode, PeerRequest, PeerSession
+from rtcserver.peer.ended import EndedSessions
+from rtcserver.peer.fresh import FreshCounters
 from rtcserver.peer.oneport_session import Broadcast, OnePortSession
 from rtcserver.peer.state import State
 from rtcserver.sdp.offer import OfferSummary, check_offer
@@ -93,6 +96,8 @@ class OnePortBackend:
         self._admit = admit
         self._sessions: dict[str, OnePortSession] = {}
         self._by_listener: dict[int, OnePortSession] = {}
+        self._ended = EndedSessions()
+        self._fresh = FreshCounters()
         self._next_listener = 1
 
     @property
@@ -165,6 +170,14 @@ class OnePortBackend:
     def find(self, session_id: str) -> PeerSession | None:
         return self._sessions.get(session_id)
 
+    async def refresh(self, room: str) -> None:
+        listeners = [s.listener_id for s in self._sessions.values() if s.room == room]
+        if listeners and self.broadcast is not None:
+            await self._fresh.refresh(room, self.broadcast, listeners)
+
+    def has_just_ended(self, session_id: str, room: str) -> bool:
+        return self._ended.take(session_id, room, monotonic_ns())
+
     def health(self) -> dict[str, object]:
         states = Counter(session.state for session in self._sessions.values())
         return {
@@ -206,6 +219,8 @@ class OnePortBackend:
         """For a session that ends."""
         self._sessions.pop(session.id, None)
         self._by_listener.pop(session.listener_id, None)
+        if session.close_reason != "deleted":
+            self._ended.add(session.id, session.room, monotonic_ns())
         self._on_ended(session)
         self.counters[f"ended_{session.close_reason.replace('-', '_')}"] += 1
 

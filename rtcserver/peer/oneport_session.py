@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from aiortc import RTCDataChannel
@@ -54,6 +54,9 @@ class Broadcast(Protocol):
 
     def listener_stats(self, listener_id: int) -> ListenerCounters | None:
         """The listener's counters, a few seconds old at most."""
+
+    async def fetch_stats(self, listener_ids: Sequence[int] = (), *, timeout: float = 2.0) -> object:
+        """Let the counters of some listeners be fresh. Raises ProcessError if the process is gone."""
 
 
 class SessionOwner(Protocol):

@@ -19,6 +19,7 @@ from rtcserver.access.admission import Admission
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.errors import PeerError, ProcessError
 from rtcserver.peer.base import PeerRequest, PeerSession, SessionInfo
+from rtcserver.peer.ended import EndedSessions
 from rtcserver.sdp.answer import served_lines
 from rtcserver.sdp.fragment import parse_sdpfrag
 from rtcserver.sdp.offer import OfferSummary, check_offer
@@ -133,10 +134,14 @@ class StockSession:
             self._track.flush()
         elif state in ("failed", "closed") and self._closing is None:
             self._backend.counters[f"ended_{state}"] += 1
-            self.begin_close()
+            self._end_by_itself()
 
     def _on_deadline(self) -> None:
         self._backend.counters["half_open_reaped"] += 1
+        self._end_by_itself()
+
+    def _end_by_itself(self) -> None:
+        self._backend.ended.add(self.id, self.room, monotonic_ns())
         self.begin_close()
 
 
@@ -165,6 +170,7 @@ class StockBackend:
         self.counters: Counter[str] = Counter()
         self._subscribe = subscribe
         self._frame_ms = frame_ms
+        self.ended = EndedSessions()
         self._sessions: dict[str, StockSession] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -197,6 +203,12 @@ class StockBackend:
 
     def find(self, session_id: str) -> PeerSession | None:
         return self._sessions.get(session_id)
+
+    async def refresh(self, room: str) -> None:
+        """Counters are this process's own: always fresh."""
+
+    def has_just_ended(self, session_id: str, room: str) -> bool:
+        return self.ended.take(session_id, room, monotonic_ns())
 
     def health(self) -> dict[str, object]:
         states = Counter(session.state for session in self._sessions.values())

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -55,6 +55,9 @@ class InThisProcess:
 
     async def close(self) -> None:
         self.client = None
+
+    async def fetch_stats(self, listener_ids: Sequence[int] = (), *, timeout: float = 2.0) -> None:
+        """The engine's counters are always fresh here."""
 
 
 class Server:
@@ -178,7 +181,20 @@ async def test_deleting_says_bye_and_closes() -> None:
         assert server.engine.audience() == {}
         assert not server.endpoint.peers
         assert server.backend.counters["ended_deleted"] == 1
+        assert not server.backend.has_just_ended(session.id, "main")
         await listener.close()
+
+
+async def test_a_session_that_its_client_ended_may_still_be_deleted() -> None:
+    async with serving() as server:
+        listener = Listener()
+        session = await listener.join(server.backend)
+        await listener.close()
+        await until(lambda: session.state is State.CLOSED)
+        assert server.backend.find(session.id) is None
+        assert not server.backend.has_just_ended(session.id, "side")
+        assert server.backend.has_just_ended(session.id, "main")
+        assert not server.backend.has_just_ended(session.id, "main")
 
 
 async def test_data_channels_are_handed_on() -> None:
@@ -340,6 +356,10 @@ async def test_with_a_broadcast_process_of_its_own() -> None:
         session = await listener.join(server.backend)
         await hear(listener)
         assert {p.ssrc for p in listener.rtp} == {session.ssrc}
+        # Long before the process would tell by itself.
+        heard = len(listener.rtp)
+        await server.backend.refresh("main")
+        assert session.info().counters["packets"] >= heard
         owner = server.backend._owner
         assert isinstance(owner, BroadcastSupervisor)
         assert owner.pid is not None

@@ -49,6 +49,12 @@ class Scripted:
     def sessions(self, room: str | None = None) -> list[PeerSession]:
         return self.inner.sessions(room)
 
+    async def refresh(self, room: str) -> None:
+        await self.inner.refresh(room)
+
+    def has_just_ended(self, session_id: str, room: str) -> bool:
+        return self.inner.has_just_ended(session_id, room)
+
     def find(self, session_id: str) -> PeerSession | None:
         return self.inner.find(session_id)
 

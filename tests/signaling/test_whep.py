@@ -77,6 +77,46 @@ BAD = [
 ]
 
 
+@pytest.mark.parametrize("kind", [None, "application/sdp"])
+async def test_a_post_without_a_body_is_told_what_is_missing(served: Served, kind: str | None) -> None:
+    headers = {"Content-Type": kind} if kind else {}
+    async with served.http.post(served.url("/r/main/whep"), headers=headers) as response:
+        assert response.status == 400
+        error = await response.json()
+    assert error["error"] == "malformed_sdp"
+    assert "SDP offer" in error["message"]
+    assert "application/sdp" in error["message"]
+
+
+async def test_a_slash_at_the_end_of_the_endpoint_changes_nothing(served: Served) -> None:
+    async with served.http.options(served.url("/r/main/whep/")) as response:
+        assert response.status == 204
+        assert response.headers["Accept-Post"] == "application/sdp"
+    url = served.url("/r/main/whep/")
+    async with served.post("/r/main/whep/", offers.small()) as response:
+        assert response.status == 201
+        session = urljoin(url, response.headers["Location"])
+    assert session.startswith(served.url("/r/main/whep/"))
+    async with served.http.delete(session) as response:
+        assert response.status == 200
+    assert served.backend.sessions() == []
+
+
+async def test_deleting_a_session_that_has_just_ended_by_itself(served: Served) -> None:
+    """Players close their connection first and send DELETE then."""
+    listener = Listener()
+    async with served.post("/r/main/whep", await listener.offer()) as response:
+        location = response.headers["Location"]
+        await listener.answer(await response.text())
+    await listener.hear(0.1)
+    await listener.close()
+    await until(lambda: not served.backend.sessions())
+    elsewhere = location.replace("/main/", "/side/")
+    for address, status in ((elsewhere, 404), (location, 200), (location, 404)):
+        async with served.http.delete(served.url(address)) as response:
+            assert response.status == status
+
+
 @pytest.mark.parametrize(("path", "body", "kind", "status", "word"), BAD)
 async def test_bad_posts(
     served: Served, path: str, body: str | bytes, kind: str, status: int, word: str
@@ -179,6 +219,7 @@ async def test_patch(served: Served) -> None:
     good = FRAGMENT + "a=candidate:1 1 udp 2113937151 127.0.0.1 9 typ host\r\n"
     assert await patch(good, **{"If-Match": etag}) == 204
     assert await patch(good, **{"If-Match": "*"}) == 204
+    assert await patch(good, **{"If-Match": '"*"'}) == 204
     assert await patch(good) == 204
     assert await patch(good, **{"If-Match": '"stale"'}) == 412
     assert await patch(good, "application/sdp") == 415
