@@ -254,6 +254,9 @@ def settings(events: tuple[SongEvent, ...]) -> list[bytes]:
     """The programs, controllers and bends that are in force after `events`, in an order that sets them."""
     last: dict[tuple[int, int, int], bytes] = {}
     for _, message in events:
+        if message[0] < m.CONTROL:
+            # Notes: most of what a long file has.
+            continue
         kind, number = m.classify(message), m.channel(message)
         if kind is MessageKind.MODE and message[1] == m.RESET_CONTROLLERS:
             for key in [key for key in last if key[0] == number and _is_reset(key)]:

@@ -187,9 +187,14 @@ class Stage:
         now = monotonic_ns()
         if step.release:
             self._carry_out(self._router.release(FILE_PLAYER, self._audience.media_now(now)))
+        handed = Outcome()
         for at_ns, message in step.events:
-            media = self._audience.media_now(at_ns)
-            self._carry_out(self._router.receive(FILE_PLAYER, message, media, at_ns))
+            outcome = self._router.receive(FILE_PLAYER, message, self._audience.media_now(at_ns), at_ns)
+            # The port gets a turn's events together: message by message, a crowd of them would fill its socket.
+            handed.port += outcome.port
+            outcome.port = []
+            self._carry_out(outcome)
+        self._carry_out(handed)
         if step.changed:
             self._tell_player()
         self._arm(now)

@@ -183,3 +183,27 @@ async def test_a_room_keeps_the_newest_files() -> None:
     files = [(await made.upload("", midi_file((0, ON), (10, OFF))))["file"] for _ in range(MAX_FILES + 1)]
     with pytest.raises(PeerError, match="upload it again"):
         made.control_player(ANN, PlayerCommand("play", file=files[0]))
+
+
+async def test_a_crowd_of_events_reaches_the_port_in_few_messages() -> None:
+    made, recorder = stage()
+    calls = []
+    play = recorder.play
+
+    def counted(events: Iterable[tuple[int, bytes, int | None]]) -> None:
+        found = list(events)
+        calls.append(len(found))
+        play(found)
+
+    recorder.play = counted  # type: ignore[method-assign]  # to see how it is called
+    song = await made.upload(
+        "x", midi_file((0, ON), *[(0, bytes((0xB0, 7, n % 128))) for n in range(2000)], (9, OFF))
+    )
+    made.control_player(ANN, PlayerCommand("play", file=song["file"]))
+    for _ in range(500):
+        if sum(calls) >= 2002:
+            break
+        await asyncio.sleep(0.01)
+    assert sum(calls) == 2002
+    assert max(calls) == 256
+    made.close()
