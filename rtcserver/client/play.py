@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -15,18 +16,20 @@ from rtcserver.client.midi import MidiClient
 from rtcserver.client.whep import ListenError, endpoint_of, why_unreachable
 
 MAX_BYTES = 1024 * 1024
+_ENDPOINT = re.compile(r"(?P<root>.*/)r/(?P<room>[^/]+)/whep/?$")
+"""A room's endpoint, below the server's root."""
 _LOOK_S = 0.2
 _START_S = 5.0
 
 
 async def upload(url: str, token: str, name: str, data: bytes, *, insecure: bool = False) -> dict[str, Any]:
     """Hand a file to a room: ``{"file", "name", "duration_s"}``. Raises ListenError with the server's reason."""
-    endpoint = endpoint_of(url)
-    if endpoint is None or not endpoint.endswith("/whep"):
+    parts = urlsplit(endpoint_of(url) or "")
+    place = _ENDPOINT.match(parts.path)
+    if place is None:
         raise ListenError(f"{url} is no room's page")
-    parts = urlsplit(endpoint)
-    room = parts.path.removesuffix("/whep").rpartition("/")[2]
-    target = urlunsplit((parts.scheme, parts.netloc, f"/api/rooms/{room}/files", "", ""))
+    path = f"{place['root']}api/rooms/{place['room']}/files"
+    target = urlunsplit((parts.scheme, parts.netloc, path, "", ""))
     headers = {
         "Authorization": f"Bearer {token}",
         "Content-Type": "audio/midi",

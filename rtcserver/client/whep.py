@@ -11,7 +11,7 @@ import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import urldefrag, urljoin, urlsplit, urlunsplit
 
 import aiohttp
 
@@ -26,17 +26,18 @@ class ListenError(RtcServerError):
 
 
 def endpoint_of(url: str) -> str | None:
-    """The WHEP endpoint that belongs to `url`; None for a bare host, which has to be asked.
+    """The WHEP endpoint that belongs to `url`; None where only a request can tell.
 
-    A room page ``…/r/NAME`` becomes ``…/r/NAME/whep``, anything else with a path is an endpoint already.
+    A room page ``…/r/NAME`` becomes ``…/r/NAME/whep``, and a path with a part ``whep`` is an endpoint already. Any
+    other may be the root of a server, at whatever prefix a proxy publishes it, or another program's endpoint.
     Raises `ListenError` for what is no http(s) URL.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ListenError(f"{url!r} is no http:// or https:// URL")
-    if parts.path in ("", "/"):
-        return None
     room = _ROOM.match(parts.path)
+    if room is None and "whep" not in parts.path.split("/"):
+        return None
     path = f"{room['room']}/whep" if room else parts.path
     return urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))
 
@@ -65,7 +66,7 @@ class WhepClient:
 
     async def offer(self, url: str, sdp: str, headers: Mapping[str, str] | None = None) -> WhepSession:
         """Post an offer, with further headers. Raises `ListenError` unless the answer is 201 with an SDP."""
-        endpoint = endpoint_of(url) or await self._only_room(url)
+        endpoint = endpoint_of(url) or await self._ask(url)
         try:
             async with self._http.post(
                 endpoint, data=sdp.encode(), headers={"Content-Type": "application/sdp", **(headers or {})}
@@ -92,18 +93,25 @@ class WhepClient:
     async def close(self) -> None:
         await self._http.close()
 
-    async def _only_room(self, url: str) -> str:
-        """A bare host leads to its only room, if it has one."""
+    async def _ask(self, url: str) -> str:
+        """The endpoint behind an address that does not show it: a server's root leads to its only room.
+
+        What answers with no page is taken for an endpoint itself. Raises `ListenError` for a page that is no room's.
+        """
         try:
             async with self._http.get(url) as response:
                 found = endpoint_of(str(response.url))
+                is_page = response.status == 200 and response.content_type == "text/html"
         except TimeoutError:
             raise ListenError(f"{url} does not answer in time") from None
         except aiohttp.ClientError as error:
             raise ListenError(f"{url} cannot be reached: {why_unreachable(error)}") from error
-        if found is None:
-            raise ListenError(f"{url} has no room of its own: give the URL of a room, as {url}/r/NAME")
-        return found
+        if found is not None:
+            return found
+        if is_page or urlsplit(url).path in ("", "/"):
+            root = urldefrag(url).url.rstrip("/")
+            raise ListenError(f"{url} has no room of its own: give the URL of a room, as {root}/r/NAME")
+        return url
 
 
 def why_unreachable(error: Exception) -> str:

@@ -41,11 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--datachannel", action="store_true", help="each listener opens a data channel too")
     parser.add_argument("--processes", type=int, default=0, metavar="P", help="0: one per 1000 listeners")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of sentences")
+    parser.add_argument("--insecure", action="store_true", help="accept any TLS certificate")
 
 
 def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Join, count, print."""
-    options = Options(args.url, datachannel=args.datachannel, studio=args.mode == "studio")
+    options = Options(
+        args.url, datachannel=args.datachannel, studio=args.mode == "studio", insecure=args.insecure
+    )
     processes = args.processes or -(-args.listeners // LISTENERS_PER_WORKER)
     try:
         address_of(args.url)

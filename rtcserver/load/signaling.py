@@ -17,15 +17,15 @@ TIMEOUT_S = 10.0
 
 
 class WhepSignaling:
-    """`Signaling` over WHEP. url: a room's page or a WHEP endpoint."""
+    """`Signaling` over WHEP. url: a room's page or a WHEP endpoint. insecure: accept any TLS certificate."""
 
     headers: Mapping[str, str] = MappingProxyType({})
     """Asked for with each offer; the answer has to repeat them."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, insecure: bool = False) -> None:
         self._url = url
         self.host = address_of(url)
-        self._http = WhepClient(TIMEOUT_S)
+        self._http = WhepClient(TIMEOUT_S, insecure=insecure)
 
     async def open(self, local: Local) -> tuple[object, Remote]:
         try:
@@ -68,10 +68,11 @@ def address_of(url: str) -> str:
     return str(min(found, key=lambda entry: entry[0] != socket.AF_INET)[4][0])
 
 
-def make(name: str, url: str) -> Signaling:
-    """The class that ``module:Class`` names, on `url`."""
+def make(name: str, url: str, *, insecure: bool = False) -> Signaling:
+    """The class that ``module:Class`` names, on `url`; told to be `insecure` only if it is to be."""
     module, _, cls = name.partition(":")
-    signaling: Signaling = getattr(import_module(module), cls)(url)
+    more = {"insecure": True} if insecure else {}
+    signaling: Signaling = getattr(import_module(module), cls)(url, **more)
     return signaling
 
 

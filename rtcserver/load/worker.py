@@ -49,6 +49,7 @@ class Options:
     waiting: each listener has a thread that the kernel wakes for each packet, as it would one in a process
     of its own; without it, sockets are emptied in turn and nobody is woken.
     studio: over WHEP, each listener asks for Studio's PCM; its data channel is ``telemetry``.
+    insecure: over WHEP, accept any TLS certificate.
     """
 
     url: str
@@ -58,6 +59,7 @@ class Options:
     capture: bool = False
     waiting: bool = False
     studio: bool = False
+    insecure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,8 @@ class Worker:
         self._connection = connection
         self._peers: list[LoadPeer] = []
         self._context = ClientContext()
-        self._signaling = make(STUDIO_SIGNALING if options.studio else options.signaling, options.url)
+        signaling = STUDIO_SIGNALING if options.studio else options.signaling
+        self._signaling = make(signaling, options.url, insecure=options.insecure)
         self._drain = Drain()
         self._began_ns = 0
         self._began_cpu_s = 0.0

@@ -233,6 +233,10 @@ async def test_the_process_ends_and_shows_progress_on_a_terminal() -> None:
         ("http://h:8889/stream/whep", "http://h:8889/stream/whep"),
         ("http://h:8080", None),
         ("http://h:8080/", None),
+        ("https://h/montage", None),
+        ("https://h/montage/", None),
+        ("https://h/montage/r/main#perform=x", "https://h/montage/r/main/whep"),
+        ("https://h/montage/r/main/whep/", "https://h/montage/r/main/whep/"),
     ],
 )
 def test_endpoints(url: str, endpoint: str | None) -> None:
