@@ -79,6 +79,7 @@ class Pages:
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/", self.index),
+            web.options("/", self.options),
             web.get("/r/{room}", self.room),
             web.get("/r/{room}/", self.room_with_slash),
             web.get("/api/rooms", self.api_rooms),
@@ -100,6 +101,10 @@ class Pages:
                 headers={"Location": f"r/{quote(names[0], safe='')}", "Cache-Control": "no-store"},
             )
         return self._send("index.html")
+
+    async def options(self, request: web.Request) -> web.Response:
+        """What HAProxy asks by default to find out whether a server is well."""
+        return web.Response(status=204, headers={"Allow": "GET, HEAD, OPTIONS"})
 
     async def room(self, request: web.Request) -> web.StreamResponse:
         """The page of a room."""

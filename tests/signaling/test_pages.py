@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 import pytest
 
 from tests.sdp import offers
-from tests.signaling.served import Served, serve
+from tests.signaling.served import Served, raw, serve
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
@@ -20,6 +20,14 @@ async def test_the_only_room_is_the_front_page(static: Path) -> None:
         served.http.get(served.url("/"), allow_redirects=False) as response,
     ):
         assert (response.status, response.headers["Location"]) == (302, "r/main")
+
+
+async def test_options_of_the_front_page_is_a_health_check(served: Served) -> None:
+    reader, writer = await raw(served.port, b"OPTIONS / HTTP/1.0\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.0 204 ")
+    assert b"\r\nAllow: GET, HEAD, OPTIONS\r\n" in answer
 
 
 async def test_several_rooms_have_an_index(served: Served) -> None:
