@@ -72,21 +72,22 @@ def _accept_any_name(sd: Any) -> None:
     sd._ffi_string = read_any
 
 
-def list_devices(sd: Any) -> list[InputDevice]:
-    """The input devices that PortAudio saw when it was initialised; its list is frozen then."""
+def list_devices(sd: Any, *, outputs: bool = False) -> list[InputDevice]:
+    """The input (or output) devices that PortAudio saw when it was initialised; its list is frozen then."""
     apis = sd.query_hostapis()
-    default = sd.default.device[0]
+    default = sd.default.device[1 if outputs else 0]
+    channels = "max_output_channels" if outputs else "max_input_channels"
     return [
         InputDevice(
             device["index"],
             device["name"],
             apis[device["hostapi"]]["name"],
-            device["max_input_channels"],
+            device[channels],
             round(device["default_samplerate"]),
             device["index"] == default,
         )
         for device in sd.query_devices()
-        if device["max_input_channels"] > 0
+        if device[channels] > 0
     ]
 
 
@@ -102,7 +103,9 @@ def accepted_rates(sd: Any, device: InputDevice) -> list[int]:
     return sorted(accepted)
 
 
-def choose(devices: list[InputDevice], wanted: str) -> InputDevice:
+def choose(
+    devices: list[InputDevice], wanted: str, *, key: str = "device", what: str = "input"
+) -> InputDevice:
     """The device that `wanted` (an index, a name or a part of one, or "") means.
 
     A whole name, with or without ", host API", goes before an index, and that before a part of a name.
@@ -116,24 +119,26 @@ def choose(devices: list[InputDevice], wanted: str) -> InputDevice:
         if len(devices) == 1:
             return devices[0]
         raise InstrumentError(
-            f"device: none is given and there is no default input. Inputs:{listing}", code="missing"
+            f"{key}: none is given and there is no default {what}. {what.title()}s:{listing}", code="missing"
         )
     if wanted.isascii() and wanted.isdigit() and not any(wanted == d.name for d in devices):
         for device in devices:
             if device.index == int(wanted):
                 return device
-        raise InstrumentError(f"device: there is no input device {wanted}. Inputs:{listing}", code="missing")
+        raise InstrumentError(
+            f"{key}: there is no {what} device {wanted}. {what.title()}s:{listing}", code="missing"
+        )
     lower = wanted.casefold()
     exact = [d for d in devices if lower in (d.name.casefold(), f"{d.name}, {d.host_api}".casefold())]
     partial = [d for d in devices if lower in f"{d.name}, {d.host_api}".casefold()]
     matches = exact or partial
     if not matches:
         raise InstrumentError(
-            f'device: no input device is called "{wanted}". Inputs:{listing}', code="missing"
+            f'{key}: no {what} device is called "{wanted}". {what.title()}s:{listing}', code="missing"
         )
     if len(matches) > 1:
         several = "".join(f"\n  {d.label()}" for d in matches)
         raise InstrumentError(
-            f'device: "{wanted}" matches several; use a longer name or an index:{several}', code="ambiguous"
+            f'{key}: "{wanted}" matches several; use a longer name or an index:{several}', code="ambiguous"
         )
     return matches[0]

@@ -41,6 +41,8 @@ class InstrumentConfig:
     """The stereo pair to capture, by the channel numbers printed on the device: "left,right"."""
     mix: str = ""
     """Instead of a pair, a mix: "channel:side:gain_db" items, e.g. "1:L:0, 2:R:0, 3:LR:-6"."""
+    monitor: str = ""
+    """PortAudio output at the server that plays the room, too: an index, a name or a part of one; default: that one."""
     samplerate: Annotated[int, Ge(0), Le(192_000)] = 0
     """Sampling rate in Hz; 0 takes the device's own (44100 to 192000)."""
     blocksize: Annotated[int, Ge(32), Le(4096)] = 128

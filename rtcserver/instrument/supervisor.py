@@ -50,6 +50,7 @@ class InstrumentSupervisor(SupervisedProcess):
         self._noted = False
         self._studio = False
         self._block_readers = 0
+        self._block_feeds: set[socket.socket] = set()
         self._blocks_on = False
         """What the process was told last: whether PCM is to be on the feeds."""
         self._subscriptions: set[Subscription[EncodedPacket]] = set()
@@ -114,22 +115,28 @@ class InstrumentSupervisor(SupervisedProcess):
         watch.start()
         return subscription
 
-    def open_feed(self) -> socket.socket:
+    def open_feed(self, *, blocks: bool = False) -> socket.socket:
         """A new feed's reading half, non-blocking, for `FeedReader` here or in another process.
 
         It survives restarts of the instrument's process. `close_feed` ends it. PCM is on it while `set_studio`
-        or a subscription asks for it.
+        or a subscription asks for it; blocks: while this feed is open, too.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, FEED_BUFFER)
         ours.setblocking(False)
         self._feeds[ours] = theirs
+        if blocks:
+            self._block_feeds.add(ours)
+            self._follow_studio()
         self._tell({"type": "add_feed"}, (theirs.fileno(),))
         return ours
 
     def close_feed(self, feed: socket.socket) -> None:
         """Close both halves of a feed; the process forgets it at its next packet. Idempotent."""
         feed.close()
+        if feed in self._block_feeds:
+            self._block_feeds.remove(feed)
+            self._follow_studio()
         writing = self._feeds.pop(feed, None)
         if writing is not None:
             writing.close()
@@ -184,7 +191,7 @@ class InstrumentSupervisor(SupervisedProcess):
         self._feeds.clear()
 
     def _follow_studio(self) -> None:
-        on = self._studio or self._block_readers > 0
+        on = self._studio or self._block_readers > 0 or bool(self._block_feeds)
         if on != self._blocks_on:
             self._blocks_on = on
             self._tell({"type": "studio", "on": on})

@@ -20,6 +20,7 @@ from rtcserver.config.model import ServerConfig
 from rtcserver.config.reload import compare
 from rtcserver.errors import ConfigError
 from rtcserver.instrument import plugins
+from rtcserver.monitor.supervisor import Monitor
 from rtcserver.room.directory import Rooms
 from rtcserver.server.heartbeat import Heartbeat
 from rtcserver.server.https import Https
@@ -59,6 +60,11 @@ class Server:
         self.http = HttpServer(app, admission=admission)
         self.port = config.port
         self.https = Https(config)
+        self.monitors = [
+            Monitor(room.instrument, room.config.instrument.monitor)
+            for room in self.rooms.all()
+            if room.config.instrument.monitor
+        ]
         self._heartbeat = (
             Heartbeat(Path(config.health_file), lambda: str(self.rooms.health()["status"]))
             if config.health_file
@@ -71,6 +77,8 @@ class Server:
         self.port = self.http.bind(self.config.host, self.config.port)
         for room in self.rooms.all():
             await room.instrument.start()
+        for monitor in self.monitors:
+            await monitor.start()
         await self.listening.start(self.rooms.all(), self.port)
         await self.http.start(tls=context)
         self.https.start()
@@ -84,6 +92,7 @@ class Server:
         await self.https.close()
         await self.http.close()
         await self.listening.close()
+        await asyncio.gather(*(monitor.close() for monitor in self.monitors))
         await asyncio.gather(*(room.instrument.close() for room in self.rooms.all()))
 
     @property
@@ -103,7 +112,7 @@ class Server:
         return self.listening.studio(room)
 
     def _processes(self) -> dict[str, dict[str, object]]:
-        return self.listening.processes()
+        return self.listening.processes() | {f"monitor:{m.room}": m.health() for m in self.monitors}
 
 
 async def serve(config: ServerConfig, reread: Callable[[], ServerConfig]) -> None:

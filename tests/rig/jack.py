@@ -21,6 +21,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+import numpy as np
+import numpy.typing as npt
+
 from tests.rig.drift import clock_shim
 from tests.rig.process import REPOSITORY, RigError, RigProcess, may_run_as_hardware, program
 
@@ -236,3 +239,26 @@ class Tones(JackClient):
 
     def resume(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
+
+
+class Exact(JackClient):
+    """PortAudio device `name` with two inputs of known noise and two outputs that are recorded; see `tests.rig.exact`.
+
+    seconds: the longest recording.
+    """
+
+    def __init__(self, server: JackServer, seconds: float, name: str = "MONTAGE") -> None:
+        super().__init__(server, name, channels=4)
+        self.seconds = seconds
+        self._file = self.directory / "recorded.npy"
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "tests.rig.exact", self.name, str(self._file), str(self.seconds)]
+        self._spawn(command, self.server.env, cwd=REPOSITORY, hardware=True)
+        self._wait_ports()
+
+    def recorded(self) -> npt.NDArray[np.float32]:
+        """What was played on the outputs, ``(frames, 2)``; ends the client."""
+        self.stop()
+        samples: npt.NDArray[np.float32] = np.load(self._file)
+        return samples
