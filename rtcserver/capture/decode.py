@@ -263,7 +263,7 @@ class _Converter:
             yield from self.flush()
             self._kind = kind
             # The layout stays: FFmpeg's own way to stereo makes mono quieter, and clips six loud channels.
-            # Interleaved: PyAV 18.1 reads beyond the planes of a planar frame with eight channels.
+            # Interleaved: PyAV 18.1 ended the process where planar frames were asked for.
             self._resampler = av.AudioResampler("flt", frame.layout, self._rate)
             self._matrix = matrix([channel.name for channel in frame.layout.channels])
         # Times jump where something was lost; samples follow upon one another.
