@@ -68,6 +68,11 @@ def host_of(host_header: str) -> str:
     return match["six"] or match["name"] or ""
 
 
+def printable(header: str) -> str:
+    """A header's text without what cannot be shown: control characters, and bytes that are not UTF-8."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in header)
+
+
 def bearer_of(authorization: str) -> str:
     """The token of an ``Authorization: Bearer`` header (RFC 6750, section 2.1); "" if it has none."""
     scheme, _, token = authorization.partition(" ")

@@ -18,7 +18,7 @@ from rtcserver.errors import PeerError
 from rtcserver.peer.base import MODES, Mode, PeerBackend, PeerRequest, PeerSession
 from signaling.body import read_text
 from signaling.entrance import Entrance, credential_of
-from signaling.headers import SDP, SDPFRAG, host_of, if_match, preflight
+from signaling.headers import SDP, SDPFRAG, host_of, if_match, preflight, printable
 from signaling.limits import Limits
 from signaling.rooms import RoomDirectory, existing
 
@@ -192,7 +192,7 @@ def _peer_request(request: web.Request) -> PeerRequest:
     return PeerRequest(
         remote_address=(request.remote or "").partition("%")[0],
         http_host=host_of(request.headers.get("Host", "")),
-        user_agent=request.headers.get("User-Agent", "")[:200],
+        user_agent=printable(request.headers.get("User-Agent", "")[:200]),
         credential=credential_of(request),
         mode=_mode(request.headers.get(MODE_HEADER, "listen")),
     )

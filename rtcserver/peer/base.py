@@ -49,7 +49,7 @@ class SessionInfo:
     since_s: float
     counters: dict[str, int] = field(default_factory=dict)
     details: dict[str, object] = field(default_factory=dict)
-    """What else may be shown: its mode, its role, what it reported."""
+    """What else may be shown: its mode, its role, its user agent, what it reported."""
 
 
 class PeerSession(Protocol):

@@ -24,6 +24,7 @@ from rtcserver.peer.base import Mode, PeerRequest, PeerSession
 from rtcserver.peer.ended import EndedSessions
 from rtcserver.peer.fresh import FreshCounters
 from rtcserver.peer.oneport_session import Broadcast, OnePortSession
+from rtcserver.peer.reception import Reception
 from rtcserver.peer.state import State
 from rtcserver.sdp.offer import OfferSummary, check_offer
 from rtcserver.transport.dtls import SctpParameters
@@ -50,6 +51,10 @@ class BroadcastOwner(Protocol):
 
 def _ignore_channel(session: OnePortSession, channel: RTCDataChannel) -> None:
     """Data channels without an application are open and mute."""
+
+
+def _ignore_reception(session: OnePortSession, reception: Reception) -> None:
+    """Reports are kept in their session, and nowhere else."""
 
 
 def _no_studio(room: str, mode: Mode, present: int) -> Mapping[str, str]:
@@ -88,6 +93,8 @@ class OnePortBackend:
         self._own_broadcast = own_broadcast
         self._owner: BroadcastOwner | None = None
         self.on_datachannel = on_datachannel
+        self.on_reception: Callable[[OnePortSession, Reception], None] = _ignore_reception
+        """Called with each receiver report that can be true."""
         self.cname = secrets.token_hex(8)
         self.counters: Counter[str] = Counter()
         self._frame_ms = frame_ms
@@ -140,6 +147,7 @@ class OnePortBackend:
             request.remote_address,
         )
         session = OnePortSession(self, room, summary, self._next_listener)
+        session.details["user_agent"] = request.user_agent
         if request.mode != "listen":
             if not summary.has_datachannel:
                 raise PeerError(422, "no_datachannel", "Studio needs a data channel in the offer.")

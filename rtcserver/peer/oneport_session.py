@@ -15,9 +15,10 @@ from aiortc import RTCDataChannel
 
 from rtcserver.broadcast.listener import PAYLOAD_CODED, PAYLOAD_SILENCE, ListenerCounters, ListenerSpec
 from rtcserver.broadcast.srtp import MAX_FIRST_SEQUENCE, SrtpProfile
-from rtcserver.clock import NS, monotonic_ns
+from rtcserver.clock import NS, monotonic_ns, ntp_from_wall, wall_ns
 from rtcserver.errors import PeerError, ProcessError
 from rtcserver.peer.base import Mode, SessionInfo, public_handle
+from rtcserver.peer.reception import Reception, ReceptionJudge
 from rtcserver.peer.state import Answered, Closed, Connected, Event, Moved, RestartAsked, State, advance
 from rtcserver.sdp.answer import AnswerStream, AnswerTransport, build_answer, build_restart_fragment
 from rtcserver.sdp.fragment import parse_sdpfrag
@@ -27,9 +28,14 @@ from rtcserver.transport.aiortc_internals import SrtpKeys
 from rtcserver.transport.candidates import HostCandidate
 from rtcserver.transport.endpoint import MediaEndpoint
 from rtcserver.transport.peer import TransportPeer
-from rtcserver.transport.rtcp import Nack, ReceptionReport, RtcpPacket
+from rtcserver.transport.rtcp import Nack, ReceptionReport, ReportBlock, RtcpPacket
 
 log = logging.getLogger(__name__)
+
+STUDIO_PACKETS_PER_S = 4_000
+"""More than any Studio format sends, each block twice."""
+SENT_AT_ONCE = 200
+"""Packets that may have been sent beyond what the time since the start tells."""
 
 
 class Broadcast(Protocol):
@@ -65,6 +71,7 @@ class SessionOwner(Protocol):
     cname: str
     counters: Counter[str]
     on_datachannel: Callable[[OnePortSession, RTCDataChannel], None]
+    on_reception: Callable[[OnePortSession, Reception], None]
 
     @property
     def broadcast(self) -> Broadcast | None: ...
@@ -98,6 +105,10 @@ class OnePortSession:
         self.rtp_offset = secrets.randbits(32)
         """RTP timestamp = (media time + this) mod 2³²."""
         self.ssrc = secrets.randbits(32) or 1
+        self.first_sequence = secrets.randbelow(MAX_FIRST_SEQUENCE)
+        self._reception = ReceptionJudge(self.first_sequence)
+        self._packets_per_s = 0.0
+        self._connected_ns = 0
         self._backend = backend
         self._since_ns = monotonic_ns()
         self._peer: TransportPeer | None = None
@@ -108,6 +119,7 @@ class OnePortSession:
         """Make `answer`."""
         self._peer = peer
         self._candidates = candidates
+        self._packets_per_s = 1000 / frame_ms if self.mode == "listen" else STUDIO_PACKETS_PER_S
         stream = AnswerStream(
             ssrc=self.ssrc,
             cname=self._backend.cname,
@@ -205,7 +217,7 @@ class OnePortSession:
             master=keys.send,
             ssrc=self.ssrc,
             payload_type=self.offer.opus_payload_type,
-            first_sequence=secrets.randbelow(MAX_FIRST_SEQUENCE),
+            first_sequence=self.first_sequence,
             timestamp_offset=self.rtp_offset,
             cname=self._backend.cname,
             source=path.source,
@@ -218,6 +230,7 @@ class OnePortSession:
         except (ValueError, ProcessError) as error:
             self._backend.on_refused(self.listener_id, str(error))
             return
+        self._connected_ns = monotonic_ns()
         self._advance(Connected(path))
         self._backend.counters["connected"] += 1
 
@@ -230,7 +243,7 @@ class OnePortSession:
             broadcast.set_address(self.listener_id, path.destination, path.source, path.socket)
 
     def on_rtcp(self, packets: list[RtcpPacket]) -> None:
-        """Loss reports are kept for `info`, NACKs go to the broadcast process."""
+        """Reports that can be true are kept for `info` and handed on, NACKs go to the broadcast process."""
         for packet in packets:
             if isinstance(packet, Nack):
                 broadcast = self._backend.broadcast
@@ -240,8 +253,33 @@ class OnePortSession:
             elif isinstance(packet, ReceptionReport):
                 for block in packet.blocks:
                     if block.ssrc == self.ssrc:
-                        self.counters["lost"] = block.lost
-                        self.counters["jitter_48k"] = block.jitter
+                        self._on_report(block)
+
+    def _on_report(self, block: ReportBlock) -> None:
+        judge = self._reception
+        elapsed_s = (monotonic_ns() - self._connected_ns) / NS
+        sent = SENT_AT_ONCE + int(elapsed_s * self._packets_per_s)
+        now_ntp = ntp_from_wall(wall_ns()) >> 16 & 0xFFFF_FFFF
+        reception = judge.judge(block, sent, self.counters["nacked"], now_ntp)
+        told = {"reports": judge.reports, "left_out": judge.left_out}
+        if reception is None:
+            self._backend.counters["reports_left_out"] += 1
+            self.details["reception"] = {**self._told(), **told}
+            return
+        self.counters["lost"] = judge.lost
+        self.details["reception"] = {**self._told(), **told, **reception.values()}
+        if reception.jitter is not None:
+            self.counters["jitter_48k"] = reception.jitter
+        self._backend.on_reception(self, reception)
+
+    def _told(self) -> dict[str, object]:
+        told = self.details.get("reception")
+        return told if isinstance(told, dict) else {}
+
+    @property
+    def reports_itself(self) -> bool:
+        """Whether it has a page that tells more than receiver reports do."""
+        return any(channel.label == "telemetry" for channel in self.channels)
 
     def on_datachannel(self, channel: RTCDataChannel) -> None:
         """The client opened a channel."""

@@ -7,7 +7,7 @@ endpoint in this process and the broadcast process beside it, fed by the instrum
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -20,6 +20,8 @@ from rtcserver.config.model import ServerConfig
 from rtcserver.midiport.supervisor import MidiPort, Port
 from rtcserver.peer.base import PeerBackend
 from rtcserver.peer.oneport import OnePortBackend, supervised
+from rtcserver.peer.oneport_session import OnePortSession
+from rtcserver.peer.reception import Reception
 from rtcserver.room.desk import RoomDesk
 from rtcserver.room.desks import Desks
 from rtcserver.room.directory import Room, Rooms
@@ -61,6 +63,7 @@ def metrics_of(rooms: Rooms, listening: Listening) -> Metrics | None:
     )
     for desk in listening.desk.rooms.values():
         desk.observe = metrics.listeners.observe
+    listening.observe_players(metrics.listeners.observe)
     return metrics
 
 
@@ -196,6 +199,15 @@ class OnePort:
         """The broadcast process's latest report."""
         client = self._supervisor.client if self._supervisor is not None else None
         return client.report if client is not None else None
+
+    def observe_players(self, observe: Callable[[str, Mapping[str, float]], None]) -> None:
+        """Hand on what receiver reports tell of listeners that have no page of ours to tell more."""
+
+        def heard(session: OnePortSession, reception: Reception) -> None:
+            if not session.reports_itself:
+                observe("player", reception.values())
+
+        self._backend.on_reception = heard
 
     def datagrams(self) -> dict[str, int]:
         """What the media port, the sessions and Studio over DataChannels counted."""

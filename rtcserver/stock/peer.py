@@ -42,7 +42,9 @@ log = logging.getLogger(__name__)
 class StockSession:
     """One listener. States: connecting → connected → closed. Made by `StockBackend.open`."""
 
-    def __init__(self, backend: StockBackend, room: str, track: MontageTrack, offer: OfferSummary) -> None:
+    def __init__(
+        self, backend: StockBackend, room: str, track: MontageTrack, offer: OfferSummary, user_agent: str
+    ) -> None:
         self.id = secrets.token_urlsafe(24)
         self.etag = secrets.token_hex(8)
         self.room = room
@@ -53,6 +55,7 @@ class StockSession:
         self._backend = backend
         self._track = track
         self._offer = offer
+        self._user_agent = user_agent
         self._remote_candidates = len(usable_candidates(offer.candidates))
         self._closing: asyncio.Task[None] | None = None
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
@@ -74,6 +77,7 @@ class StockSession:
             self.state,
             (monotonic_ns() - self.since_ns) / NS,
             {"packets": self._track.pushed, "dropped": self._track.dropped},
+            {"user_agent": self._user_agent},
         )
 
     async def patch(self, sdpfrag: str) -> str | None:
@@ -188,7 +192,7 @@ class StockBackend:
             track = self._subscribe(room)
         except ProcessError as error:
             raise PeerError(503, "no_instrument", str(error), retry_after_s=5) from error
-        session = StockSession(self, room, track, summary)
+        session = StockSession(self, room, track, summary, request.user_agent)
         self._sessions[session.id] = session
         try:
             await session.negotiate(self._frame_ms(room))

@@ -9,14 +9,15 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-MODES = ("listen", "studio")
+MODES = ("listen", "studio", "player")
+"""Pages that listen, pages in Studio, and players without our page, of which only receiver reports tell."""
 _DELAYS = (0.005, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
 _RATIOS = (0.0001, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 
 _SECONDS = {
     "buffer_ms": ("buffer", "Delay of the jitter buffer, mean of each report."),
     "target_ms": ("buffer_target", "Target delay of the jitter buffer, mean of each report."),
-    "jitter_ms": ("jitter", "Inter-arrival jitter (RFC 3550) as the browser sees it."),
+    "jitter_ms": ("jitter", "Inter-arrival jitter (RFC 3550) as the receiver sees it."),
     "rtt_ms": ("round_trip", "Round-trip time by RTCP."),
     "playout_ms": ("playout", "Output delay that the browser reports."),
     "studio_level_ms": ("studio_ring", "Level of the Studio ring."),
@@ -74,7 +75,7 @@ class ListenerMetrics:
                 histogram.labels(label).observe(values[field] / 1000)
         for field, counter in self._counts.items():
             if field in values:
-                counter.labels(label).inc(values[field])
+                counter.labels(label).inc(max(0.0, values[field]))
         if values.get("played"):
             heard = max(0.0, values.get("concealed", 0) - values.get("silent_concealed", 0))
             self._concealed.labels(label).observe(heard / values["played"])

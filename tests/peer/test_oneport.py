@@ -153,18 +153,40 @@ async def test_a_nack_brings_the_packet_again() -> None:
         await listener.close()
 
 
-async def test_reports_reach_the_session_info() -> None:
+async def test_reports_that_can_be_true_reach_the_session_info_and_who_asks() -> None:
     async with serving() as server:
+        heard: list[dict[str, float]] = []
+        server.backend.on_reception = lambda session, reception: heard.append(reception.values())
         listener = Listener()
         session = await listener.join(server.backend)
-        block = rtp.RtcpReceiverInfo(
-            ssrc=session.ssrc, fraction_lost=1, packets_lost=3, highest_sequence=9, jitter=77, lsr=0, dlsr=0
-        )
-        await listener.dtls._send_rtp(bytes(rtp.RtcpRrPacket(ssrc=1, reports=[block])))
-        await until(lambda: session.counters["lost"])
+        first = session.first_sequence
+
+        async def report(lost: int, highest: int) -> None:
+            block = rtp.RtcpReceiverInfo(
+                ssrc=session.ssrc,
+                fraction_lost=1,
+                packets_lost=lost,
+                highest_sequence=highest,
+                jitter=96,
+                lsr=0,
+                dlsr=0,
+            )
+            await listener.dtls._send_rtp(bytes(rtp.RtcpRrPacket(ssrc=1, reports=[block])))
+
+        await report(3, first + 9)
+        await until(lambda: heard)
+        assert heard == [{"packets": 7, "lost": 3, "jitter_ms": 2}]
         info = session.info()
         assert info.state == "connected"
-        assert (info.counters["lost"], info.counters["jitter_48k"]) == (3, 77)
+        assert (info.counters["lost"], info.counters["jitter_48k"]) == (3, 96)
+        assert info.details["reception"] == {"reports": 1, "left_out": 0, **heard[0]}
+        assert info.details["user_agent"] == REQUEST.user_agent
+        await report(1575, first + 20)
+        await until(lambda: server.backend.counters["reports_left_out"])
+        info = session.info()
+        assert len(heard) == 1
+        assert info.counters["lost"] == 3
+        assert info.details["reception"] == {"reports": 2, "left_out": 1, **heard[0]}
         await listener.close()
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtcserver.peer.base import public_handle
-from signaling.headers import host_of, if_match, wants_html
+from signaling.headers import host_of, if_match, printable, wants_html
 
 
 @pytest.mark.parametrize(
@@ -55,6 +55,11 @@ def test_host_is_never_more_than_a_host(header: str) -> None:
 )
 def test_if_match(header: str | None, passes: bool) -> None:
     assert if_match(header, "abc") is passes
+
+
+def test_what_cannot_be_shown_is_replaced() -> None:
+    assert printable("GStreamer/1.22 (Füße)") == "GStreamer/1.22 (Füße)"
+    assert printable("a\x07b\udcffc") == "a\ufffdb\ufffdc"
 
 
 def test_handle_does_not_tell_the_id() -> None:

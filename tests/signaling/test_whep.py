@@ -106,7 +106,7 @@ async def test_deleting_a_session_that_has_just_ended_by_itself(served: Served) 
     """Players close their connection first and send DELETE then."""
     listener = Listener()
     async with served.post("/r/main/whep", await listener.offer()) as response:
-        location = response.headers["Location"]
+        location = urljoin("/r/main/whep", response.headers["Location"])
         await listener.answer(await response.text())
     await listener.hear(0.1)
     await listener.close()

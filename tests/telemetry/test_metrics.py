@@ -12,6 +12,7 @@ from rtcserver.broadcast.control import BroadcastReport, RoomCounters
 from rtcserver.broadcast.lateness import BOUNDS_US
 from rtcserver.broadcast.listener import Totals
 from rtcserver.channel.telemetry import STATS_FIELDS
+from rtcserver.peer.reception import Reception
 from rtcserver.telemetry.metrics import Metrics
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
@@ -85,14 +86,27 @@ def test_a_report_is_counted_in_seconds_and_ratios() -> None:
     assert read["rtcserver_listener_concealed_ratio_sum", ("listen",)] == 0.01
 
 
+def test_a_receiver_report_is_counted_as_a_players() -> None:
+    made = metrics()
+    made.listeners.observe("player", Reception(100, 3, 96, 0.05).values())
+    # A packet that was missing has come after all: what Prometheus counts only grows.
+    made.listeners.observe("player", Reception(100, -1, None, None).values())
+    read = values(made.render())
+    assert read["rtcserver_listener_packets_lost_total", ("player",)] == 3
+    assert read["rtcserver_listener_jitter_seconds_sum", ("player",)] == 0.002
+    assert read["rtcserver_listener_jitter_seconds_count", ("player",)] == 1
+    assert read["rtcserver_listener_round_trip_seconds_sum", ("player",)] == 0.05
+    assert read["rtcserver_listener_reports_total", ("player",)] == 2
+
+
 def test_labels_stay_bounded_whatever_is_reported() -> None:
     made = metrics()
-    for mode in ("listen", "studio", "studio-channel", "nonsense"):
+    for mode in ("listen", "studio", "studio-channel", "player", "nonsense"):
         made.listeners.observe(mode, {field: high for field, (_, high) in STATS_FIELDS.items()})
     modes = {
         labels[0] for name, labels in values(made.render()) if name == "rtcserver_listener_reports_total"
     }
-    assert modes == {"listen", "studio"}
+    assert modes == {"listen", "studio", "player"}
 
 
 def test_the_docs_name_every_metric() -> None:
