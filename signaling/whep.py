@@ -194,8 +194,18 @@ def _peer_request(request: web.Request) -> PeerRequest:
         http_host=host_of(request.headers.get("Host", "")),
         user_agent=printable(request.headers.get("User-Agent", "")[:200]),
         credential=credential_of(request),
+        local_address=local_address(request),
         mode=_mode(request.headers.get(MODE_HEADER, "listen")),
     )
+
+
+def local_address(request: web.Request) -> str:
+    """See `PeerRequest.local_address`. Sockets of either family have host and port; IPv6 ones flow and scope, too."""
+    name = request.transport.get_extra_info("sockname") if request.transport is not None else None
+    if not isinstance(name, tuple):
+        return ""
+    host = str(name[0]).partition("%")[0]
+    return f"{host}%{name[3]}" if len(name) == 4 and name[3] else host
 
 
 def _mode(asked: str) -> Mode:

@@ -33,6 +33,8 @@ _PATHS = ("soundfont", "file", "midi_profile", "tls_cert", "tls_key", "state_dir
 """Keys that name files or folders: "~" in front is the user's home."""
 _PLACE = re.compile(r"\(at line (\d+), column (\d+)\)$")
 _ROOM_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
+_HOST_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_][A-Za-z0-9_-]*)*\.?")
+_MAX_PUBLIC_HOSTS = 8
 _HINTS: dict[str, Any] = {
     **typing.get_type_hints(ServerConfig, include_extras=True),
     **typing.get_type_hints(InstrumentConfig, include_extras=True),
@@ -101,6 +103,7 @@ def load(
     instrument = InstrumentConfig(**{k: v for k, v in values.items() if k in INSTRUMENT_KEYS})
     rooms = _rooms(server, instrument, tables, toml_name)
     parse_networks(server.shared_addresses)
+    parse_hosts(server.public_host)
     for room in rooms.values():
         parse_mix(room.instrument.channels, room.instrument.mix)
     return replace(server, rooms=rooms, state_dir=server.state_dir or _state_dir(environ))
@@ -175,13 +178,15 @@ def _checked(key: str, value: Any, where: str, known: tuple[str, ...]) -> Any:
 
 
 def _as_written(key: str, value: Any) -> Any:
-    """TOML's ``device = 3`` and ``channels = [1, 2]`` as the texts that the keys hold."""
+    """TOML's ``device = 3``, ``channels = [1, 2]`` and ``public_host = ["a", "b"]`` as the texts that the keys hold."""
 
     def whole(number: Any) -> bool:
         return isinstance(number, int) and not isinstance(number, bool)
 
     if key == "device" and whole(value):
         return str(value)
+    if key == "public_host" and isinstance(value, list) and all(isinstance(host, str) for host in value):
+        return ",".join(value)
     if key == "channels" and isinstance(value, list) and all(whole(number) for number in value):
         return ",".join(map(str, value))
     return value
@@ -213,6 +218,36 @@ def parse_networks(text: str) -> tuple[str, ...]:
                 f'shared_addresses: "{network}" is neither an address nor a network such as 10.1.0.0/16'
             ) from error
     return networks
+
+
+def parse_hosts(text: str) -> tuple[str, ...]:
+    """`public_host` as addresses (without brackets) and names. Raises ConfigError that names the wrong one.
+
+    Whether the names exist is asked when the media port is opened.
+    """
+    hosts = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if len(hosts) > _MAX_PUBLIC_HOSTS:
+        raise ConfigError(
+            f'public_host = "{text}": these are {len(hosts)}; at most {_MAX_PUBLIC_HOSTS} are allowed'
+        )
+    return tuple(_public_host(host) for host in hosts)
+
+
+def _public_host(host: str) -> str:
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    try:
+        address = ipaddress.ip_address(bare)
+    except ValueError:
+        # What is made of digits alone would be an address (RFC 1123, section 2.1), and is none.
+        if _HOST_NAME.fullmatch(host) and not re.fullmatch(r"[0-9.]*", host):
+            return host
+    else:
+        if not (address.is_unspecified or address.is_multicast or "%" in bare):
+            return bare
+    raise ConfigError(
+        f'public_host = "{host}" is not allowed: it is an address or a name that listeners can reach, as in '
+        '"203.0.113.5" or "music.example", without scheme and port; several are separated by commas'
+    )
 
 
 def defaults() -> dict[str, Any]:

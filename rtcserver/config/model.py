@@ -91,13 +91,13 @@ class ServerConfig:
     """The server as a whole, and its rooms."""
 
     host: str = ""
-    """Address that HTTP listens on; empty means all, IPv4 and IPv6."""
+    """The one address that HTTP and media are open on, and that browsers are offered; empty means all, IPv4 and IPv6."""
     port: Port = 8080
     """TCP port of HTTP; 0 takes a free one."""
     media_port: Port = 0
     """UDP port of all media; 0 takes the same number as `port`."""
     public_host: str = ""
-    """Address or name offered to browsers for media, too (NAT, port forwarding)."""
+    """Address or name offered to browsers for media, too (NAT, port forwarding); several with commas."""
     public_media_port: Port = 0
     """UDP port that is forwarded to `media_port`, and the only one offered then; 0: the same number."""
     offer_bridges: bool = False

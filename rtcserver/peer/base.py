@@ -23,6 +23,8 @@ class PeerRequest:
 
     remote_address: the client's IP address as text, for limits.
     http_host: the host part of its ``Host`` header (no port), or "": how it reached this machine.
+    local_address: the address of this machine that its request arrived on, as text, or ""; a link-local IPv6 one
+        with its interface index, as in ``fe80::1%2``.
     credential: what it shows to be let in (a bearer token), or "".
     mode: what it asks for. Listen is Opus; Studio is PCM in RTP, which only the page's own worker can
         read, so it is asked for by a header that no other client sends.
@@ -32,6 +34,7 @@ class PeerRequest:
     http_host: str = ""
     user_agent: str = ""
     credential: str = ""
+    local_address: str = ""
     mode: Mode = "listen"
 
 

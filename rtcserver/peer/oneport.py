@@ -27,6 +27,7 @@ from rtcserver.peer.oneport_session import Broadcast, OnePortSession
 from rtcserver.peer.reception import Reception
 from rtcserver.peer.state import State
 from rtcserver.sdp.offer import OfferSummary, check_offer
+from rtcserver.transport.candidates import Arrival
 from rtcserver.transport.dtls import SctpParameters
 from rtcserver.transport.endpoint import MediaEndpoint
 
@@ -139,7 +140,16 @@ class OnePortBackend:
             )
         if self.broadcast is None:
             raise PeerError(503, "starting", "The sound is being (re)started.", retry_after_s=1)
-        candidates = await self.endpoint.candidates(request.http_host)
+        candidates = await self.endpoint.candidates(
+            Arrival(request.http_host, request.local_address, request.remote_address)
+        )
+        if not candidates:
+            raise PeerError(
+                503,
+                "no_address",
+                "This server has no address for the sound that can be reached from there. Set public_host in its "
+                "configuration to one that can, or start it without host.",
+            )
         self._admission.listener(len(self._sessions))
         self._admission.connecting(
             self.endpoint.half_open,

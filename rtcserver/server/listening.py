@@ -15,7 +15,7 @@ from rtcserver.access.admission import Admission, Places
 from rtcserver.access.door import Door
 from rtcserver.broadcast.control import BroadcastReport
 from rtcserver.broadcast.supervisor import BroadcastSupervisor
-from rtcserver.config.load import parse_networks
+from rtcserver.config.load import parse_hosts, parse_networks
 from rtcserver.config.model import ServerConfig
 from rtcserver.midiport.supervisor import MidiPort, Port
 from rtcserver.peer.base import PeerBackend
@@ -127,7 +127,7 @@ class OnePort:
             EndpointConfig(
                 host=config.host,
                 port=config.media_port,
-                public_host=config.public_host,
+                public_hosts=parse_hosts(config.public_host),
                 public_media_port=config.public_media_port,
                 bridges=config.offer_bridges,
             )

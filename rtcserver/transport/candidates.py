@@ -1,50 +1,66 @@
-"""The addresses that are offered to a client, and their candidate lines (RFC 8839, section 5.1).
+"""The addresses that are offered to a client, and their candidate lines (RFC 8839, section 5.1). Pure but for
+asking the system (`machine_addresses`, `Reach.of`).
 
 Everything is a host candidate of one component: the server gathers nothing, it knows. In this order,
 each address once:
 
-1. the host that the client used for signaling, when it is an address or resolves to one within a second:
-   it got there once already. This is what makes a container work with no configuration.
-2. `public_host`
-3. the machine's own addresses, without loopback, link-local, and those of container bridges
+1. the host that the client used for signaling, when it is an address or resolves to one: it got there once
+   already. This is what makes a container work with no configuration.
+2. the address of this machine that its request arrived on: the one that is left on a direct cable (169.254/16),
+   opened by a ``.local`` name that nobody here can resolve.
+3. `public_host`
+4. the machine's own addresses, without loopback, link-local, and those of container bridges
 
-With `public_media_port`, somebody translates ports: then only 1. and 2. are offered, with that port.
-Loopback addresses are offered only to a client that came by one.
+With `public_media_port`, somebody translates ports: then only 1. and 3. are offered, with that port, and 2. only
+when there is neither. A server that is bound to one address offers that one and `public_host`.
+
+Loopback addresses are for a client on this machine. Link-local IPv6 ones are for nobody: they mean nothing without
+an interface, which a candidate cannot name (RFC 8839 has no zone ids, and browsers leave such candidates out). A
+client that came by one gets the IPv4 link-local addresses of the interface that it came by.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import ipaddress
 import re
 import socket
-import threading
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import ifaddr
 
+from rtcserver.transport.resolver import IpAddress, literal
+
 MAX_CANDIDATES = 12
-RESOLVE_TIMEOUT_S = 1.0
-_RESOLVING_AT_ONCE = 4
-_CACHE_NAMES = 64
-_THREADS = threading.BoundedSemaphore(_RESOLVING_AT_ONCE)
-"""Lookups that the system's resolver has not finished yet, whether anybody still waits for them or not."""
 
 _TYPE_PREFERENCE_HOST = 126  # RFC 8445, section 5.1.2.2
-_BRIDGES = re.compile(r"^(docker|br-|veth|virbr|lxcbr|lxdbr|cni|flannel|podman|cali)")
-_HOST_NAME = re.compile(r"^[A-Za-z0-9._-]{1,253}$")
-
-IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+_BRIDGES = re.compile(
+    r"(?:docker|lxcbr|lxdbr|virbr|cni|podman|cni-podman)[0-9]+|docker_gwbridge|br-[0-9a-f]{12}|veth.*|flannel.*|cali.*"
+)
+"""Names that container engines and libvirt give to their bridges. A bridge of people's own, as OpenWrt's ``br-lan``,
+is a network like any other."""
 
 
 @dataclass(frozen=True, slots=True)
 class InterfaceAddress:
-    """One address of this machine and the name of its interface."""
+    """One address of this machine, and the name and index of its interface."""
 
     interface: str
     address: IpAddress
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """How a client reached signaling; "" where that is not known.
+
+    host: the name or address that it used. local: the address of this machine that its request arrived on, as
+    text; a link-local IPv6 one with its interface index, as in ``fe80::1%2``. remote: the client's own address.
+    """
+
+    host: str = ""
+    local: str = ""
+    remote: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +88,8 @@ def machine_addresses() -> list[InterfaceAddress]:
     for adapter in ifaddr.get_adapters():
         for ip in adapter.ips:
             text = ip.ip if isinstance(ip.ip, str) else ip.ip[0]
-            found.append(InterfaceAddress(adapter.name, ipaddress.ip_address(text.partition("%")[0])))
+            address = ipaddress.ip_address(text.partition("%")[0])
+            found.append(InterfaceAddress(adapter.name, address, adapter.index or 0))
     return found
 
 
@@ -84,128 +101,82 @@ def usable(addresses: Iterable[InterfaceAddress], *, bridges: bool = False) -> l
         if not a.address.is_loopback
         and not a.address.is_link_local
         and not a.address.is_unspecified
-        and (bridges or not _BRIDGES.match(a.interface))
+        and (bridges or not _BRIDGES.fullmatch(a.interface))
     ]
     return sorted(chosen, key=lambda address: address.version)
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far the media port can be reached.
+
+    port: its UDP port. public: the port that somebody forwards to it; 0 if nobody translates. bound: the one
+    address that it is open on; None for all. families: the IP versions that it is open for.
+    """
+
+    port: int
+    public: int = 0
+    bound: IpAddress | None = None
+    families: frozenset[int] = frozenset({4, 6})
+
+    @classmethod
+    def of(cls, sockets: Sequence[socket.socket], public: int = 0) -> Reach:
+        """That of these bound sockets, one a family."""
+        addresses = [ipaddress.ip_address(sock.getsockname()[0].partition("%")[0]) for sock in sockets]
+        bound = next((address for address in addresses if not address.is_unspecified), None)
+        families = frozenset(address.version for address in addresses)
+        return cls(sockets[0].getsockname()[1], public, bound, families)
+
+
 def choose(
+    reach: Reach,
     *,
+    arrival: Arrival,
     signaling: Iterable[IpAddress],
     public: Iterable[IpAddress],
-    machine: Iterable[IpAddress],
-    media_port: int,
-    public_media_port: int = 0,
-    families: frozenset[int] = frozenset({4, 6}),
+    machine: Sequence[InterfaceAddress],
+    bridges: bool = False,
 ) -> list[HostCandidate]:
-    """The candidates in order, deduplicated, at most `MAX_CANDIDATES`.
+    """The candidates in order, deduplicated, at most `MAX_CANDIDATES`; none if this client can reach none.
 
-    signaling, public: what the client's host and `public_host` resolved to. families: IP versions that
-    the port is open for, which limits `machine` only: what is in front of it may translate.
+    signaling, public: what the client's host and `public_host` resolved to. machine: all addresses of this machine.
+    bridges: see `usable`. The families of the port limit this machine's own addresses only: what is in front of it
+    may translate.
     """
-    port = public_media_port or media_port
-    wanted: list[tuple[IpAddress, int]] = [(address, port) for address in (*signaling, *public)]
-    if not public_media_port:
-        wanted += [(address, media_port) for address in machine if address.version in families]
-    out: list[HostCandidate] = []
-    for address, number in dict.fromkeys(wanted):
-        if len(out) == MAX_CANDIDATES:
-            break
-        out.append(HostCandidate(address, number, len(out)))
-    return out
+    host, remote = literal(arrival.host), literal(arrival.remote)
+    # A name may stand for all addresses of this machine, those of a cable that the client is not on among them.
+    signaling = [a for a in signaling if not a.is_link_local or a == host]
+    arrived = [a for a in _arrived(arrival.local, machine) if a.version in reach.families]
+    if reach.public:
+        wanted = [*signaling, *public] or arrived
+    elif reach.bound is not None:
+        wanted = [reach.bound, *public]
+    else:
+        own = [a for a in usable(machine, bridges=bridges) if a.version in reach.families]
+        wanted = [*signaling, *arrived, *public, *own]
+    reachable = _reachable(wanted, from_this_machine=remote is not None and remote.is_loopback)
+    return [
+        HostCandidate(address, reach.public or reach.port, index)
+        for index, address in enumerate(list(dict.fromkeys(reachable))[:MAX_CANDIDATES])
+    ]
 
 
-def literal(host: str) -> IpAddress | None:
-    """`host` as an address if it is one. The unspecified address means this machine: loopback."""
-    try:
-        address = ipaddress.ip_address(host.strip("[]").partition("%")[0])
-    except ValueError:
-        return None
-    if address.is_unspecified:
-        return ipaddress.ip_address("127.0.0.1" if address.version == 4 else "::1")
-    if address.is_multicast:
-        return None
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    return address
+def _arrived(local: str, machine: Iterable[InterfaceAddress]) -> list[IpAddress]:
+    """The address that a request arrived on; instead of a link-local IPv6 one, the IPv4 ones of its cable."""
+    address = literal(local)
+    if address is None or address.version == 4 or not address.is_link_local:
+        return [] if address is None else [address]
+    index = local.partition("%")[2]
+    return [
+        a.address
+        for a in machine
+        if a.address.version == 4 and a.address.is_link_local and str(a.index) == index
+    ]
 
 
-Lookup = Callable[[str], Awaitable[list[str]]]
-
-
-async def system_lookup(name: str) -> list[str]:
-    """The addresses of a name, from the system's resolver. Raises OSError, also when it is too busy.
-
-    In a daemon thread of its own: the resolver may take half a minute over a name that a stranger has
-    sent, and neither other users of the loop's executor nor the end of the server wait for that.
-    """
-    if not _THREADS.acquire(blocking=False):
-        raise OSError("too many names are being resolved")
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[list[str]] = loop.create_future()
-
-    def settle(found: list[str] | OSError | UnicodeError) -> None:
-        if answer.done():
-            return
-        if isinstance(found, list):
-            answer.set_result(found)
-        else:
-            answer.set_exception(found)
-
-    def look_up() -> None:
-        found: list[str] | OSError | UnicodeError
-        try:
-            found = [str(entry[4][0]) for entry in socket.getaddrinfo(name, None, type=socket.SOCK_DGRAM)]
-        except (OSError, UnicodeError) as error:
-            found = error
-        _THREADS.release()
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(settle, found)
-
-    threading.Thread(target=look_up, name="resolver", daemon=True).start()
-    return await answer
-
-
-class Resolver:
-    """Host names to addresses, within a second, a few at a time, remembered for a minute.
-
-    The names come from clients (``Host`` headers): what takes too long, or is one too many at once,
-    resolves to nothing.
-    """
-
-    def __init__(self, lookup: Lookup = system_lookup, *, keep_ns: int = 60_000_000_000) -> None:
-        self._lookup = lookup
-        self._keep_ns = keep_ns
-        self._cache: dict[str, tuple[int, list[IpAddress]]] = {}
-        self._running = 0
-
-    async def resolve(self, host: str, now_ns: int) -> list[IpAddress]:
-        """The addresses of `host`, a literal or a name; empty if there are none in time. Never raises."""
-        if not host:
-            return []
-        address = literal(host)
-        if address is not None:
-            return [address]
-        name = host.rstrip(".").lower()
-        if name == "localhost" or name.endswith(".localhost"):
-            return [ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("::1")]
-        if not _HOST_NAME.match(name):
-            return []
-        cached = self._cache.get(name)
-        if cached is not None and now_ns - cached[0] < self._keep_ns:
-            return cached[1]
-        if self._running >= _RESOLVING_AT_ONCE:
-            return []
-        self._running += 1
-        try:
-            texts = await asyncio.wait_for(self._lookup(name), RESOLVE_TIMEOUT_S)
-        except (OSError, TimeoutError, UnicodeError):
-            texts = []
-        finally:
-            self._running -= 1
-        found = [a for text in texts if (a := literal(text)) is not None and not a.is_link_local]
-        found = sorted(dict.fromkeys(found), key=lambda a: a.version)
-        if len(self._cache) >= _CACHE_NAMES:
-            del self._cache[next(iter(self._cache))]
-        self._cache[name] = (now_ns, found)
-        return found
+def _reachable(addresses: Iterable[IpAddress], *, from_this_machine: bool) -> Iterator[IpAddress]:
+    for address in addresses:
+        if address.version == 6 and address.is_link_local:
+            continue
+        if from_this_machine or not address.is_loopback:
+            yield address

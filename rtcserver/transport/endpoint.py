@@ -14,6 +14,7 @@ what was dropped and why.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import socket
 from collections import Counter
@@ -24,17 +25,18 @@ from rtcserver.clock import monotonic_ns
 from rtcserver.transport.address import Path
 from rtcserver.transport.aiortc_internals import SharedCertificate
 from rtcserver.transport.candidates import (
+    Arrival,
     HostCandidate,
-    IpAddress,
-    Resolver,
+    InterfaceAddress,
+    Reach,
     choose,
     machine_addresses,
-    usable,
 )
 from rtcserver.transport.demux import DatagramKind, classify
 from rtcserver.transport.dtls import SctpParameters
 from rtcserver.transport.ice import IceAgent, IceRegistry
 from rtcserver.transport.peer import PeerListener, TransportPeer
+from rtcserver.transport.resolver import Resolver
 from rtcserver.transport.udp import UdpPort, open_sockets
 
 TICK_S = 0.25
@@ -75,12 +77,13 @@ class EndpointConfig:
     """How the port is opened, advertised and protected.
 
     host: bind to this address only; "" is all. port: UDP; 0 takes a free one.
-    public_host, public_media_port: see `candidates`. bridges: offer container bridges' addresses too.
+    public_hosts (`public_host`, split), public_media_port: see `candidates`. bridges: offer container bridges'
+    addresses too.
     """
 
     host: str = ""
     port: int = 0
-    public_host: str = ""
+    public_hosts: tuple[str, ...] = ()
     public_media_port: int = 0
     bridges: bool = False
     half_open_ns: int = HALF_OPEN_NS
@@ -103,10 +106,12 @@ class MediaEndpoint:
         self._half_open: set[TransportPeer] = set()
         self._half_open_from: Counter[str] = Counter()
         self._resolver = Resolver()
+        self._public = Resolver()
+        """Of its own: the names that clients send push none of `public_host` out of the cache."""
         self._rota: list[list[TransportPeer]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._port: UdpPort | None = None
-        self._machine_addresses: list[IpAddress] = []
+        self._machine_addresses: list[InterfaceAddress] = []
         self._machine_ns = 0
         self._logged_ns = 0
         self._logged_drops = 0
@@ -125,9 +130,10 @@ class MediaEndpoint:
     async def start(self, port: int | None = None) -> None:
         """Open the port (by default the configured one) and read from it. Idempotent.
 
-        Raises ConfigError if it is taken.
+        Raises ConfigError if it is taken, or if there is no such name as one of the public hosts.
         """
         if self._port is None:
+            await self._public.check("public_host", self.config.public_hosts, monotonic_ns())
             number = self.config.port if port is None else port
             self._port = UdpPort(open_sockets(self.config.host, number), self.counters)
             self._port.start(self.receive)
@@ -137,25 +143,26 @@ class MediaEndpoint:
         """The sockets that the broadcast process gets duplicates of; `Path.socket` indexes them."""
         return list(self.port.sockets)
 
-    async def candidates(self, signaling_host: str) -> list[HostCandidate]:
-        """What to offer a client that reached signaling by `signaling_host` ("" if unknown)."""
+    async def candidates(self, arrival: Arrival) -> list[HostCandidate]:
+        """What to offer a client that reached signaling like this; none if it can reach no address of ours."""
         now = monotonic_ns()
-        signaling, public = await asyncio.gather(
-            self._resolver.resolve(signaling_host, now), self._resolver.resolve(self.config.public_host, now)
+        signaling, *public = await asyncio.gather(
+            self._resolver.resolve(arrival.host, now),
+            *(self._public.resolve(host, now) for host in self.config.public_hosts),
         )
         return choose(
+            Reach.of(self.port.sockets, self.config.public_media_port),
+            arrival=arrival,
             signaling=signaling,
-            public=public,
+            public=itertools.chain(*public),
             machine=self._machine(now),
-            media_port=self.port.port,
-            public_media_port=self.config.public_media_port,
-            families=frozenset(6 if s.family == socket.AF_INET6 else 4 for s in self.port.sockets),
+            bridges=self.config.bridges,
         )
 
-    def _machine(self, now_ns: int) -> list[IpAddress]:
+    def _machine(self, now_ns: int) -> list[InterfaceAddress]:
         """This machine's addresses, read again after a few seconds: they change, but not with every join."""
         if self._machine_ns == 0 or now_ns - self._machine_ns > _MACHINE_NS:
-            self._machine_addresses = usable(machine_addresses(), bridges=self.config.bridges)
+            self._machine_addresses = machine_addresses()
             self._machine_ns = now_ns
         return self._machine_addresses
 

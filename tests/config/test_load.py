@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rtcserver.config import flags as config_flags
-from rtcserver.config.load import defaults, descriptions, example, load, read_toml
+from rtcserver.config.load import defaults, descriptions, example, load, parse_hosts, read_toml
 from rtcserver.config.model import INSTRUMENT_KEYS, SERVER_KEYS, InstrumentConfig, to_dict
 from rtcserver.errors import ConfigError
 
@@ -58,6 +58,18 @@ def test_a_named_file_must_exist_and_a_forgotten_one_need_not(
         ("studio_bits", "20", "0, 16, 24"),
         ("room", "a/b", 'room: "a/b" is no room name'),
         ("shared_addresses", "10.0.0.0/8, nonsense", 'shared_addresses: "nonsense"'),
+        (
+            "public_host",
+            "https://music.example",
+            'public_host = "https://music.example" .* without scheme and port',
+        ),
+        ("public_host", "music.example, 203.0.113.5:8080", 'public_host = "203.0.113.5:8080" is not allowed'),
+        ("public_host", "203.0.113", 'public_host = "203.0.113" is not allowed'),
+        ("public_host", "0.0.0.0", 'public_host = "0.0.0.0" is not allowed'),
+        ("public_host", "fe80::1%eth0", 'public_host = "fe80::1%eth0" is not allowed'),
+        ("public_host", "music example", 'public_host = "music example" is not allowed'),
+        ("public_host", "a..b", 'public_host = "a..b" is not allowed'),
+        ("public_host", "a,b,c,d,e,f,g,h,i", "these are 9; at most 8"),
         ("tone_dbfs", "3", "tone_dbfs"),
     ],
 )
@@ -189,3 +201,11 @@ def test_a_tilde_in_a_path_is_the_users_home(monkeypatch: pytest.MonkeyPatch) ->
     assert (room.instrument.file, room.title) == ("/home/anna/piano.flac", "~")
     with pytest.raises(ConfigError, match="file"):
         load({"file": "~nobody-of-this-name/piano.flac"}, {}, {})
+
+
+@pytest.mark.parametrize("value", [" music.example, 203.0.113.5,[2001:db8::5],, ", None])
+def test_the_public_host_is_one_or_several(value: str | None) -> None:
+    several = ["music.example", "203.0.113.5", "[2001:db8::5]"]
+    config = load({}, {}, {"public_host": several if value is None else value})
+    assert parse_hosts(config.public_host) == ("music.example", "203.0.113.5", "2001:db8::5")
+    assert parse_hosts("") == ()

@@ -16,12 +16,10 @@ from rtcserver.sdp.answer import (
 )
 from rtcserver.sdp.fragment import parse_sdpfrag
 from rtcserver.sdp.offer import OfferSummary, check_offer
-from rtcserver.transport.candidates import choose
+from rtcserver.transport.candidates import HostCandidate
 from tests.sdp.offers import NAMES, changed, join, load, small
 
-CANDIDATES = choose(
-    signaling=[ip_address("192.0.2.9")], public=[], machine=[ip_address("2001:db8::9")], media_port=8080
-)
+CANDIDATES = [HostCandidate(ip_address(text), 8080, n) for n, text in enumerate(("192.0.2.9", "2001:db8::9"))]
 TRANSPORT = AnswerTransport("u" * 20, "p" * 24, ":".join(["CD"] * 32), CANDIDATES)
 STREAM = AnswerStream(0xDEADBEEF, "cname", "stream", "track", 10)
 

@@ -20,6 +20,7 @@ from aiortc import (
 
 from rtcserver.transport.address import Path
 from rtcserver.transport.aiortc_internals import SrtpKeys
+from rtcserver.transport.candidates import Arrival
 from rtcserver.transport.dtls import SctpParameters
 from rtcserver.transport.endpoint import EndpointConfig, MediaEndpoint
 from rtcserver.transport.peer import TransportPeer
@@ -160,7 +161,8 @@ def _value(sdp: str, name: str) -> str:
 async def make_answer(offer: str, peer: TransportPeer, endpoint: MediaEndpoint) -> str:
     """The least answer that aiortc takes."""
     mids = re.findall(r"a=mid:(.*?)\r\n", offer)
-    candidates = await endpoint.candidates(endpoint.config.host or "127.0.0.1")
+    host = endpoint.config.host or "127.0.0.1"
+    candidates = await endpoint.candidates(Arrival(host, host, host))
     transport = [
         "c=IN IP4 0.0.0.0",
         f"a=ice-ufrag:{peer.local_ufrag}",

@@ -1,36 +1,63 @@
-"""Which addresses are offered, in which order, with which port and priority."""
+"""Which addresses are offered to whom, in which order, with which port and priority."""
 
 from __future__ import annotations
 
-import asyncio
-import threading
+import socket
 from ipaddress import ip_address
 
 import pytest
 
 from rtcserver.transport.candidates import (
     MAX_CANDIDATES,
+    Arrival,
     InterfaceAddress,
-    Resolver,
+    Reach,
     choose,
-    literal,
     machine_addresses,
-    system_lookup,
     usable,
 )
 
 LAN4, LAN6 = ip_address("192.168.1.20"), ip_address("2001:db8::20")
+CABLE = ip_address("169.254.7.1")
 PUBLIC = ip_address("203.0.113.5")
+LOOPBACK = ip_address("127.0.0.1")
 MACHINE = [
-    InterfaceAddress("lo", ip_address("127.0.0.1")),
-    InterfaceAddress("lo", ip_address("::1")),
-    InterfaceAddress("eth0", LAN6),
-    InterfaceAddress("eth0", LAN4),
-    InterfaceAddress("eth0", ip_address("fe80::1")),
-    InterfaceAddress("docker0", ip_address("172.17.0.1")),
-    InterfaceAddress("br-0123456789ab", ip_address("172.18.0.1")),
-    InterfaceAddress("veth12ab", ip_address("169.254.3.4")),
+    InterfaceAddress("lo", LOOPBACK, 1),
+    InterfaceAddress("lo", ip_address("::1"), 1),
+    InterfaceAddress("eth0", LAN6, 2),
+    InterfaceAddress("eth0", LAN4, 2),
+    InterfaceAddress("eth0", ip_address("fe80::1"), 2),
+    InterfaceAddress("eth1", CABLE, 3),
+    InterfaceAddress("eth1", ip_address("fe80::2"), 3),
+    InterfaceAddress("docker0", ip_address("172.17.0.1"), 4),
+    InterfaceAddress("br-0123456789ab", ip_address("172.18.0.1"), 5),
+    InterfaceAddress("veth12ab", ip_address("169.254.3.4"), 6),
 ]
+REMOTE = "192.168.1.77"
+ANYWHERE = Reach(8080)
+
+
+def offered(
+    *,
+    reach: Reach = ANYWHERE,
+    host: str = "",
+    local: str = "",
+    remote: str = REMOTE,
+    signaling: tuple[str, ...] = (),
+    public: tuple[str, ...] = (),
+    machine: list[InterfaceAddress] | None = None,
+) -> list[str]:
+    """The addresses that are offered, as text."""
+    found = choose(
+        reach,
+        arrival=Arrival(host, local, remote),
+        signaling=[ip_address(text) for text in signaling],
+        public=[ip_address(text) for text in public],
+        machine=MACHINE if machine is None else machine,
+    )
+    assert [c.index for c in found] == list(range(len(found)))
+    assert {c.port for c in found} <= {reach.public or reach.port}
+    return [str(c.address) for c in found]
 
 
 def test_bridges_loopback_and_link_local_are_left_out() -> None:
@@ -38,140 +65,145 @@ def test_bridges_loopback_and_link_local_are_left_out() -> None:
     assert ip_address("172.17.0.1") in usable(MACHINE, bridges=True)
 
 
+@pytest.mark.parametrize(
+    ("interface", "container"),
+    [
+        ("docker0", True),
+        ("docker_gwbridge", True),
+        ("br-0123456789ab", True),
+        ("virbr0", True),
+        ("lxdbr0", True),
+        ("cni0", True),
+        ("cni-podman1", True),
+        ("podman0", True),
+        ("flannel.1", True),
+        ("cali0123456789a", True),
+        ("veth12ab", True),
+        ("br-lan", False),
+        ("br-guest", False),
+        ("br-0123456789abc", False),
+        ("br0", False),
+        ("vmbr0", False),
+        ("bridge0", False),
+        ("dockerlan", False),
+    ],
+)
+def test_a_bridge_of_peoples_own_is_a_network_like_any_other(interface: str, container: bool) -> None:
+    """OpenWrt calls its LAN ``br-lan``."""
+    assert usable([InterfaceAddress(interface, LAN4)]) == ([] if container else [LAN4])
+
+
 def test_order_and_deduplication() -> None:
-    found = choose(signaling=[LAN4], public=[PUBLIC, LAN4], machine=[LAN4, LAN6], media_port=8080)
-    assert [(c.address, c.port) for c in found] == [(LAN4, 8080), (PUBLIC, 8080), (LAN6, 8080)]
-    assert [c.index for c in found] == [0, 1, 2]
+    asked = offered(local="192.168.1.20", signaling=("198.51.100.7",), public=("203.0.113.5", "192.168.1.20"))
+    assert asked == ["198.51.100.7", "192.168.1.20", "203.0.113.5", "2001:db8::20"]
 
 
 def test_lines_and_priorities_follow_rfc_8445() -> None:
-    first, second = choose(signaling=[], public=[], machine=[LAN4, LAN6], media_port=8080)
+    first, second = choose(
+        Reach(8080), arrival=Arrival(remote=REMOTE), signaling=[], public=[], machine=MACHINE
+    )
     assert first.priority == 2**24 * 126 + 2**8 * 65535 + 255
     assert first.priority > second.priority > 0
     assert first.line == f"candidate:1 1 udp {first.priority} 192.168.1.20 8080 typ host"
     assert second.line == f"candidate:2 1 udp {second.priority} 2001:db8::20 8080 typ host"
 
 
+def test_a_direct_cable_is_offered_to_who_came_over_it() -> None:
+    """By its ``.local`` name, which this machine need not resolve."""
+    assert offered(host="music.local", local="169.254.7.1")[0] == "169.254.7.1"
+    assert "169.254.7.1" not in offered(host="music.local", local="192.168.1.20")
+    alone = [a for a in MACHINE if a.interface in ("lo", "eth1")]
+    assert offered(host="music.local", local="169.254.7.1", machine=alone) == ["169.254.7.1"]
+
+
+def test_a_link_local_ipv6_address_is_never_offered_and_its_cables_ipv4_one_stands_in() -> None:
+    assert offered(host="music.local", local="fe80::2%3")[0] == "169.254.7.1"
+    assert offered(host="music.local", local="fe80::1%2") == ["192.168.1.20", "2001:db8::20"]
+    assert offered(host="fe80::1", local="fe80::1", signaling=("fe80::1",), public=("fe80::1",)) == [
+        "192.168.1.20",
+        "2001:db8::20",
+    ]
+
+
+def test_a_name_for_the_whole_machine_does_not_bring_in_a_cable_that_the_client_is_not_on() -> None:
+    everything = ("169.254.7.1", "192.168.1.20")
+    assert offered(host="music.local", local="192.168.1.20", signaling=everything)[0] == "192.168.1.20"
+    assert "169.254.7.1" not in offered(host="music.local", local="192.168.1.20", signaling=everything)
+    assert offered(host="169.254.7.1", local="172.17.0.2", signaling=("169.254.7.1",))[0] == "169.254.7.1"
+
+
+@pytest.mark.parametrize("remote", ["192.168.1.77", "192.168.1.20", "2001:db8::77", ""])
+def test_loopback_is_for_clients_on_this_machine_only(remote: str) -> None:
+    """Debian's /etc/hosts has the machine's own name at 127.0.1.1; a proxy's connection arrives on 127.0.0.1."""
+    found = offered(
+        host="music", local="127.0.0.1", remote=remote, signaling=("127.0.1.1",), public=("127.0.0.1", "::1")
+    )
+    assert found == ["192.168.1.20", "2001:db8::20"]
+
+
+@pytest.mark.parametrize(("remote", "local"), [("127.0.0.1", "127.0.1.1"), ("::1", "::1")])
+def test_a_client_on_this_machine_gets_the_loopback_address_that_it_came_by(remote: str, local: str) -> None:
+    assert offered(local=local, remote=remote) == [local, "192.168.1.20", "2001:db8::20"]
+
+
 def test_a_remapped_port_is_the_only_one_offered() -> None:
-    found = choose(signaling=[LAN4], public=[PUBLIC], machine=[LAN6], media_port=8080, public_media_port=9000)
-    assert [(c.address, c.port) for c in found] == [(LAN4, 9000), (PUBLIC, 9000)]
+    reach = Reach(8080, public=9000)
+    found = offered(reach=reach, local="172.17.0.2", signaling=("192.168.1.20",), public=("203.0.113.5",))
+    assert found == ["192.168.1.20", "203.0.113.5"]
 
 
-def test_a_port_without_ipv6_does_not_offer_the_machines() -> None:
-    found = choose(signaling=[], public=[], machine=[LAN4, LAN6], media_port=1, families=frozenset({4}))
-    assert [c.address for c in found] == [LAN4]
-
-
-def test_the_number_is_bounded() -> None:
-    many = [ip_address(f"10.0.0.{n}") for n in range(1, 100)]
-    assert len(choose(signaling=[], public=[], machine=many, media_port=1)) == MAX_CANDIDATES
+def test_a_remapped_port_is_offered_where_the_request_arrived_when_nothing_else_is_known() -> None:
+    """Somebody forwards the port on this machine, which the client calls by a name that only it can resolve."""
+    assert offered(reach=Reach(8080, public=9000), host="music.local", local="192.168.1.20") == [
+        "192.168.1.20"
+    ]
 
 
 @pytest.mark.parametrize(
-    ("text", "address"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("[2001:db8::1]", "2001:db8::1"),
-        ("::ffff:192.0.2.1", "192.0.2.1"),
-        ("0.0.0.0", "127.0.0.1"),
-        ("::", "::1"),
-        ("fe80::1%eth0", "fe80::1"),
-        ("224.0.0.1", None),
-        ("name.example", None),
-        ("", None),
-        ("1.2.3", None),
-    ],
+    ("bound", "remote"), [("127.0.0.1", "127.0.0.1"), ("::1", "::1"), ("192.168.1.20", REMOTE)]
 )
-def test_literals(text: str, address: str | None) -> None:
-    assert literal(text) == (None if address is None else ip_address(address))
+def test_a_server_on_one_address_offers_nothing_else(bound: str, remote: str) -> None:
+    reach = Reach(8080, bound=ip_address(bound), families=frozenset({ip_address(bound).version}))
+    assert offered(reach=reach, local=bound, remote=remote, signaling=("198.51.100.7", "127.0.1.1")) == [
+        bound
+    ]
+
+
+def test_what_a_person_has_named_is_offered_beside_the_one_address() -> None:
+    """Network address translation one to one, as clouds do it."""
+    reach = Reach(8080, bound=LAN4, families=frozenset({4}))
+    assert offered(reach=reach, local="192.168.1.20", public=("203.0.113.5",)) == [
+        "192.168.1.20",
+        "203.0.113.5",
+    ]
+
+
+def test_nothing_is_offered_to_who_can_reach_nothing() -> None:
+    """A proxy on this machine brings a client from elsewhere to a server that is open on loopback only."""
+    assert offered(reach=Reach(8080, bound=LOOPBACK), local="127.0.0.1", signaling=("203.0.113.5",)) == []
+
+
+def test_a_port_without_ipv6_does_not_offer_the_machines() -> None:
+    reach = Reach(1, families=frozenset({4}))
+    assert offered(reach=reach, local="2001:db8::20") == ["192.168.1.20"]
+    assert offered(reach=reach, signaling=("2001:db8::99",)) == ["2001:db8::99", "192.168.1.20"]
+
+
+def test_the_number_is_bounded() -> None:
+    many = [InterfaceAddress("eth0", ip_address(f"10.0.0.{n}"), 2) for n in range(1, 100)]
+    assert len(offered(machine=many)) == MAX_CANDIDATES
+
+
+def test_how_far_a_port_reaches_is_read_from_its_sockets() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+        assert Reach.of([one], 9000) == Reach(port, 9000, LOOPBACK, frozenset({4}))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as every:
+        every.bind(("0.0.0.0", 0))
+        assert Reach.of([every]) == Reach(every.getsockname()[1], families=frozenset({4}))
 
 
 def test_this_machine_has_a_loopback_address() -> None:
-    assert ip_address("127.0.0.1") in [a.address for a in machine_addresses()]
-
-
-async def test_names_are_resolved_once_a_minute() -> None:
-    asked: list[str] = []
-
-    async def lookup(name: str) -> list[str]:
-        asked.append(name)
-        return ["2001:db8::20", "192.168.1.20", "192.168.1.20", "fe80::9"]
-
-    resolver = Resolver(lookup)
-    assert await resolver.resolve("Music.local.", 0) == [LAN4, LAN6]
-    assert await resolver.resolve("music.local", 59 * 10**9) == [LAN4, LAN6]
-    assert asked == ["music.local"]
-    await resolver.resolve("music.local", 60 * 10**9)
-    assert len(asked) == 2
-
-
-async def test_localhost_and_literals_are_not_looked_up() -> None:
-    async def lookup(name: str) -> list[str]:
-        raise AssertionError(name)
-
-    resolver = Resolver(lookup)
-    assert await resolver.resolve("localhost", 0) == [ip_address("127.0.0.1"), ip_address("::1")]
-    assert await resolver.resolve("[::1]", 0) == [ip_address("::1")]
-    assert await resolver.resolve("", 0) == []
-    assert await resolver.resolve("bad host/!", 0) == []
-    assert await resolver.resolve("a" * 300, 0) == []
-
-
-async def test_failures_and_too_many_at_once_resolve_to_nothing() -> None:
-    release = asyncio.Event()
-
-    async def lookup(name: str) -> list[str]:
-        if name == "fails":
-            raise OSError("no such name")
-        await release.wait()
-        return ["192.168.1.20"]
-
-    resolver = Resolver(lookup)
-    assert await resolver.resolve("fails", 0) == []
-    tasks = [asyncio.ensure_future(resolver.resolve(f"slow{n}", 0)) for n in range(4)]
-    await asyncio.sleep(0)
-    assert await resolver.resolve("one-too-many", 0) == []
-    release.set()
-    assert await asyncio.gather(*tasks) == [[LAN4]] * 4
-
-
-async def test_a_slow_name_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rtcserver.transport.candidates.RESOLVE_TIMEOUT_S", 0.01)
-
-    async def lookup(name: str) -> list[str]:
-        await asyncio.Event().wait()
-        return []
-
-    assert await Resolver(lookup).resolve("slow", 0) == []
-
-
-async def test_the_system_resolves_and_refuses() -> None:
-    assert "127.0.0.1" in await system_lookup("localhost")
-    with pytest.raises(UnicodeError):
-        await system_lookup("bad..name")
-
-
-def test_a_resolver_that_hangs_holds_up_neither_the_loop_nor_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not even when the loop's own executor would: its threads are joined at the end."""
-    release = threading.Event()
-
-    def hangs(*_: object, **__: object) -> list[object]:
-        assert release.wait(10)
-        return []
-
-    monkeypatch.setattr("socket.getaddrinfo", hangs)
-    monkeypatch.setattr("rtcserver.transport.candidates.RESOLVE_TIMEOUT_S", 0.01)
-
-    async def ask() -> None:
-        resolver = Resolver()
-        assert [await resolver.resolve(f"slow{number}", 0) for number in range(5)] == [[]] * 5
-        assert len([thread for thread in threading.enumerate() if thread.name == "resolver"]) == 4
-
-    try:
-        asyncio.run(ask())
-        assert not release.is_set()
-    finally:
-        release.set()
-        for thread in threading.enumerate():
-            if thread.name == "resolver":
-                thread.join(5)
+    found = {a.address: a for a in machine_addresses()}
+    assert found[LOOPBACK].index == socket.if_nametoindex(found[LOOPBACK].interface)

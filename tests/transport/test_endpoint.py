@@ -19,6 +19,7 @@ from aiortc.rtcdtlstransport import (
 
 from rtcserver.errors import ConfigError
 from rtcserver.transport import stun
+from rtcserver.transport.candidates import Arrival
 from rtcserver.transport.endpoint import EndpointConfig, MediaEndpoint
 from rtcserver.transport.peer import TransportPeer
 from rtcserver.transport.rtcp import Nack, ReceptionReport
@@ -363,11 +364,32 @@ async def test_nothing_is_left_behind() -> None:
 
 async def test_candidates_name_the_host_that_the_client_used() -> None:
     async with running(host="") as endpoint:
-        lines = [c.line for c in await endpoint.candidates("198.51.100.7")]
+        lines = [c.line for c in await endpoint.candidates(Arrival("198.51.100.7", remote="198.51.100.1"))]
         assert f" 198.51.100.7 {endpoint.port.port} typ host" in lines[0]
         assert not any(" 127.0.0.1 " in line for line in lines)
-        loopback = [str(c.address) for c in await endpoint.candidates("localhost")]
-        assert loopback[:2] == ["127.0.0.1", "::1"]
+        local = Arrival("localhost", "127.0.0.1", "127.0.0.1")
+        assert [str(c.address) for c in await endpoint.candidates(local)][:2] == ["127.0.0.1", "::1"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_a_port_on_one_address_offers_that_one_only(host: str) -> None:
+    async with running(host=host) as endpoint:
+        assert [sock.getsockname()[0] for sock in endpoint.send_sockets()] == [host]
+        found = await endpoint.candidates(Arrival("localhost", host, host))
+        assert [(str(c.address), c.port) for c in found] == [(host, endpoint.port.port)]
+
+
+async def test_each_public_host_is_offered() -> None:
+    async with running(host="127.0.0.1", public_hosts=("203.0.113.5", "2001:db8::5")) as endpoint:
+        found = await endpoint.candidates(Arrival(remote="198.51.100.1"))
+        assert [str(c.address) for c in found] == ["203.0.113.5", "2001:db8::5"]
+
+
+async def test_a_public_host_that_does_not_exist_is_a_configuration_error() -> None:
+    endpoint = MediaEndpoint(EndpointConfig(host="127.0.0.1", public_hosts=("bad..name",)))
+    with pytest.raises(ConfigError, match=r'public_host = "bad\.\.name"'):
+        await endpoint.start()
+    assert not endpoint.started
 
 
 async def test_a_taken_port_is_a_configuration_error() -> None:
