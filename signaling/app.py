@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from aiohttp import web
@@ -11,10 +11,12 @@ from rtcserver.access.admission import Admission
 from rtcserver.access.door import Door
 from rtcserver.peer.base import PeerBackend
 from signaling.entrance import Entrance
+from signaling.forwarded import PROXIES, Proxies
+from signaling.headers import SELF, security
 from signaling.limits import Limits
 from signaling.metrics import MetricsPage
 from signaling.pages import Pages
-from signaling.respond import add_headers, error_boundary
+from signaling.respond import Headers, error_boundary
 from signaling.rooms import RoomDirectory
 from signaling.sounds import Files, Instruments, Sounds
 from signaling.whep import Whep
@@ -33,17 +35,23 @@ def create_app(
     authority: Path | None = None,
     instruments: Instruments | None = None,
     metrics: Callable[[], bytes] | None = None,
+    trusted_proxies: Sequence[str] = (),
+    frame_ancestors: str = SELF,
 ) -> web.Application:
     """All routes of the server. It neither starts nor closes the backend; `signaling.serve` serves it.
 
     door: asked for each request. authority: PEM file for ``/ca.pem``, if there is a local authority.
     instruments, metrics: what `signaling.sounds` and `signaling.metrics` serve, if the transport has it.
 
+    trusted_proxies: addresses and networks, see `signaling.forwarded`. frame_ancestors: see
+    `signaling.headers.security`.
+
     Serve it with ``handler_cancellation=True``, as `signaling.serve.HttpServer` does: then a client
     that leaves while its answer is made ends that work at once.
     """
     bounds = limits or Limits()
     app = web.Application(middlewares=[error_boundary], client_max_size=bounds.max_body_bytes)
+    app[PROXIES] = Proxies(trusted_proxies)
     entrance = Entrance(door)
     whep = Whep(rooms, backend, entrance, admission or Admission(), bounds)
     app.add_routes(whep.routes())
@@ -51,7 +59,7 @@ def create_app(
     app.add_routes(Sounds(rooms, entrance, instruments).routes())
     app.add_routes(Files(rooms, entrance, instruments, bounds).routes())
     app.add_routes(MetricsPage(entrance, metrics).routes())
-    app.on_response_prepare.append(add_headers)
+    app.on_response_prepare.append(Headers(security(frame_ancestors)))
 
     async def cleanup(_: web.Application) -> None:
         await whep.close()

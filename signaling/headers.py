@@ -13,37 +13,47 @@ _HOST = re.compile(
     r"\[(?P<six>[0-9A-Fa-f:.]{2,45})\](?::[0-9]{1,5})?|(?P<name>[A-Za-z0-9._-]{1,253})(?::[0-9]{1,5})?"
 )
 
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'self'",
-        "connect-src 'self'",
-        "media-src 'self' blob: mediastream:",
-        "img-src 'self' data: blob:",
-        "script-src 'self'",  # AudioWorklet modules too
-        "worker-src 'self'",
-        "object-src 'none'",
-        "base-uri 'none'",
-        "form-action 'self'",
-        "frame-ancestors 'self'",
-    )
-)
+SELF = "'self'"
+"""The source of a content security policy that means the page's own origin."""
 
-SECURITY: Mapping[str, str] = {
-    "Server": "rtcserver",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    # Together these two make a page cross-origin isolated, which SharedArrayBuffer needs. Workers
-    # and worklets need the second on their scripts as well.
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Embedder-Policy": "require-corp",
-}
+_POLICY = (
+    "default-src 'self'",
+    "connect-src 'self'",
+    "media-src 'self' blob: mediastream:",
+    "img-src 'self' data: blob:",
+    "script-src 'self'",  # AudioWorklet modules too
+    "worker-src 'self'",
+    "object-src 'none'",
+    "base-uri 'none'",
+    "form-action 'self'",
+)
 
 CORS: Mapping[str, str] = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "Location, ETag, Link, Retry-After, Accept-Patch, Accept-Post",
     "Cross-Origin-Resource-Policy": "cross-origin",
 }
+
+
+def security(frame_ancestors: str = SELF) -> dict[str, str]:
+    """The headers of every response.
+
+    frame_ancestors: the origins whose pages may show ours in a frame (Content Security Policy Level 3, section
+    6.4.2). There is no ``X-Frame-Options``, which knows no origins.
+    """
+    own = frame_ancestors in (SELF, "'none'")
+    return {
+        "Server": "rtcserver",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Content-Security-Policy": "; ".join((*_POLICY, f"frame-ancestors {frame_ancestors}")),
+        # Together these two make a page cross-origin isolated, which SharedArrayBuffer needs. Workers
+        # and worklets need the second on their scripts as well.
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Embedder-Policy": "require-corp",
+        # A page with an embedder policy of its own shows only frames that allow it by this header.
+        "Cross-Origin-Resource-Policy": "same-origin" if own else "cross-origin",
+    }
 
 
 def preflight(methods: str) -> dict[str, str]:

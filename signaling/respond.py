@@ -6,7 +6,7 @@ import html
 import json
 import logging
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -14,7 +14,8 @@ from aiohttp import web
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.errors import PeerError
 from rtcserver.peer.base import public_handle
-from signaling.headers import CORS, SECURITY, wants_html
+from signaling.forwarded import origin_of
+from signaling.headers import CORS, wants_html
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -98,7 +99,7 @@ async def error_boundary(request: web.Request, handler: Handler) -> web.StreamRe
                 public_handle(session) if session else "-",
                 status,
                 (monotonic_ns() / NS - begin) * 1000,
-                request.remote,
+                origin_of(request).address,
             )
 
 
@@ -132,11 +133,13 @@ def _route(request: web.Request) -> str:
     return resource.canonical if resource is not None else "-"
 
 
-async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """``on_response_prepare``: the security headers everywhere, CORS where other origins may call."""
-    for name, value in SECURITY.items():
-        response.headers[name] = value
-    if _is_api(request):
-        response.headers.update(CORS)
-    else:
-        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+class Headers:
+    """``on_response_prepare``: the given headers everywhere, CORS where other origins may call."""
+
+    def __init__(self, everywhere: Mapping[str, str]) -> None:
+        self._everywhere = everywhere
+
+    async def __call__(self, request: web.Request, response: web.StreamResponse) -> None:
+        response.headers.update(self._everywhere)
+        if _is_api(request):
+            response.headers.update(CORS)

@@ -18,7 +18,8 @@ from rtcserver.errors import PeerError
 from rtcserver.peer.base import MODES, Mode, PeerBackend, PeerRequest, PeerSession
 from signaling.body import read_text
 from signaling.entrance import Entrance, credential_of
-from signaling.headers import SDP, SDPFRAG, host_of, if_match, preflight, printable
+from signaling.forwarded import origin_of
+from signaling.headers import SDP, SDPFRAG, if_match, preflight, printable
 from signaling.limits import Limits
 from signaling.rooms import RoomDirectory, existing
 
@@ -189,9 +190,10 @@ def _too_slow() -> PeerError:
 
 
 def _peer_request(request: web.Request) -> PeerRequest:
+    origin = origin_of(request)
     return PeerRequest(
-        remote_address=(request.remote or "").partition("%")[0],
-        http_host=host_of(request.headers.get("Host", "")),
+        remote_address=origin.address,
+        http_host=origin.host,
         user_agent=printable(request.headers.get("User-Agent", "")[:200]),
         credential=credential_of(request),
         local_address=local_address(request),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from rtcserver.peer.base import PeerBackend
 from rtcserver.stock.hub import PacketHub
 from rtcserver.stock.peer import StockBackend
 from signaling.app import create_app
+from signaling.headers import SELF
 from signaling.limits import Limits
 from signaling.serve import HttpServer
 from tests.peer.tones import ToneFeed, feed_pair
@@ -82,6 +83,8 @@ async def serve(
     wrap: Callable[[StockBackend], PeerBackend] = lambda backend: backend,
     places: Places | None = None,
     door: Door | None = None,
+    trusted_proxies: Sequence[str] = (),
+    frame_ancestors: str = SELF,
 ) -> AsyncIterator[Served]:
     """Serve rooms `names` on a free port of 127.0.0.1, with tones in all of them."""
     pairs = {name: feed_pair() for name in names}
@@ -91,7 +94,14 @@ async def serve(
     backend = wrap(stock)
     rooms = Rooms(hubs)
     app = create_app(
-        rooms, backend, door or open_house(SECRET), admission=admission, limits=limits, static=static
+        rooms,
+        backend,
+        door or open_house(SECRET),
+        admission=admission,
+        limits=limits,
+        static=static,
+        trusted_proxies=trusted_proxies,
+        frame_ancestors=frame_ancestors,
     )
     server = HttpServer(app, limits, admission)
     port = await server.start("127.0.0.1")

@@ -79,6 +79,26 @@ async def test_security_headers_are_everywhere(served: Served, path: str) -> Non
         assert "aiohttp" not in response.headers["Server"]
 
 
+@pytest.mark.parametrize(
+    ("allowed", "resources"),
+    [
+        ("'self'", "same-origin"),
+        ("'none'", "same-origin"),
+        ("'self' https://home.local:8123", "cross-origin"),
+    ],
+)
+async def test_who_may_show_the_pages_in_a_frame_is_a_setting(
+    static: Path, allowed: str, resources: str
+) -> None:
+    async with (
+        serve(static, frame_ancestors=allowed) as served,
+        served.http.get(served.url("/r/main")) as response,
+    ):
+        assert response.headers["Content-Security-Policy"].endswith(f"; frame-ancestors {allowed}")
+        assert response.headers["Cross-Origin-Resource-Policy"] == resources
+        assert "X-Frame-Options" not in response.headers
+
+
 async def test_static_files_revalidate(served: Served, static: Path) -> None:
     url = served.url("/static/js/main.js")
     async with served.http.get(url) as response:
