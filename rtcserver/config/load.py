@@ -6,6 +6,7 @@ Pure but for `read_toml`. Every error names the key, where it stands, the value 
 from __future__ import annotations
 
 import ipaddress
+import logging
 import re
 import tomllib
 import typing
@@ -25,12 +26,17 @@ from rtcserver.config.model import (
     RoomConfig,
     ServerConfig,
 )
+from rtcserver.config.published import is_of_kubernetes, parse_frame_ancestors
 from rtcserver.errors import ConfigError
+
+log = logging.getLogger(__name__)
 
 ENV_PREFIX = "RTCSERVER_"
 CONFIG_FILE = "rtcserver.toml"
 _PATHS = ("soundfont", "file", "midi_profile", "tls_cert", "tls_key", "state_dir", "health_file")
 """Keys that name files or folders: "~" in front is the user's home."""
+_LISTS = ("public_host", "shared_addresses", "trusted_proxies", "frame_ancestors")
+"""Keys that TOML may hold as a list of texts, too."""
 _PLACE = re.compile(r"\(at line (\d+), column (\d+)\)$")
 _ROOM_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
 _HOST_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_][A-Za-z0-9_-]*)*\.?")
@@ -82,8 +88,8 @@ def load(
 ) -> ServerConfig:
     """Merge and validate.
 
-    flags: only those that were given. environ: the process's variables; the ones with our prefix
-    are read, `RTCSERVER_CONFIG` aside. toml: the file's content.
+    flags: only those that were given. environ: the process's variables; the ones with our prefix are read, but for
+    `RTCSERVER_CONFIG`, empty ones and those of Kubernetes. toml: the file's content.
     """
     known = (*SERVER_KEYS, *INSTRUMENT_KEYS)
     values: dict[str, Any] = {}
@@ -94,16 +100,22 @@ def load(
         values[key] = _checked(key, value, toml_name, known)
     for name, text in environ.items():
         key = name.removeprefix(ENV_PREFIX).lower()
-        if name.startswith(ENV_PREFIX) and key != "config":
-            values[key] = _checked(key, text, name, known)
+        if not name.startswith(ENV_PREFIX) or key == "config":
+            continue
+        if not text.strip() or is_of_kubernetes(name, text):
+            log.debug("%s is not read: it is empty or tells of a service", name)
+            continue
+        values[key] = _checked(key, text, name, known)
     for key, value in flags.items():
         values[key] = _checked(key, value, f"--{key.replace('_', '-')}", known)
 
     server = ServerConfig(**{k: v for k, v in values.items() if k in SERVER_KEYS})
     instrument = InstrumentConfig(**{k: v for k, v in values.items() if k in INSTRUMENT_KEYS})
     rooms = _rooms(server, instrument, tables, toml_name)
-    parse_networks(server.shared_addresses)
     parse_hosts(server.public_host)
+    parse_networks(server.shared_addresses, "shared_addresses")
+    parse_networks(server.trusted_proxies, "trusted_proxies")
+    parse_frame_ancestors(server.frame_ancestors)
     for room in rooms.values():
         parse_mix(room.instrument.channels, room.instrument.mix)
     return replace(server, rooms=rooms, state_dir=server.state_dir or _state_dir(environ))
@@ -178,17 +190,17 @@ def _checked(key: str, value: Any, where: str, known: tuple[str, ...]) -> Any:
 
 
 def _as_written(key: str, value: Any) -> Any:
-    """TOML's ``device = 3``, ``channels = [1, 2]`` and ``public_host = ["a", "b"]`` as the texts that the keys hold."""
+    """TOML's ``device = 3``, ``channels = [1, 2]`` and lists of texts as the texts that the keys hold."""
 
     def whole(number: Any) -> bool:
         return isinstance(number, int) and not isinstance(number, bool)
 
     if key == "device" and whole(value):
         return str(value)
-    if key == "public_host" and isinstance(value, list) and all(isinstance(host, str) for host in value):
-        return ",".join(value)
     if key == "channels" and isinstance(value, list) and all(whole(number) for number in value):
         return ",".join(map(str, value))
+    if key in _LISTS and isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return ",".join(value)
     return value
 
 
@@ -207,15 +219,15 @@ def parse_options(text: str, where: str) -> dict[str, Any]:
         ) from None
 
 
-def parse_networks(text: str) -> tuple[str, ...]:
-    """`shared_addresses` as addresses or networks. Raises ConfigError that names the wrong one."""
+def parse_networks(text: str, key: str) -> tuple[str, ...]:
+    """The value of a key that names addresses or networks. Raises ConfigError that names the wrong one."""
     networks = tuple(part.strip() for part in text.split(",") if part.strip())
     for network in networks:
         try:
             ipaddress.ip_network(network, strict=False)
         except ValueError as error:
             raise ConfigError(
-                f'shared_addresses: "{network}" is neither an address nor a network such as 10.1.0.0/16'
+                f'{key}: "{network}" is neither an address nor a network such as 10.1.0.0/16'
             ) from error
     return networks
 

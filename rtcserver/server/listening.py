@@ -76,7 +76,7 @@ def places_of(config: ServerConfig) -> Places:
         listeners=config.max_listeners,
         connecting=connecting,
         connecting_per_address=config.max_half_open_per_address,
-        shared_addresses=parse_networks(config.shared_addresses),
+        shared_addresses=parse_networks(config.shared_addresses, "shared_addresses"),
         studio=config.studio_listeners,
     )
 

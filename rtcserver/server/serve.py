@@ -16,7 +16,9 @@ from rtcserver.access.admission import Admission
 from rtcserver.access.door import open_house
 from rtcserver.access.token import sign
 from rtcserver.clock import NS, wall_ns
+from rtcserver.config.load import parse_networks
 from rtcserver.config.model import ServerConfig
+from rtcserver.config.published import parse_frame_ancestors
 from rtcserver.config.reload import compare
 from rtcserver.errors import ConfigError
 from rtcserver.instrument import plugins
@@ -56,6 +58,8 @@ class Server:
             authority=authority,
             instruments=self.listening.desk if isinstance(self.listening, OnePort) else None,
             metrics=metrics.render if metrics is not None else None,
+            trusted_proxies=parse_networks(config.trusted_proxies, "trusted_proxies"),
+            frame_ancestors=parse_frame_ancestors(config.frame_ancestors),
         )
         self.http = HttpServer(app, admission=admission)
         self.port = config.port

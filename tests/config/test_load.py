@@ -70,6 +70,12 @@ def test_a_named_file_must_exist_and_a_forgotten_one_need_not(
         ("public_host", "music example", 'public_host = "music example" is not allowed'),
         ("public_host", "a..b", 'public_host = "a..b" is not allowed'),
         ("public_host", "a,b,c,d,e,f,g,h,i", "these are 9; at most 8"),
+        ("trusted_proxies", "10.0.0.0/8, 10.0.0.0/33", 'trusted_proxies: "10.0.0.0/33"'),
+        (
+            "frame_ancestors",
+            "https://home.local/lovelace",
+            'frame_ancestors: "https://home.local/lovelace" is no origin',
+        ),
         ("tone_dbfs", "3", "tone_dbfs"),
     ],
 )

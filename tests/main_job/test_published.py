@@ -7,13 +7,14 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from urllib.parse import urljoin
 
 import aiohttp
 import mido
 import pytest
+from aiohttp import web
 
 from tests.main_job.test_listening import live
 from tests.main_job.test_page import until
@@ -22,6 +23,7 @@ from tests.rig.chromium import Chromium, hear
 from tests.rig.process import REPOSITORY
 from tests.rig.proxy import PREFIX, HaProxy, Nginx
 from tests.rig.server import RtcServer
+from tests.sdp import offers
 
 TWO_ROOMS = '[rooms.main]\ninstrument = "tone"\n[rooms.side]\ninstrument = "tone"\n'
 
@@ -138,6 +140,73 @@ def test_a_file_is_uploaded_and_played(tmp_path: Path) -> None:
         link = f"{proxy.url}/r/main{found[0]}"
         done = command("play", link, str(tmp_path / "note.mid"), "--insecure")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.fixture
+async def framing() -> AsyncIterator[tuple[str, Callable[[str], None]]]:
+    """The origin of a page with a frame, and what sets the frame's address."""
+    shown = ""
+
+    async def page(request: web.Request) -> web.Response:
+        text = f'<!doctype html><iframe src="{shown}" allow="autoplay; midi" width=900 height=700></iframe>'
+        return web.Response(text=text, content_type="text/html")
+
+    def show(url: str) -> None:
+        nonlocal shown
+        shown = url
+
+    app = web.Application()
+    app.router.add_get("/", page)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}", show
+    await runner.cleanup()
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+async def test_a_page_of_another_origin_frames_the_room_if_a_setting_allows_it(
+    framing: tuple[str, Callable[[str], None]], allowed: bool
+) -> None:
+    origin, show = framing
+    settings = {"frame_ancestors": origin} if allowed else {}
+    with RtcServer(instrument="tone", **settings) as server:
+        server.wait_healthy(live)
+        show(server.room_url)
+        async with Chromium() as browser:
+            page = await browser.open(origin)
+            frame = page.frames[1]
+            if not allowed:
+                assert frame.url.startswith("chrome-error:")
+                return
+            assert frame.url == server.room_url
+            await frame.click("#listen")
+            await until(frame, "rtcserver.state === 'live'")
+            levels = "['left', 'right'].every((side) => document.querySelector(`#meter-${side}`).ariaValueNow > -60)"
+            await until(frame, levels)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_limits_and_candidates_go_by_what_a_trusted_proxy_says(trusted: bool) -> None:
+    """Of each client one may be connecting; who may not say who the client is, is the client."""
+    settings = {"trusted_proxies": "127.0.0.0/8"} if trusted else {}
+    with RtcServer(instrument="tone", max_half_open_per_address=1, **settings) as server:
+        server.wait_healthy(live)
+        said = []
+        async with aiohttp.ClientSession() as http:
+            for client in ("192.0.2.1", "192.0.2.2", "192.0.2.1"):
+                headers = {
+                    "Content-Type": "application/sdp",
+                    "X-Forwarded-For": client,
+                    "X-Forwarded-Host": "203.0.113.77:8443",
+                }
+                async with http.post(
+                    f"{server.room_url}/whep", data=offers.small(), headers=headers
+                ) as response:
+                    said.append((response.status, " 203.0.113.77 " in await response.text()))
+    assert said == (
+        [(201, True), (201, True), (503, False)] if trusted else [(201, False), (503, False), (503, False)]
+    )
 
 
 async def test_haproxy_finds_the_server_well_and_passes_listeners_on(one_room: RtcServer) -> None:
