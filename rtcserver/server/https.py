@@ -9,6 +9,7 @@ import ssl
 from pathlib import Path
 
 from rtcserver.clock import NS, wall_ns
+from rtcserver.config.load import parse_hosts
 from rtcserver.config.model import ServerConfig
 from rtcserver.errors import ConfigError
 from rtcserver.transport.candidates import machine_addresses
@@ -72,7 +73,7 @@ class Https:
     def _names(self) -> list[str]:
         """Under which names and addresses a browser may reach this machine now."""
         addresses = [str(found.address) for found in machine_addresses()]
-        return machine_names(addresses, (self._config.public_host, self._config.host))
+        return machine_names(addresses, (*parse_hosts(self._config.public_host), self._config.host))
 
 
 def _now() -> datetime.datetime:

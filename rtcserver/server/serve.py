@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
 import secrets
 import signal
@@ -16,7 +17,7 @@ from rtcserver.access.admission import Admission
 from rtcserver.access.door import open_house
 from rtcserver.access.token import sign
 from rtcserver.clock import NS, wall_ns
-from rtcserver.config.load import parse_networks
+from rtcserver.config.load import parse_hosts, parse_networks
 from rtcserver.config.model import ServerConfig
 from rtcserver.config.published import parse_frame_ancestors
 from rtcserver.config.reload import compare
@@ -156,7 +157,8 @@ def reload(server: Server, reread: Callable[[], ServerConfig]) -> None:
 
 def announce(server: Server) -> None:
     """Print where to listen: the line that a new user needs."""
-    host = server.config.public_host or server.config.host or "localhost"
+    named = [*parse_hosts(server.config.public_host), *([server.config.host] if server.config.host else [])]
+    host = _in_a_link(named[0]) if named else "localhost"
     names = server.rooms.names()
     for name in names:
         page = f"{server.scheme}://{host}:{server.port}/r/{name}"
@@ -164,8 +166,19 @@ def announce(server: Server) -> None:
         print(f"Listen at  {page}", flush=True)
         if server.listening.playable(name):
             print(f"Play at    {page}{server.performer_link(name)}", flush=True)
-    if not server.config.host and not server.config.public_host:
+    if host == "localhost":
         print(f"From other machines:  {server.scheme}://{socket.gethostname()}:{server.port}/", flush=True)
+
+
+def _in_a_link(host: str) -> str:
+    """A host as links have it: brackets around an IPv6 address (RFC 3986, section 3.2.2), localhost for all addresses."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if address.is_unspecified:
+        return "localhost"
+    return f"[{address}]" if address.version == 6 else host
 
 
 def run(read: Callable[[], ServerConfig]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rtcserver.config.load import load
+from rtcserver.errors import ConfigError
 from rtcserver.server.serve import Server, announce
 
 
@@ -22,3 +23,32 @@ async def test_the_listeners_link_comes_before_the_secret_one(
     ]
     assert lines[2].startswith("Play at    http://127.0.0.1:8181/r/stage#perform=")
     assert len(lines) == 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "link"),
+    [
+        ({}, "http://localhost:8181"),
+        ({"host": "::1"}, "http://[::1]:8181"),
+        ({"host": "::"}, "http://localhost:8181"),
+        ({"host": "0.0.0.0"}, "http://localhost:8181"),
+        ({"public_host": "[2001:db8::5]"}, "http://[2001:db8::5]:8181"),
+        ({"public_host": "music.example, 203.0.113.5", "host": "127.0.0.1"}, "http://music.example:8181"),
+        ({"public_host": "203.0.113.5", "tls": "auto"}, "https://203.0.113.5:8181"),
+    ],
+)
+def test_links_can_be_opened_whatever_the_address_is(
+    settings: dict[str, str], link: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = Server(load({"instrument": "tone", "port": "8181", **settings}, {"HOME": "/home/ann"}, {}))
+    announce(server)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"Listen at  {link}/r/main"
+    # Who named no address is told how other machines may find the server.
+    assert any(line.startswith("From other machines") for line in lines) is ("localhost" in link)
+
+
+@pytest.mark.parametrize("value", ["http://music.example", "https://[2001:db8::5]/", "music.example:8443"])
+def test_a_public_host_with_a_scheme_or_port_is_refused_in_a_sentence(value: str) -> None:
+    with pytest.raises(ConfigError, match="without scheme and port"):
+        load({"public_host": value}, {}, {})

@@ -180,7 +180,7 @@ async def test_a_room_lists_its_sessions_without_the_right_to_end_them(served: S
     assert secret not in text
     assert room["listeners"] == 1
     (session,) = room["sessions"]
-    assert set(session) == {"id", "state", "since_s", "counters"}
+    assert set(session) == {"id", "state", "since_s", "counters", "user_agent"}
     assert session["state"] == "connecting"
     async with served.http.get(served.url("/api/rooms/side")) as response:
         assert (await response.json())["sessions"] == []
