@@ -24,6 +24,7 @@ FRAME_BYTES = 4
 class Client:
     def __init__(self, url: str, seconds: float, pcm_file: str) -> None:
         self.url = url
+        self.seconds = seconds
         self.wanted = int(seconds * 48_000) * FRAME_BYTES
         self.pcm = open(pcm_file, "wb")  # noqa: SIM115, PTH123 - closed by the end of the process
         self.said = {"offer": "", "answer": "", "status": 0, "caps": ""}
@@ -48,7 +49,7 @@ class Client:
     def run(self) -> int:
         self.pipeline.set_state(Gst.State.PLAYING)
         self.rtc.emit("create-offer", None, Gst.Promise.new_with_change_func(self.on_offer))
-        GLib.timeout_add_seconds(20, self.fail, "nothing in time")
+        GLib.timeout_add_seconds(20 + int(self.seconds), self.fail, "nothing in time")
         self.loop.run()
         self.pipeline.set_state(Gst.State.NULL)
         self.pcm.close()
@@ -70,7 +71,7 @@ class Client:
 
     def exchange(self) -> bool:
         offer = self.rtc.get_property("local-description").sdp.as_text()
-        headers = {"Content-Type": "application/sdp"}
+        headers = {"Content-Type": "application/sdp", "User-Agent": Gst.version_string()}
         request = urllib.request.Request(self.url, offer.encode(), headers)
         with urllib.request.urlopen(request, timeout=10) as response:
             answer, status = response.read().decode(), response.status
@@ -108,6 +109,12 @@ class Client:
         request = urllib.request.Request(self.session, method="DELETE")
         with urllib.request.urlopen(request, timeout=10) as response:
             self.said["left"] = response.status
+        GLib.timeout_add_seconds(3 if self.seconds > 10 else 0, self.end)
+        return False
+
+    def end(self) -> bool:
+        state = self.rtc.get_property("connection-state")
+        self.said["noticed"] = state != GstWebRTC.WebRTCPeerConnectionState.CONNECTED
         self.loop.quit()
         return False
 

@@ -30,13 +30,13 @@ const heard = new Promise((enough) => {
 const late = setTimeout(() => {
   console.error(`${pc.connectionState}, ${left} packets are missing`);
   process.exit(1);
-}, 20_000);
+}, 20_000 + left * 10);
 
 pc.addTransceiver("audio", { direction: "recvonly" });
 // Not awaited, as that includes STUN; a server that is ICE-lite needs no candidates.
 pc.setLocalDescription(await pc.createOffer()).catch(() => {});
 await new Promise((begun) => setTimeout(begun, 100));
-const headers = { "Content-Type": "application/sdp" };
+const headers = { "Content-Type": "application/sdp", "User-Agent": "werift" };
 const response = await fetch(url, { method: "POST", headers, body: pc.localDescription.sdp });
 const answer = await response.text();
 print({ status: response.status, answer });
@@ -44,5 +44,6 @@ await pc.setRemoteDescription({ type: "answer", sdp: answer });
 await heard;
 clearTimeout(late);
 const gone = await fetch(new URL(response.headers.get("Location"), url), { method: "DELETE" });
-print({ status: gone.status });
+await new Promise((over) => setTimeout(over, count > 1000 ? 3000 : 0));
+print({ status: gone.status, noticed: pc.connectionState !== "connected" });
 process.exit(0);
