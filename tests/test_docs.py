@@ -15,8 +15,9 @@ PAGES = sorted(
 )
 BASES = (ROOT, ROOT / "rtcserver", ROOT / "static", ROOT / "docs")
 """Pages name modules from the root, or from the tree that they are about."""
-LOCAL = {"rtcserver.toml", "cert.pem", "key.pem", "pyproject.toml", "organ.py"}
-"""Files of the reader's own."""
+MADE = {"rtcserver/room/loudness.py", "encoding-panel.js", "benchmarks/NAME.py"}
+LOCAL = MADE | {"rtcserver.toml", "cert.pem", "key.pem", "pyproject.toml", "organ.py"}
+"""Files of the reader's own, and those that they make as docs/extending.md shows."""
 
 
 def name_of(page: Path) -> str:

@@ -1,8 +1,8 @@
 """What a codec is to the rest of the server, and the codecs that there are.
 
-A codec is one module beside this one and one entry in `CODECS`. Nothing else names it: the instrument process
-asks it for an encoder, whoever fills a gap asks it for silence, and a listener's answer names it by its
-`payload_name`.
+A codec is one module beside this one and one entry in `CODECS`. Nothing else on the way of
+the sound names it: the instrument process asks it for an encoder, whoever fills a gap asks it for silence. Offers and
+answers (`rtcserver.sdp`) know Opus only. RTP timestamps are media time, so a codec's clock has to be 48,000 Hz.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ def test_every_frame_length_has_its_silence_and_its_encoder(codec: Codec) -> Non
         quiet = encoder.encode_bytes(np.zeros((frame, 2), np.float32).tobytes())
         encoder.set_bitrate(96_000)
         assert (encoder.frame_samples, encoder.encoded, encoder.bitrate_bps) == (frame, 1, 96_000)
-        assert 0 < encoder.lookahead < frame * 4
+        assert 0 <= encoder.lookahead < frame * 4
         # The same kind of packet as the encoder's own: a decoder goes on without a reset.
         assert codec.silence(frame)[0] == quiet[0]
         encoder.close()
@@ -37,7 +37,9 @@ def test_every_frame_length_has_its_silence_and_its_encoder(codec: Codec) -> Non
 
 @every_codec
 def test_a_frame_length_that_it_does_not_have_is_named(codec: Codec) -> None:
-    with pytest.raises(ValueError, match=r"frame_samples is 441: allowed are 120, 240, 480, 960"):
+    with pytest.raises(
+        ValueError, match=f"frame_samples is 441: allowed are {', '.join(map(str, codec.frames))}"
+    ):
         codec.silence(441)
 
 
