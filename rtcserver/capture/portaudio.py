@@ -38,7 +38,6 @@ class PortAudioSource(Source):
         self._stream: Any = None
         self._callback_ns = Durations()
         self._interval_ns = Durations()
-        self._lock_ns = Durations()
 
     def rescan(self) -> None:
         """Make PortAudio look for devices again. No stream may be open."""
@@ -76,18 +75,14 @@ class PortAudioSource(Source):
             stream.close(ignore_errors=True)
 
     def timings(self) -> dict[str, list[int]]:
-        """``lock`` is relative to the least of them, since PortAudio's clock has a zero of its own."""
-        locked = self._lock_ns.values()
-        least = min(locked, default=0)
         return {
             "callback": self._callback_ns.values(),
             # The first one began before the measurement.
             "interval": self._interval_ns.values()[1:],
-            "lock": [wait - least for wait in locked],
         }
 
     def forget_timings(self) -> None:
-        for durations in (self._callback_ns, self._interval_ns, self._lock_ns):
+        for durations in (self._callback_ns, self._interval_ns):
             durations.clear()
 
     def _negotiate(self, device: InputDevice) -> StreamFormat:
@@ -116,7 +111,7 @@ class PortAudioSource(Source):
 
     def _callback(self, stream: StreamFormat, ring: BlockRing) -> Any:
         write, rate = ring.write, stream.rate
-        callback_ns, interval_ns, lock_ns = self._callback_ns, self._interval_ns, self._lock_ns
+        callback_ns, interval_ns = self._callback_ns, self._interval_ns
         before = monotonic_ns()
 
         def callback(data: Any, frames: int, time: Any, status: Any) -> None:
@@ -127,7 +122,6 @@ class PortAudioSource(Source):
             adc = now - round(age_s * NS) if 0 < age_s < 1 else now - frames * NS // rate
             flags = FLAG_OVERFLOW if status and status.input_overflow else 0
             write(memoryview(data), frames, now, adc, flags)
-            lock_ns.add(now - round(time.currentTime * NS))
             interval_ns.add(now - before)
             before = now
             callback_ns.add(monotonic_ns() - now)

@@ -61,8 +61,7 @@ class Source:
         """Durations in ns since `forget_timings`, by what they are of.
 
         ``callback``: the device's callback. ``interval``: from one callback to the next. ``call``: one call
-        of an embedded instrument's `render`. ``lock``: from the moment at which the source's thread should run
-        to the moment at which it holds the interpreter lock.
+        of an embedded instrument's `render`.
         """
         return {}
 
@@ -95,7 +94,6 @@ class ClockedSource(Source):
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._call = Durations()
-        self._lock = Durations()
         self.start_ns = 0
         """Monotonic ns of frame 0 once the source runs: frame *n* is at start + n/rate, exactly."""
 
@@ -115,11 +113,10 @@ class ClockedSource(Source):
             self._thread.join(timeout=2)
 
     def timings(self) -> dict[str, list[int]]:
-        return {"call": self._call.values(), "lock": self._lock.values()}
+        return {"call": self._call.values()}
 
     def forget_timings(self) -> None:
         self._call.clear()
-        self._lock.clear()
 
     def _run(self, ring: BlockRing) -> None:
         rate, size = self.stream.rate, self.stream.blocksize
@@ -135,7 +132,6 @@ class ClockedSource(Source):
             flags = 0
             if wait > 0:
                 time.sleep(wait / NS)
-                self._lock.add(max(0, monotonic_ns() - due))
             elif -wait > self.MAX_CATCH_UP_NS:
                 lost = (-wait * rate // NS) // size
                 frame += lost * size

@@ -22,6 +22,7 @@ from rtcserver.capture.block import Block
 from rtcserver.capture.ring import FLAG_LOST, FLAG_OVERFLOW
 from rtcserver.children import child, control_socket
 from rtcserver.children.control_socket import EXIT_DEPENDENCY
+from rtcserver.children.lock_probe import LockProbe
 from rtcserver.clock import monotonic_ns
 from rtcserver.config.model import InstrumentConfig
 from rtcserver.encode import codec
@@ -63,6 +64,7 @@ class InstrumentProcess:
             code=start["code"],
         )
         self._next_status_ns = 0
+        self._lock_probe = LockProbe()
         self._device = Device(self._config)
         self._tried = False
         """Whether this process has tried to open the device."""
@@ -310,7 +312,8 @@ class InstrumentProcess:
     def _timings(self) -> dict[str, Any]:
         """Durations so far, and where capture and encoder are at this one moment.
 
-        callback_ns, interval_ns, call_ns, lock_ns: see `rtcserver.capture.source.Source.timings`.
+        callback_ns, interval_ns, call_ns: see `rtcserver.capture.source.Source.timings`. lock_ns: waits for the
+        interpreter lock (`rtcserver.children.lock_probe`), from the first reset on.
         delivered_frames: what the device has delivered in this epoch; waiting_blocks: how many of its
         blocks the encoder has not seen. lost_frames, overflows, overruns: as in `InstrumentStatus`. encoded_media:
         media time up to which sound has reached the encoder's frames.
@@ -325,6 +328,7 @@ class InstrumentProcess:
             "at_ns": monotonic_ns(),
             **of_source(device.source.timings() if device.source is not None else {}),
             "encode_ns": summary(self._encode_ns),
+            "lock_ns": summary(self._lock_probe.values()),
             "delivered_frames": written * self._status.blocksize,
             "waiting_blocks": waiting,
             "lost_frames": counter.lost_frames if counter is not None else 0,
@@ -335,6 +339,7 @@ class InstrumentProcess:
 
     def _forget_timings(self) -> None:
         self._encode_ns.clear()
+        self._lock_probe.clear()
         if self._device.source is not None:
             self._device.source.forget_timings()
 

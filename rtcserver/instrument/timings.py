@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-KINDS = ("callback", "interval", "call", "lock")
+KINDS = ("callback", "interval", "call")
 """What the sources' durations are of; see `rtcserver.capture.source.Source.timings`."""
 
 
@@ -23,5 +23,5 @@ def summary(values: Iterable[int]) -> dict[str, int]:
 
 
 def of_source(durations: Mapping[str, list[int]]) -> dict[str, dict[str, int]]:
-    """``callback_ns``, ``interval_ns``, ``call_ns``, ``lock_ns``: the summary of each; zeros for what a source has not."""
+    """``callback_ns``, ``interval_ns``, ``call_ns``: the summary of each; zeros for what a source has not."""
     return {f"{kind}_ns": summary(durations.get(kind, ())) for kind in KINDS}

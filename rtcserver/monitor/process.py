@@ -21,6 +21,7 @@ from rtcserver.capture.devices import choose, list_devices, load_portaudio
 from rtcserver.capture.durations import Durations
 from rtcserver.children import child, control_socket
 from rtcserver.children.control_socket import EXIT_DEPENDENCY
+from rtcserver.children.lock_probe import LockProbe
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.encode.feed import FeedReader
 from rtcserver.encode.packet import KIND_PCM
@@ -58,7 +59,7 @@ class MonitorProcess:
         self._retry_ns = 0
         self._next_status_ns = 0
         self._callback_ns = Durations()
-        self._lock_ns = Durations()
+        self._lock_probe = LockProbe()
         self._output_underflows = 0
         self._asked = 0
         """Frames that the output has asked for."""
@@ -134,7 +135,7 @@ class MonitorProcess:
         self._playout, self._rate, self._device, self._error = playout, rate, device.name, None
 
     def _callback(self, playout: Playout) -> Any:
-        callback_ns, lock_ns = self._callback_ns, self._lock_ns
+        callback_ns = self._callback_ns
 
         def callback(out: Samples, frames: int, time: Any, status: Any) -> None:
             now = monotonic_ns()
@@ -142,7 +143,6 @@ class MonitorProcess:
             if status and status.output_underflow:
                 self._output_underflows += 1
             playout.read(out)
-            lock_ns.add(now - round(time.currentTime * NS))
             callback_ns.add(monotonic_ns() - now)
 
         return callback
@@ -188,18 +188,16 @@ class MonitorProcess:
         if received is None or received[0]["type"] == "stop":
             self._stopping = True
         elif received[0]["type"] == "timings":
-            locked = self._lock_ns.values()
-            least = min(locked, default=0)
             self._send(
                 {
                     **self._status(),
                     "type": "timings",
                     "callback_ns": summary(self._callback_ns.values()),
-                    "lock_ns": summary(wait - least for wait in locked),
+                    "lock_ns": summary(self._lock_probe.values()),
                 }
             )
             self._callback_ns.clear()
-            self._lock_ns.clear()
+            self._lock_probe.clear()
 
 
 def main() -> int:

@@ -49,7 +49,7 @@ class Monitor(SupervisedProcess):
     async def timings(self) -> dict[str, Any]:
         """The status with ``callback_ns`` and ``lock_ns``: count, p50, p99 and max of the durations since the last call.
 
-        ``lock_ns`` is the wait for the interpreter lock, relative to the shortest. Raises ProcessError.
+        ``lock_ns`` are waits for the interpreter lock (`rtcserver.children.lock_probe`). Raises ProcessError.
         """
         future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._timings.append(future)
