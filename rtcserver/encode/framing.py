@@ -17,13 +17,11 @@ class Framer:
 
     A jump forward in position pads the frame in hand with silence, leaves out the frames that
     nothing is known of, and begins the next one on the grid. Samples from before the position
-    already reached are dropped and counted in `overlapped`.
+    already reached are dropped.
     """
 
     def __init__(self, frame_samples: int) -> None:
         self.frame_samples = frame_samples
-        self.overlapped = 0
-        self.padded = 0
         self._frame = np.zeros((frame_samples, 2), np.float32)
         self._fill = 0
         self._start: int | None = None
@@ -52,22 +50,18 @@ class Framer:
             self._begin(position)
         expected = self._start + self._fill  # type: ignore[operator]  # set by _begin
         if position < expected:
-            cut = min(expected - position, len(samples))
-            self.overlapped += cut
-            samples = samples[cut:]
+            samples = samples[expected - position :]
         elif position > expected:
             assert self._start is not None
             end = self._start + size
             if position >= end:
                 if self._fill:
                     self._frame[self._fill :] = 0
-                    self.padded += size - self._fill
                     yield self._start, self._frame
                 self._begin(position)
             else:
                 fill = position - self._start
                 self._frame[self._fill : fill] = 0
-                self.padded += fill - self._fill
                 self._fill = fill
         taken = 0
         while taken < len(samples):
@@ -85,4 +79,3 @@ class Framer:
         self._start = position - position % self.frame_samples
         self._fill = position - self._start
         self._frame[: self._fill] = 0
-        self.padded += self._fill

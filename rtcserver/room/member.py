@@ -78,12 +78,7 @@ class Member:
         self.telemetry = TelemetryPeer(desk.counters.telemetry)
         self.midi = MidiPeer(desk.counters.midi, desk.counters.performer)
         self.name = ""
-        self.stats: dict[str, float] = {}
-        """The latest report, by field of the protocol."""
-        self.studio: dict[str, float] = {}
-        """The latest Studio report."""
         self.studio_ready = False
-        self.reports = 0
         self.skipped = 0
         """Messages not sent because the channel was full or closed."""
         self.redundancy = RedundancyControl()
@@ -158,14 +153,11 @@ class Member:
     def _handle(self, message: ClientMessage, now: int) -> None:
         match message:
             case Stats(values):
-                self.reports += 1
-                self.stats = values
                 self.session.details["stats"] = values
                 self._desk.on_stats(self, values)
             case StudioReady():
                 self._desk.set_payload(self, twice=self.redundancy.on)
             case StudioReport(values):
-                self.studio = values
                 self.session.details["studio"] = values
                 changed = self.redundancy.report(values, now)
                 if changed is not None and self.studio_ready:

@@ -53,8 +53,6 @@ class SampleListener:
     waiting: Callable[[], int]
     give_up: Callable[[], None]
     twice: bool = False
-    sent: int = 0
-    skipped: int = 0
     patience: Patience = field(default_factory=Patience)
 
 
@@ -130,10 +128,8 @@ class Samples:
             fits = channel.readyState == "open" and listener.waiting() + len(payload) <= MOST_WAITING
             if fits:
                 channel.send(_STAMP.pack((media_time + listener.rtp_offset) & 0xFFFFFFFF) + payload)
-                listener.sent += 1
                 self._counts["sent"] += 1
             else:
-                listener.skipped += 1
                 self._counts["skipped"] += 1
             if listener.patience.offered(fits, now_ns):
                 self._counts["gave_up"] += 1

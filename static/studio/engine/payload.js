@@ -2,7 +2,7 @@
 /**
  * Reading a Studio payload: a block of PCM as it comes in an RTP packet or a DataChannel message. Pure.
  *
- *   0   FF 00    no Opus decoder takes it: code 3 with a frame count of 0 (RFC 6716, section 3.2.5, R5)
+ *   0   FF 00    no Opus decoder takes it: code 3 with a frame count of 0 (RFC 6716, section 3.4, R5)
  *   2   u8       version, 1
  *   3   u8       bits a sample: 16 or 24
  *   4   u8       flags: 1 the previous block follows, 2 this is a repeat
