@@ -29,10 +29,15 @@ _STATUS_SENTENCES = {
 
 
 def as_json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    """A JSON response that nobody caches."""
+    """A JSON response that nobody caches.
+
+    Names of files and devices need not be UTF-8; Python then has lone surrogates in them (PEP 383), which are no
+    Unicode text. Each becomes U+FFFD, the replacement character.
+    """
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return web.Response(
-        text=text,
+        text=whole,
         status=status,
         content_type="application/json",
         headers={"Cache-Control": "no-store", **(headers or {})},
