@@ -27,7 +27,9 @@ def name_of(page: Path) -> str:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_file_that_is_named_is_there(page: Path) -> None:
     named = set(
-        re.findall(r"`([\w./-]+\.(?:py|js|md|toml|html|css|yml|json|txt)|[\w./-]+/)`", page.read_text())
+        re.findall(
+            r"`((?!/)[\w./-]+\.(?:py|js|md|toml|html|css|yml|json|txt)|(?!/)[\w./-]+/)`", page.read_text()
+        )
     )
     folders = {base for base in BASES if base.is_dir()}
     assert {

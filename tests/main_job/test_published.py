@@ -184,6 +184,8 @@ async def test_a_page_of_another_origin_frames_the_room_if_a_setting_allows_it(
             await until(frame, "rtcserver.state === 'live'")
             levels = "['left', 'right'].every((side) => document.querySelector(`#meter-${side}`).ariaValueNow > -60)"
             await until(frame, levels)
+            await frame.click("#mode-studio")
+            await until(frame, "rtcserver.studio.state === 'playing'")
 
 
 @pytest.mark.parametrize("trusted", [True, False])

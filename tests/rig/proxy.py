@@ -1,4 +1,7 @@
-"""Real reverse proxies before the server: nginx and HAProxy, with TLS, at a prefix that they cut off."""
+"""Real reverse proxies before the server: nginx and HAProxy, with TLS, at a prefix that they cut off.
+
+Their parts that concern the server are the ones that ``docs/operations.md`` shows.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,16 @@ import csv
 import datetime
 import ipaddress
 import os
+import re
 import socket
+from collections.abc import Mapping
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.rig.process import RigProcess, program
+from tests.rig.process import REPOSITORY, RigProcess, program
 from tests.rig.server import free_port
 
 PREFIX = "/montage"
@@ -35,13 +40,7 @@ http {{
     listen {host}:{port} ssl;
     ssl_certificate {pem};
     ssl_certificate_key {pem};
-    location {prefix}/ {{
-      proxy_pass http://127.0.0.1:{upstream}/;
-      proxy_set_header Host $http_host;
-      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-      proxy_set_header X-Forwarded-Host $http_host;
-      proxy_set_header X-Forwarded-Proto $scheme;
-    }}
+    {documented}
   }}
 }}
 """
@@ -54,44 +53,44 @@ defaults
   timeout connect 2s
   timeout client 30s
   timeout server 30s
-frontend public
-  bind {host}:{port} ssl crt {pem}
-  http-request redirect location {prefix}/ if {{ path {prefix} }}
-  http-request replace-path {prefix}(/.*) \\1
-  http-request set-header X-Forwarded-Proto https
-  http-request set-header X-Forwarded-Host %[req.hdr(Host)]
-  option forwardfor
-  default_backend rtcserver
-backend rtcserver
-  option httpchk
-  server one 127.0.0.1:{upstream} check inter 100ms fall 1 rise 1
+{documented}
 """
+
+
+def documented(language: str, changes: Mapping[str, str]) -> str:
+    """The only block in this language of ``docs/operations.md``, with each of the changes, which have to fit."""
+    text = (REPOSITORY / "docs/operations.md").read_text()
+    (block,) = re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    for shown, wanted in changes.items():
+        assert block.count(shown) == 1, f"{language}: {shown} is not there once"
+        block = block.replace(shown, wanted)
+    return str(block)
 
 
 class Proxy(RigProcess):
     """Publishes what serves HTTP at `upstream`, a port of 127.0.0.1, as `url`. The certificate is trusted by nobody."""
 
-    def __init__(self, label: str, upstream: int, *, host: str = "127.0.0.1") -> None:
+    host = "127.0.0.1"
+
+    def __init__(self, label: str, upstream: int) -> None:
         super().__init__(label)
-        self.host = host
         self.port = free_port()
         self._upstream = upstream
+        self._pem = self.directory / "proxy.pem"
 
     @property
     def url(self) -> str:
         """``https://127.0.0.1:PORT/montage``, without a slash at the end."""
         return f"https://{self.host}:{self.port}{PREFIX}"
 
-    def _begin(self, template: str, command: list[str]) -> None:
-        pem = self.directory / "proxy.pem"
-        pem.write_bytes(self_made_certificate(self.host))
+    def _begin(self, template: str, documented: str, command: list[str]) -> None:
+        self._pem.write_bytes(self_made_certificate(self.host))
         text = template.format(
             folder=self.directory,
             host=self.host,
             port=self.port,
-            upstream=self._upstream,
-            prefix=PREFIX,
-            pem=pem,
+            pem=self._pem,
+            documented=documented,
         )
         config = self.directory / "proxy.conf"
         config.write_text(text)
@@ -109,11 +108,12 @@ class Proxy(RigProcess):
 class Nginx(Proxy):
     """``with Nginx(server.port) as proxy: proxy.url``."""
 
-    def __init__(self, upstream: int, *, host: str = "127.0.0.1") -> None:
-        super().__init__("nginx", upstream, host=host)
+    def __init__(self, upstream: int) -> None:
+        super().__init__("nginx", upstream)
 
     def start(self) -> None:
-        self._begin(_NGINX, [program("nginx", "nginx-light"), "-c"])
+        upstream = {"127.0.0.1:8080": f"127.0.0.1:{self._upstream}"}
+        self._begin(_NGINX, documented("nginx", upstream), [program("nginx", "nginx-light"), "-c"])
 
 
 class HaProxy(Proxy):
@@ -123,7 +123,11 @@ class HaProxy(Proxy):
         super().__init__("haproxy", upstream)
 
     def start(self) -> None:
-        self._begin(_HAPROXY, [program("haproxy", "haproxy"), "-db", "-f"])
+        changes = {
+            ":443 ssl crt /etc/haproxy/music.example.pem": f"{self.host}:{self.port} ssl crt {self._pem}",
+            "127.0.0.1:8080 check": f"127.0.0.1:{self._upstream} check inter 100ms fall 1 rise 1",
+        }
+        self._begin(_HAPROXY, documented("haproxy", changes), [program("haproxy", "haproxy"), "-db", "-f"])
 
     def check(self) -> tuple[str, str]:
         """What the last health check of the server found, and the HTTP status that it got: ``("L7OK", "200")``."""
@@ -133,7 +137,7 @@ class HaProxy(Proxy):
             with stats.makefile("r") as answer:
                 text = answer.read()
         rows = list(csv.DictReader(text.lstrip("# ").splitlines()))
-        (row,) = (row for row in rows if row["svname"] == "one")
+        (row,) = (row for row in rows if row["svname"] == "rtcserver")
         return row["check_status"], row["check_code"]
 
 

@@ -12,11 +12,11 @@ from tests.rig.server import RtcServer
 
 
 def test_a_file_in_latin_1_is_played_and_told_as_far_as_it_can_be_read(tmp_path: Path) -> None:
-    path = os.fsencode(tmp_path) + b"/Fl\xfcgel.wav"
-    with open(path, "wb") as file, wave.open(file, "wb") as sound:
+    path = tmp_path / os.fsdecode(b"Fl\xfcgel.wav")
+    with path.open("wb") as file, wave.open(file, "wb") as sound:
         sound.setparams((2, 2, 48_000, 0, "NONE", ""))
         sound.writeframes(bytes(4 * 48_000))
-    with RtcServer(instrument="file", log_level="debug", file=os.fsdecode(path)) as server:
+    with RtcServer(instrument="file", log_level="debug", file=path) as server:
         server.wait_healthy(live)
         (room,) = server.get_json("/api/rooms")["rooms"]
         assert server.get_json("/api/rooms/main")["instrument"]["name"] == "Fl\ufffdgel.wav"
