@@ -161,7 +161,8 @@ def test_aiortcs_private_parts_are_touched_in_the_transport_only() -> None:
 def test_child_processes_stay_lean() -> None:
     """What a child imports at its start, followed through the package: nothing of the web."""
     heavy = {"aiohttp", "aiortc", "pydantic", "asyncio", "av", "rich"}
-    for module in ("rtcserver.broadcast.process", "rtcserver.instrument.process"):
+    for child in ("broadcast", "instrument", "midiport", "monitor"):
+        module = f"rtcserver.{child}.process"
         seen: set[str] = set()
         todo = [module]
         while todo:
