@@ -63,6 +63,45 @@ export function candidates(sdp) {
 }
 
 /**
+ * Returns the answer with one more host candidate: the `.local` name by which this page was opened, at the server's port.
+ *
+ * This browser has found that name by multicast DNS (RFC 6762); a server in a container cannot, and knows no address that leads
+ * to it from outside. Browsers resolve such candidates themselves, because they hide their own addresses behind names of this
+ * form: one label before `.local` (draft-ietf-mmusic-mdns-ice-candidates, section 3.2.1). The name comes last in priority,
+ * so that an address that works is not kept waiting. Other hosts, and an answer with several ports, are left as they are.
+ *
+ * @param {string} sdp an answer
+ * @param {string} hostname of the address that answered
+ * @returns {string}
+ */
+export function withLocalName(sdp, hostname) {
+  const name = hostname.toLowerCase().replace(/\.$/, "");
+  const hosts = candidates(sdp).filter(({ protocol, type }) => protocol === "udp" && type === "host");
+  const port = hosts[0]?.port;
+  if (!/^[a-z0-9_-]+\.local$/.test(name) || hosts.some((host) => host.port !== port || host.address === name)) return sdp;
+  const newline = sdp.includes("\r\n") ? "\r\n" : "\n";
+  return sections(sdp.split(/\r?\n/))
+    .flatMap((lines) => {
+      const priorities = lines.map(priorityOf);
+      const last = priorities.map((priority) => priority !== null).lastIndexOf(true);
+      if (last < 0) return lines;
+      const lowest = Math.min(...priorities.flatMap((priority) => priority ?? []));
+      const named = `a=candidate:local 1 udp ${Math.max(1, lowest - 1)} ${name} ${port} typ host`;
+      return [...lines.slice(0, last + 1), named, ...lines.slice(last + 1)];
+    })
+    .join(newline);
+}
+
+/**
+ * @param {string} line
+ * @returns {number | null} the priority of a candidate line (RFC 8445, section 5.1.2)
+ */
+function priorityOf(line) {
+  const match = /^a=candidate:\S+ \d+ \S+ (\d+) /.exec(line);
+  return match ? Number(match[1]) : null;
+}
+
+/**
  * @param {Candidate} candidate
  * @returns {string} as people write it: "192.0.2.1:8080", "[2001:db8::1]:8080", "… (TCP)"
  */

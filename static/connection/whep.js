@@ -5,7 +5,7 @@
  */
 
 import { WEBRTC_MISSING, SERVER_UNREACHABLE, negotiationFailed, parseRetryAfter, refused, sentenceOf } from "./problems.js";
-import { addressOf, asksForStereo, candidates, withStereoOpus } from "./sdp.js";
+import { addressOf, asksForStereo, candidates, withLocalName, withStereoOpus } from "./sdp.js";
 
 /** @typedef {import("./problems.js").Problem} Problem */
 /** @typedef {"connecting" | "connected" | "disconnected" | "failed" | "closed"} TransportState */
@@ -150,7 +150,7 @@ export class WhepConnection {
 
   /**
    * @param {string} offer
-   * @returns {Promise<string | null>} the answer; null when the server said no, which is told
+   * @returns {Promise<string | null>} the answer, as this browser is to read it; null when the server said no, which is told
    */
   async #post(offer) {
     let response;
@@ -169,7 +169,7 @@ export class WhepConnection {
     if (this.#closed) return null;
     if (response.ok) {
       const problem = this.#special.accepted?.(response.headers) ?? null;
-      if (problem === null) return body;
+      if (problem === null) return withLocalName(body, hostnameOf(response.url));
       this.#tell.refused(problem);
       return null;
     }
@@ -223,6 +223,15 @@ function gathered(peer, limitMs, signal) {
     signal.addEventListener("abort", done);
     look();
   });
+}
+
+/**
+ * @param {string} url
+ * @returns {string} the host that it names; "" if it names none
+ */
+function hostnameOf(url) {
+  const absolute = resolve(url, url);
+  return absolute ? new URL(absolute).hostname : "";
 }
 
 /**

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -55,10 +56,13 @@ def room_at(host: str) -> str:
     return f"http://{host}:{PORT}/r/main"
 
 
-def chromium_for(*hosts: str) -> Chromium:
-    """A browser that takes these hosts for secure contexts, as the recorder's AudioWorklet needs one."""
-    origins = ",".join(f"http://{host}:{PORT}" for host in hosts)
-    return Chromium(flags=(f"--unsafely-treat-insecure-origin-as-secure={origins}",))
+def chromium_for(*origins: str, hosts: Mapping[str, str] | None = None) -> Chromium:
+    """A browser that takes these hosts for secure contexts, as the recorder's AudioWorklet needs one.
+
+    hosts: names that it knows, with their addresses.
+    """
+    secure = ",".join(f"http://{host}:{PORT}" for host in origins)
+    return Chromium(flags=(f"--unsafely-treat-insecure-origin-as-secure={secure}",), hosts=hosts)
 
 
 async def press_listen(page: Page) -> None:

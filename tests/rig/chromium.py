@@ -23,6 +23,7 @@ import numpy.typing as npt
 from playwright.async_api import Browser, Page, Playwright, Route, async_playwright
 
 from rtcserver.client.measure import Side, side
+from tests.rig.hosts import knowing
 from tests.rig.process import RigError, program
 from tests.rig.relay import UdpRelay
 
@@ -127,7 +128,7 @@ class Chromium:
     muted: Playwright's default; False plays through the sound system, for recordings of the true output.
     env: further environment variables, as `NullSink.variables`. authorities: PEM files of the certificate
     authorities that its user has imported; other certificates are then refused, as by any browser. By default
-    nobody looks at certificates.
+    nobody looks at certificates. hosts: names that it knows, with their addresses; see `tests.rig.hosts`.
     """
 
     def __init__(
@@ -137,8 +138,10 @@ class Chromium:
         flags: tuple[str, ...] = (),
         env: Mapping[str, str] | None = None,
         authorities: Sequence[Path] | None = None,
+        hosts: Mapping[str, str] | None = None,
     ) -> None:
         self._muted = muted
+        self._hosts = hosts
         self._flags = flags
         self._env = dict(env or {})
         self._authorities = authorities
@@ -148,10 +151,13 @@ class Chromium:
 
     async def __aenter__(self) -> Self:
         executable = program("chromium", "chromium")
-        if self._authorities is not None:
+        if self._authorities is not None or self._hosts is not None:
             self._home = Path(tempfile.mkdtemp(prefix="rig-chromium-"))
+        if self._home is not None and self._authorities is not None:
             trust(self._home, self._authorities)
             self._env["HOME"] = str(self._home)
+        if self._home is not None and self._hosts is not None:
+            executable = knowing(self._hosts, executable, self._home)
         self._playwright = await async_playwright().start()
         try:
             self._browser = await self._playwright.chromium.launch(

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { addressOf, asksForStereo, candidates, withStereoOpus } from "../../../static/connection/sdp.js";
+import { addressOf, asksForStereo, candidates, withLocalName, withStereoOpus } from "../../../static/connection/sdp.js";
 import { ANSWER, CHROMIUM, FIREFOX } from "./offers.js";
 
 /** @param {string} sdp @param {string} prefix */
@@ -57,4 +57,34 @@ test("candidates are listed once for each address", () => {
   assert.deepEqual(candidates(ANSWER).map(addressOf), ["192.0.2.7:8080", "[2001:db8::7]:8080", "192.0.2.7:9 (TCP)"]);
   assert.deepEqual(candidates(ANSWER)[0], { address: "192.0.2.7", port: 8080, protocol: "udp", type: "host" });
   assert.deepEqual(candidates(CHROMIUM), []);
+});
+
+test("the name that the page was opened by joins the candidates, at their port and behind them", () => {
+  const udp = ANSWER.split("\r\n").filter((line) => !line.includes(" tcp "));
+  const answer = udp.join("\r\n");
+  const named = withLocalName(answer, "Montage.local.").split("\r\n");
+  const added = named.filter((line) => !udp.includes(line));
+  assert.equal(added.length, 1);
+  const [, priority] = /^a=candidate:local 1 udp (\d+) montage\.local 8080 typ host$/.exec(added[0] ?? "") ?? [];
+  const priorities = udp.flatMap((line) => /^a=candidate:\S+ 1 udp (\d+) /.exec(line)?.[1] ?? []).map(Number);
+  assert.ok(Number(priority) > 0 && Number(priority) < Math.min(...priorities));
+  // In the m-line that has the others, before the end of candidates.
+  assert.deepEqual(
+    named.filter((line) => !added.includes(line)),
+    udp,
+  );
+  assert.match(named[named.indexOf(added[0] ?? "") - 1] ?? "", /^a=candidate:/);
+  assert.equal(candidates(named.join("\r\n")).at(-1)?.address, "montage.local");
+  assert.equal(withLocalName(named.join("\r\n"), "montage.local"), named.join("\r\n"), "once");
+  assert.equal(withLocalName(answer.replaceAll("\r\n", "\n"), "montage.local"), named.join("\n"));
+});
+
+test("hosts that browsers do not resolve in candidates, and answers without one port, stay as they are", () => {
+  for (const host of ["192.0.2.7", "[2001:db8::7]", "montage", "a.b.local", ".local", "music.example", "localhost", ""]) {
+    assert.equal(withLocalName(ANSWER, host), ANSWER);
+  }
+  const none = ANSWER.split("\r\n").filter((line) => !line.startsWith("a=candidate"));
+  assert.equal(withLocalName(none.join("\r\n"), "montage.local"), none.join("\r\n"));
+  const two = ANSWER.replace(/192\.0\.2\.7 8080/g, "192.0.2.7 8081");
+  assert.equal(withLocalName(two, "montage.local"), two);
 });
