@@ -1,0 +1,66 @@
+"""Where the client posts its offer, by the address that it is given."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+
+from rtcserver.client.whep import ListenError, WhepClient
+
+
+async def answer(request: web.Request) -> web.Response:
+    return web.Response(
+        status=201, text="v=0\r\n", content_type="application/sdp", headers={"Location": "one"}
+    )
+
+
+async def only_room(request: web.Request) -> web.Response:
+    raise web.HTTPFound("r/main")
+
+
+async def page(request: web.Request) -> web.Response:
+    return web.Response(text="<!doctype html>", content_type="text/html")
+
+
+@pytest.fixture
+async def root() -> AsyncIterator[str]:
+    """A server with one room at /montage/, several at /hall/, and another program's endpoint at /listen."""
+    app = web.Application()
+    app.router.add_get("/montage/", only_room)
+    app.router.add_get("/montage/r/main", page)
+    app.router.add_post("/montage/r/main/whep", answer)
+    app.router.add_get("/hall/", page)
+    app.router.add_post("/listen", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
+
+
+@pytest.mark.parametrize(
+    ("path", "endpoint", "resource"),
+    [
+        ("/montage/", "/montage/r/main/whep", "/montage/r/main/one"),
+        ("/montage/#perform=x", "/montage/r/main/whep", "/montage/r/main/one"),
+        ("/montage/r/main", "/montage/r/main/whep", "/montage/r/main/one"),
+        ("/listen", "/listen", "/one"),
+    ],
+)
+async def test_an_offer_goes_to_the_endpoint_behind_an_address(
+    root: str, path: str, endpoint: str, resource: str
+) -> None:
+    client = WhepClient(5.0)
+    session = await client.offer(root + path, "v=0\r\n")
+    await client.close()
+    assert (session.endpoint, session.resource) == (root + endpoint, root + resource)
+
+
+@pytest.mark.parametrize("path", ["", "/hall/"])
+async def test_a_server_with_no_only_room_is_told(root: str, path: str) -> None:
+    client = WhepClient(5.0)
+    with pytest.raises(ListenError, match=f"give the URL of a room, as {root}{path.rstrip('/')}/r/NAME"):
+        await client.offer(root + path, "v=0\r\n")
+    await client.close()
