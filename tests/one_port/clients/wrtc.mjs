@@ -9,11 +9,16 @@ const [url = "", seconds = "", layout = ""] = process.argv.slice(2);
 const wait = (s) => new Promise((over) => setTimeout(over, s * 1000));
 const said = { status: 0, packets: 0, layouts: {}, left: 0, noticed: false };
 const send = globalThis.fetch;
+let nameless = false;
 globalThis.fetch = async (address, options) => {
+  if (nameless) return new Response(null, { status: 204 });
   const headers = { ...options.headers, "User-Agent": `wrtc ${layout}` };
   const response = await send(address, { ...options, headers });
   if (options.method === "POST") said.status = response.status;
   if (options.method === "DELETE") said.left = response.status;
+  nameless = options.method === "POST" && !response.headers.has("Location");
+  // go2rtc names no session, and the player insists on one.
+  if (nameless) return new Response(await response.text(), { status: 201, headers: { Location: "none" } });
   return response;
 };
 
