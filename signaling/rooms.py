@@ -21,6 +21,7 @@ class RoomDirectory(Protocol):
 
             {"name": "main", "title": "...",
              "instrument": {"kind": "...", "name": "...", "state": "live" or "silent",
+                            "starting": whether it loads or is opened ("error" says what is waited for),
                             "error": None or a sentence, "note": None or a sentence (what of a
                             file is left out), "rate": Hz, "channels": n},
              "audio": {"frame_ms": 10, "bitrate_bps": 160000},

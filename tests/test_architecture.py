@@ -34,6 +34,7 @@ UPSTREAM: dict[str, set[str]] = {
         "broadcast",
         "capture",
         "channel",
+        "children",
         "config",
         "encode",
         "instrument",

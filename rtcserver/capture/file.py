@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rtcserver.capture import loading
 from rtcserver.capture.ahead import DecodeAhead
 from rtcserver.capture.block import StreamFormat
 from rtcserver.capture.decode import Samples, decode
@@ -31,7 +32,9 @@ class FileSource(ClockedSource):
         self._next = 0
         self._ahead = DecodeAhead(path.name, rate, lambda tally: decode(path, rate, tally))
         try:
-            self._ahead.wait()
+            # A disk may be slow, and much of a damaged file may come before its first sound.
+            with loading.working(f"loading {path.name}"):
+                self._ahead.wait()
         except InstrumentError:
             self._ahead.close()
             raise

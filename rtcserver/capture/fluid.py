@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rtcserver.capture import demo
+from rtcserver.capture import demo, loading
 from rtcserver.capture.block import StreamFormat
 from rtcserver.capture.limiter import Limiter
+from rtcserver.capture.priority import ordinary_priority
 from rtcserver.capture.source import ClockedSource
 from rtcserver.clock import MEDIA_RATE, NS
 from rtcserver.config.model import InstrumentConfig
@@ -39,6 +40,8 @@ MAX_PENDING = 4096
 """Messages that may wait for the next block; the oldest are dropped beyond."""
 SYNTH_BUFFER = 64
 """Frames that FluidSynth computes at a time (FLUID_BUFSIZE, fixed when it is built)."""
+READING = 0.9
+"""Share of a large SoundFont's reading in its loading."""
 
 LEVEL_CHORD = (48, 52, 55, 60, 64, 67)
 """Two C major triads: the full chord that sets the level, at velocity 127 on the SoundFont's first sound."""
@@ -98,9 +101,9 @@ class FluidSynthSource(ClockedSource):
         self._library = load_library()
         super().__init__(f"FluidSynth ({path.stem})", StreamFormat(rate, 2, config.blocksize, "int16"))
         self._synth = self._library.Synth(gain=1.0, samplerate=float(rate))
-        if self._synth.sfload(str(path)) < 0:
-            raise InstrumentError(f"soundfont: {path.name} is no SoundFont that can be read", code="format")
-        self._level(config.gain)
+        with ordinary_priority():
+            self._load(path)
+            self._level(config.gain)
         for channel in range(m.CHANNELS):
             self._synth.program_select(channel, 1, 128 if channel == 9 else 0, 0)
         self._demo = demo.DemoPlayer(rate) if config.demo else None
@@ -155,6 +158,16 @@ class FluidSynthSource(ClockedSource):
         self._rendered += frames
         # FluidSynth's own 16 bits are dithered: silence would have Opus spend its whole rate on noise.
         return np.rint(self._limiter.apply(block) * 32767).astype(np.int16)
+
+    def _load(self, path: Path) -> None:
+        """Load the SoundFont. FluidSynth says nothing on the way, so what is slow, the disk, is done before."""
+        what = f"loading {path.name}"
+        loading.read_ahead(path, what, READING)
+        with loading.working(what, READING if path.stat().st_size >= loading.READ_AHEAD_BYTES else None):
+            if self._synth.sfload(str(path)) < 0:
+                raise InstrumentError(
+                    f"soundfont: {path.name} is no SoundFont that can be read", code="format"
+                )
 
     def _level(self, gain: float) -> None:
         """Set the gain so that at `gain` 1 the chord of `LEVEL_CHORD` peaks at `LEVEL`, whatever the SoundFont.

@@ -7,17 +7,17 @@ raises is caught there, and the process's main thread sees when it hangs.
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from rtcserver.capture import loading
 from rtcserver.capture.block import StreamFormat
 from rtcserver.capture.notes import PlayedNotes
 from rtcserver.capture.option import Option, Value, check_options
+from rtcserver.capture.priority import lower_priority, ordinary_priority
 from rtcserver.capture.ring import BlockRing
 from rtcserver.capture.source import ClockedSource
 from rtcserver.clock import MEDIA_RATE, NS, monotonic_ns
@@ -29,7 +29,9 @@ GROUP = "rtcserver.instruments"
 CODE = "plugin"
 """`InstrumentError.code` of everything that a plug-in does wrong."""
 LOAD_NS = 20 * NS
-"""How long import, constructor and first block of a plug-in may take together."""
+"""How long a plug-in may do nothing before its first block: neither compute, nor read, nor report what it loads."""
+LOAD_CPU_S = 20.0
+"""How long it may compute meanwhile without a report (`rtcserver.capture.loading.report`)."""
 DEMOTE_NS = NS // 5
 """A plug-in whose call takes so long loses its real-time priority, so that it takes no processor from other rooms."""
 BEHIND_NS = NS // 2
@@ -47,7 +49,10 @@ class Instrument:
     options: ClassVar[tuple[Option, ...]] = ()
 
     def __init__(self, rate: int, options: Mapping[str, Any]) -> None:
-        """rate: frames a second. options: a value for each of `options`, in its type."""
+        """rate: frames a second. options: a value for each of `options`, in its type.
+
+        It may take its time, if it says so: `rtcserver.capture.loading.report("loading samples", 0.4)`.
+        """
 
     @classmethod
     def check(cls, options: Mapping[str, Any]) -> None:
@@ -158,7 +163,9 @@ class PluginSource(ClockedSource):
 
     def stalled(self) -> str:
         if self._instrument is None:
-            return f"{self._key}: the plug-in hangs: it has not started after {LOAD_NS // NS} s"
+            return (
+                f"{self._key}: the plug-in hangs: it has not started, and done nothing for {LOAD_NS // NS} s"
+            )
         return f"{self._key}: the plug-in hangs: a call has not returned for {self.next_block_ns / NS:g} s"
 
     def watch(self, now_ns: int) -> None:
@@ -181,7 +188,8 @@ class PluginSource(ClockedSource):
 
     def _run(self, ring: BlockRing) -> None:
         try:
-            with ordinary_priority():
+            what = f"loading {self._key}"
+            with ordinary_priority(), loading.working(what, cpu_limit_s=LOAD_CPU_S):
                 cls = load(self._key)
                 self.name = cls.title or self._key
                 options = options_of(self._key, cls, self._config.options)
@@ -217,22 +225,3 @@ class PluginSource(ClockedSource):
                 f"{block_ns / 1e6:.1f} ms",
                 code=CODE,
             )
-
-
-def lower_priority(thread_id: int) -> None:
-    """Give a thread ordinary scheduling, where the system can; 0 is the calling one."""
-    with contextlib.suppress(OSError, AttributeError):
-        os.sched_setscheduler(thread_id, os.SCHED_OTHER, os.sched_param(0))
-
-
-@contextlib.contextmanager
-def ordinary_priority() -> Iterator[None]:
-    """The calling thread has ordinary scheduling meanwhile, and what it had before afterwards."""
-    before = None
-    with contextlib.suppress(OSError, AttributeError):
-        before = os.sched_getscheduler(0), os.sched_getparam(0)
-    lower_priority(0)
-    yield
-    if before is not None:
-        with contextlib.suppress(OSError):
-            os.sched_setscheduler(0, *before)

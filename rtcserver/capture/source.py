@@ -21,7 +21,7 @@ class Source:
     `open`, `close` and `rescan` are called by the instrument process's main thread; the notes, too.
     """
 
-    first_block_ns = NS
+    first_block_ns = 5 * NS
     """An opened instrument that delivers no first block for so long is dead."""
     next_block_ns = NS
     """One that has delivered blocks, and delivers no more for so long, is dead."""

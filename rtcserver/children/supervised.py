@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rtcserver.children import child, control_socket
-from rtcserver.children.backoff import Backoff
+from rtcserver.children.backoff import HEALTHY_NS, Backoff
 from rtcserver.children.liveness import Liveness, Progress
 from rtcserver.children.outbox import Outbox
 from rtcserver.clock import NS, monotonic_ns
@@ -70,6 +70,8 @@ class SupervisedProcess:
         self._ended = asyncio.Event()
         self._liveness = Liveness(0)
         self._killed = False
+        self._complaints: set[str] = set()
+        """What has been logged since a process ran well."""
 
     @property
     def pid(self) -> int | None:
@@ -80,6 +82,11 @@ class SupervisedProcess:
     def progress(self) -> Progress | None:
         """What the process says it is loading before it is ready; None while it says nothing of the kind."""
         return self._liveness.progress if self._process is not None else None
+
+    @property
+    def last_progress(self) -> Progress | None:
+        """As `progress`, also of a process that has just ended (in `_died`)."""
+        return self._liveness.progress
 
     async def start(self) -> None:
         """Start the first process and the watch over it."""
@@ -141,6 +148,12 @@ class SupervisedProcess:
 
     # The watch
 
+    def _complain(self, what: str, details: str = "") -> None:
+        """Log what is wrong with the process: once, however often it comes again, until one has run well."""
+        level = logging.DEBUG if what in self._complaints else logging.WARNING
+        self._complaints.add(what)
+        log.log(level, "%s: the process %s%s", self._label, what, details)
+
     async def _supervise(self) -> None:
         backoff = Backoff()
         while True:
@@ -150,15 +163,18 @@ class SupervisedProcess:
                 await self._watch()
             except OSError as error:
                 # The machine may have too many processes or open files at the moment: the next try may succeed.
-                log.warning("%s: the process cannot be started: %s", self._label, error)
+                self._complain(f"cannot be started: {error}")
                 self._ended.set()
             code = await self._reap(graceful=False)
-            wait = backoff.ended(monotonic_ns() - born)
+            lived_ns = monotonic_ns() - born
+            if lived_ns >= HEALTHY_NS and self._liveness.reported:
+                self._complaints.clear()
+            wait = backoff.ended(lived_ns)
             if code == control_socket.EXIT_DEPENDENCY:
                 wait = MISSING_S
             self.restarts += 1
             self._died(code)
-            log.warning("%s: the process ended (%s), next start in %.2f s", self._label, code, wait)
+            self._complain(f"ended ({code}); it is started again", f", the next time in {wait:.2f} s")
             await asyncio.sleep(wait)
 
     def _spawn(self) -> None:
@@ -202,10 +218,10 @@ class SupervisedProcess:
                 self._liveness.held_up(late)
             if self._liveness.hung(looked):
                 what = "does not report" if self._liveness.reported else "does not start"
-                log.warning("%s: the process %s; killing it", self._label, what)
+                self._complain(f"{what}; killing it")
                 return
             if self._stuck(looked):
-                log.warning("%s: the process makes no progress; killing it", self._label)
+                self._complain("makes no progress; killing it")
                 return
 
     async def _reap(self, *, graceful: bool) -> int | None:

@@ -15,7 +15,7 @@ from rtcserver.errors import ConfigError, InstrumentError
 RETRY_NS = 800_000_000
 """Time between two attempts to open a missing device."""
 MAX_FAULT_WAIT_NS = 30 * NS
-"""An instrument that fails again and again is opened ever more rarely, up to this wait."""
+"""An instrument that fails again and again, or whose file is wrong, is opened ever more rarely, up to this wait."""
 HEALTHY_NS = 10 * NS
 """An instrument that ran for so long is tried again at once after its next fault."""
 
@@ -27,6 +27,7 @@ class Device:
         self._config = config
         self._source: Source | None = None
         self._opened_ns = 0
+        self._loading_ns = 0
         self._last_block_ns: int | None = None
         self._fault_wait_ns = RETRY_NS
         self.ring: BlockRing | None = None
@@ -51,7 +52,13 @@ class Device:
         """Make the closed instrument, unless it is there already. Raises InstrumentError, ConfigError, DependencyError."""
         self.retry_ns = RETRY_NS
         if self._source is None:
-            self._source = kinds.make_source(self._config)
+            try:
+                self._source = kinds.make_source(self._config)
+            except InstrumentError as error:
+                if error.code == "format":
+                    # It costs time to load a file that is wrong, and the next time it is wrong, too.
+                    self.retry_ns = self._fault_wait_ns = min(self._fault_wait_ns * 2, MAX_FAULT_WAIT_NS)
+                raise
         self.name = self._source.name
 
     def open(self, now_ns: int) -> tuple[StreamFormat, StereoMix]:
@@ -76,6 +83,10 @@ class Device:
         self._opened_ns, self._last_block_ns = now_ns, None
         return stream, mix
 
+    def loads(self, now_ns: int) -> None:
+        """The instrument gets on with loading: its first block may come later by so much. Any thread."""
+        self._loading_ns = now_ns
+
     def heard(self, arrived_ns: int) -> None:
         """A block has arrived."""
         self._last_block_ns = arrived_ns
@@ -98,7 +109,7 @@ class Device:
         if source is None:
             return None
         dead = (
-            now_ns - self._opened_ns > source.first_block_ns
+            now_ns - max(self._opened_ns, self._loading_ns) > source.first_block_ns
             if last_ns is None
             else now_ns - last_ns > source.next_block_ns
         )

@@ -18,6 +18,7 @@ import sys
 from collections import deque
 from typing import Any
 
+from rtcserver.capture import loading
 from rtcserver.capture.block import Block
 from rtcserver.capture.ring import FLAG_LOST, FLAG_OVERFLOW
 from rtcserver.children import child, control_socket
@@ -38,6 +39,8 @@ from rtcserver.instrument.timings import of_source, summary
 
 CLOSE_S = 2
 """How long closing the device may take in the end."""
+PROGRESS_INTERVAL_NS = 250_000_000
+"""How often the same thing is reported as loading."""
 TIMINGS = 16_384
 """Durations that are kept of each kind: more than half a minute at 128 frames."""
 
@@ -66,6 +69,10 @@ class InstrumentProcess:
         self._next_status_ns = 0
         self._lock_probe = LockProbe()
         self._device = Device(self._config)
+        self._loading: str | None = None
+        """What the instrument says it loads; no status goes out until that is over, as that would end the patience."""
+        self._loading_ns = 0
+        loading.listen(self._loads)
         self._tried = False
         """Whether this process has tried to open the device."""
         self._pipeline: EncodePipeline | None = None
@@ -130,10 +137,21 @@ class InstrumentProcess:
         self._device.close()
         self._pipeline = None
 
+    def _loads(self, what: str, share: float | None) -> None:
+        """Hand on what the instrument says of its loading. On any thread."""
+        if self._status.state == "live":
+            return
+        now = monotonic_ns()
+        self._device.loads(now)
+        if what != self._loading or now - self._loading_ns >= PROGRESS_INTERVAL_NS:
+            self._loading, self._loading_ns = what, now
+            control_socket.report_progress(self._sock, what, share)
+
     def _live(self) -> None:
         """The first block has come: whatever was wrong is over."""
         status = self._status
         status.state, status.error, status.code = "live", None, None
+        self._loading = None
         if self._device.source is not None:
             status.device = self._device.source.name
         self._next_status_ns = 0
@@ -141,6 +159,7 @@ class InstrumentProcess:
     def _fault(self, error: str, code: str) -> None:
         status = self._status
         status.state, status.error, status.code = "silent", error, code
+        self._loading = None
         self._next_status_ns = 0
         self._report(monotonic_ns())
 
@@ -239,7 +258,7 @@ class InstrumentProcess:
     # Talking
 
     def _report(self, now: int) -> None:
-        if now < self._next_status_ns:
+        if now < self._next_status_ns or self._loading is not None:
             return
         self._next_status_ns = now + STATUS_INTERVAL_NS
         status, ring, counter = self._status, self._device.ring, self._device.counter

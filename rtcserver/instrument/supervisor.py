@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import socket
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -221,11 +222,20 @@ class InstrumentSupervisor(SupervisedProcess):
     def _died(self, code: int | None) -> None:
         self._encoded_before += self.status.encoded
         self.status.encoded = 0
+        before = (self.status.state, self.status.error)
         if self.status.state == "live":
             self.status.state = "silent"
             self.status.error = "the instrument process ended unexpectedly and is being restarted"
             self.status.code = "restarting"
-        self._changed()
+        elif self.status.error is None:
+            # Without a word it is the system that ended it, or a library.
+            doing = f" while {self.last_progress}" if self.last_progress is not None else " while starting"
+            self.status.error = (
+                f"the instrument process {ending(code, self.was_killed)}{doing}; it is tried again"
+            )
+            self.status.code = "restarting"
+        if before != (self.status.state, self.status.error):
+            self._changed()
 
     def _gone(self) -> None:
         for future in self._timings:
@@ -264,3 +274,14 @@ class InstrumentSupervisor(SupervisedProcess):
                  self.status.state, f": {self.status.error}" if self.status.error else "")  # fmt: skip
         if self.on_status is not None:
             self.on_status(self.status)
+
+
+def ending(code: int | None, was_killed: bool) -> str:
+    """How a process ended, in words: "hung", "was killed (is there enough memory?)", "ended with code 1". Pure."""
+    if was_killed:
+        return "hung"
+    if code is None:
+        return "could not be started"
+    if code == -signal.SIGKILL:
+        return "was killed (is there enough memory?)"
+    return f"crashed (signal {-code})" if code < 0 else f"ended with code {code}"

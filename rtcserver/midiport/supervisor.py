@@ -92,11 +92,13 @@ class MidiPort(SupervisedProcess):
         self._tell(self.config.to_message())
 
     def _died(self, code: int | None) -> None:
+        before = _shown(self._status)
         if code != EXIT_DEPENDENCY:
             self._status.error = "the MIDI process ended unexpectedly and is being restarted"
             self._status.code = "restarting"
         self._status.state, self._status.output, self._status.input = "missing", "", ""
-        self._changed()
+        if before != _shown(self._status):
+            self._changed()
 
     def _handle(self, message: dict[str, Any]) -> None:
         if message["type"] == "input":

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from rtcserver.capture.kinds import kind_of
+from rtcserver.children.liveness import Progress
 from rtcserver.config.model import RoomConfig, ServerConfig
 from rtcserver.instrument.supervisor import InstrumentSupervisor
 
@@ -61,9 +62,9 @@ class Rooms:
         room = self._rooms[name]
         status, config = room.instrument.status, room.config.instrument
         kind = kind_of(config)
-        starting = status.state != "live" and status.error is None
         progress = room.instrument.progress
-        loading = f": {progress}" if progress is not None else ""
+        again = status.code == "restarting" and progress is not None
+        starting = status.state != "live" and (status.error is None or again)
         return {
             "name": name,
             "title": room.title,
@@ -72,7 +73,8 @@ class Rooms:
                 "title": kind.title,
                 "name": status.device or config.device or kind.title,
                 "state": status.state,
-                "error": f"The instrument is starting{loading}." if starting else status.error,
+                "starting": starting,
+                "error": _starting(status.error, progress) if starting else status.error,
                 "note": status.note,
                 "rate": status.rate,
                 "channels": status.channels,
@@ -112,3 +114,10 @@ class Rooms:
             "xruns": xruns,
             "frames_behind": behind_frames,
         }
+
+
+def _starting(error: str | None, progress: Progress | None) -> str:
+    """What is waited for, after what was wrong before."""
+    before = f"{error[0].upper()}{error[1:]}. " if error else ""
+    loading = f": {progress}" if progress is not None else ""
+    return f"{before}The instrument is starting{loading}."

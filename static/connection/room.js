@@ -6,6 +6,7 @@
  * @property {string} title what its kind is called, such as "Test tone"
  * @property {string} name of the device or file; "" when there is none
  * @property {"live" | "silent"} state silent: the server sends silence, since the instrument gives nothing
+ * @property {boolean} starting whether it is silent because it loads or is opened; `error` says what is waited for
  * @property {string | null} error why, in a sentence
  * @property {string | null} note what of a file is left out although it plays, in a sentence
  * @property {number} rate Hz, 0 when unknown
@@ -58,6 +59,7 @@ export function readRoom(body) {
       title: text(instrument.title) ?? "",
       name: text(instrument.name) ?? "",
       state: instrument.state === "silent" ? "silent" : "live",
+      starting: instrument.starting === true,
       error: text(instrument.error),
       note: text(instrument.note),
       rate: whole(instrument.rate),

@@ -120,6 +120,10 @@ function live(room) {
  * @returns {Words}
  */
 function instrumentSilent({ instrument }) {
+  if (instrument.starting) {
+    const reason = instrument.error || "It is loading.";
+    return words("silent", "busy", "The instrument is starting", `${sentence(reason)} You will hear it as soon as it is ready.`);
+  }
   const reason = instrument.error || "The server gets no sound from it.";
   return words("silent", "warn", "The instrument is silent", `${sentence(reason)} You will hear it as soon as it is back.`);
 }

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.capture.plugins import HEAD, install
 from tests.main_job.test_listening import TRANSPORTS, live
 from tests.rig.chromium import Chromium, hear
+from tests.rig.process import REPOSITORY
 from tests.rig.server import RtcServer
 
 
@@ -41,6 +45,43 @@ async def test_a_click_on_listen_and_the_sound_is_there(transport: str) -> None:
     assert stats["codec"] == "opus"
     assert stats["bufferMs"] is not None
     assert all(meters)
+
+
+LOADS = (
+    HEAD
+    + """
+    options = (Option("gate", "", "A file that ends the loading."),)
+    def __init__(self, rate, options):
+        import pathlib
+        from rtcserver.capture.loading import report
+        while not pathlib.Path(options["gate"]).exists():
+            report("loading grand.sf2", 0.4)
+            time.sleep(0.1)
+    def render(self, frames, first_frame):
+        return 0.1 * np.sin(np.arange(first_frame, first_frame + frames) * 0.05)
+"""
+)
+
+
+async def test_the_page_says_what_the_instrument_loads_and_then_plays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, monkeypatch, grand=LOADS)
+    gate = tmp_path / "gate"
+    config = f'instrument = "grand"\noptions = {{ gate = "{gate}" }}\n'
+    path = f"{tmp_path}{os.pathsep}{REPOSITORY}"
+    with RtcServer(config=config, env={"PYTHONPATH": path}) as server:
+        async with Chromium() as browser:
+            page = await browser.open(server.room_url + "?listen")
+            shown = "document.querySelector('#status').innerText"
+            await until(page, f"{shown}.includes('loading grand.sf2, 40 %')")
+            assert "The instrument is starting" in await page.evaluate(shown)
+            gate.touch()
+            await until(page, f"!{shown}.includes('loading')")
+            heard = await hear(page, 1.0)
+            restarts = server.health()["processes"]["instrument:main"]["restarts"]
+    assert heard.sides[0].dbfs > -40
+    assert restarts == 0
 
 
 async def test_the_page_reconnects_when_the_server_comes_back() -> None:

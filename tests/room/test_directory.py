@@ -25,5 +25,12 @@ def test_a_room_says_what_it_waits_for(
     rooms = Rooms(config, lambda room: 0, dict)
     monkeypatch.setattr(InstrumentSupervisor, "progress", progress)
     assert rooms.describe("main")["instrument"]["error"] == text
-    rooms["main"].instrument.status.error = "grand.sf2 is damaged"
+    assert rooms.describe("main")["instrument"]["starting"]
+    status = rooms["main"].instrument.status
+    status.error = "grand.sf2 is damaged"
     assert rooms.describe("main")["instrument"]["error"] == "grand.sf2 is damaged"
+    assert not rooms.describe("main")["instrument"]["starting"]
+    # A process that has died is started again: both are said, once there is something to wait for.
+    status.error, status.code = "the process crashed", "restarting"
+    expected = "the process crashed" if progress is None else f"The process crashed. {text}"
+    assert rooms.describe("main")["instrument"]["error"] == expected

@@ -24,7 +24,7 @@ test("a room of the server is read as it is", () => {
   assert.deepEqual(room, {
     name: "main",
     title: "Studio",
-    instrument: { title: "Built-in synthesizer", name: "FluidSynth", state: "silent", error: "No soundfont.", note: null, rate: 44100, channels: 2 },
+    instrument: { title: "Built-in synthesizer", name: "FluidSynth", state: "silent", starting: false, error: "No soundfont.", note: null, rate: 44100, channels: 2 },
     frameMs: 2.5,
     bitrateBps: 160000,
     listeners: 3,

@@ -9,7 +9,7 @@ import { describe, instrumentLine, secondsLeft } from "../../../static/ui/words.
 /** @typedef {import("../../../static/listen/session.js").Session} Session */
 /** @typedef {import("../../../static/ui/words.js").AskedRoom} AskedRoom */
 
-const instrument = { title: "Audio device", name: "MONTAGE", state: "live", error: null, note: null, rate: 44_100, channels: 8 };
+const instrument = { title: "Audio device", name: "MONTAGE", state: "live", starting: false, error: null, note: null, rate: 44_100, channels: 8 };
 /** @param {object} [changes] @returns {AskedRoom} */
 const known = (changes = {}) => ({
   kind: "known",
@@ -45,6 +45,17 @@ test("a missing device is told in the server's words, live or not", () => {
   assert.equal(said({ phase: "live" }, silent).state, "silent");
   assert.notEqual(said({ phase: "live" }, known({ state: "silent" })).detail, "");
   assert.equal(said({ phase: "live" }, known({ note: "1 packet could not be decoded." })).detail, "1 packet could not be decoded.");
+});
+
+test("a page says what a starting instrument loads, live or not", () => {
+  const asked = known({ state: "silent", starting: true, error: "The instrument is starting: loading grand.sf2, 40 %." });
+  for (const phase of /** @type {const} */ (["idle", "live"])) {
+    const { headline, detail, tone } = said({ phase }, asked);
+    assert.equal(headline, "The instrument is starting");
+    assert.match(detail, /loading grand\.sf2, 40 %\. You will hear it/);
+    assert.equal(tone, "busy");
+  }
+  assert.notEqual(said({}, known({ state: "silent", starting: true })).detail, "");
 });
 
 test("a blocked browser asks for a tap", () => {
