@@ -25,6 +25,7 @@ from rtcserver.broadcast.supervisor import BroadcastSupervisor
 from rtcserver.clock import monotonic_ns, ns_to_samples
 from rtcserver.encode.packet import EncodedPacket
 from rtcserver.errors import PeerError
+from rtcserver.peer.base import PeerRequest
 from rtcserver.peer.oneport import OnePortBackend, OnePortSession, supervised
 from rtcserver.peer.state import State
 from rtcserver.sdp.fragment import parse_sdpfrag
@@ -317,6 +318,17 @@ async def test_the_number_of_listeners_is_bounded() -> None:
         assert full.value.retry_after_s == RETRY_AFTER_S
         await session.close()
         await server.backend.open("main", small(), REQUEST)
+
+
+async def test_a_client_that_can_reach_no_address_of_ours_is_told_so() -> None:
+    """A proxy on this machine brings it from elsewhere; the port is open on loopback only."""
+    async with serving() as server:
+        elsewhere = PeerRequest("203.0.113.9", "music.example", local_address="127.0.0.1")
+        with pytest.raises(PeerError, match="public_host") as refused:
+            await server.backend.open("main", small(), elsewhere)
+        assert (refused.value.status, refused.value.code) == (503, "no_address")
+        assert server.backend.sessions() == []
+        assert server.backend.endpoint.half_open == 0
 
 
 async def test_an_offer_that_is_lite_too_is_refused() -> None:
