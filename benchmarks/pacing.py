@@ -40,7 +40,8 @@ from benchmarks.rig.common import MachineCpu, emit, percentile, say
 from benchmarks.rig.isolated import ADDRESS, isolate
 from benchmarks.rig.outcome import LONG_S, main_of
 from benchmarks.rig.serving import LOAD_CPU, free_port
-from rtcserver.broadcast.process import steady_scheduling
+from rtcserver.broadcast.process import PRIORITY
+from rtcserver.children.scheduling import steady
 from rtcserver.clock import NS
 from rtcserver.encode.packet import MAX_RECORD, EncodedPacket
 from rtcserver.load.drain import Drain, stamp
@@ -248,7 +249,7 @@ class Notes:
 
 def _timer(seconds: float, results: Any) -> None:
     """The bare thread: how late it wakes for each frame, in ms."""
-    scheduling = steady_scheduling()
+    scheduling = steady(PRIORITY)
     late = []
     period = FRAME_MS * NS // 1000
     due = time.monotonic_ns() + period

@@ -10,7 +10,6 @@ It imports NumPy, libsrtp and its own stage, nothing of the web and no asyncio.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import gc
 import os
@@ -26,6 +25,7 @@ from rtcserver.broadcast.engine import BroadcastEngine
 from rtcserver.broadcast.lateness import Lateness
 from rtcserver.broadcast.listener import PAYLOAD_PCM, PAYLOAD_PCM_TWICE, PAYLOAD_SILENCE
 from rtcserver.children.child import die_with_parent
+from rtcserver.children.scheduling import steady
 from rtcserver.clock import NS, monotonic_ns, wall_ns
 from rtcserver.encode.codec import codec_named
 from rtcserver.encode.continuity import Continuity
@@ -59,6 +59,10 @@ class RoomFeed:
     last_pcm: EncodedPacket | None = None
     polled: bool = True
     """Whether the loop waits for the feed."""
+
+
+PRIORITY = 10
+"""Under SCHED_FIFO; below the processes that own a device."""
 
 
 class BroadcastProcess:
@@ -299,17 +303,6 @@ class BroadcastProcess:
             self._stopping = True
 
 
-def steady_scheduling(priority: int = 10) -> str:
-    """Ask for the steadiest scheduling that this process may have: ``fifo``, ``nice`` or ``normal``."""
-    with contextlib.suppress(OSError, AttributeError):
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
-        return "fifo"
-    with contextlib.suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, 0, -15)
-        return "nice"
-    return "normal"
-
-
 def give_memory_back() -> None:
     """Return the heap's free pages to the system, where the C library can."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
@@ -324,9 +317,7 @@ def main() -> None:
     # Ctrl-C reaches the whole process group; the server decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sock = socket.socket(fileno=int(sys.argv[1]))
-    process = BroadcastProcess(sock, scheduling=steady_scheduling())
-    gc.collect()
-    gc.freeze()
+    process = BroadcastProcess(sock, scheduling=steady(PRIORITY))
     gc.disable()
     process.run()
     sys.stderr.flush()

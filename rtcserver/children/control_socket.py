@@ -62,3 +62,14 @@ def report_progress(sock: socket.socket, what: str, share: float | None = None) 
     """
     with contextlib.suppress(OSError):
         send(sock, {"type": "progress", "what": what, "share": share})
+
+
+def receive_start(sock: socket.socket, descriptors: int = 0) -> tuple[dict[str, Any], list[int]]:
+    """A child's first message, ``start``, with as many descriptors as it needs. Waits for it.
+
+    Raises ProcessError for anything else: whoever started this process is no server of this version.
+    """
+    received = receive(sock)
+    if received is None or received[0]["type"] != "start" or len(received[1]) != descriptors:
+        raise ProcessError(f"the first control message must be start, with {descriptors} descriptors")
+    return received

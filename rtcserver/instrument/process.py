@@ -9,7 +9,6 @@ PortAudio for good, and only a new process is sure to see what is plugged in now
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import select
 import signal
@@ -24,6 +23,7 @@ from rtcserver.capture.ring import FLAG_LOST, FLAG_OVERFLOW
 from rtcserver.children import child, control_socket
 from rtcserver.children.control_socket import EXIT_DEPENDENCY
 from rtcserver.children.lock_probe import LockProbe
+from rtcserver.children.scheduling import steady
 from rtcserver.clock import monotonic_ns
 from rtcserver.config.model import InstrumentConfig
 from rtcserver.encode import codec
@@ -44,16 +44,18 @@ PROGRESS_INTERVAL_NS = 250_000_000
 TIMINGS = 16_384
 """Durations that are kept of each kind: more than half a minute at 128 frames."""
 
+PRIORITY = 20
+"""Under SCHED_FIFO."""
+SWITCH_S = 0.0005
+"""How long one thread may hold the interpreter while another waits: a device's callback must not wait for an encoder."""
+
 
 class InstrumentProcess:
     """Everything of the process; `run` returns its exit code."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        message = control_socket.receive(sock)
-        if message is None or message[0]["type"] != "start":
-            raise ProcessError("the first control message must be start")
-        start = message[0]
+        start, _ = control_socket.receive_start(sock)
         self._config = InstrumentConfig(**start["config"])
         self._anchor = Anchor(start["media_time"], start["at_ns"])
         self._feeds: list[socket.socket] = []
@@ -367,21 +369,13 @@ class InstrumentProcess:
         self._device.close()
 
 
-def steady_scheduling() -> None:
-    """What helps steady timing and needs no rights, or is silently left out without them."""
-    sys.setswitchinterval(0.0005)
-    with contextlib.suppress(OSError):
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(20))
-    gc.collect()
-    gc.freeze()
-
-
 def main() -> int:
     """Entry point of the process."""
     child.die_with_parent()
     sock = socket.socket(fileno=int(sys.argv[1]))
     process = InstrumentProcess(sock)
-    steady_scheduling()
+    sys.setswitchinterval(SWITCH_S)
+    steady(PRIORITY)
     code = process.run()
     if code == 0:
         # A driver that hangs must not keep the device: the default action of the alarm ends the process.

@@ -10,7 +10,6 @@ One thread does everything; rtmidi's own thread only stamps what comes in, keeps
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import select
 import signal
@@ -22,6 +21,7 @@ from typing import Any
 
 from rtcserver.children import control_socket
 from rtcserver.children.control_socket import EXIT_DEPENDENCY
+from rtcserver.children.scheduling import steady
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.errors import ConfigError, DependencyError, InstrumentError, ProcessError
 from rtcserver.midi import message as m
@@ -42,16 +42,17 @@ LINGER_S = 0.05
 MAX_INPUT = 4096
 LATENESSES = 1024
 
+PRIORITY = 20
+"""Under SCHED_FIFO."""
+
 
 class PortProcess:
     """Everything of the process; `run` returns its exit code."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        received = control_socket.receive(sock)
-        if received is None or received[0]["type"] != "start":
-            raise ProcessError("the first control message must be start")
-        self._config = PortConfig.from_message(received[0])
+        start, _ = control_socket.receive_start(sock)
+        self._config = PortConfig.from_message(start)
         self._status = PortStatus()
         self._merger = Merger()
         self._schedule = Schedule()
@@ -294,18 +295,10 @@ class PortProcess:
             self._stopping = True
 
 
-def steady_scheduling() -> None:
-    """What keeps deadlines, and needs no rights or is silently left out without them."""
-    with contextlib.suppress(OSError):
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(20))
-    gc.collect()
-    gc.freeze()
-
-
 def main() -> int:
     """Entry point of the process."""
     process = PortProcess(socket.socket(fileno=int(sys.argv[1])))
-    steady_scheduling()
+    steady(PRIORITY)
     code = process.run()
     sys.stderr.flush()
     # A MIDI system that hangs in its clean-up must not keep the process.

@@ -7,8 +7,6 @@ Down: ``start`` (``device``; with the feed's descriptor), ``timings``, ``stop``.
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import os
 import select
 import socket
@@ -22,11 +20,12 @@ from rtcserver.capture.durations import Durations
 from rtcserver.children import child, control_socket
 from rtcserver.children.control_socket import EXIT_DEPENDENCY
 from rtcserver.children.lock_probe import LockProbe
+from rtcserver.children.scheduling import steady
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.encode.feed import FeedReader
 from rtcserver.encode.packet import KIND_PCM
 from rtcserver.encode.pcm import PcmBlock, unpack
-from rtcserver.errors import DependencyError, InstrumentError, ProcessError
+from rtcserver.errors import DependencyError, InstrumentError
 from rtcserver.instrument.timings import summary
 from rtcserver.monitor.playout import Playout, Samples
 
@@ -37,16 +36,18 @@ TARGET_MS = 32
 SLACK_MS = 12
 """By how much the mean level may move before single frames are left out or put in."""
 
+PRIORITY = 15
+"""Under SCHED_FIFO; below the instrument's, whose sound everybody hears."""
+SWITCH_S = 0.0005
+"""How long one thread may hold the interpreter while another waits: the output's callback must not wait for a reader."""
+
 
 class MonitorProcess:
     """Everything of the process; `run` returns its exit code."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        received = control_socket.receive(sock)
-        if received is None or received[0]["type"] != "start" or len(received[1]) != 1:
-            raise ProcessError("the first control message must be start, with a feed")
-        message, fds = received
+        message, fds = control_socket.receive_start(sock, descriptors=1)
         self._wanted = "" if message["device"] == "default" else str(message["device"])
         self._feed = FeedReader(socket.socket(fileno=fds[0]), (KIND_PCM,))
         self._device = ""
@@ -204,11 +205,8 @@ def main() -> int:
     """Entry point of the process."""
     child.die_with_parent()
     process = MonitorProcess(socket.socket(fileno=int(sys.argv[1])))
-    sys.setswitchinterval(0.0005)
-    with contextlib.suppress(OSError):
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(15))
-    gc.collect()
-    gc.freeze()
+    sys.setswitchinterval(SWITCH_S)
+    steady(PRIORITY)
     code = process.run()
     process.close()
     sys.stderr.flush()
