@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 import pytest
 from hypothesis import settings
 
-from tests.realtime import FIXTURES, uses_rig
+from tests.realtime import BY_HAND, FIXTURES, uses_rig
 from tests.rig.jack import JackServer, Tones
 
 # The same examples every time, so that a change is judged by what it changed, and no limit on an example's time,
@@ -20,11 +20,27 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what runs in real time, before ``-m`` chooses; see `tests.realtime`."""
+    """Mark what runs in real time, before ``-m`` chooses, and keep together what shares a fixture; see `tests.realtime`."""
     for item in items:
         names: Collection[str] = getattr(item, "fixturenames", ())
-        if uses_rig(item.path) or not FIXTURES.isdisjoint(names):
-            item.add_marker(pytest.mark.realtime)
+        by_hand = next((mark for mark in item.iter_markers() if mark.name in BY_HAND), None)
+        if by_hand is None:
+            if uses_rig(item.path) or not FIXTURES.isdisjoint(names):
+                item.add_marker(pytest.mark.realtime)
+        elif by_hand.name == "unhurried":
+            if not (by_hand.args and by_hand.args[0]):
+                raise pytest.UsageError(
+                    f"{item.nodeid}: unhurried needs a reason: why does it not judge by time?"
+                )
+            if shares_a_fixture(item):
+                item.add_marker(pytest.mark.xdist_group(str(item.path)))
+
+
+def shares_a_fixture(item: pytest.Item) -> bool:
+    """Whether a fixture of its module is made once for several tests: they then run in one process."""
+    found = getattr(item, "_fixtureinfo", None)
+    fixtures = found.name2fixturedefs.values() if found else ()
+    return any(definitions[-1].scope == "module" for definitions in fixtures)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,13 @@
-"""Which tests run in real time: alone, with nothing beside them; all others run in parallel.
+"""Which tests run where: three classes, each of which `script/test` runs in its own way.
 
-Devices, browsers, network namespaces, relays and whole servers keep time with the world outside, and a processor that is
-taken away from them is heard. They all come from `tests.rig`, so what a test module imports tells.
+Tests with neither mark compute: they run in parallel, two to a core. ``realtime`` is for tests with a device, a browser,
+a network or a whole server whose verdict is about time: delays, gaps, pacing, concealment, what is let go of when. A
+processor that is taken away from them is heard, so they run alone, one after the other. ``unhurried`` is for tests with
+the same real parts whose verdict is about what comes and what is said, however long it takes: they run in parallel, too,
+a few at once, each with its reason as the mark's argument.
+
+Real parts all come from `tests.rig`, so what a test module imports tells which tests have some. They are ``realtime``
+unless they are marked by hand; of marks by hand, the closest to the test counts.
 """
 
 from __future__ import annotations
@@ -14,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RIG = "tests.rig."
 TIMELESS = {"tests.rig.impair"}
 """What of the rig is arithmetic alone."""
+BY_HAND = {"realtime", "unhurried"}
 FIXTURES = {"jack_server", "eight_tones"}
 """What `tests.conftest` takes from the rig for everybody."""
 

@@ -36,7 +36,7 @@ def test_the_parallel_half_has_nothing_of_the_rig() -> None:
         "--collect-only",
         "-qq",
         "-m",
-        "not realtime",
+        "not realtime and not unhurried",
         "-p",
         "no:cacheprovider",
     ]

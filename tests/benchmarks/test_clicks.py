@@ -9,6 +9,8 @@ from benchmarks.listen_latency import LEAST_MS, SourceClock, arrivals
 from benchmarks.rig.clicks import LENGTH, SPACING, chirp, click_track, find
 from tests.rig.chromium import Heard
 
+pytestmark = pytest.mark.unhurried("arithmetic on sound that is made here")
+
 
 def test_all_clicks_of_the_track_are_found_where_they_are() -> None:
     sound = click_track()[: 20 * SPACING].astype(np.float64).mean(axis=1)

@@ -7,6 +7,8 @@ import pytest
 from benchmarks.realtime import ahead_ms, condition
 from rtcserver.clock import NS
 
+pytestmark = pytest.mark.unhurried("arithmetic on reports that are made here")
+
 RATE = 48_000
 
 

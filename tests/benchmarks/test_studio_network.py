@@ -7,6 +7,8 @@ import pytest
 
 from benchmarks.studio_network import Run, longest_gap_ms, summary
 
+pytestmark = pytest.mark.unhurried("arithmetic on sound that is made here")
+
 RATE = 44_100
 
 

@@ -15,6 +15,8 @@ from rtcserver.errors import ConfigError
 from tests.capture.plugins import PLUCK, SOURCES, install
 from tests.rig.process import REPOSITORY
 
+pytestmark = pytest.mark.unhurried("reads the tree and asks child processes, which may take their time")
+
 
 def test_every_kind_has_a_title_and_settings_that_exist() -> None:
     for kind in kinds.BUILT_IN:

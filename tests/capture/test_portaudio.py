@@ -13,6 +13,8 @@ from rtcserver.capture.portaudio import PortAudioSource
 from rtcserver.config.model import InstrumentConfig
 from tests.rig.jack import JackServer, Tones
 
+pytestmark = pytest.mark.unhurried("asserts what the blocks hold, whenever they come")
+
 
 def test_a_mono_device_with_a_number_for_a_name_is_heard_on_both_sides(jack_server: JackServer) -> None:
     config = InstrumentConfig(instrument="portaudio", device="808")

@@ -24,7 +24,10 @@ from tests.peer.tones import LEFT_HZ, RIGHT_HZ, payloads
 from tests.rig.impair import Impairment, Path
 from tests.rig.relay import UdpRelay
 
+pytestmark = pytest.mark.unhurried("counts by sequence numbers and media time, and listens to tones")
 
+
+@pytest.mark.realtime
 async def test_two_tones_are_heard_on_their_sides() -> None:
     async with WhepServer(ToneTrack()) as server:
         report = await listen(server.room, 2.0)
@@ -67,6 +70,7 @@ async def test_losses_and_duplicates_are_counted_exactly() -> None:
     assert report.rejected <= 5
 
 
+@pytest.mark.realtime
 async def test_skipped_media_time_is_a_timestamp_error_and_a_stall_is_a_gap() -> None:
     track = ToneTrack(skip=frozenset({50, 51}), late={100: 0.3})
     async with WhepServer(track) as server:
@@ -107,6 +111,7 @@ async def test_payloads_can_be_taken_before_any_decoder() -> None:
     assert set(taken) <= set(payloads())
 
 
+@pytest.mark.realtime
 async def test_a_server_that_stops_sending_is_reported() -> None:
     async with WhepServer(ToneTrack(last=99)) as server:
         report = await listen(server.room, 5.0, stall_s=0.5)

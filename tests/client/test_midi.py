@@ -19,6 +19,8 @@ from tests.rig.perform import performer_token
 from tests.rig.process import REPOSITORY
 from tests.rig.server import RtcServer
 
+pytestmark = pytest.mark.unhurried("compares notes with sound by media time, which no load moves")
+
 RINGING = MEDIA_RATE // 100
 """A frame of Opus: a sharp onset may be heard that much too soon."""
 

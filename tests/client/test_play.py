@@ -14,6 +14,8 @@ import pytest
 from tests.rig.process import REPOSITORY
 from tests.rig.server import RtcServer
 
+pytestmark = pytest.mark.unhurried("asserts that a file ends and how many events it was")
+
 
 @pytest.fixture
 def scale(tmp_path: Path) -> Path:

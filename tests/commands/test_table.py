@@ -12,6 +12,8 @@ from rtcserver.commands.check import INSTRUMENT_FLAGS
 from rtcserver.commands.table import COMMANDS, main
 from tests.rig.process import REPOSITORY
 
+pytestmark = pytest.mark.unhurried("asserts what commands print")
+
 
 def help_of(name: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
     with pytest.raises(SystemExit) as ended:

@@ -20,6 +20,8 @@ from rtcserver.instrument.supervisor import InstrumentSupervisor
 from tests.capture.plugins import PLUCK, SOURCES, install
 from tests.rig.process import REPOSITORY
 
+pytestmark = pytest.mark.unhurried("asserts samples and what is said of a plug-in")
+
 RATE = 48_000
 
 
@@ -66,6 +68,7 @@ async def test_a_plugin_with_its_options_is_heard_exactly(
     assert np.abs(sound - expected[:, None]).max() < 2**-24 + 0.25 * 2**-24
 
 
+@pytest.mark.realtime
 async def test_the_example_sounds_at_the_frame_and_the_pitch_that_it_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,6 +149,7 @@ async def test_what_a_plugin_does_wrong_is_named_and_its_process_goes_on(
         await instrument.close()
 
 
+@pytest.mark.realtime
 @pytest.mark.parametrize("key", ["hangs", "spins"])
 async def test_a_plugin_that_hangs_is_named_and_harms_no_other_room(
     key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -14,6 +14,8 @@ from rtcserver.load.worker import Options
 from tests.rig.process import REPOSITORY
 from tests.rig.server import RtcServer
 
+pytestmark = pytest.mark.unhurried("counts by sequence numbers")
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RtcServer]:

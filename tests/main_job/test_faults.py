@@ -124,6 +124,7 @@ async def test_a_device_that_is_unplugged_and_replugged() -> None:
         assert sound.right.hz == pytest.approx(tones.hz(4), abs=1), transport
 
 
+@pytest.mark.unhurried("asserts what is said")
 async def test_a_missing_device_is_silence_with_a_reason(jack_server: JackServer) -> None:
     with RtcServer(
         instrument="portaudio", device="Synth that is not there", env=jack_server.variables
@@ -139,6 +140,7 @@ async def test_a_missing_device_is_silence_with_a_reason(jack_server: JackServer
     assert report.delivery.packets == 100
 
 
+@pytest.mark.unhurried("waits for processes to end")
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_nothing_outlives_a_killed_server(transport: str) -> None:
     server = RtcServer(instrument="tone", transport=transport)

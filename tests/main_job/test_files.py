@@ -6,9 +6,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.capture.sounds import tones, write_wav
 from tests.rig.process import wait_until
 from tests.rig.server import RtcServer
+
+pytestmark = pytest.mark.unhurried("waits for what the room says of its file")
 
 FOLDER = Path(__file__).parents[1] / "vectors" / "files" / "audio"
 

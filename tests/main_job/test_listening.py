@@ -20,6 +20,8 @@ from tests.rig.jack import JackServer, Tones
 from tests.rig.process import REPOSITORY
 from tests.rig.server import RtcServer
 
+pytestmark = pytest.mark.unhurried("asserts tones, counters and media time")
+
 TRANSPORTS = ("one-port", "aiortc")
 FRAME = 480
 
@@ -69,6 +71,7 @@ def ten_seconds(servers: dict[str, RtcServer]) -> dict[str, tuple[int, str, str]
     return said
 
 
+@pytest.mark.realtime
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_ten_seconds_of_the_tone_are_a_thousand_packets(
     ten_seconds: dict[str, tuple[int, str, str]], transport: str
@@ -162,6 +165,7 @@ async def test_other_frame_lengths() -> None:
         assert (report.delivery.lost, report.delivery.timestamp_errors) == (0, 0), frame_ms
 
 
+@pytest.mark.realtime
 async def test_the_idle_server_is_small() -> None:
     with RtcServer() as server:
         server.wait_healthy(live)

@@ -15,6 +15,8 @@ from tests.rig.chromium import Chromium, hear
 from tests.rig.process import REPOSITORY
 from tests.rig.server import RtcServer
 
+pytestmark = pytest.mark.unhurried("waits for the page's state and listens to tones")
+
 
 async def until(page: Any, expression: str, timeout_s: float = 20.0) -> Any:
     """Poll a JavaScript expression until it is truthy; the page's CSP forbids wait_for_function."""

@@ -20,6 +20,8 @@ from tests.rig.perform import performer_token
 from tests.rig.process import REPOSITORY
 from tests.rig.server import RtcServer
 
+pytestmark = pytest.mark.unhurried("waits for the page's state and listens to a note's pitch")
+
 
 @pytest.fixture
 def python(tmp_path: Path) -> str:

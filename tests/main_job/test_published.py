@@ -25,6 +25,8 @@ from tests.rig.proxy import PREFIX, HaProxy, Nginx
 from tests.rig.server import RtcServer
 from tests.sdp import offers
 
+pytestmark = pytest.mark.unhurried("asserts addresses, states and tones")
+
 TWO_ROOMS = '[rooms.main]\ninstrument = "tone"\n[rooms.side]\ninstrument = "tone"\n'
 
 

@@ -43,6 +43,7 @@ def evidence(samples: npt.NDArray[np.float32], chosen: tuple[int, ...] = (0, 1))
     return Evidence(samples, RATE, 7 * NS, 7 * NS + NOTE * NS // RATE, chosen)
 
 
+@pytest.mark.unhurried("arithmetic on sound that is made here")
 @pytest.mark.parametrize("after_ms", [1.5, 6.0, 40.0, 300.0])
 @pytest.mark.parametrize("floor", [-300.0, -96.0, -75.0])
 def test_a_note_on_the_chosen_pair_has_its_onset_delay(after_ms: float, floor: float) -> None:
@@ -54,6 +55,7 @@ def test_a_note_on_the_chosen_pair_has_its_onset_delay(after_ms: float, floor: f
     assert len(verdict.note_dbfs) == 8
 
 
+@pytest.mark.unhurried("arithmetic on sound that is made here")
 def test_sound_on_other_channels_is_named() -> None:
     verdict = judge(evidence(with_note(noise(8, -90), [2, 3], 5)))
     assert verdict.code == "other-channels"
@@ -64,12 +66,14 @@ def test_sound_on_other_channels_is_named() -> None:
     assert "--channels 7,7" in mono.message
 
 
+@pytest.mark.unhurried("arithmetic on sound that is made here")
 def test_half_a_pair_is_said() -> None:
     verdict = judge(evidence(with_note(noise(2, -90), [0], 5)))
     assert (verdict.code, verdict.ok) == ("half", False)
     assert "not on channel 2" in verdict.message
 
 
+@pytest.mark.unhurried("arithmetic on sound that is made here")
 def test_silence_and_mere_noise_are_told_apart() -> None:
     assert judge(evidence(np.zeros((3 * RATE, 8), np.float32))).code == "silence"
     assert judge(evidence(noise(8, -90))).code == "no-sound"
@@ -77,6 +81,7 @@ def test_silence_and_mere_noise_are_told_apart() -> None:
     assert judge(evidence(np.full((3 * RATE, 2), 0.3, np.float32))).code == "silence"
 
 
+@pytest.mark.unhurried("arithmetic on sound that is made here")
 def test_a_note_in_the_noise_of_other_channels_is_still_found() -> None:
     samples = with_note(noise(4, [-90, -90, -20, -20]), [0, 1], 5)
     assert judge(evidence(samples)).code == "ok"

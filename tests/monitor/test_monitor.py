@@ -35,6 +35,7 @@ async def test_what_is_captured_is_played_bit_for_bit(monkeypatch: pytest.Monkey
     assert null_test(recorded, noise(), loop=True) == 0
 
 
+@pytest.mark.unhurried("asserts what is said")
 async def test_an_output_that_is_missing_is_named_and_the_room_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.one_port.serving import PORT, ServerIn, chromium_for, room_at, wait_state
 from tests.rig.netns import published
+
+pytestmark = pytest.mark.unhurried("moves the page's own clock, and waits for states")
 
 PAGES_PATIENCE_MS = 12_000
 """TRANSPORT_TIMEOUT_MS of static/listen/session.js."""

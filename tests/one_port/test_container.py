@@ -27,6 +27,8 @@ from tests.rig.chromium import hear
 from tests.rig.netns import published
 from tests.sdp.offers import small
 
+pytestmark = pytest.mark.unhurried("asserts addresses, counters and tones")
+
 
 async def test_a_browser_hears_the_container_with_no_configuration() -> None:
     with published(PORT) as network, ServerIn(network.container) as server, network.client.entered():

@@ -7,12 +7,16 @@ import os
 import signal
 from contextlib import AsyncExitStack, ExitStack
 
+import pytest
+
 from rtcserver.client.listener import Listener
 from tests.one_port.serving import LEFT_HZ, ServerIn, press_listen, room_at
 from tests.rig.chromium import Chromium
 from tests.rig.netns import Namespace, cable
 from tests.rig.process import is_gone, wait_until
 from tests.rig.server import RtcServer
+
+pytestmark = pytest.mark.unhurried("waits for ends and beginnings, and counts packets by sequence number")
 
 
 def broadcast_pid(server: RtcServer) -> int:

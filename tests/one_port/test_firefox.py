@@ -20,6 +20,8 @@ from tests.one_port.serving import (
 from tests.rig.firefox import Firefox, NullSink
 from tests.rig.netns import Lan, lan
 
+pytestmark = pytest.mark.unhurried("asserts tones and counters")
+
 
 @pytest.fixture(scope="module")
 def network() -> Iterator[Lan]:

@@ -10,6 +10,8 @@ from tests.one_port.serving import LEFT_HZ, PORT, RIGHT_HZ, ServerIn, chromium_f
 from tests.rig.chromium import hear
 from tests.rig.netns import Lan, lan
 
+pytestmark = pytest.mark.unhurried("asserts addresses and tones")
+
 
 @pytest.fixture(scope="module")
 def network() -> Iterator[Lan]:

@@ -14,6 +14,8 @@ from tests.rig.chromium import hear
 from tests.rig.netns import Lan, Namespace, cable, published
 from tests.sdp.offers import small
 
+pytestmark = pytest.mark.unhurried("asserts addresses and tones")
+
 NAME = "montage.local"
 HERE, HERE_6 = "169.254.7.1", "fe80::1"
 """What the server's end of a direct cable has given itself (RFC 3927, RFC 4862)."""

@@ -15,6 +15,8 @@ from tests.rig.process import wait_until
 from tests.rig.relay import UdpRelay
 from tests.rig.server import RtcServer
 
+pytestmark = pytest.mark.unhurried("waits for states and counters")
+
 
 @pytest.fixture
 def relay() -> Iterator[UdpRelay]:

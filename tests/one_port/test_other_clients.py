@@ -19,6 +19,8 @@ from tests.one_port.serving import LEFT_HZ, RIGHT_HZ, TONE_DBFS, ServerIn, room_
 from tests.rig.netns import Lan, lan
 from tests.rig.process import program
 
+pytestmark = pytest.mark.unhurried("asserts sequence numbers, media time and tones")
+
 CLIENTS = Path(__file__).parent / "clients"
 FRAME_SAMPLES = 480
 PACKETS = 150

@@ -23,6 +23,8 @@ from tests.one_port.serving import LEFT_HZ, PORT, RIGHT_HZ, ServerIn, room_at
 from tests.rig.netns import lan
 from tests.rig.process import program
 
+pytestmark = pytest.mark.unhurried("takes long, but counts: what is dropped, reported and printed")
+
 CLIENTS = Path(__file__).parent / "clients"
 SECONDS = 40
 LOSS_FROM, LOSS_TO = 10, 30

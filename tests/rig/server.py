@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import socket
 import ssl
 import sys
@@ -19,12 +20,15 @@ from tests.rig.process import REPOSITORY, RigError, RigProcess, wait_until
 
 
 def free_port() -> int:
-    """A port number that is free for TCP and UDP at this moment, on all addresses."""
+    """A port number that is free for TCP and UDP at this moment, on all addresses.
+
+    It lies below those that Linux gives to clients: tests that run side by side open many until the server has it.
+    """
     for _ in range(100):
+        port = random.SystemRandom().randrange(10_000, 32_768)
         with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            tcp.bind(("", 0))
-            port = int(tcp.getsockname()[1])
             try:
+                tcp.bind(("", port))
                 udp.bind(("", port))
             except OSError:
                 continue

@@ -13,6 +13,7 @@ from tests.rig.impair import Impairment
 from tests.rig.relay import UdpRelay
 
 
+@pytest.mark.unhurried("asserts tones and counters")
 async def test_a_page_listens_through_the_relay() -> None:
     """Its sound comes that way and no other: the relay carries what it plays."""
     with UdpRelay(down=Impairment(loss=0.25)) as relay:

@@ -10,6 +10,8 @@ import pytest
 from tests.rig.capture import record
 from tests.rig.jack import FluidSynthOnJack, JackServer, Tones
 
+pytestmark = pytest.mark.unhurried("asserts what the channels carry, whenever it comes")
+
 
 @pytest.mark.parametrize("channels", [8, 32])
 def test_each_channel_carries_its_own_tone_and_nothing_else(channels: int) -> None:
@@ -70,6 +72,7 @@ def test_the_device_goes_and_comes_back_under_its_name(how: str) -> None:
             assert record("MONTAGE", 8, server.rate, server.rate).hz(7) == tones.hz(8)
 
 
+@pytest.mark.realtime
 def test_a_drifting_crystal_counts_more_frames() -> None:
     """A far larger error than a crystal has, so that two seconds show it."""
 

@@ -12,6 +12,8 @@ import pytest
 from tests.rig.netns import Namespace, cable, lan, published
 from tests.rig.process import RigError, is_gone, wait_until
 
+pytestmark = pytest.mark.unhurried("asserts who reaches whom")
+
 
 def here() -> str:
     return str(Path("/proc/thread-self/ns/net").readlink())

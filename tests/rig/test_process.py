@@ -13,6 +13,8 @@ import pytest
 from tests.rig.jack import JackServer
 from tests.rig.process import REPOSITORY, RigError, RigProcess, is_gone, program, wait_until
 
+pytestmark = pytest.mark.unhurried("waits for processes to end")
+
 
 class Shell(RigProcess):
     """``sh -c SCRIPT``, ready when it has written something."""

@@ -11,6 +11,8 @@ import pytest
 from tests.rig.impair import Impairment, Path
 from tests.rig.relay import UdpRelay
 
+pytestmark = pytest.mark.unhurried("asserts which datagrams come, not when")
+
 RTP = b"\x80\x6f"
 """Makes a datagram count as media: version 2, payload type 111."""
 
@@ -77,6 +79,7 @@ def test_impairments_change_while_it_runs(upstream: socket.socket) -> None:
         assert relay.counters()[0].lost == 10
 
 
+@pytest.mark.realtime
 def test_a_delay_is_not_undercut_and_reordering_happens(upstream: socket.socket) -> None:
     how = Impairment(delay_ms=30, reorder=0.5, reorder_ms=20)
     with UdpRelay(upstream.getsockname(), up=how, seed=2) as relay, udp() as client:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import socket
 
+import pytest
+
 from rtcserver.client.listener import listen
 from tests.rig.process import is_gone
 from tests.rig.server import RtcServer
+
+pytestmark = pytest.mark.unhurried("asserts tones and what is left")
 
 
 async def test_a_server_starts_on_its_port_plays_and_leaves_nothing() -> None:

@@ -7,8 +7,12 @@ import os
 import signal
 import urllib.request
 
+import pytest
+
 from tests.rig.process import wait_until
 from tests.rig.server import RtcServer
+
+pytestmark = pytest.mark.unhurried("waits for what the server says")
 
 
 def bitrate(server: RtcServer) -> int:

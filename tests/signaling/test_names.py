@@ -7,8 +7,12 @@ import urllib.request
 import wave
 from pathlib import Path
 
+import pytest
+
 from tests.main_job.test_listening import live
 from tests.rig.server import RtcServer
+
+pytestmark = pytest.mark.unhurried("asserts what the server says")
 
 
 def test_a_file_in_latin_1_is_played_and_told_as_far_as_it_can_be_read(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from signaling.tls import AutomaticCertificate, FileCertificate
 from tests.rig.process import wait_until
 from tests.rig.server import RtcServer
 
+pytestmark = pytest.mark.unhurried("waits for certificates")
+
 NOW = datetime.datetime.now(datetime.UTC)
 
 

@@ -20,7 +20,10 @@ from tests.rig.server import RtcServer
 from tests.transport.stock import on_loopback
 
 __all__ = ["on_loopback"]
-pytestmark = pytest.mark.usefixtures("on_loopback")
+pytestmark = [
+    pytest.mark.usefixtures("on_loopback"),
+    pytest.mark.unhurried("asserts answers and waits for states"),
+]
 WAIT_S = 20
 READY = json.dumps({"type": "studio_ready", "version": 1})
 

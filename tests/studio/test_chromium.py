@@ -19,6 +19,8 @@ from tests.rig.relay import UdpRelay
 from tests.rig.server import RtcServer
 from tests.studio.listening import RATE, listen, listeners, noise, record, record_exact, studio, until
 
+pytestmark = pytest.mark.unhurried("compares samples by their frame numbers, and waits for states")
+
 EXACT_QUANTA = 200
 """0.58 s of samples that must be the instrument's own."""
 

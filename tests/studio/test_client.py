@@ -23,6 +23,8 @@ from tests.rig.impair import Impairment
 from tests.rig.relay import UdpRelay
 from tests.rig.server import RtcServer
 
+pytestmark = pytest.mark.unhurried("compares samples by their frame numbers")
+
 Ints = npt.NDArray[np.int32]
 
 

@@ -6,12 +6,16 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.main_job.test_listening import live
 from tests.rig.firefox import Firefox, NullSink
 from tests.rig.netns import Namespace, lan
 from tests.rig.server import RtcServer
 from tests.studio.listening import listen, noise, record_exact, studio, until
 from tests.studio.test_safety import DECEIVER
+
+pytestmark = pytest.mark.unhurried("compares samples by their frame numbers")
 
 EXACT_QUANTA = 100
 

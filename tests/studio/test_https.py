@@ -14,6 +14,8 @@ from tests.rig.netns import Namespace, lan
 from tests.rig.server import RtcServer
 from tests.studio.listening import listen, noise, record_exact, studio
 
+pytestmark = pytest.mark.unhurried("compares samples by their frame numbers")
+
 PORT = 8443
 EXACT_QUANTA = 100
 

@@ -19,6 +19,8 @@ from tests.rig.server import RtcServer
 from tests.studio.listening import PEERS, decoded, listen, studio, until
 from tests.studio.test_chromium import NO_TRANSFORM
 
+pytestmark = pytest.mark.unhurried("asserts that nothing is decoded, and waits for states")
+
 TRANSFORM_NOT_ATTACHED = """
 Object.defineProperty(RTCRtpReceiver.prototype, "transform", {get() { return null; }, set() {}});
 """

@@ -10,6 +10,8 @@ import pytest
 from rtcserver.encode.pcm import decode_samples, unpack
 from tests.rig.process import REPOSITORY
 
+pytestmark = pytest.mark.unhurried("arithmetic on vectors")
+
 VECTORS: dict[str, list[dict[str, Any]]] = json.loads(
     (REPOSITORY / "tests/vectors/studio/payload.json").read_text()
 )
