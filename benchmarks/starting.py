@@ -61,12 +61,10 @@ def write_flac(path: Path, minutes: float) -> None:
 
 def instruments(pid: int) -> list[int]:
     """The instrument processes of a server."""
-    found = []
+    # A process may end while it is looked at; the next look finds the others.
     with contextlib.suppress(OSError):
-        for one in tree(pid):
-            if MODULE in Path(f"/proc/{one}/cmdline").read_text():
-                found.append(one)
-    return found
+        return [one for one in tree(pid) if MODULE in Path(f"/proc/{one}/cmdline").read_text()]
+    return []
 
 
 @contextlib.contextmanager
