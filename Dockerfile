@@ -13,6 +13,8 @@ RUN pip install --no-cache-dir --only-binary :all: --no-binary opuslib -r requir
 # Everything but what .dockerignore leaves out: a list of folders here could forget one.
 COPY . .
 # The root file system is read-only at run time, so the code is compiled now.
+# `docker compose exec rtcserver rtcserver link` prints the links that the log does not keep.
+RUN printf '#!/bin/sh\nexec python -m rtcserver "$@"\n' > /usr/local/bin/rtcserver && chmod 755 /usr/local/bin/rtcserver
 RUN python -m compileall -q rtcserver signaling
 
 # Group audio owns /dev/snd on the usual distributions. The state folder is a volume in docker-compose.yml.

@@ -263,6 +263,7 @@ def _timer(seconds: float, results: Any) -> None:
 
 async def _serve(port: int, control: socket.socket, *, midi: bool) -> None:
     """The child: the product's server, and one more feed of its instrument for the benchmark."""
+    from rtcserver.clock import NS, wall_ns
     from rtcserver.config.load import load
     from rtcserver.server.serve import Server
 
@@ -275,7 +276,7 @@ async def _serve(port: int, control: socket.socket, *, midi: bool) -> None:
     await server.start()
     try:
         feed = server.rooms.all()[0].instrument.open_feed()
-        token = server.performer_link("main").partition("=")[2]
+        token = server.tokens.link("main", int(wall_ns() / NS))
         socket.send_fds(control, [token.encode()], [feed.fileno()])
         await stop.wait()
     finally:

@@ -20,6 +20,7 @@ from signaling.respond import Headers, error_boundary
 from signaling.rooms import RoomDirectory
 from signaling.sounds import Files, Instruments, Sounds
 from signaling.whep import Whep
+from signaling.whose import Allowed, guard
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
 
@@ -37,6 +38,7 @@ def create_app(
     metrics: Callable[[], bytes] | None = None,
     trusted_proxies: Sequence[str] = (),
     frame_ancestors: str = SELF,
+    allowed: Allowed | None = None,
 ) -> web.Application:
     """All routes of the server. It neither starts nor closes the backend; `signaling.serve` serves it.
 
@@ -44,13 +46,14 @@ def create_app(
     instruments, metrics: what `signaling.sounds` and `signaling.metrics` serve, if the transport has it.
 
     trusted_proxies: addresses and networks, see `signaling.forwarded`. frame_ancestors: see
-    `signaling.headers.security`.
+    `signaling.headers.security`. allowed: hosts and origins, see `signaling.whose`; None asks for neither.
 
     Serve it with ``handler_cancellation=True``, as `signaling.serve.HttpServer` does: then a client
     that leaves while its answer is made ends that work at once.
     """
     bounds = limits or Limits()
-    app = web.Application(middlewares=[error_boundary], client_max_size=bounds.max_body_bytes)
+    guards = [] if allowed is None else [guard(allowed)]
+    app = web.Application(middlewares=[error_boundary, *guards], client_max_size=bounds.max_body_bytes)
     app[PROXIES] = Proxies(trusted_proxies)
     entrance = Entrance(door)
     whep = Whep(rooms, backend, entrance, admission or Admission(), bounds)

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from rtcserver.access.door import Action, Door, Request
 from rtcserver.clock import NS, wall_ns
+from signaling.forwarded import origin_of
 from signaling.headers import bearer_of
 
 
@@ -22,4 +23,5 @@ class Entrance:
 
     def check(self, request: web.Request, action: Action, room: str | None = None) -> None:
         """Raises PeerError unless the request may do this in the room, or in the server as a whole."""
-        self._door.check(Request(action, room, credential_of(request)), wall_ns() / NS)
+        asked = Request(action, room, credential_of(request), origin_of(request).address)
+        self._door.check(asked, wall_ns() / NS)

@@ -107,8 +107,8 @@ class Pages:
         return web.Response(status=204, headers={"Allow": "GET, HEAD, OPTIONS"})
 
     async def room(self, request: web.Request) -> web.StreamResponse:
-        """The page of a room."""
-        self._entrance.check(request, Action.READ, existing(self._rooms, request))
+        """The page of a room. It holds nothing of the room, and a browser cannot show a link's token before it has it."""
+        existing(self._rooms, request)
         return self._send("room.html")
 
     async def room_with_slash(self, request: web.Request) -> web.StreamResponse:

@@ -49,6 +49,10 @@ def error_response(
 ) -> web.Response:
     """``{"error", "message"}`` with the error's status; a small page for a browser that navigates."""
     headers = {"Cache-Control": "no-store", **(extra or {})}
+    if error.status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="rtcserver"'  # RFC 6750, section 3
+    elif error.code == "bad_token":
+        headers["WWW-Authenticate"] = 'Bearer realm="rtcserver", error="invalid_token"'
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
     if (
@@ -75,8 +79,11 @@ def _page(status: int, message: str, root: str) -> str:
 
 
 def _is_api(request: web.Request) -> bool:
-    path = request.path
-    return path.startswith("/api/") or (path.startswith("/r/") and "/whep" in path)
+    return request.path.startswith("/api/") or _is_whep(request)
+
+
+def _is_whep(request: web.Request) -> bool:
+    return request.path.startswith("/r/") and "/whep" in request.path
 
 
 @web.middleware
@@ -139,12 +146,12 @@ def _route(request: web.Request) -> str:
 
 
 class Headers:
-    """``on_response_prepare``: the given headers everywhere, CORS where other origins may call."""
+    """``on_response_prepare``: the given headers everywhere, CORS for WHEP only: other origins' pages read nothing else."""
 
     def __init__(self, everywhere: Mapping[str, str]) -> None:
         self._everywhere = everywhere
 
     async def __call__(self, request: web.Request, response: web.StreamResponse) -> None:
         response.headers.update(self._everywhere)
-        if _is_api(request):
+        if _is_whep(request):
             response.headers.update(CORS)

@@ -15,7 +15,7 @@ BASE = {"errors", "clock", "__init__"}
 """Modules of the package itself, which everything may import."""
 UPSTREAM: dict[str, set[str]] = {
     "children": set(),
-    "config": set(),
+    "config": {"access"},
     "midi": set(),
     "access": set(),
     "capture": {"config", "midi"},
@@ -58,7 +58,7 @@ UPSTREAM: dict[str, set[str]] = {
         "telemetry",
         "transport",
     },
-    "commands": {"capture", "client", "config", "instrument", "load", "midiport", "server"},
+    "commands": {"access", "capture", "client", "config", "instrument", "load", "midiport", "server"},
 }
 """What each folder may import besides itself and `BASE`: exactly the edges that exist."""
 WIRING = {"serve", "https"}

@@ -18,6 +18,7 @@ import aiohttp
 from rtcserver.errors import RtcServerError
 
 MAX_ANSWER = 64 * 1024
+_LINK = re.compile(r"(?:perform|listen)=([\w.~-]+)$")
 _ROOM = re.compile(r"^(?P<room>.*/r/[^/]+)/?$")
 
 
@@ -67,10 +68,9 @@ class WhepClient:
     async def offer(self, url: str, sdp: str, headers: Mapping[str, str] | None = None) -> WhepSession:
         """Post an offer, with further headers. Raises `ListenError` unless the answer is 201 with an SDP."""
         endpoint = endpoint_of(url) or await self._ask(url)
+        sent = {"Content-Type": "application/sdp", **_authorization(url), **(headers or {})}
         try:
-            async with self._http.post(
-                endpoint, data=sdp.encode(), headers={"Content-Type": "application/sdp", **(headers or {})}
-            ) as response:
+            async with self._http.post(endpoint, data=sdp.encode(), headers=sent) as response:
                 body = (await response.content.read(MAX_ANSWER)).decode(errors="replace")
                 if response.status != 201:
                     said = _reason(body) or response.reason
@@ -112,6 +112,12 @@ class WhepClient:
             root = urldefrag(url).url.rstrip("/")
             raise ListenError(f"{url} has no room of its own: give the URL of a room, as {root}/r/NAME")
         return url
+
+
+def _authorization(url: str) -> dict[str, str]:
+    """The header that shows the token of a link, ``#perform=…`` or ``#listen=…``."""
+    match = _LINK.match(urldefrag(url).fragment)
+    return {"Authorization": f"Bearer {match[1]}"} if match else {}
 
 
 def why_unreachable(error: Exception) -> str:

@@ -17,6 +17,8 @@ COMMANDS: Mapping[str, str] = {
     "check": "play one quiet note and say whether it is heard",
     "client": "listen without a browser and measure",
     "play": "play a MIDI file on a room's instrument",
+    "token": "make, list and revoke tokens",
+    "link": "print a configuration's links",
     "load": "many listeners that count packets",
 }
 """Each subcommand with its line of help; its module has the same name."""

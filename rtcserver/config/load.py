@@ -17,6 +17,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from rtcserver.access.rules import ACTIONS, parse
 from rtcserver.config.mix import parse_mix
 from rtcserver.config.model import (
     INSTRUMENT_KEYS,
@@ -35,7 +36,14 @@ ENV_PREFIX = "RTCSERVER_"
 CONFIG_FILE = "rtcserver.toml"
 _PATHS = ("soundfont", "file", "midi_profile", "tls_cert", "tls_key", "state_dir", "health_file")
 """Keys that name files or folders: "~" in front is the user's home."""
-_LISTS = ("public_host", "shared_addresses", "trusted_proxies", "frame_ancestors")
+_LISTS = (
+    "allowed_hosts",
+    "allowed_origins",
+    "public_host",
+    "shared_addresses",
+    "trusted_proxies",
+    "frame_ancestors",
+)
 """Keys that TOML may hold as a list of texts, too."""
 _PLACE = re.compile(r"\(at line (\d+), column (\d+)\)$")
 _ROOM_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
@@ -95,7 +103,7 @@ def load(
     values: dict[str, Any] = {}
     tables = toml.get("rooms", {})
     for key, value in toml.items():
-        if key == "rooms":
+        if key in ("rooms", "access"):
             continue
         values[key] = _checked(key, value, toml_name, known)
     for name, text in environ.items():
@@ -112,13 +120,17 @@ def load(
     server = ServerConfig(**{k: v for k, v in values.items() if k in SERVER_KEYS})
     instrument = InstrumentConfig(**{k: v for k, v in values.items() if k in INSTRUMENT_KEYS})
     rooms = _rooms(server, instrument, tables, toml_name)
+    try:
+        rules = parse(toml["access"], tuple(rooms)) if "access" in toml else server.access
+    except ValueError as error:
+        raise ConfigError(f"{toml_name}: {error}") from None
     parse_hosts(server.public_host)
     parse_networks(server.shared_addresses, "shared_addresses")
     parse_networks(server.trusted_proxies, "trusted_proxies")
     parse_frame_ancestors(server.frame_ancestors)
     for room in rooms.values():
         parse_mix(room.instrument.channels, room.instrument.mix)
-    return replace(server, rooms=rooms, state_dir=server.state_dir or _state_dir(environ))
+    return replace(server, rooms=rooms, access=rules, state_dir=server.state_dir or _state_dir(environ))
 
 
 def _state_dir(environ: Mapping[str, str]) -> str:
@@ -305,7 +317,7 @@ def example() -> str:
         "",
     ]
     for key, value in defaults().items():
-        if key == "rooms":
+        if key in ("rooms", "access"):
             continue
         text = f'"{value}"' if isinstance(value, str) else str(value).lower()
         lines += [f"# {explained[key]}", f"#{key} = {text}", ""]
@@ -316,6 +328,16 @@ def example() -> str:
         '#instrument = "portaudio"',
         '#device = "MONTAGE"',
         '#channels = "1,2"',
+        "",
+        "# Who may do what: a request passes when one rule lets it pass. These two apply unless rules are written here.",
+        f"# Actions: {', '.join(ACTIONS)}. Networks: loopback, private, any, or such as 10.1.0.0/16; all if left out.",
+        "# token = true: with a token that is for it (rtcserver token). rooms: names; all if left out.",
+        "#[[access]]",
+        '#actions = ["listen", "read"]',
+        '#networks = ["private"]',
+        "#[[access]]",
+        f"#actions = [{', '.join(chr(34) + action + chr(34) for action in ACTIONS)}]",
+        "#token = true",
         "",
     ]
     return "\n".join(lines)

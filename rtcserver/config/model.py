@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, MaxLen
 
+from rtcserver.access.rules import DEFAULT, AccessRule
+
 SampleFormat = Literal["auto", "int16", "int24", "float32"]
 
 
@@ -110,6 +112,12 @@ class ServerConfig:
     """Addresses or networks (10.1.0.0/16), with commas, of proxies that many clients share: no such limit."""
     trusted_proxies: str = ""
     """Addresses or networks, with commas, of reverse proxies whose X-Forwarded-For and -Host are believed."""
+    allowed_hosts: str = ""
+    """Names of this server, with commas, besides addresses, localhost, .local and its own: a proxy's public name."""
+    allowed_origins: str = ""
+    """Other sites whose pages may open sessions: https://studio.example, with commas; "*" for all."""
+    print_links: Literal["auto", "always", "never"] = "auto"
+    """Whether performers' links are printed at start; auto: on a terminal only, so that no log keeps them."""
     frame_ancestors: str = "'self'"
     """Origins whose pages may show ours in a frame, as https://home.local:8123; 'self' is ours, 'none', * is all."""
     tls: Literal["off", "auto"] = "off"
@@ -134,6 +142,8 @@ class ServerConfig:
     """What the page calls the room; empty: the instrument's name."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe messages that are logged to stderr."""
+    access: tuple[AccessRule, ...] = DEFAULT
+    """Who may do what. Built from [[access]] tables."""
     rooms: dict[str, RoomConfig] = field(default_factory=dict)
     """Rooms by name. Built from [rooms.NAME] tables, or the one room that the top-level keys describe."""
 
@@ -147,7 +157,7 @@ class RoomConfig:
     instrument: InstrumentConfig
 
 
-SERVER_KEYS = tuple(f.name for f in fields(ServerConfig) if f.name != "rooms")
+SERVER_KEYS = tuple(f.name for f in fields(ServerConfig) if f.name not in ("rooms", "access"))
 INSTRUMENT_KEYS = tuple(f.name for f in fields(InstrumentConfig))
 
 

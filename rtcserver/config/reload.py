@@ -29,6 +29,8 @@ class Reload:
 def compare(old: ServerConfig, new: ServerConfig) -> Reload:
     """What changes in a running server."""
     waiting = {key for key in SERVER_KEYS if key not in RELOADABLE and getattr(old, key) != getattr(new, key)}
+    if old.access != new.access:
+        waiting.add("access")
     waiting |= {f"rooms.{name}" for name in old.rooms.keys() ^ new.rooms.keys()}
     rooms = dict(old.rooms)
     bitrates: dict[str, int] = {}

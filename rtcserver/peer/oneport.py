@@ -157,6 +157,7 @@ class OnePortBackend:
             request.remote_address,
         )
         session = OnePortSession(self, room, summary, self._next_listener)
+        session.remote_address = request.remote_address
         session.details["user_agent"] = request.user_agent
         if request.mode != "listen":
             if not summary.has_datachannel:

@@ -102,6 +102,8 @@ class OnePortSession:
         self.channels: list[RTCDataChannel] = []
         self.counters: Counter[str] = Counter()
         self.listener_id = listener_id
+        self.remote_address = ""
+        """Of the client that asked for the session; "" if unknown."""
         self.rtp_offset = secrets.randbits(32)
         """RTP timestamp = (media time + this) mod 2³²."""
         self.ssrc = secrets.randbits(32) or 1

@@ -210,7 +210,8 @@ class RoomDesk:
     def _authorise(self, member: Member, token: str, name: str | None) -> None:
         if self.stage is None:
             raise PeerError(409, "no_midi", "The instrument of this room takes no MIDI.")
-        self._door.check(Request(Action.PERFORM, self.room.name, token), wall_ns() / NS)
+        asked = Request(Action.PERFORM, self.room.name, token, member.session.remote_address)
+        self._door.check(asked, wall_ns() / NS)
         now = monotonic_ns()
         member.name = name or member.name
         if member.midi.performer is None:

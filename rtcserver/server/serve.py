@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
-import secrets
 import signal
 import socket
 import sys
@@ -14,8 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rtcserver.access.admission import Admission
-from rtcserver.access.door import open_house
-from rtcserver.access.token import sign
+from rtcserver.access.door import house
 from rtcserver.clock import NS, wall_ns
 from rtcserver.config.load import parse_hosts, parse_networks
 from rtcserver.config.model import ServerConfig
@@ -27,15 +25,15 @@ from rtcserver.monitor.supervisor import Monitor
 from rtcserver.room.directory import Rooms
 from rtcserver.server.heartbeat import Heartbeat
 from rtcserver.server.https import Https
+from rtcserver.server.links import perform_link, prints_secrets
 from rtcserver.server.listening import Listening, OnePort, Stock, metrics_of, places_of
+from rtcserver.server.tokens import NoPlaceError, TokenStore
 from signaling.app import create_app
 from signaling.authority import CA_FILE
 from signaling.serve import HttpServer
+from signaling.whose import Allowed
 
 log = logging.getLogger(__name__)
-
-TOKEN_S = 30 * 24 * 3600
-"""How long a performer link is valid; it ends with the server process, too."""
 
 
 class Server:
@@ -43,8 +41,9 @@ class Server:
 
     def __init__(self, config: ServerConfig) -> None:
         self.config = config
-        self._secret = secrets.token_bytes(32)
-        door, admission = open_house(self._secret), Admission(places_of(config))
+        self.tokens = open_tokens(config)
+        door = house(config.access, self.tokens.key, self.tokens.is_revoked)
+        admission = Admission(places_of(config))
         self.rooms = Rooms(config, self._listeners, self._processes, self._studio)
         self.listening: Listening = (OnePort if config.transport == "one-port" else Stock)(
             config, self.rooms, door, admission
@@ -60,6 +59,7 @@ class Server:
             instruments=self.listening.desk if isinstance(self.listening, OnePort) else None,
             metrics=metrics.render if metrics is not None else None,
             trusted_proxies=parse_networks(config.trusted_proxies, "trusted_proxies"),
+            allowed=allowed_of(config),
             frame_ancestors=parse_frame_ancestors(config.frame_ancestors),
         )
         self.http = HttpServer(app, admission=admission)
@@ -104,11 +104,6 @@ class Server:
     def scheme(self) -> str:
         """http or https."""
         return "https" if self.config.tls == "auto" or self.config.tls_cert else "http"
-
-    def performer_link(self, room: str) -> str:
-        """What makes a page a performer's: the fragment never reaches a server or its log."""
-        token = sign(self._secret, room, int(wall_ns() / NS) + TOKEN_S)
-        return f"#perform={token}"
 
     def _listeners(self, room: str) -> int:
         return len(self.listening.backend.sessions(room))
@@ -165,9 +160,44 @@ def announce(server: Server) -> None:
         # The link that may be shared comes first: whoever copies in haste gives no secret away.
         print(f"Listen at  {page}", flush=True)
         if server.listening.playable(name):
-            print(f"Play at    {page}{server.performer_link(name)}", flush=True)
+            if prints_secrets(server.config):
+                link = perform_link(server.tokens, page, name, int(wall_ns() / NS))
+                print(f"Play at    {link}", flush=True)
+            else:
+                print("Play at    (a secret: `python -m rtcserver link` prints it)", flush=True)
     if host == "localhost":
         print(f"From other machines:  {server.scheme}://{socket.gethostname()}:{server.port}/", flush=True)
+
+
+def open_tokens(config: ServerConfig) -> TokenStore:
+    """The tokens in the state folder; in memory where it cannot be written, which ends all links with this run.
+
+    Raises ConfigError if what is there cannot be used.
+    """
+    try:
+        return TokenStore(config.state_dir)
+    except NoPlaceError as error:
+        log.warning("%s: links are valid for this run only", error)
+        return TokenStore("")
+
+
+def allowed_of(config: ServerConfig) -> Allowed:
+    """Whose pages are served, by the configuration; what is open to the world is said in the log."""
+    hosts = [*_words(config.allowed_hosts), *_words(config.public_host), config.host]
+    origins = _words(config.allowed_origins)
+    if "*" in origins:
+        log.warning("allowed_origins = *: every page that a listener opens anywhere may listen, too")
+    secure = config.tls == "auto" or config.tls_cert
+    if not secure and any(rule.is_open and not rule.token for rule in config.access):
+        log.warning(
+            "OPEN TO THE WORLD WITHOUT TLS: an access rule lets everybody pass from any network, and anyone on "
+            "the way can read and change what is sent; set tls, or name networks in the rule"
+        )
+    return Allowed([host for host in hosts if host], origins)
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def _in_a_link(host: str) -> str:

@@ -28,6 +28,8 @@
  * @template T
  */
 
+import { authorization } from "./token.js";
+
 const PERIOD_MS = 3_000;
 const TIMEOUT_MS = 5_000;
 
@@ -134,7 +136,7 @@ export class Watch {
     const stop = () => limit.abort();
     this.#owner.signal.addEventListener("abort", stop, { once: true });
     try {
-      const response = await fetch(this.#url, { cache: "no-store", signal: limit.signal });
+      const response = await fetch(this.#url, { cache: "no-store", headers: authorization(this.#url), signal: limit.signal });
       if (response.status === 404) return { kind: "missing" };
       if (!response.ok) return { kind: "unreachable" };
       return { kind: "known", value: this.#read(await response.json()) };

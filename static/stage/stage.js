@@ -29,7 +29,7 @@ import { Input } from "./input.js";
 import { MAX_NAME, cleanName } from "./memory.js";
 import { MidiReport, soundReport } from "./report.js";
 import { Shown } from "./shown.js";
-import { dropToken, takeToken } from "./token.js";
+import { authorization, dropToken, takeToken } from "../connection/token.js";
 
 /** @typedef {import("../channel/down.js").Heard} Heard */
 /** @typedef {import("../channel/telemetry.js").ServerMessage} ServerMessage */
@@ -229,8 +229,9 @@ export class Stage {
 
   /** Asks for the instrument's sounds; a room without MIDI has none. */
   async #ask() {
+    const url = `${roomApi(this.#room)}/sounds`;
     try {
-      const response = await fetch(`${roomApi(this.#room)}/sounds`);
+      const response = await fetch(url, { headers: authorization(url) });
       if (!response.ok) return;
       const offer = readOffer(await response.json());
       if (this.#owner.signal.aborted) return;

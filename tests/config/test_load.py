@@ -157,7 +157,7 @@ def test_options_are_a_table_or_its_text_and_belong_to_one_kind() -> None:
 def test_every_key_is_explained_and_has_a_flag() -> None:
     keys = {*SERVER_KEYS, *INSTRUMENT_KEYS}
     assert set(descriptions()) >= keys
-    assert set(defaults()) - {"rooms"} == keys
+    assert set(defaults()) - {"rooms", "access"} == keys
     for key in keys - {"demo", "offer_bridges"}:
         flags = vars(parse(f"--{key.replace('_', '-')}", "1"))
         assert flags[key] == "1"

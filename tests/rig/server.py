@@ -58,8 +58,8 @@ class RtcServer(RigProcess):
         self._env = dict(env or {})
         self._arguments = arguments
         self._settings = {key: str(value) for key, value in settings.items()}
-        if "tls" in self._settings:
-            self._settings.setdefault("state_dir", str(self.directory / "state"))
+        self._settings.setdefault("state_dir", str(self.directory / "state"))
+        self._settings.setdefault("print_links", "always")
         if config:
             (self.directory / "rtcserver.toml").write_text(config)
 

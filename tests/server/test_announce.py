@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from rtcserver.config.load import load
@@ -10,10 +13,16 @@ from rtcserver.server.serve import Server, announce
 
 
 async def test_the_listeners_link_comes_before_the_secret_one(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     tables = {"rooms": {"hall": {"instrument": "tone"}, "stage": {"instrument": "tone"}}}
-    server = Server(load({"host": "127.0.0.1", "port": "8181"}, {}, tables))
+    server = Server(
+        load(
+            {"host": "127.0.0.1", "port": "8181", "print_links": "always", "state_dir": str(tmp_path)},
+            {},
+            tables,
+        )
+    )
     monkeypatch.setattr(server.listening, "playable", lambda room: room == "stage")
     announce(server)
     lines = capsys.readouterr().out.splitlines()
@@ -23,6 +32,9 @@ async def test_the_listeners_link_comes_before_the_secret_one(
     ]
     assert lines[2].startswith("Play at    http://127.0.0.1:8181/r/stage#perform=")
     assert len(lines) == 3
+    server.config = replace(server.config, print_links="auto")
+    announce(server)
+    assert "#perform=" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ import aiohttp
 import pytest
 
 from rtcserver.access.admission import Admission, Places
-from rtcserver.access.door import Door, open_house
+from rtcserver.access.door import Door, house
+from rtcserver.access.rules import DEFAULT
 from rtcserver.peer.base import PeerBackend
 from rtcserver.stock.hub import PacketHub
 from rtcserver.stock.peer import StockBackend
@@ -22,6 +23,7 @@ from signaling.app import create_app
 from signaling.headers import SELF
 from signaling.limits import Limits
 from signaling.serve import HttpServer
+from signaling.whose import Allowed
 from tests.peer.tones import ToneFeed, feed_pair
 
 SECRET = b"the key of the tests' performer links"
@@ -83,6 +85,7 @@ async def serve(
     wrap: Callable[[StockBackend], PeerBackend] = lambda backend: backend,
     places: Places | None = None,
     door: Door | None = None,
+    allowed: Allowed | None = None,
     trusted_proxies: Sequence[str] = (),
     frame_ancestors: str = SELF,
 ) -> AsyncIterator[Served]:
@@ -96,10 +99,11 @@ async def serve(
     app = create_app(
         rooms,
         backend,
-        door or open_house(SECRET),
+        door or house(DEFAULT, SECRET),
         admission=admission,
         limits=limits,
         static=static,
+        allowed=allowed,
         trusted_proxies=trusted_proxies,
         frame_ancestors=frame_ancestors,
     )

@@ -12,7 +12,6 @@ from tests.signaling.served import serve
 
 ENTRIES = [
     ("GET", "/", Action.READ, None),
-    ("GET", "/r/main", Action.READ, "main"),
     ("GET", "/api/rooms", Action.READ, None),
     ("GET", "/api/rooms/main", Action.READ, "main"),
     ("GET", "/metrics", Action.READ, None),
@@ -38,14 +37,15 @@ async def test_an_entry_asks_for_its_action_with_what_is_shown(
         served.http.request(method, served.url(path), data=offers.small(), headers=headers) as response,
     ):
         assert response.status == 401
+        assert response.headers["WWW-Authenticate"] == 'Bearer realm="rtcserver"'
         assert (await response.json())["error"] == "no_token"
         assert served.backend.sessions() == []
-    assert asked == [Request(action, room, "a.token")]
+    assert asked == [Request(action, room, "a.token", "127.0.0.1")]
 
 
 async def test_health_and_scripts_are_for_whoever_asks(static: Path) -> None:
     async with serve(static, door=Door({})) as served:
-        for path in ("/healthz", "/static/room.html"):
+        for path in ("/healthz", "/static/room.html", "/r/main"):
             async with served.http.get(served.url(path)) as response:
                 assert response.status == 200
 
