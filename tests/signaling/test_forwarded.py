@@ -93,7 +93,7 @@ class Noting:
 
 @pytest.mark.parametrize(
     ("trusted", "address", "host"),
-    [((), "127.0.0.1", "127.0.0.1"), (("127.0.0.0/8",), "192.0.2.7", "music.example")],
+    [((), "127.0.0.1", "127.0.0.1"), (("127.0.0.0/8",), "10.0.2.7", "music.example")],
 )
 async def test_an_offer_comes_from_who_a_trusted_proxy_says(
     static: Path, trusted: tuple[str, ...], address: str, host: str
@@ -104,7 +104,7 @@ async def test_an_offer_comes_from_who_a_trusted_proxy_says(
         noting.append(Noting(backend))
         return noting[0]  # type: ignore[return-value]
 
-    headers = {"X-Forwarded-For": "192.0.2.7", "X-Forwarded-Host": "music.example:8443"}
+    headers = {"X-Forwarded-For": "10.0.2.7", "X-Forwarded-Host": "music.example:8443"}
     async with (
         serve(static, wrap=wrap, trusted_proxies=trusted) as served,
         served.post("/r/main/whep", offers.small(), headers=headers) as response,
