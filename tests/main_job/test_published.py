@@ -198,7 +198,7 @@ async def test_limits_and_candidates_go_by_what_a_trusted_proxy_says(trusted: bo
         server.wait_healthy(live)
         said = []
         async with aiohttp.ClientSession() as http:
-            for client in ("192.0.2.1", "192.0.2.2", "192.0.2.1"):
+            for client in ("10.99.2.1", "10.99.2.2", "10.99.2.1"):
                 headers = {
                     "Content-Type": "application/sdp",
                     "X-Forwarded-For": client,
