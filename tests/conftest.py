@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 import pytest
 from hypothesis import settings
 
-from tests.realtime import BY_HAND, FIXTURES, uses_rig
+from tests.realtime import FIXTURES, uses_rig
 from tests.rig.jack import JackServer, Tones
 
 # The same examples every time, so that a change is judged by what it changed, and no limit on an example's time,
@@ -23,11 +23,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what runs in real time, before ``-m`` chooses, and keep together what shares a fixture; see `tests.realtime`."""
     for item in items:
         names: Collection[str] = getattr(item, "fixturenames", ())
-        by_hand = next((mark for mark in item.iter_markers() if mark.name in BY_HAND), None)
+        if item.get_closest_marker("realtime"):
+            continue
+        by_hand = item.get_closest_marker("unhurried")
         if by_hand is None:
             if uses_rig(item.path) or not FIXTURES.isdisjoint(names):
                 item.add_marker(pytest.mark.realtime)
-        elif by_hand.name == "unhurried":
+        else:
             if not (by_hand.args and by_hand.args[0]):
                 raise pytest.UsageError(
                     f"{item.nodeid}: unhurried needs a reason: why does it not judge by time?"

@@ -7,7 +7,7 @@ the same real parts whose verdict is about what comes and what is said, however 
 a few at once, each with its reason as the mark's argument.
 
 Real parts all come from `tests.rig`, so what a test module imports tells which tests have some. They are ``realtime``
-unless they are marked by hand; of marks by hand, the closest to the test counts.
+unless they are marked as unhurried by hand. A test with both marks, one of its module and one of its own, is ``realtime``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ ROOT = Path(__file__).resolve().parents[1]
 RIG = "tests.rig."
 TIMELESS = {"tests.rig.impair"}
 """What of the rig is arithmetic alone."""
-BY_HAND = {"realtime", "unhurried"}
 FIXTURES = {"jack_server", "eight_tones"}
 """What `tests.conftest` takes from the rig for everybody."""
 

@@ -48,6 +48,16 @@ def test_the_parallel_half_has_nothing_of_the_rig() -> None:
     assert not [name for name in sorted(chosen) if rig.search((ROOT / name).read_text())]
 
 
+def test_every_test_runs_in_one_of_the_three_parts_that_the_script_has() -> None:
+    """What `script/test` chooses is looked at, not what it should choose: nothing is left out, and nothing runs twice."""
+    chosen = re.findall(r'-m (?:"([^"]+)"|(\w+))', (ROOT / "script" / "test").read_text())
+    expressions = [quoted or word for quoted, word in chosen if (quoted or word) != "pytest"]
+    for realtime in (False, True):
+        for unhurried in (False, True):
+            names = {"realtime": realtime, "unhurried": unhurried}
+            assert [eval(text, {}, names) for text in expressions].count(True) == 1, names
+
+
 def test_what_comes_by_way_of_another_module_counts_too() -> None:
     assert uses_rig(ROOT / "tests/studio/test_network.py")
     assert not uses_rig(ROOT / "tests/test_tree.py")
