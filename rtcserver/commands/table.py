@@ -55,11 +55,25 @@ def build_parser(chosen: str | None) -> argparse.ArgumentParser:
     return parser
 
 
+def _meant(word: str, name: str) -> str:
+    """The flag of a subcommand that `word` is most likely a slip of, as the end of a message; "" if there is none."""
+    from rtcserver.config.written import nearest
+
+    parser = argparse.ArgumentParser(add_help=False)
+    command(name).add_arguments(parser)
+    flags = {action.dest: action.option_strings for action in parser._actions if action.option_strings}
+    meant = nearest(word.partition("=")[0].lstrip("-"), tuple(flags)) if word.startswith("--") else ""
+    return f"; did you mean {flags[meant][0]}?" if meant else ""
+
+
 def main(words: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run the subcommand that `words` name and return its exit code."""
     # Flags of the program itself take no value: the first other word is the subcommand.
     chosen = next((word for word in words if not word.startswith("-")), None)
-    args = build_parser(chosen).parse_args(words)
+    parser = build_parser(chosen)
+    args, strange = parser.parse_known_args(words)
+    if strange:
+        parser.error(f"unrecognized arguments: {' '.join(strange)}{_meant(strange[0], args.command)}")
     try:
         return command(args.command).run(args, environ)
     except RtcServerError as error:

@@ -28,6 +28,7 @@ from rtcserver.config.model import (
     ServerConfig,
 )
 from rtcserver.config.published import is_of_kubernetes, parse_frame_ancestors
+from rtcserver.config.written import choice, hint_for, shown, unknown_key, unquoted
 from rtcserver.errors import ConfigError
 
 log = logging.getLogger(__name__)
@@ -63,8 +64,11 @@ def read_toml(path: Path, *, required: bool) -> dict[str, Any]:
         if required:
             raise ConfigError(f"{path}: there is no such file") from None
         return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{path}: line {line} is not UTF-8 text; save the file as UTF-8") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -84,7 +88,8 @@ def _shown(text: str, message: str) -> str:
     line, column = int(place[1]), int(place[2])
     if line > len(lines):
         return ""
-    return f":\n    {lines[line - 1]}\n    {' ' * (column - 1)}^"
+    wrong = lines[line - 1]
+    return f"{hint_for(wrong)}:\n    {wrong}\n    {' ' * (column - 1)}^"
 
 
 def load(
@@ -113,7 +118,8 @@ def load(
         if not text.strip() or is_of_kubernetes(name, text):
             log.debug("%s is not read: it is empty or tells of a service", name)
             continue
-        values[key] = _checked(key, text, name, known)
+        # The quotation marks of options belong to its names and values.
+        values[key] = _checked(key, text if key == "options" else unquoted(text), name, known)
     for key, value in flags.items():
         values[key] = _checked(key, value, f"--{key.replace('_', '-')}", known)
 
@@ -176,9 +182,9 @@ def _room_name(name: str, where: str) -> None:
 
 def _checked(key: str, value: Any, where: str, known: tuple[str, ...]) -> Any:
     if key not in known:
-        raise ConfigError(f"{where}: there is no key {key}; allowed are {', '.join(sorted(known))}")
+        raise ConfigError(unknown_key(key, value, where, known))
     hint = _HINTS[key]
-    value = _as_written(key, value)
+    value = choice(hint, _as_written(key, value))
     if key == "options" and isinstance(value, str):
         value = parse_options(value, where)
     # Text from the environment and from flags is read leniently ("true", "10"), TOML strictly typed.
@@ -188,7 +194,7 @@ def _checked(key: str, value: Any, where: str, known: tuple[str, ...]) -> Any:
         )
     except ValidationError as error:
         detail = error.errors(include_url=False)[0]
-        raise ConfigError(f'{where}: {key} = "{value}" is not allowed: {detail["msg"]}') from None
+        raise ConfigError(f'{where}: {key} = "{shown(value)}" is not allowed: {detail["msg"]}') from None
     for annotation in getattr(hint, "__metadata__", ()):
         if isinstance(annotation, OneOf) and checked not in annotation.values:
             allowed = ", ".join(f"{number:g}" for number in annotation.values)
@@ -202,13 +208,16 @@ def _checked(key: str, value: Any, where: str, known: tuple[str, ...]) -> Any:
 
 
 def _as_written(key: str, value: Any) -> Any:
-    """TOML's ``device = 3``, ``channels = [1, 2]`` and lists of texts as the texts that the keys hold."""
+    """TOML's ``device = 3``, ``channels = 1``, ``channels = [1, 2]`` and lists of texts as the texts that the keys hold."""
 
     def whole(number: Any) -> bool:
         return isinstance(number, int) and not isinstance(number, bool)
 
     if key == "device" and whole(value):
         return str(value)
+    if key == "channels" and whole(value):
+        # One channel is heard on both sides.
+        return f"{value},{value}"
     if key == "channels" and isinstance(value, list) and all(whole(number) for number in value):
         return ",".join(map(str, value))
     if key in _LISTS and isinstance(value, list) and all(isinstance(part, str) for part in value):

@@ -76,3 +76,24 @@ def test_a_start_imports_only_its_own_subcommand(name: str, spared: str) -> None
         [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == ""
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("--prot", "--port"),
+        ("--media_port", "--media-port"),
+        ("--mediaport=1", "--media-port"),
+        ("extra", ""),
+    ],
+)
+def test_a_slip_in_a_flag_is_told_which_one_was_meant(
+    word: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", word], {})
+    assert ended.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == f"rtcserver: error: unrecognized arguments: {word}" + (
+        f"; did you mean {meant}?" if meant else ""
+    )
