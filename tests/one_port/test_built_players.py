@@ -112,7 +112,7 @@ def test_an_engine_pulls_the_room_and_its_listeners_hear_it(
     with running(net, log, binary, *([str(config)] if engine == "mediamtx" else ["-c", str(config)])):
         # MediaMTX shows a stream two seconds after it connected; go2rtc connects when somebody listens.
         time.sleep(5)
-        seconds = SECONDS if layout == "stereo" else 5
+        seconds = SECONDS if layout == "stereo" else 15
         with net.client.entered():
             child = subprocess.Popen(
                 [node, str(CLIENTS / "wrtc.mjs"), address, str(seconds), layout], stdout=subprocess.PIPE
