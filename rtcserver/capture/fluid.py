@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rtcserver.capture import demo, loading
+from rtcserver.capture import demo, loading, soundfont
 from rtcserver.capture.block import StreamFormat
 from rtcserver.capture.limiter import Limiter
 from rtcserver.capture.priority import ordinary_priority
@@ -162,6 +162,14 @@ class FluidSynthSource(ClockedSource):
     def _load(self, path: Path) -> None:
         """Load the SoundFont. FluidSynth says nothing on the way, so what is slow, the disk, is done before."""
         what = f"loading {path.name}"
+        try:
+            fault = soundfont.fault(path)
+        except OSError as error:
+            raise InstrumentError(
+                f"soundfont: {path.name} cannot be read: {error.strerror}", code="missing"
+            ) from error
+        if fault:
+            raise InstrumentError(f"soundfont: {path.name} {fault}", code="format")
         loading.read_ahead(path, what, READING)
         with loading.working(what, READING if path.stat().st_size >= loading.READ_AHEAD_BYTES else None):
             if self._synth.sfload(str(path)) < 0:

@@ -15,6 +15,7 @@ from typing import Literal
 from rtcserver.capture.option import Option
 from rtcserver.capture.source import Source
 from rtcserver.config.model import InstrumentConfig
+from rtcserver.config.written import nearest
 from rtcserver.errors import ConfigError
 
 PlayedBy = Literal["nobody", "port", "process"]
@@ -146,8 +147,10 @@ def check(config: InstrumentConfig, where: str = "") -> Kind:
         plugins = installed()
         if config.instrument not in plugins:
             keys = [*(built_in.key for built_in in BUILT_IN), *plugins]
+            meant = nearest(config.instrument, keys)
             raise ConfigError(
-                f'{where}instrument = "{config.instrument}" is not allowed; allowed are {", ".join(keys)}'
+                f'{where}instrument = "{config.instrument}" is not allowed'
+                f"{f'; did you mean {meant}? Allowed' if meant else '; allowed'} are {', '.join(keys)}"
             )
         return kind_of(config)
     if config.options:
@@ -166,6 +169,9 @@ def _check_file(kind: Kind, config: InstrumentConfig, where: str) -> None:
         )
     if path and not Path(path).is_file():
         what = "is a folder, not a file" if Path(path).is_dir() else "does not exist"
+        if not Path(path).is_absolute():
+            # A path is relative to the folder that the server was started in, not to that of its configuration.
+            path = f"{path} (in {Path.cwd()})"
         raise ConfigError(f"{where}{kind.file_setting} = {path}: this file {what}")
 
 

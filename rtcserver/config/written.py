@@ -10,6 +10,8 @@ from typing import Any
 
 _LIKE = 0.75
 """How alike two names are, from 0 to 1, for one to be a slip of the other."""
+_PART = 4
+"""Characters that the beginning of a name has, to stand for it."""
 _QUOTES = "\"'"
 _CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
@@ -36,8 +38,8 @@ def nearest(name: str, known: Sequence[str]) -> str:
     bare = {each.replace("_", ""): each for each in known}
     if (same := bare.get(plain.replace("_", ""))) is not None:
         return same
-    begins = [each for each in known if each.startswith(f"{plain}_")]
-    if len(begins) == 1:
+    begins = [each for each in known if each.startswith(plain)]
+    if len(plain) >= _PART and len(begins) == 1:
         return begins[0]
     return next(iter(difflib.get_close_matches(plain, known, 1, _LIKE)), "")
 

@@ -23,10 +23,23 @@ MAX_TRACKS = 256
 MAX_DURATION_NS = 2 * 3600 * NS
 MAX_TAIL_NS = 10 * NS
 """How long a song goes on behind its last note, whatever its End of Track says."""
-MAX_PREFIX = 256
-"""Bytes that may stand before the header: MacBinary's 128, for one."""
+MAX_PREFIX = 4096
+"""Bytes that may stand before the header: MacBinary's 128, for one, or what a server said of a download."""
+
+MIN_BYTES = 22
+"""A header, and the head of one track."""
 
 _DRUMS = 9
+_OTHERS = (
+    (b"PK\3\4", "a zip archive, or a compressed score (.mxl)"),
+    (b"\x1f\x8b", "a compressed file (gzip)"),
+    (b"FORM", "an XMI file, or another one of the IFF kind"),
+    (b"<", "a web page, or a score in XML"),
+    (b"ID3", "an MP3 file"),
+    (b"MMMD", "a ring tone of Yamaha's (SMAF)"),
+    (b"SMF2CLIP", "a MIDI 2.0 clip"),
+)
+"""What people take for MIDI files, by its first bytes."""
 _FRAME_RATES = {24: (24, 1), 25: (25, 1), 29: (30_000, 1001), 30: (30, 1)}
 
 
@@ -63,11 +76,12 @@ def read(data: bytes) -> Song:
     """The song in the bytes of a ``.mid`` or ``.rmi`` file. Raises PeerError that says what is wrong."""
     if len(data) > MAX_BYTES:
         raise refuse(f"it has {len(data):,} bytes; allowed are {MAX_BYTES:,}", 413)
-    begin = data.find(b"MThd", 0, MAX_PREFIX + 4)
+    if not data:
+        raise refuse("it is empty; a MIDI file begins with a header (MThd)")
+    begin, end = _in_riff(data) or (data.find(b"MThd", 0, MAX_PREFIX + 4), len(data))
     if begin < 0 or begin + 14 > len(data):
-        raise refuse("it does not begin with a MIDI file header (MThd)")
-    if (end := _end_of_riff(data, begin)) is not None:
-        data = data[:end]
+        raise refuse(f"it does not begin with a MIDI file header (MThd){_what(data)}")
+    data = data[:end]
     form, count = int.from_bytes(data[begin + 8 : begin + 10]), int.from_bytes(data[begin + 10 : begin + 12])
     clock = Clock(int.from_bytes(data[begin + 12 : begin + 14], signed=True))
     if form > 2:
@@ -78,7 +92,7 @@ def read(data: bytes) -> Song:
     except TooManyError:
         raise refuse(f"it has more than {MAX_EVENTS:,} events") from None
     if not found:
-        raise refuse(f"it announces {count} tracks and has none")
+        raise refuse(f"it announces {_number(count, 'track')} and has none")
     remarks = [f"{strange:,} bytes that belong to no track were left out"] if strange else []
     if found != count:
         remarks.insert(0, f"the file announces {_number(count, 'track')} and has {found}")
@@ -86,11 +100,29 @@ def read(data: bytes) -> Song:
     return _song(tracks, clock, found, remarks + _faults(tracks))
 
 
-def _end_of_riff(data: bytes, header: int) -> int | None:
-    """Where the MIDI file inside a RIFF file ends (RP-029); None for a file that is none."""
-    if data[:4] != b"RIFF" or data[8:12] != b"RMID" or data[header - 8 : header - 4] != b"data":
+def _in_riff(data: bytes) -> tuple[int, int] | None:
+    """Where the MIDI file inside a RIFF file begins and ends (RP-029); None for a file that has none.
+
+    Chunks before it, a list of names or a picture, may be long. A length that leaves no room for a track is not believed.
+    """
+    if data[:4] != b"RIFF" or data[8:12] != b"RMID":
         return None
-    return header + int.from_bytes(data[header - 4 : header], "little")
+    at = 12
+    while at + 8 <= len(data):
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        if data[at : at + 4] == b"data":
+            begin = at + 8
+            if data[begin : begin + 4] != b"MThd":
+                return None
+            return begin, begin + size if size >= MIN_BYTES else len(data)
+        # Chunks begin at even places.
+        at += 8 + size + size % 2
+    return None
+
+
+def _what(data: bytes) -> str:
+    """What a file is that is no MIDI file, as the end of a sentence; "" if its first bytes do not tell."""
+    return next((f"; it looks like {name}" for begin, name in _OTHERS if data.startswith(begin)), "")
 
 
 def _read_tracks(data: bytes, header: int, tracks: Tracks) -> tuple[int, int]:

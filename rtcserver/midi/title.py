@@ -1,6 +1,6 @@
 """The text of a MIDI file's title, whose encoding no file says. Pure.
 
-*Standard MIDI Files 1.0* (RP-001) promises ASCII; files have UTF-8, Shift-JIS (Japan) or Windows-1252 and Latin-1.
+*Standard MIDI Files 1.0* (RP-001) promises ASCII; files have UTF-8, UTF-16, Shift-JIS (Japan) or Windows-1252 and Latin-1.
 """
 
 from __future__ import annotations
@@ -15,9 +15,25 @@ _QUOTES = frozenset((0x85, *range(0x91, 0x98)))
 
 def decode(data: bytes) -> str:
     """A title for people: printable characters only, at most `MAX_TITLE`; empty if there is nothing to read."""
-    data = data[:_MAX_BYTES].split(b"\0", 1)[0]
-    text = _text(data)
+    data = data[:_MAX_BYTES]
+    text = _wide(data)
+    if text is None:
+        text = _text(data.split(b"\0", 1)[0])
     return "".join(c for c in text if c.isprintable()).strip()[:MAX_TITLE].strip()
+
+
+def _wide(data: bytes) -> str | None:
+    """The text if `data` is UTF-16: it begins with its mark, or every other byte of a Latin text is 0."""
+    data = data[: len(data) // 2 * 2]
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        encoding = "utf-16"
+    elif len(data) >= 4 and not any(data[1::2]) and all(data[::2]):
+        encoding = "utf-16-le"
+    elif len(data) >= 4 and not any(data[::2]) and all(data[1::2]):
+        encoding = "utf-16-be"
+    else:
+        return None
+    return data.decode(encoding, "replace").split("\0", 1)[0].removeprefix("\ufeff")
 
 
 def _text(data: bytes) -> str:

@@ -26,6 +26,7 @@ KNOWN = (*SERVER_KEYS, *INSTRUMENT_KEYS)
         ("bitrate", "bitrate_bps"),
         ("sound_font", "soundfont"),
         ("instrment", "instrument"),
+        ("fram", ""),
         ("version", ""),
         ("tls_", "tls"),
         ("colour", ""),

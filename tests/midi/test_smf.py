@@ -121,11 +121,15 @@ def test_times_and_messages_are_those_that_mido_finds(
 
 LONG = b"\xff\xff\xff\x7f"
 BAD: list[tuple[str, bytes, str]] = [
-    ("empty", b"", "MThd"),
+    ("empty", b"", "it is empty"),
+    ("a zip archive", b"PK\3\4" + bytes(40), "looks like a zip archive"),
+    ("a score", b"<?xml version='1.0'?><score-partwise/>", "looks like a web page, or a score in XML"),
+    ("RIFF with a header cut off", b"RIFF\0\0\0\0RMIDdata\xff\xff\xff\xff" + header()[:9], "MThd"),
+    ("RIFF without data", b"RIFF\0\0\0\0RMIDLIST\xff\xff\xff\xff", "MThd"),
     ("text", b"<html>not found</html>", "MThd"),
     ("wav", b"RIFF" + struct.pack("<I", 4) + b"RMID", "MThd"),
     ("half a header", header()[:12], "MThd"),
-    ("header only", header(), "announces 1 tracks and has none"),
+    ("header only", header(), "announces 1 track and has none"),
     ("format 3", header(3) + track(*NOTE), "format is 3; allowed are 0, 1 and 2"),
     ("no tracks", header(1, 0), "0 tracks and has none"),
     ("many tracks", header(1, 300) + track(*NOTE) * 300, "more than 256 tracks"),
@@ -238,6 +242,10 @@ ODD: list[tuple[str, bytes, int, float, str]] = [
     ("a key of 200", header() + track(*NOTE, b"\x00\x90\xc8\x40"), 1, 0.5, "1 message with a key number above 127"),
     ("a broken second track", header(1, 2) + track(*NOTE) + track(b"\x00\xf8"), 1, 0.5, "Track 2 has the byte F8"),
     ("MacBinary", bytes(128) + header() + track(*NOTE), 1, 0.5, ""),
+    ("a server's answer in front", b"HTTP/1.1 200 OK\r\n" + b"x" * 900 + header() + track(*NOTE), 1, 0.5, ""),
+    ("RIFF with a long list in front", b"RIFF\0\0\0\0RMIDLIST" + struct.pack("<I", 9001) + b"x" * 9002
+     + b"data\xff\xff\xff\xff" + header() + track(*NOTE), 1, 0.5, ""),
+    ("RIFF whose lengths are 0", b"RIFF\0\0\0\0RMIDdata\0\0\0\0" + header() + track(*NOTE), 1, 0.5, ""),
     ("RIFF with a chunk behind", b"RIFF\0\0\0\0RMIDdata" + struct.pack("<I", len(header() + track(*NOTE)))
      + header() + track(*NOTE) + b"DISP\2\0\0\0hi", 1, 0.5, ""),
 ]  # fmt: skip

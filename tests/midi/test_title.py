@@ -51,3 +51,19 @@ def test_whatever_the_bytes_are_a_title_is_short_and_printable(data: bytes) -> N
     assert len(title) <= MAX_TITLE
     assert title == title.strip()
     assert title.isprintable()
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig"])
+def test_a_title_in_utf16_or_with_a_mark_is_read(encoding: str) -> None:
+    assert decode("Für Élise".encode(encoding)) == "Für Élise"
+    assert decode(("x" * 400).encode(encoding)) == "x" * MAX_TITLE
+    if encoding == "utf-16":
+        assert decode("月光".encode(encoding)) == "月光"
+        assert decode(b"\xff\xfe\x00\xd8") == "\ufffd"
+        assert decode(b"\xff\xfe") == ""
+
+
+def test_zeros_behind_a_short_title_end_it() -> None:
+    assert decode(b"Ave\0\0\0\0\0") == "Ave"
+    assert decode(b"A\0") == "A"
+    assert decode(b"\0\0\0\0") == ""
