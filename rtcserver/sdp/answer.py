@@ -82,7 +82,7 @@ def build_restart_fragment(offer: OfferSummary, transport: AnswerTransport) -> s
         text.append(f"a=group:BUNDLE {' '.join(line.mid for line in served_lines(offer))}")
     text += [
         f"m={tagged.kind} 9 {tagged.protocol} 0",
-        f"a=mid:{tagged.mid}",
+        *mid(tagged),
         f"a=ice-ufrag:{transport.ufrag}",
         f"a=ice-pwd:{transport.password}",
         *_candidates(transport.candidates),
@@ -97,7 +97,7 @@ def _audio(
     return [
         f"m=audio {_port(transport)} {line.protocol} {payload_type}",
         _connection(transport),
-        f"a=mid:{line.mid}",
+        *mid(line),
         "a=sendonly",
         "a=rtcp-mux",
         f"a=rtpmap:{payload_type} opus/48000/2",
@@ -161,7 +161,12 @@ def rejected(line: MediaLine) -> list[str]:
     """
     formats = "0" if line.protocol in RTP_PROTOCOLS else " ".join(line.formats) or "0"
     text = [f"m={line.kind} 0 {line.protocol} {formats}", "c=IN IP4 0.0.0.0", "a=inactive"]
-    return [*text, f"a=mid:{line.mid}"] if line.mid else text
+    return [*text, *mid(line)]
+
+
+def mid(line: MediaLine) -> list[str]:
+    """The m-line's ``a=mid``, if its offer has one (RFC 8829, section 5.3.1)."""
+    return [f"a=mid:{line.mid}"] if line.mid else []
 
 
 def opus_attributes(payload_type: int, frame_ms: float) -> list[str]:

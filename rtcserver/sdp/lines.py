@@ -26,6 +26,7 @@ _TOKEN = re.compile(r"[!#$%&'*+\-.^_`{|}~0-9A-Za-z]+")
 _ICE_CHARS = re.compile(r"[A-Za-z0-9+/=_-]+")
 """RFC 8839, section 5.4 knows letters, digits, + and /. Stacks that encode random bytes in base64, with its padding or
 in its URL-safe form, write =, - and _, too; browsers take them."""
+_ENCODED = re.compile(r"(?:[a-z]+=)?[A-Za-z0-9+/_%-]{40,}={0,2}")
 _BLANKS = re.compile(r"[ \t]+")
 _CANDIDATE = re.compile(
     r"(?P<foundation>[A-Za-z0-9+/_-]{1,64}) (?P<component>[0-9]{1,3}) (?P<protocol>[A-Za-z0-9]{1,8})"
@@ -62,19 +63,24 @@ def split_lines(text: str) -> list[tuple[str, str]]:
     """``[(type, value), ...]`` of an SDP text; line ends are CRLF or LF (RFC 8866, section 5).
 
     Runs of blanks inside a value count as one: some stacks join their words with an empty one in between.
+    A byte order mark in front, blank lines, doubled line ends and blanks around a line, which scripts leave, are passed
+    over.
+
     Raises PeerError(400) for empty or overlong text, control characters, and lines that are not
-    ``<letter>=<value>``. Blank lines are allowed at the end only.
+    ``<letter>=<value>``.
     """
     if text.count("\n") > MAX_LINES:
         raise malformed(f"The SDP has more than {MAX_LINES} lines.")
-    raw = text.split("\n")
-    while raw and not raw[-1].strip("\r "):
-        raw.pop()
-    if not raw:
+    text = text.removeprefix("\ufeff")
+    if not text.strip():
         raise malformed("The SDP is empty.")
+    if (wrapped := _wrapping(text)) is not None:
+        raise malformed(wrapped)
     lines: list[tuple[str, str]] = []
-    for number, ended in enumerate(raw, 1):
-        line = ended.removesuffix("\r")
+    for number, ended in enumerate(text.split("\n"), 1):
+        line = ended.rstrip("\r").strip(" \t")
+        if not line:
+            continue
         if len(line) > MAX_LINE_CHARS:
             raise malformed(f"Line {number} of the SDP is longer than {MAX_LINE_CHARS} characters.")
         if _CONTROL.search(line):
@@ -83,6 +89,25 @@ def split_lines(text: str) -> list[tuple[str, str]]:
             raise malformed(f'Line {number} of the SDP is not of the form "x=value".')
         lines.append((line[0], _BLANKS.sub(" ", line[2:]).strip()))
     return lines
+
+
+def _wrapping(text: str) -> str | None:
+    """What the text is instead of lines of SDP, as a sentence; None if that cannot be told."""
+    begin = text.strip()[:200]
+    if begin[0] in "{[":
+        return 'This is JSON; the body must be the SDP text alone, the value of its "sdp".'
+    if begin[0] in "\"'":
+        return "The SDP has quotation marks around it; the body must be the text alone."
+    if begin[0] == "<":
+        return "This is a page of HTML or XML, not SDP."
+    if begin.startswith("v=0\\"):
+        return r"The line ends of the SDP are written out, as \r\n; they must be line ends."
+    if "\n" not in text.strip():
+        if begin.startswith("v=0") and begin != "v=0":
+            return "The SDP has lost its line ends (curl keeps them with --data-binary instead of -d)."
+        if _ENCODED.fullmatch(text.strip()) or "%0" in text:
+            return "This is encoded (base64 or a form); the body must be the SDP text itself."
+    return None
 
 
 def attribute(value: str) -> tuple[str, str]:

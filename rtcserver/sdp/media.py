@@ -255,9 +255,12 @@ def _with_codecs(line: MediaLine, own: Attributes) -> MediaLine:
     codecs: dict[int, RtpMap] = {}
     for value in own.all("rtpmap"):
         match = _RTPMAP.fullmatch(value)
+        if match is None and "opus" not in value.lower():
+            # Of a codec that is not used here.
+            continue
         if match is None:
             raise malformed(f'"a=rtpmap:{value[:60]}" is not of the form "a=rtpmap:type name/clock".')
-        number = integer(match[1], "The payload type of an a=rtpmap", 127)
+        number = int(match[1])
         if number in codecs or number not in payloads:
             continue
         codecs[number] = RtpMap(

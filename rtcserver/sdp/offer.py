@@ -108,8 +108,8 @@ def check_offer(text: str) -> OfferSummary:
         raise malformed("Two m-lines have the same a=mid.")
     bundle = _bundle(session, media)
     audio, opus = _choose_audio(media)
-    if not audio.mid:
-        raise malformed("The audio m-line has no a=mid.")
+    if not audio.mid and bundle:
+        raise malformed("The audio m-line has no a=mid, yet the offer has a BUNDLE group.")
     data = _choose_data(media, audio, bundle)
     transport = _choose_transport(media, audio, data, bundle)
     setup = _check_transport(transport)
@@ -162,9 +162,8 @@ def _bundle(session: SessionPart, media: tuple[MediaLine, ...]) -> tuple[str, ..
     known = {line.mid for line in media if line.mid}
     if not groups:
         return ()
-    if not known.issuperset(groups[0]):
-        raise malformed("The BUNDLE group names a mid that no m-line has.")
-    return tuple(dict.fromkeys(groups[0]))
+    # Pages that cut an m-line out of an offer often leave its mid in the group.
+    return tuple(mid for mid in dict.fromkeys(groups[0]) if mid in known)
 
 
 def _choose_audio(media: tuple[MediaLine, ...]) -> tuple[MediaLine, RtpMap]:

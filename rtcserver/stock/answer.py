@@ -12,6 +12,7 @@ import ipaddress
 
 from rtcserver.sdp.answer import opus_attributes, rejected, served_lines
 from rtcserver.sdp.lines import RemoteCandidate
+from rtcserver.sdp.media import MediaLine
 from rtcserver.sdp.offer import OfferSummary
 
 MID_EXTENSION = "urn:ietf:params:rtp-hdrext:sdes:mid"
@@ -37,6 +38,11 @@ def usable_candidates(candidates: tuple[RemoteCandidate, ...]) -> list[RemoteCan
     return usable[:MAX_REMOTE_CANDIDATES]
 
 
+def mid_for_aiortc(line: MediaLine) -> str:
+    """The m-line's mid, or one in its place: aiortc needs one, some offers of a single m-line have none."""
+    return line.mid or "0"
+
+
 def offer_for_aiortc(offer: OfferSummary) -> str:
     """The offer as aiortc gets it: audio with one codec, the data channel if there is one.
 
@@ -47,12 +53,12 @@ def offer_for_aiortc(offer: OfferSummary) -> str:
     text = ["v=0", "o=- 1 1 IN IP4 0.0.0.0", "s=-", "t=0 0"]
     if offer.ice_lite:
         text.append("a=ice-lite")
-    text += [f"a=group:BUNDLE {' '.join(line.mid for line in lines)}", "a=msid-semantic:WMS *"]
+    text += [f"a=group:BUNDLE {' '.join(map(mid_for_aiortc, lines))}", "a=msid-semantic:WMS *"]
     for line in lines:
         if line is offer.audio:
             pt = offer.opus_payload_type
             text.append(f"m=audio 9 UDP/TLS/RTP/SAVPF {pt}")
-            text += ["c=IN IP4 0.0.0.0", f"a=mid:{line.mid}", "a=recvonly", "a=rtcp-mux"]
+            text += ["c=IN IP4 0.0.0.0", f"a=mid:{mid_for_aiortc(line)}", "a=recvonly", "a=rtcp-mux"]
             text.append(f"a=rtpmap:{pt} opus/48000/2")
             text += [f"a=extmap:{e.id} {e.uri}" for e in line.extmap if e.uri == MID_EXTENSION and e.id < 15]
         else:
@@ -86,7 +92,8 @@ def answer_for_client(aiortc_answer: str, offer: OfferSummary, frame_ms: float) 
         if section is None:
             text += rejected(line)
         elif line is offer.audio:
-            text += _with_opus_parameters(section, offer.opus_payload_type, frame_ms)
+            own = [part for part in section if line.mid or not part.startswith("a=mid:")]
+            text += _with_opus_parameters(own, offer.opus_payload_type, frame_ms)
         else:
             text += section
     return "\r\n".join(text) + "\r\n"

@@ -26,6 +26,7 @@ from rtcserver.sdp.offer import OfferSummary, check_offer
 from rtcserver.stock.answer import (
     MAX_REMOTE_CANDIDATES,
     answer_for_client,
+    mid_for_aiortc,
     offer_for_aiortc,
     usable_candidates,
 )
@@ -89,7 +90,7 @@ class StockSession:
             raise PeerError(
                 422, "no_ice_restart", "This server cannot restart ICE; begin a new session instead."
             )
-        mid = served_lines(self._offer)[0].mid
+        mid = mid_for_aiortc(served_lines(self._offer)[0])
         for candidate in usable_candidates(fragment.candidates):
             if self._remote_candidates >= MAX_REMOTE_CANDIDATES:
                 break

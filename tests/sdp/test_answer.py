@@ -156,3 +156,14 @@ def test_a_rejected_data_channel_keeps_its_format() -> None:
     outside = small().replace("BUNDLE 0 1", "BUNDLE 0").replace("m=application 9", "m=application 0")
     *_, data = sections(answer_to(check_offer(outside)))
     assert data[0] == "m=application 0 UDP/DTLS/SCTP webrtc-datachannel"
+
+
+def test_an_offer_without_mids_gets_an_answer_without() -> None:
+    offer = check_offer(
+        small().partition("m=application")[0].replace("a=mid:0\r\n", "").replace("a=group:BUNDLE 0 1\r\n", "")
+    )
+    text = answer_to(offer)
+    assert "a=mid" not in text
+    assert "a=group" not in text
+    assert "a=candidate" in text
+    assert "a=mid" not in build_restart_fragment(offer, TRANSPORT)

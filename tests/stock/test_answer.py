@@ -8,7 +8,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from rtcserver.sdp.offer import check_offer
 from rtcserver.stock.answer import answer_for_client, offer_for_aiortc, usable_candidates
 from rtcserver.stock.track import MontageTrack
-from tests.sdp.offers import NAMES, changed, load, small
+from tests.sdp.offers import AUDIO, NAMES, SESSION, changed, join, load, small
 
 
 async def answer(text: str, frame_ms: float = 10) -> tuple[str, list[list[str]]]:
@@ -84,3 +84,9 @@ def test_candidates_that_aioice_would_choke_on_are_left_out() -> None:
     offer = check_offer(text)
     assert len(offer.candidates) == 7
     assert [c.address for c in usable_candidates(offer.candidates)] == ["2001:db8::6", "192.0.2.7"]
+
+
+async def test_an_offer_without_a_mid_gets_an_answer_without() -> None:
+    text, (audio,) = await answer(join(SESSION[:4], AUDIO).replace("a=mid:0\r\n", ""))
+    assert "a=mid" not in text
+    assert "a=rtpmap:111 opus/48000/2" in audio
