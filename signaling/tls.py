@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from rtcserver.errors import ConfigError
-from signaling import authority
+from signaling import authority, pem
 
 
 class Certificate(Protocol):
@@ -37,6 +37,11 @@ class FileCertificate:
         self._cert, self._key = cert, key
         self._seen = _stamps(cert, key)
         self.context = context(cert, key)
+
+    def remark(self, now: datetime.datetime) -> str:
+        """Why browsers will refuse the certificate, as a sentence without its full stop; "" if they need not."""
+        said = pem.remark(Path(self._cert).read_bytes(), now)
+        return f"tls_cert: {self._cert} {said}: browsers will refuse it" if said else ""
 
     def refresh(self, now: datetime.datetime) -> bool:
         """See `Certificate`. Files count as new when their time, size or place on the disk has changed."""
@@ -74,6 +79,8 @@ class AutomaticCertificate:
 def context(cert: str, key: str) -> ssl.SSLContext:
     """A server context from PEM files. Raises ConfigError naming the file that is wrong, and how."""
     for name, value in (("tls_cert", cert), ("tls_key", key)):
+        if Path(value).is_dir() and value:
+            raise ConfigError(f"{name}: {value} is a folder, not a file")
         if not Path(value).is_file():
             raise ConfigError(
                 f"{name}: {value or '(empty)'} does not exist; tls_cert and tls_key go together"
@@ -97,10 +104,17 @@ def context(cert: str, key: str) -> ssl.SSLContext:
                 f"tls_key: {key} needs a passphrase, and nobody is there to give it; "
                 f"write a key without one: openssl pkey -in {key} -out key.pem"
             ) from error
+        said = pem.fault(Path(cert).read_bytes(), Path(key).read_bytes(), cert, key)
         raise ConfigError(
-            f"tls_cert, tls_key: {cert} and {key} are no certificate and its key: {error}"
+            f"tls_cert, tls_key: {cert} and {key} are no certificate and its key: {said or _reason(error)}"
         ) from error
     return made
+
+
+def _reason(error: OSError) -> str:
+    """OpenSSL's own words, without the place in its source."""
+    reason = getattr(error, "reason", None)
+    return str(reason).lower().replace("_", " ") if reason else str(error)
 
 
 def _stamps(*files: str) -> tuple[tuple[int, int, int], ...]:

@@ -34,7 +34,9 @@ class Https:
         """The context to serve with; None for plain HTTP. Raises ConfigError naming what is wrong."""
         config = self._config
         if config.tls_cert or config.tls_key:
-            self._certificate = FileCertificate(config.tls_cert, config.tls_key)
+            self._certificate = own = FileCertificate(config.tls_cert, config.tls_key)
+            if remark := own.remark(_now()):
+                log.warning("%s", remark)
         elif config.tls == "auto":
             if not config.state_dir:
                 raise ConfigError(
