@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtcserver.capture.downmix import matrix
+from rtcserver.capture.first_bytes import instead_of_sound, wav_says_too_little
 from rtcserver.capture.ogg import Part, next_link
 from rtcserver.errors import InstrumentError
 
@@ -90,11 +91,14 @@ def decode(path: Path, rate: int, tally: Tally) -> Iterator[Samples]:
         raise _unreadable(path, error) from error
     if not tally.frames:
         reason = f": none of its {tally.packets:,} packets can be decoded" if tally.lost else ""
-        raise InstrumentError(f"file: {path.name} holds no samples{reason}", code="format")
+        said = instead_of_sound(path)
+        raise InstrumentError(
+            f"file: {path.name} holds no samples{reason or (said and f': {said}')}", code="format"
+        )
     tally.complete = True
 
 
-def _open(path: Path) -> Any:
+def _open(path: Path, tally: Tally) -> Any:
     """The file's container. Raises InstrumentError."""
     import av
 
@@ -104,10 +108,12 @@ def _open(path: Path) -> Any:
         if not path.is_file():
             kind = "a folder" if path.is_dir() else "not a regular file"
             raise InstrumentError(f"file: {path} is {kind}; name a sound file", code="missing")
-        with path.open("rb"):
-            pass
+        options = {}
+        if wav_says_too_little(path):
+            options["ignore_length"] = "1"
+            tally.strange = "it has more sound than its header says"
         # With the protocol in front, a colon in the name is no protocol.
-        return av.open(f"file:{path.absolute()}", metadata_errors="replace")
+        return av.open(f"file:{path.absolute()}", metadata_errors="replace", options=options)
     except av.FFmpegError as error:
         raise _unreadable(path, error) from error
     except (OSError, ValueError) as error:
@@ -117,7 +123,14 @@ def _open(path: Path) -> Any:
 
 
 def _unreadable(path: Path, error: Any) -> InstrumentError:
-    return InstrumentError(f"file: {path.name} cannot be read as sound: {error.strerror}", code="format")
+    import av
+
+    said = error.strerror
+    if isinstance(error, av.InvalidDataError):
+        said = "it is in no format that is known, or damaged"
+    with contextlib.suppress(OSError):
+        said = instead_of_sound(path) or said
+    return InstrumentError(f"file: {path.name} cannot be read as sound: {said}", code="format")
 
 
 class _Reader:
@@ -137,7 +150,7 @@ class _Reader:
 
     def read(self) -> Iterator[Samples]:
         """All the sound. Raises InstrumentError, av.FFmpegError."""
-        with _open(self._path) as container:
+        with _open(self._path, self._tally) as container:
             yield from self._container(container)
             chained = container.format.name == "ogg" and self._tally.unread
         if chained:
@@ -164,8 +177,11 @@ class _Reader:
         """The sound of one container, which begins at a place of the file. Raises InstrumentError."""
         stream = next((s for s in container.streams.audio if s.codec_context is not None), None)
         if stream is None:
-            missing = "a codec that is known" if container.streams.audio else "an audio stream"
-            raise InstrumentError(f"file: {self._path.name} has no sound with {missing}", code="format")
+            missing = (
+                "sound with a codec that is known" if container.streams.audio else "sound, only pictures"
+            )
+            missing = missing if container.streams else "sound"
+            raise InstrumentError(f"file: {self._path.name} has no {missing}", code="format")
         # Other threads would hold many decoded frames, and gain nothing at the pace of playing.
         stream.codec_context.thread_type = "NONE"
         self._timed = not _RAW_FORMATS & set(container.format.name.split(","))
