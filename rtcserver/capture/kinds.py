@@ -7,6 +7,7 @@ its own (`rtcserver.instrument.plugins`) and told to this module with `add`: no 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,9 +149,11 @@ def check(config: InstrumentConfig, where: str = "") -> Kind:
         if config.instrument not in plugins:
             keys = [*(built_in.key for built_in in BUILT_IN), *plugins]
             meant = nearest(config.instrument, keys)
+            install = f"; a plug-in's package is installed with: {sys.executable} -m pip install FOLDER"
             raise ConfigError(
                 f'{where}instrument = "{config.instrument}" is not allowed'
                 f"{f'; did you mean {meant}? Allowed' if meant else '; allowed'} are {', '.join(keys)}"
+                f"{'' if meant else install}"
             )
         return kind_of(config)
     if config.options:

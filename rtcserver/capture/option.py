@@ -41,7 +41,8 @@ class Option:
                 self.most is None or value <= self.most
             )
         if not allowed:
-            raise ConfigError(f"options: {self.name} = {value!r} is not allowed; allowed is {self.allowed()}")
+            written = str(value).lower() if isinstance(value, bool) else repr(value)
+            raise ConfigError(f"options: {self.name} = {written} is not allowed; allowed is {self.allowed()}")
         checked: Value = value
         return checked
 

@@ -7,7 +7,10 @@ raises is caught there, and the process's main thread sees when it hangs.
 
 from __future__ import annotations
 
+import importlib
+import traceback
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -36,6 +39,8 @@ DEMOTE_NS = NS // 5
 """A plug-in whose call takes so long loses its real-time priority, so that it takes no processor from other rooms."""
 BEHIND_NS = NS // 2
 """A plug-in that has fallen so far behind the clock by its own calls is too slow."""
+_NOT_THE_PLUGINS = (str(Path(__file__).parents[1]), str(Path(importlib.__file__).parent))
+"""Folders whose frames in a traceback lie between the server and the plug-in: this package and `importlib`."""
 
 
 class Instrument:
@@ -121,9 +126,23 @@ def options_of(key: str, cls: type[Instrument], given: Mapping[str, Any]) -> dic
 
 
 def said(error: BaseException) -> str:
-    """An exception in one line: its type and what it says."""
+    """An exception in one line: its type, what it says, and the line of the plug-in's file that it came from."""
     text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    place = _place(error)
+    return f"{type(error).__name__}: {text}{place}" if text else f"{type(error).__name__}{place}"
+
+
+def _place(error: BaseException) -> str:
+    """Where the plug-in's file was left last, as " (organ.py, line 12)"; empty if none of its code ran."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith((*_NOT_THE_PLUGINS, "<"))
+    ]
+    if not frames:
+        return ""
+    line = next(frame.lineno for frame in reversed(frames) if frame.filename == frames[0].filename)
+    return f" ({Path(frames[0].filename).name}, line {line})"
 
 
 class PluginSource(ClockedSource):

@@ -123,7 +123,7 @@ def _authorization(url: str) -> dict[str, str]:
 def why_unreachable(error: Exception) -> str:
     """Why a request did not come through, in words; aiohttp's own would speak of TLS where there is none."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return f"its certificate is not trusted: {error.certificate_error}"
+        return f"its certificate is not trusted (--insecure accepts any): {error.certificate_error}"
     if isinstance(error, aiohttp.ClientConnectorError):
         cause = error.os_error
         if cause.errno is not None and not isinstance(cause, ssl.SSLError | socket.gaierror):

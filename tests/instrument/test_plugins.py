@@ -125,8 +125,8 @@ async def test_the_kind_that_the_documentation_shows_can_be_played(
 @pytest.mark.parametrize(
     ("key", "words"),
     [
-        ("raises", "raises: the plug-in failed: RuntimeError: the string broke"),
-        ("raises_at_once", "raises_at_once: the plug-in failed: LookupError: no strings left"),
+        ("raises", "raises: the plug-in failed: RuntimeError: the string broke (made_raises.py, line 12)"),
+        ("raises_at_once", "raises_at_once: the plug-in failed: LookupError: no strings left (made_raises_at_once.py, line"),
         ("slow", "slow: the plug-in is too slow: "),
         ("wrong_shape", r"wrong_shape: the plug-in failed: ValueError: render(128, 0) returned the shape (128, 3)"),
         ("not_finite", "returned a sample that is not finite"),
@@ -187,7 +187,7 @@ def test_a_plugin_that_cannot_be_imported_is_no_reason_not_to_serve(
     )
     assert broken == [
         "room stage: no_import: the plug-in cannot be imported: "
-        "ModuleNotFoundError: No module named 'a_module_that_is_missing'",
+        "ModuleNotFoundError: No module named 'a_module_that_is_missing' (made_no_import.py, line 1)",
         "room hall: ends: the plug-in ends its process at import (exit code 7)",
     ]
 
