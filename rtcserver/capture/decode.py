@@ -181,7 +181,10 @@ class _Reader:
                 "sound with a codec that is known" if container.streams.audio else "sound, only pictures"
             )
             missing = missing if container.streams else "sound"
-            raise InstrumentError(f"file: {self._path.name} has no {missing}", code="format")
+            said = instead_of_sound(self._path)
+            raise InstrumentError(
+                f"file: {self._path.name} has no {missing}{said and f': {said}'}", code="format"
+            )
         # Other threads would hold many decoded frames, and gain nothing at the pace of playing.
         stream.codec_context.thread_type = "NONE"
         self._timed = not _RAW_FORMATS & set(container.format.name.split(","))

@@ -55,6 +55,10 @@ MAX_LEVELLING = 8.0
 """The factor by which a SoundFont is made louder or softer at most."""
 
 
+_refused: set[tuple[str, int, int]] = set()
+"""SoundFonts (path, time and size) that FluidSynth could not read. It says so at length on stderr, each time it tries."""
+
+
 def find_soundfont(configured: str) -> Path:
     """The SoundFont to load. Raises InstrumentError with the command that installs one."""
     if configured:
@@ -164,6 +168,7 @@ class FluidSynthSource(ClockedSource):
         what = f"loading {path.name}"
         try:
             fault = soundfont.fault(path)
+            seen = (str(path), path.stat().st_mtime_ns, path.stat().st_size)
         except OSError as error:
             raise InstrumentError(
                 f"soundfont: {path.name} cannot be read: {error.strerror}", code="missing"
@@ -172,7 +177,8 @@ class FluidSynthSource(ClockedSource):
             raise InstrumentError(f"soundfont: {path.name} {fault}", code="format")
         loading.read_ahead(path, what, READING)
         with loading.working(what, READING if path.stat().st_size >= loading.READ_AHEAD_BYTES else None):
-            if self._synth.sfload(str(path)) < 0:
+            if seen in _refused or self._synth.sfload(str(path)) < 0:
+                _refused.add(seen)
                 raise InstrumentError(
                     f"soundfont: {path.name} is no SoundFont that can be read", code="format"
                 )

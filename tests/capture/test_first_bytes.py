@@ -24,7 +24,10 @@ def played(path: Path) -> tuple[int, str | None]:
     ("data", "said"),
     [
         (b"", "it is empty"),
-        (b"this is a text\n" * 40, "(it is in no format that is known, or damaged|holds no samples)$"),
+        (
+            b"this is a text\n" * 40,
+            "(it is in no format that is known, or damaged|holds no samples|has no sound, only pictures)$",
+        ),
         (b"<!DOCTYPE html><title>404</title>", "it is a web page"),
         (b'{"error": "not found"}', "it is a web page or an answer of a server"),
         (b"#EXTM3U\n#EXTINF:10,\nhttp://127.0.0.1:9/a.mp3\n", "it is a list of other files or addresses"),
@@ -38,7 +41,7 @@ def played(path: Path) -> tuple[int, str | None]:
         (bytes(5000), "it holds nothing but zeros"),
     ],
 )
-@pytest.mark.parametrize("name", ["take.mp3", "take.flac"])
+@pytest.mark.parametrize("name", ["take.mp3", "take.flac", "take.pls"])
 def test_what_a_file_is_that_is_no_sound(tmp_path: Path, name: str, data: bytes, said: str) -> None:
     path = tmp_path / name
     path.write_bytes(data)

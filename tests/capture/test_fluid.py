@@ -156,3 +156,17 @@ def test_wrong_files_and_rates_are_refused_in_a_sentence(tmp_path: Path) -> None
 
 def test_a_soundfont_is_found_where_the_distribution_puts_it() -> None:
     assert find_soundfont("").suffix == ".sf2"
+
+
+def test_a_soundfont_that_fluidsynth_refuses_is_tried_again_when_it_has_changed(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "broken.sf2"
+    said = []
+    for written in (bytes(1000), b"", bytes(1001)):
+        if written:
+            path.write_bytes(b"RIFF\xec\3\0\0sfbk" + written)
+        with pytest.raises(InstrumentError, match=r"broken\.sf2 is no SoundFont that can be read"):
+            FluidSynthSource(InstrumentConfig(soundfont=str(path)))
+        said.append(bool(capfd.readouterr().err))
+    assert said == [True, False, True]
