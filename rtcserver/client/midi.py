@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from aiortc import RTCDataChannel, RTCPeerConnection
 
@@ -342,7 +342,7 @@ class MidiClient:
 
 def token_of(url: str) -> str:
     """The token of a performer link (``…#perform=TOKEN``), or ""."""
-    return parse_qs(urlsplit(url).fragment).get("perform", [""])[0]
+    return parse_qs(url.partition("#")[2]).get("perform", [""])[0]
 
 
 def note_name(note: int) -> str:

@@ -11,7 +11,7 @@ import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urldefrag, urljoin, urlsplit, urlunsplit
+from urllib.parse import SplitResult, urldefrag, urljoin, urlsplit, urlunsplit
 
 import aiohttp
 
@@ -26,6 +26,18 @@ class ListenError(RtcServerError):
     """The room cannot be listened to. The message is one sentence for a person."""
 
 
+def split_url(url: str) -> SplitResult:
+    """The parts of an http(s) URL. Raises ListenError for what is none, also where only its port or brackets are wrong."""
+    try:
+        parts = urlsplit(url)
+        right = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError as error:
+        raise ListenError(f"{url!r} is no URL: {error}") from error
+    if not right:
+        raise ListenError(f"{url!r} is no http:// or https:// URL")
+    return parts
+
+
 def endpoint_of(url: str) -> str | None:
     """The WHEP endpoint that belongs to `url`; None where only a request can tell.
 
@@ -33,9 +45,7 @@ def endpoint_of(url: str) -> str | None:
     other may be the root of a server, at whatever prefix a proxy publishes it, or another program's endpoint.
     Raises `ListenError` for what is no http(s) URL.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ListenError(f"{url!r} is no http:// or https:// URL")
+    parts = split_url(url)
     room = _ROOM.match(parts.path)
     if room is None and "whep" not in parts.path.split("/"):
         return None

@@ -6,7 +6,6 @@ import argparse
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urldefrag
 
 from rtcserver.client.display import playing_bar
 from rtcserver.client.midi import token_of
@@ -34,7 +33,7 @@ def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     if len(data) > MAX_BYTES:
         raise ListenError(f"{args.file} has {len(data):,} bytes; allowed are {MAX_BYTES:,}")
     # Without the fragment: the token is for the room alone.
-    url = urldefrag(args.url).url
+    url = args.url.partition("#")[0]
     with playing_bar() as on_progress:
         asyncio.run(
             play(

@@ -6,9 +6,8 @@ import socket
 from collections.abc import Mapping
 from importlib import import_module
 from types import MappingProxyType
-from urllib.parse import urlsplit
 
-from rtcserver.client.whep import ListenError, WhepClient, WhepSession
+from rtcserver.client.whep import ListenError, WhepClient, WhepSession, split_url
 from rtcserver.load import sdp
 from rtcserver.load.peer import JoinError, Signaling
 from rtcserver.load.sdp import Local, Remote
@@ -57,9 +56,7 @@ class StudioSignaling(WhepSignaling):
 
 def address_of(url: str) -> str:
     """The IP address of a URL's host. Raises ListenError if it has none."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ListenError(f"{url!r} is no http:// or https:// URL")
+    parts = split_url(url)
     try:
         found = socket.getaddrinfo(parts.hostname, None, type=socket.SOCK_DGRAM)
     except OSError as error:

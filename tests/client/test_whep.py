@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
-from rtcserver.client.whep import ListenError, WhepClient
+from rtcserver.client.midi import token_of
+from rtcserver.client.whep import ListenError, WhepClient, endpoint_of, split_url
 
 
 async def answer(request: web.Request) -> web.Response:
@@ -64,3 +65,23 @@ async def test_a_server_with_no_only_room_is_told(root: str, path: str) -> None:
     with pytest.raises(ListenError, match=f"give the URL of a room, as {root}{path.rstrip('/')}/r/NAME"):
         await client.offer(root + path, "v=0\r\n")
     await client.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://[::1/r/main",
+        "http://x:abc/r/main",
+        "http://x:99999/",
+        "http://x:0/",
+        "http:///r",
+        "ftp://x/",
+        "x:8080",
+    ],
+)
+def test_what_is_no_url_is_said(url: str) -> None:
+    with pytest.raises(ListenError, match="is no "):
+        split_url(url)
+    with pytest.raises(ListenError, match="is no "):
+        endpoint_of(url)
+    assert token_of(f"{url}#perform=abc") == "abc"
