@@ -83,4 +83,4 @@ async def test_what_is_offered_follows_the_host_header() -> None:
             assert await offered(f"{network.address}:{PORT}") == [f"{network.address}:{PORT}", private]
             assert await offered("[fd99::7]:8080") == [f"fd99::7:{PORT}", private]
             assert await offered(f"{network.private}:{PORT}") == [private]
-            assert await offered("no.such.name.invalid") == [private]
+            assert await offered("no-such-name.local") == [private]
