@@ -43,7 +43,7 @@ class Proxies:
         ``X-Forwarded-For``; the client is the last one there that is no trusted proxy itself.
         """
         address = remote.partition("%")[0]
-        if not self._trusts(_address(address)):
+        if not self._trusted or not self._trusts(_address(address)):
             return Origin(address, host_of(host))
         for text in reversed(_values(forwarded_for)):
             found = _address(text)
@@ -60,17 +60,21 @@ class Proxies:
 
 
 PROXIES = web.AppKey("proxies", Proxies)
+_ORIGIN = web.RequestKey("origin", Origin)
 
 
 def origin_of(request: web.Request) -> Origin:
-    """Where a request to an application comes from, by the application's `PROXIES`."""
-    headers = request.headers
-    return request.app[PROXIES].origin(
-        request.remote or "",
-        headers.get("Host", ""),
-        headers.getall("X-Forwarded-For", ()),
-        headers.getall("X-Forwarded-Host", ()),
-    )
+    """Where a request to an application comes from, by the application's `PROXIES`. Worked out once a request."""
+    found = request.get(_ORIGIN)
+    if found is None:
+        headers = request.headers
+        found = request[_ORIGIN] = request.app[PROXIES].origin(
+            request.remote or "",
+            headers.get("Host", ""),
+            headers.getall("X-Forwarded-For", ()),
+            headers.getall("X-Forwarded-Host", ()),
+        )
+    return found
 
 
 def _values(lines: Sequence[str]) -> list[str]:

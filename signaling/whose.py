@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -34,16 +35,21 @@ class Allowed:
         name = host.lower().rstrip(".")
         if ANY in self._hosts or name in self._hosts or name.endswith((".local", ".localhost")):
             return True
-        try:
-            ipaddress.ip_address(name)
-        except ValueError:
-            return False
-        return True
+        return _is_address(name)
 
     def has_origin(self, origin: str, host: str) -> bool:
         """Whether a page of this origin may open sessions at a server that it calls `host` (``name:port``)."""
         text = origin.lower()
         return ANY in self._origins or text in self._origins or (bool(host) and _place(text) == host.lower())
+
+
+@lru_cache(maxsize=256)
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _place(origin: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 ACTIONS = ("listen", "perform", "record", "publish", "read", "admin")
@@ -46,20 +47,24 @@ class AccessRule:
 
     def has(self, address: str) -> bool:
         """Whether an address lies in its networks; "" (unknown) lies in none but all."""
-        if self.is_open:
-            return True
-        try:
-            found = ipaddress.ip_address(address.partition("%")[0])
-        except ValueError:
-            return False
-        if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
-            found = found.ipv4_mapped
-        return any(found in ipaddress.ip_network(network) for network in self.networks)
+        return self.is_open or _lies_in(address, self.networks)
 
     @property
     def is_open(self) -> bool:
         """Whether its networks are the whole world's."""
         return set(NETWORKS["any"]) <= set(self.networks)
+
+
+@lru_cache(maxsize=1024)
+def _lies_in(address: str, networks: tuple[str, ...]) -> bool:
+    """Whether an address lies in one of these networks. Kept, as the same clients ask with every request."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
+        found = found.ipv4_mapped
+    return any(found in ipaddress.ip_network(network) for network in networks)
 
 
 DEFAULT = (

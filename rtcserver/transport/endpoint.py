@@ -111,6 +111,8 @@ class MediaEndpoint:
         self._rota: list[list[TransportPeer]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._port: UdpPort | None = None
+        self._reach: Reach | None = None
+        """Known once the port is open."""
         self._machine_addresses: list[InterfaceAddress] = []
         self._machine_ns = 0
         self._logged_ns = 0
@@ -146,12 +148,12 @@ class MediaEndpoint:
     async def candidates(self, arrival: Arrival) -> list[HostCandidate]:
         """What to offer a client that reached signaling like this; none if it can reach no address of ours."""
         now = monotonic_ns()
-        signaling, *public = await asyncio.gather(
-            self._resolver.resolve(arrival.host, now),
-            *(self._public.resolve(host, now) for host in self.config.public_hosts),
-        )
+        signaling = await self._resolver.resolve(arrival.host, now)
+        public = await asyncio.gather(*(self._public.resolve(h, now) for h in self.config.public_hosts))
+        if self._reach is None:
+            self._reach = Reach.of(self.port.sockets, self.config.public_media_port)
         return choose(
-            Reach.of(self.port.sockets, self.config.public_media_port),
+            self._reach,
             arrival=arrival,
             signaling=signaling,
             public=itertools.chain(*public),
