@@ -80,6 +80,8 @@ def host_of(host_header: str) -> str:
 
 def printable(header: str) -> str:
     """A header's text without what cannot be shown: control characters, and bytes that are not UTF-8."""
+    if header.isprintable():
+        return header
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in header)
 
 

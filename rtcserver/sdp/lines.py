@@ -87,7 +87,10 @@ def split_lines(text: str) -> list[tuple[str, str]]:
             raise malformed(f"Line {number} of the SDP has a control character.")
         if not _LINE.match(line):
             raise malformed(f'Line {number} of the SDP is not of the form "x=value".')
-        lines.append((line[0], _BLANKS.sub(" ", line[2:]).strip()))
+        value = line[2:]
+        if "  " in value or "\t" in value:
+            value = _BLANKS.sub(" ", value)
+        lines.append((line[0], value.strip()))
     return lines
 
 

@@ -26,6 +26,7 @@ import re
 import socket
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import ifaddr
 
@@ -95,6 +96,12 @@ def machine_addresses() -> list[InterfaceAddress]:
 
 def usable(addresses: Iterable[InterfaceAddress], *, bridges: bool = False) -> list[IpAddress]:
     """Those that another machine may reach; IPv4 first. `bridges` keeps those of container bridges."""
+    return list(_usable(tuple(addresses), bridges))
+
+
+@lru_cache(maxsize=8)
+def _usable(addresses: tuple[InterfaceAddress, ...], bridges: bool) -> tuple[IpAddress, ...]:
+    """`usable`, kept: the machine's addresses are the same for many joins."""
     chosen = [
         a.address
         for a in addresses
@@ -103,7 +110,7 @@ def usable(addresses: Iterable[InterfaceAddress], *, bridges: bool = False) -> l
         and not a.address.is_unspecified
         and (bridges or not _BRIDGES.fullmatch(a.interface))
     ]
-    return sorted(chosen, key=lambda address: address.version)
+    return tuple(sorted(chosen, key=lambda address: address.version))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import re
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterable
+from functools import lru_cache
 
 from rtcserver.errors import ConfigError
 
@@ -31,6 +32,7 @@ IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 log = logging.getLogger(__name__)
 
 
+@lru_cache(maxsize=1024)
 def literal(host: str) -> IpAddress | None:
     """`host` as an address if it is one. The unspecified address means this machine: loopback."""
     try:
