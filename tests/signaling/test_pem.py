@@ -96,6 +96,22 @@ def test_every_kind_of_key_is_served(tmp_path: Path, key: Key) -> None:
         (CERT, KEY[:100], r"key\.pem is damaged or cut short$"),
         (CERT.replace(b"CERTIFICATE", b"CERTIFICATE REQUEST"), KEY, "is a request for a certificate"),
     ],
+    # The files differ from run to run; workers must agree on the names.
+    ids=[
+        "swapped",
+        "authority first",
+        "another key",
+        "empty",
+        "blank key",
+        "text",
+        "DER",
+        "certificate as key",
+        "DER key",
+        "public key",
+        "cut",
+        "cut key",
+        "request",
+    ],
 )
 def test_what_is_wrong_is_said(tmp_path: Path, cert: bytes, key: bytes, said: str) -> None:
     (tmp_path / "cert.pem").write_bytes(cert)
