@@ -115,7 +115,7 @@ async def test_a_file_that_is_no_soundfont_is_said_once_and_tried_ever_more_rare
     try:
         await until(lambda: supervisor.status.error is not None, 20)
         await asyncio.sleep(6)
-        assert supervisor.status.error == "soundfont: bad.sf2 is no SoundFont that can be read"
+        assert supervisor.status.error == "soundfont: bad.sf2 is no SoundFont (.sf2, .sf3)"
         assert supervisor.restarts == 0
         # The file is put right, and is found to be.
         good = next(path for path in map(Path, SOUNDFONTS) if "TimGM" in path.name)
