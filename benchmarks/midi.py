@@ -17,6 +17,7 @@ JSON: ``cases`` → ``loss-reorder`` in percent → ``up``, ``down`` (``p50_ms``
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import subprocess
 import sys
@@ -59,11 +60,16 @@ class Client:
 
     def __exit__(self, *error: object) -> None:
         assert self._child.stdin is not None
-        self._child.stdin.close()
+        with contextlib.suppress(OSError):  # unread commands to a process that is gone
+            self._child.stdin.close()
         try:
             self._child.wait(10)
         except subprocess.TimeoutExpired:
             self._child.kill()
+
+    def kill(self) -> None:
+        """End it as a crash would, without a goodbye."""
+        self._child.kill()
 
     def tell(self, line: str) -> None:
         """Give it something to do; `answer` waits until it is done."""
