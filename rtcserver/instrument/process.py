@@ -46,7 +46,7 @@ TIMINGS = 16_384
 
 PRIORITY = 20
 """Under SCHED_FIFO."""
-SWITCH_S = 0.0005
+SWITCH_S = 0.0002
 """How long one thread may hold the interpreter while another waits: a device's callback must not wait for an encoder."""
 
 

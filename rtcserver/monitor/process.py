@@ -38,7 +38,7 @@ SLACK_MS = 12
 
 PRIORITY = 15
 """Under SCHED_FIFO; below the instrument's, whose sound everybody hears."""
-SWITCH_S = 0.0005
+SWITCH_S = 0.0002
 """How long one thread may hold the interpreter while another waits: the output's callback must not wait for a reader."""
 
 
