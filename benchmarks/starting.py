@@ -191,7 +191,7 @@ def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="script/bench starting", description=__doc__)
     parser.add_argument("--before", default=BEFORE, help=f"the earlier build (default {BEFORE})")
-    parser.add_argument("--joins", type=int, default=12, help="joins of each kind (default 12)")
+    parser.add_argument("--joins", type=int, default=24, help="joins of each kind (default 24)")
     parser.add_argument("--pairs", type=int, default=10, help="starts of each build (default 10)")
     args = parser.parse_args()
     isolate("benchmarks.starting")
