@@ -16,7 +16,7 @@ from signaling.headers import SELF, security
 from signaling.limits import Limits
 from signaling.metrics import MetricsPage
 from signaling.pages import Pages
-from signaling.respond import Headers, error_boundary
+from signaling.respond import REFUSED, Headers, error_boundary
 from signaling.rooms import RoomDirectory
 from signaling.sounds import Files, Instruments, Sounds
 from signaling.whep import Whep
@@ -39,6 +39,7 @@ def create_app(
     trusted_proxies: Sequence[str] = (),
     frame_ancestors: str = SELF,
     allowed: Allowed | None = None,
+    refused: Callable[[str, str], None] | None = None,
 ) -> web.Application:
     """All routes of the server. It neither starts nor closes the backend; `signaling.serve` serves it.
 
@@ -47,6 +48,7 @@ def create_app(
 
     trusted_proxies: addresses and networks, see `signaling.forwarded`. frame_ancestors: see
     `signaling.headers.security`. allowed: hosts and origins, see `signaling.whose`; None asks for neither.
+    refused: told of each refusal, see `signaling.respond.REFUSED`.
 
     Serve it with ``handler_cancellation=True``, as `signaling.serve.HttpServer` does: then a client
     that leaves while its answer is made ends that work at once.
@@ -55,6 +57,8 @@ def create_app(
     guards = [] if allowed is None else [guard(allowed)]
     app = web.Application(middlewares=[error_boundary, *guards], client_max_size=bounds.max_body_bytes)
     app[PROXIES] = Proxies(trusted_proxies)
+    if refused is not None:
+        app[REFUSED] = refused
     entrance = Entrance(door)
     whep = Whep(rooms, backend, entrance, admission or Admission(), bounds)
     app.add_routes(whep.routes())

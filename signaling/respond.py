@@ -13,6 +13,7 @@ from aiohttp import web
 
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.errors import PeerError
+from rtcserver.logs import about
 from rtcserver.peer.base import public_handle
 from signaling.forwarded import origin_of
 from signaling.headers import CORS, wants_html
@@ -21,6 +22,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 log = logging.getLogger(__name__)
 
+REFUSED: web.AppKey[Callable[[str, str], None]] = web.AppKey("refused")
+"""Of an application: called with ``join`` or ``other``, and the code of each refusal."""
 _STATUS_WORDS = {404: "not_found", 405: "method_not_allowed", 400: "bad_request"}
 _STATUS_SENTENCES = {
     404: "There is nothing at this address.",
@@ -93,6 +96,13 @@ async def error_boundary(request: web.Request, handler: Handler) -> web.StreamRe
     What is not the client's fault is logged once, with an id that the client gets too. Cancellation
     and broken connections pass: nobody is left to answer.
     """
+    info = request.match_info
+    session = info.get("session")
+    with about(room=info.get("room", "")[:64], session=public_handle(session) if session else ""):
+        return await _logged(request, handler)
+
+
+async def _logged(request: web.Request, handler: Handler) -> web.StreamResponse:
     begin = monotonic_ns() / NS
     status = 499
     try:
@@ -101,14 +111,11 @@ async def error_boundary(request: web.Request, handler: Handler) -> web.StreamRe
         return response
     finally:
         if log.isEnabledFor(logging.DEBUG):
-            info = request.match_info
-            session = info.get("session")
+            session = request.match_info.get("session")
             log.debug(
-                "request method=%s path=%s room=%s session=%s status=%d ms=%.1f peer=%s",
+                "request method=%s path=%s status=%d ms=%.1f peer=%s",
                 request.method,
                 request.path.replace(session, "…") if session else request.path,
-                info.get("room", "-"),
-                public_handle(session) if session else "-",
                 status,
                 (monotonic_ns() / NS - begin) * 1000,
                 origin_of(request).address,
@@ -119,6 +126,7 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         return await handler(request)
     except PeerError as error:
+        _count(request, error)
         return error_response(request, error)
     except web.HTTPException as error:
         if error.status < 400:
@@ -126,7 +134,9 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
         allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
         word = _STATUS_WORDS.get(error.status, "http_error")
         sentence = _STATUS_SENTENCES.get(error.status, f"{error.reason}.")
-        return error_response(request, PeerError(error.status, word, sentence), allow)
+        refusal = PeerError(error.status, word, sentence)
+        _count(request, refusal)
+        return error_response(request, refusal, allow)
     except ConnectionError:
         raise
     except Exception:
@@ -138,6 +148,13 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
             f"The server failed on this request; its log has the details under {error_id}.",
         )
         return error_response(request, failure)
+
+
+def _count(request: web.Request, error: PeerError) -> None:
+    refused = request.app.get(REFUSED)
+    if refused is not None:
+        asked = "join" if request.method == "POST" and _is_whep(request) else "other"
+        refused(asked, error.code)
 
 
 def _route(request: web.Request) -> str:

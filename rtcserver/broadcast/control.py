@@ -171,7 +171,7 @@ class BroadcastReport:
     """Up, once a second (token 0) and on request: totals, rooms, and how late packets leave.
 
     late_counts: packets by the time from `captured_ns` to after the last listener's datagram, in the
-    buckets of `lateness.BOUNDS_US`, since the process began; late_max_ns since the last report.
+    buckets of `lateness.BOUNDS_US`, and late_sum_ns their sum, since the process began; late_max_ns since the last report.
     unknown: messages about listeners that are not there. unsent: own messages that found the socket full.
     """
 
@@ -182,6 +182,7 @@ class BroadcastReport:
     late_max_ns: int = 0
     unknown: int = 0
     unsent: int = 0
+    late_sum_ns: int = 0
 
 
 Message = (

@@ -10,15 +10,17 @@ _BOUNDS_NS = tuple(bound * 1_000 for bound in BOUNDS_US)
 
 
 class Lateness:
-    """Counts since the beginning, per bucket, and the largest value in ns since it was last taken."""
+    """Counts and sum in ns since the beginning, and the largest value in ns since it was last taken."""
 
     def __init__(self) -> None:
         self.counts = [0] * (len(BOUNDS_US) + 1)
+        self.sum_ns = 0
         self._max_ns = 0
 
     def add(self, ns: int) -> None:
         """Count one duration."""
         self.counts[bisect_left(_BOUNDS_NS, ns)] += 1
+        self.sum_ns += ns
         if ns > self._max_ns:
             self._max_ns = ns
 

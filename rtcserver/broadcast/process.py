@@ -10,6 +10,7 @@ It imports NumPy, libsrtp and its own stage, nothing of the web and no asyncio.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import os
@@ -201,6 +202,7 @@ class BroadcastProcess:
             self._lateness.take_max(),
             self._unknown,
             self._unsent,
+            self._lateness.sum_ns,
         )
 
     # Control
@@ -222,7 +224,8 @@ class BroadcastProcess:
             try:
                 self._handle(control.unpack(data), descriptors)
             except (ProcessError, ValueError) as error:
-                print(f"broadcast: {error}", file=sys.stderr)
+                with contextlib.suppress(BlockingIOError):
+                    print(f"broadcast: {error}", file=sys.stderr)
             finally:
                 # What a message has not taken over is closed here.
                 for descriptor in descriptors:

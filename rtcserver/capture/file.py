@@ -44,6 +44,11 @@ class FileSource(ClockedSource):
         """One line about what of the file was left out; None if nothing was."""
         return self._ahead.note
 
+    @property
+    def starved(self) -> int:
+        """Frames of silence because decoding was late."""
+        return self._ahead.starved
+
     def wait(self, frames: int, timeout_s: float) -> bool:
         """Wait until so many frames (at most ten seconds of them) can be rendered at once."""
         return self._ahead.wait(frames, timeout_s)

@@ -115,7 +115,6 @@ class FluidSynthSource(ClockedSource):
             for message in demo.setup():
                 self._apply(message)
         self._pending: deque[tuple[str, int, bytes, int]] = deque(maxlen=MAX_PENDING)
-        self.dropped_messages = 0
         self._merger = Merger()
         self._schedule = Schedule()
         """By frame number."""

@@ -31,6 +31,13 @@ class Source:
         """What the device calls itself, for people."""
         self.fault: InstrumentError | None = None
         """Set by the source's own thread when it has failed and delivers no more: it is closed, and opened anew later."""
+        self.dropped_messages = 0
+        """MIDI messages that were dropped since too many waited to be played."""
+
+    @property
+    def starved(self) -> int:
+        """Frames of silence since what is to be played was not ready in time."""
+        return 0
 
     @property
     def note(self) -> str | None:

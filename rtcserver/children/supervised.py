@@ -18,8 +18,10 @@ from rtcserver.children import child, control_socket
 from rtcserver.children.backoff import HEALTHY_NS, Backoff
 from rtcserver.children.liveness import Liveness, Progress
 from rtcserver.children.outbox import Outbox
+from rtcserver.children.output import ErrorOutput
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.errors import ProcessError
+from rtcserver.logs import about
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +68,7 @@ class SupervisedProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._sock: socket.socket | None = None
         self._outbox: Outbox | None = None
+        self._output: ErrorOutput | None = None
         self._task: asyncio.Task[None] | None = None
         self._ended = asyncio.Event()
         self._liveness = Liveness(0)
@@ -179,7 +182,9 @@ class SupervisedProcess:
 
     def _spawn(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        output: ErrorOutput | None = None
         try:
+            output = ErrorOutput(self._said)
             if self._socket_buffer is not None:
                 for end in (ours, theirs):
                     end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._socket_buffer)
@@ -188,14 +193,20 @@ class SupervisedProcess:
                 env=child.environment() | self._variables,
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
+                stderr=output.fd,
                 # A terminal's Ctrl-C is for the server; it tells its children itself.
                 process_group=0,
             )
         except BaseException:
             ours.close()
+            if output is not None:
+                output.close()
             raise
         finally:
             theirs.close()
+            if output is not None:
+                output.given()
+        self._output = output
         ours.setblocking(False)
         self._sock = ours
         self._outbox = Outbox(ours, self._max_waiting, self._ended.set)
@@ -226,8 +237,8 @@ class SupervisedProcess:
 
     async def _reap(self, *, graceful: bool) -> int | None:
         """End the process for good and return its exit code."""
-        process, sock, outbox = self._process, self._sock, self._outbox
-        self._process = self._sock = self._outbox = None
+        process, sock, outbox, output = self._process, self._sock, self._outbox, self._output
+        self._process = self._sock = self._outbox = self._output = None
         if sock is not None and outbox is not None:
             asyncio.get_running_loop().remove_reader(sock.fileno())
             if graceful:
@@ -246,6 +257,13 @@ class SupervisedProcess:
             if sock is not None and outbox is not None:
                 outbox.close()
                 sock.close()
+            if output is not None:
+                output.close()
+
+    def _said(self, line: str) -> None:
+        """A line of the process's standard error."""
+        with about(process=self._label):
+            log.warning("%s", line)
 
     async def _wait(self, process: subprocess.Popen[bytes] | None) -> int | None:
         """Wait `stop_s` for the end of a process, then kill it."""

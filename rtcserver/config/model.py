@@ -142,6 +142,8 @@ class ServerConfig:
     """What the page calls the room; empty: the instrument's name."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe messages that are logged to stderr."""
+    log_format: Literal["text", "json"] = "text"
+    """How: text for people, or json, an object a line."""
     access: tuple[AccessRule, ...] = DEFAULT
     """Who may do what. Built from [[access]] tables."""
     rooms: dict[str, RoomConfig] = field(default_factory=dict)

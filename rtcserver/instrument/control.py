@@ -28,6 +28,9 @@ class InstrumentStatus:
     base: media time of the epoch's first device frame.
     frames: device frames since the epoch began, lost ones included.
     behind_blocks: blocks that wait for the encoder at the moment.
+    encode_ns: time that the `encoded` packets took to encode, in all.
+    starved_frames: frames of silence that the instrument played because its sound was not ready in time.
+    dropped_messages: MIDI messages that it dropped as too many waited.
     peak: largest magnitude left and right since the last status, linear.
     """
 
@@ -51,6 +54,9 @@ class InstrumentStatus:
     overruns: int = 0
     behind_blocks: int = 0
     encoded: int = 0
+    encode_ns: int = 0
+    starved_frames: int = 0
+    dropped_messages: int = 0
     feed_dropped: int = 0
     bitrate_bps: int = 0
     peak: list[float] = field(default_factory=lambda: [0.0, 0.0])

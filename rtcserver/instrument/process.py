@@ -230,7 +230,9 @@ class InstrumentProcess:
         began = monotonic_ns()
         for packet in pipeline.push(block):
             self._deliver(packet.pack())
-            self._encode_ns.append(monotonic_ns() - began)
+            took = monotonic_ns() - began
+            self._encode_ns.append(took)
+            self._status.encode_ns += took
         self._status.media_time = pipeline.epoch.media_time(first)
         self._status.at_ns = block.adc_ns
         self._anchor = Anchor(self._status.media_time, self._status.at_ns)
@@ -272,6 +274,9 @@ class InstrumentProcess:
             status.overflows = counter.overflows
             status.overruns = ring.overruns
             status.behind_blocks = ring.waiting
+        if self._device.source is not None:
+            status.starved_frames = self._device.source.starved
+            status.dropped_messages = self._device.source.dropped_messages
         if self._pipeline is not None:
             status.peak = list(self._pipeline.take_peak())
         with contextlib.suppress(BlockingIOError):

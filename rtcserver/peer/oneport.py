@@ -96,6 +96,10 @@ class OnePortBackend:
         self.on_datachannel = on_datachannel
         self.on_reception: Callable[[OnePortSession, Reception], None] = _ignore_reception
         """Called with each receiver report that can be true."""
+        self.on_joined: Callable[[OnePortSession], None] = lambda session: None
+        """Called once for each session that is connected."""
+        self.unconnected: Counter[str] = Counter()
+        """Sessions that ended before they were connected, by reason."""
         self.cname = secrets.token_hex(8)
         self.counters: Counter[str] = Counter()
         self._frame_ms = frame_ms
@@ -133,6 +137,7 @@ class OnePortBackend:
 
     async def open(self, room: str, offer: str, request: PeerRequest) -> PeerSession:
         """Answer an offer. Raises PeerError. If cancelled, nothing of the session is left behind."""
+        asked_ns = monotonic_ns()
         summary = check_offer(offer)
         if summary.ice_lite:
             raise PeerError(
@@ -157,6 +162,7 @@ class OnePortBackend:
             request.remote_address,
         )
         session = OnePortSession(self, room, summary, self._next_listener)
+        session.asked_ns = asked_ns
         session.remote_address = request.remote_address
         session.details["user_agent"] = request.user_agent
         if request.mode != "listen":
@@ -165,13 +171,14 @@ class OnePortBackend:
             session.headers = self._admit(room, request.mode, self.in_studio(room))
             session.mode = request.mode
             session.details["mode"] = request.mode
-        peer = self.endpoint.create_peer(
-            remote_ufrag=summary.ice_ufrag,
-            fingerprints=summary.fingerprints,
-            listener=session,
-            sctp=_sctp_of(summary),
-            source=request.remote_address,
-        )
+        with session.about():
+            peer = self.endpoint.create_peer(
+                remote_ufrag=summary.ice_ufrag,
+                fingerprints=summary.fingerprints,
+                listener=session,
+                sctp=_sctp_of(summary),
+                source=request.remote_address,
+            )
         self._next_listener += 1
         session.begin(peer, candidates, self._frame_ms(room))
         self._sessions[session.id] = session
@@ -181,6 +188,10 @@ class OnePortBackend:
 
     def sessions(self, room: str | None = None) -> list[PeerSession]:
         return [s for s in self._sessions.values() if room is None or s.room == room]
+
+    def connected(self) -> list[OnePortSession]:
+        """Sessions that are sent sound."""
+        return [session for session in self._sessions.values() if session.playing]
 
     def in_studio(self, room: str) -> int:
         """Studio listeners of a room, whichever way they listen."""
@@ -218,7 +229,8 @@ class OnePortBackend:
         self.counters["refused_by_broadcast"] += 1
         session = self._by_listener.get(listener_id)
         if session is not None:
-            log.warning("the broadcast process refused a listener: %s", reason)
+            with session.about():
+                log.warning("the broadcast process refused a listener: %s", reason)
             session.end("refused")
 
     def broadcast_lost(self) -> None:
@@ -241,6 +253,8 @@ class OnePortBackend:
         if session.close_reason != "deleted":
             self._ended.add(session.id, session.room, monotonic_ns())
         self._on_ended(session)
+        if session.joined_s is None:
+            self.unconnected[session.close_reason] += 1
         self.counters[f"ended_{session.close_reason.replace('-', '_')}"] += 1
 
 

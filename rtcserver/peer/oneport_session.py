@@ -9,6 +9,7 @@ import logging
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from aiortc import RTCDataChannel
@@ -17,6 +18,7 @@ from rtcserver.broadcast.listener import PAYLOAD_CODED, PAYLOAD_SILENCE, Listene
 from rtcserver.broadcast.srtp import MAX_FIRST_SEQUENCE, SrtpProfile
 from rtcserver.clock import NS, monotonic_ns, ntp_from_wall, wall_ns
 from rtcserver.errors import PeerError, ProcessError
+from rtcserver.logs import about
 from rtcserver.peer.base import Mode, SessionInfo, public_handle
 from rtcserver.peer.reception import Reception, ReceptionJudge
 from rtcserver.peer.state import Answered, Closed, Connected, Event, Moved, RestartAsked, State, advance
@@ -34,6 +36,8 @@ log = logging.getLogger(__name__)
 
 STUDIO_PACKETS_PER_S = 4_000
 """More than any Studio format sends, each block twice."""
+ENDS_ALL = ("broadcast-lost", "shutdown")
+"""Reasons that end every session at once."""
 SENT_AT_ONCE = 200
 """Packets that may have been sent beyond what the time since the start tells."""
 
@@ -72,6 +76,7 @@ class SessionOwner(Protocol):
     counters: Counter[str]
     on_datachannel: Callable[[OnePortSession, RTCDataChannel], None]
     on_reception: Callable[[OnePortSession, Reception], None]
+    on_joined: Callable[[OnePortSession], None]
 
     @property
     def broadcast(self) -> Broadcast | None: ...
@@ -89,6 +94,8 @@ class OnePortSession:
 
     def __init__(self, backend: SessionOwner, room: str, offer: OfferSummary, listener_id: int) -> None:
         self.id = secrets.token_urlsafe(24)
+        self.public_id = public_handle(self.id)
+        """A name for this session that may be shown."""
         self.room = room
         self.etag = secrets.token_hex(8)
         self.answer = ""
@@ -113,9 +120,25 @@ class OnePortSession:
         self._connected_ns = 0
         self._backend = backend
         self._since_ns = monotonic_ns()
+        self.asked_ns = self._since_ns
+        """When its client asked for it."""
         self._peer: TransportPeer | None = None
         self._candidates: list[HostCandidate] = []
         self._remote_ufrag = offer.ice_ufrag
+
+    def about(self) -> AbstractContextManager[None]:
+        """For what is logged about it."""
+        return about(room=self.room, session=self.public_id)
+
+    @property
+    def joined_s(self) -> float | None:
+        """From the client's request to the first packet that may be sent to it; None for one that is not connected yet."""
+        return (self._connected_ns - self.asked_ns) / NS if self._connected_ns else None
+
+    @property
+    def playing(self) -> bool:
+        """Whether it is connected."""
+        return self.state in (State.PLAYING, State.RESTARTING)
 
     def begin(self, peer: TransportPeer, candidates: list[HostCandidate], frame_ms: float) -> None:
         """Make `answer`."""
@@ -167,8 +190,12 @@ class OnePortSession:
         """End the session, for `reason`. Idempotent."""
         if self.state is State.CLOSED:
             return
-        playing = self.state in (State.PLAYING, State.RESTARTING)
+        playing = self.playing
         self._advance(Closed(reason))
+        with self.about():
+            # What ends all sessions is said once, by whoever ends them.
+            level = logging.DEBUG if reason in ENDS_ALL else logging.INFO
+            log.log(level, "ended after %.1f s: %s", (monotonic_ns() - self._since_ns) / NS, reason)
         self.close_reason = reason
         broadcast = self._backend.broadcast
         if playing and broadcast is not None:
@@ -178,11 +205,6 @@ class OnePortSession:
             self._peer.close()
         self.channels.clear()
         self._backend.forget(self)
-
-    @property
-    def public_id(self) -> str:
-        """A name for this session that may be shown."""
-        return public_handle(self.id)
 
     @property
     def buffered(self) -> int:
@@ -199,7 +221,7 @@ class OnePortSession:
         # What a client asks for with its first words may come before the broadcast process has the listener.
         self._kind = kind
         broadcast = self._backend.broadcast
-        if broadcast is not None and self.state in (State.PLAYING, State.RESTARTING):
+        if broadcast is not None and self.playing:
             broadcast.set_kind(self.listener_id, kind)
             self.details["payload"] = kind
 
@@ -235,6 +257,8 @@ class OnePortSession:
         self._connected_ns = monotonic_ns()
         self._advance(Connected(path))
         self._backend.counters["connected"] += 1
+        self._backend.on_joined(self)
+        log.info("connected after %.3f s, to %s", self.joined_s, self.mode)
 
     def on_path_changed(self, path: Path) -> None:
         """Another pair was nominated."""

@@ -65,15 +65,6 @@ class Desks:
         """Take a MIDI file. Raises PeerError that says what is wrong with it."""
         return await self._stage(room).upload(title, data)
 
-    def audience(self) -> dict[tuple[str, str], int]:
-        """Sessions with DataChannels by room and mode."""
-        count: dict[tuple[str, str], int] = {}
-        for name, room in self.rooms.items():
-            for member in room.members.values():
-                key = (name, member.session.mode)
-                count[key] = count.get(key, 0) + 1
-        return count
-
     def midi_events(self) -> dict[tuple[str, str], int]:
         """What came on DataChannels, was played and reached the ports, by room and event."""
         return {

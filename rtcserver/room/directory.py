@@ -8,6 +8,7 @@ from typing import Any
 
 from rtcserver.capture.kinds import kind_of
 from rtcserver.children.liveness import Progress
+from rtcserver.clock import MEDIA_RATE, NS
 from rtcserver.config.model import RoomConfig, ServerConfig
 from rtcserver.instrument.supervisor import InstrumentSupervisor
 
@@ -108,8 +109,12 @@ class Rooms:
         status = asdict(room.instrument.status)
         behind_frames = status.pop("behind_blocks") * status["blocksize"]
         xruns = status["overflows"] + status["overruns"]
+        config, anchor, origin = room.config.instrument, room.instrument.anchor, room.instrument.origin
+        elapsed_s = (anchor.at_ns - origin.at_ns) / NS
         return {
             **status,
+            "frame_ms": config.frame_ms,
+            "clock_offset_s": (anchor.media_time - origin.media_time) / MEDIA_RATE - elapsed_s,
             "encoded_total": room.instrument.encoded,
             "xruns": xruns,
             "frames_behind": behind_frames,

@@ -31,12 +31,20 @@ MAX_BUFFERED = 64 * 1024
 
 
 @dataclass(slots=True)
+class DownCounters:
+    """In messages to members. skipped: not sent, since the channel was full or closed; notes are repeated by newer ones."""
+
+    skipped: int = 0
+
+
+@dataclass(slots=True)
 class ChannelCounters:
-    """What all members of a room sent on their DataChannels, and what of it was dropped."""
+    """What all members of a room sent on their DataChannels, and what of it and of what they are sent was dropped."""
 
     midi: MidiPeerCounters = field(default_factory=MidiPeerCounters)
     performer: UpCounters = field(default_factory=UpCounters)
     telemetry: TelemetryCounters = field(default_factory=TelemetryCounters)
+    down: DownCounters = field(default_factory=DownCounters)
 
     def by_event(self) -> dict[str, int]:
         """Counts by name: ``midi_malformed``, ``performer_limited``, ``telemetry_frequent``, …"""
@@ -79,8 +87,6 @@ class Member:
         self.midi = MidiPeer(desk.counters.midi, desk.counters.performer)
         self.name = ""
         self.studio_ready = False
-        self.skipped = 0
-        """Messages not sent because the channel was full or closed."""
         self.redundancy = RedundancyControl()
         self.samples: SampleListener | None = None
         """Its ``studio`` channel, if it listens by one."""
@@ -130,7 +136,7 @@ class Member:
     def _send(self, label: str, data: bytes | str) -> None:
         channel = self._channels.get(label)
         if channel is None or channel.readyState != "open" or channel.bufferedAmount > MAX_BUFFERED:
-            self.skipped += 1
+            self._desk.counters.down.skipped += 1
             return
         channel.send(data)
 

@@ -18,7 +18,7 @@ from rtcserver.broadcast.supervisor import BroadcastSupervisor
 from rtcserver.config.load import parse_hosts, parse_networks
 from rtcserver.config.model import ServerConfig
 from rtcserver.midiport.supervisor import MidiPort, Port
-from rtcserver.peer.base import PeerBackend
+from rtcserver.peer.base import MODES, PeerBackend
 from rtcserver.peer.oneport import OnePortBackend, supervised
 from rtcserver.peer.oneport_session import OnePortSession
 from rtcserver.peer.reception import Reception
@@ -29,7 +29,7 @@ from rtcserver.room.ports import port_of
 from rtcserver.room.stage import Stage
 from rtcserver.stock.hub import PacketHub
 from rtcserver.stock.peer import MAX_HALF_OPEN, StockBackend
-from rtcserver.telemetry.metrics import Metrics
+from rtcserver.telemetry.metrics import Metrics, Observed
 from rtcserver.transport.endpoint import EndpointConfig, MediaEndpoint
 
 
@@ -54,16 +54,30 @@ class Listening(Protocol):
         """End all sessions and what serves them, bounded in time."""
 
 
-def metrics_of(rooms: Rooms, listening: Listening) -> Metrics | None:
-    """The metrics of a transport that has them."""
+def metrics_of(
+    rooms: Rooms, listening: Listening, http: Callable[[], tuple[int, int, int]]
+) -> Metrics | None:
+    """The metrics of a transport that has them. http: see `Observed`."""
     if not isinstance(listening, OnePort):
         return None
     metrics = Metrics(
-        rooms, listening.desk.audience, listening.report, listening.datagrams, listening.desk.midi_events
+        Observed(
+            rooms,
+            audience=listening.audience,
+            broadcast=listening.report,
+            transport=listening.datagrams,
+            midi=listening.desk.midi_events,
+            ended=listening.ended,
+            failed=listening.failed,
+            connecting=listening.connecting,
+            http=http,
+        )
     )
-    for desk in listening.desk.rooms.values():
+    for name, desk in listening.desk.rooms.items():
         desk.observe = metrics.listeners.observe
+        metrics.joins.expect(name)
     listening.observe_players(metrics.listeners.observe)
+    listening.observe_joins(metrics.joins.joined)
     return metrics
 
 
@@ -208,6 +222,35 @@ class OnePort:
                 observe("player", reception.values())
 
         self._backend.on_reception = heard
+
+    def observe_joins(self, observe: Callable[[str, str, float], None]) -> None:
+        """Hand on the room, the mode and the seconds of each join."""
+
+        def joined(session: OnePortSession) -> None:
+            observe(session.room, session.mode, session.joined_s or 0.0)
+
+        self._backend.on_joined = joined
+
+    def audience(self) -> dict[tuple[str, str], int]:
+        """Connected sessions by room and mode; ``player`` are those without our page. All that could be, with zeros."""
+        count = dict.fromkeys(((room, mode) for room in self.desk.rooms for mode in (*MODES, "player")), 0)
+        for session in self._backend.connected():
+            listens = session.mode != "listen" or session.reports_itself
+            count[session.room, session.mode if listens else "player"] += 1
+        return count
+
+    def connecting(self) -> int:
+        """Sessions on the way to being connected."""
+        return self._endpoint.half_open
+
+    def ended(self) -> dict[str, int]:
+        """Sessions that ended, by reason."""
+        counted = self._backend.counters.items()
+        return {what.removeprefix("ended_"): n for what, n in counted if what.startswith("ended_")}
+
+    def failed(self) -> dict[str, int]:
+        """Sessions that ended before they were connected, by reason."""
+        return {why.replace("-", "_"): n for why, n in self._backend.unconnected.items()}
 
     def datagrams(self) -> dict[str, int]:
         """What the media port, the sessions and Studio over DataChannels counted."""

@@ -10,8 +10,10 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from rtcserver import logs
 from rtcserver.access.admission import Admission
 from rtcserver.access.door import house
 from rtcserver.clock import NS, wall_ns
@@ -49,7 +51,7 @@ class Server:
             config, self.rooms, door, admission
         )
         authority = Path(config.state_dir) / CA_FILE if config.tls == "auto" else None
-        metrics = metrics_of(self.rooms, self.listening)
+        self.metrics = metrics_of(self.rooms, self.listening, self._http_counts)
         app = create_app(
             self.rooms,
             self.listening.backend,
@@ -57,7 +59,8 @@ class Server:
             admission=admission,
             authority=authority,
             instruments=self.listening.desk if isinstance(self.listening, OnePort) else None,
-            metrics=metrics.render if metrics is not None else None,
+            metrics=self.metrics.render if self.metrics is not None else None,
+            refused=self.metrics.joins.refused if self.metrics is not None else None,
             trusted_proxies=parse_networks(config.trusted_proxies, "trusted_proxies"),
             allowed=allowed_of(config),
             frame_ancestors=parse_frame_ancestors(config.frame_ancestors),
@@ -87,11 +90,15 @@ class Server:
         await self.listening.start(self.rooms.all(), self.port)
         await self.http.start(tls=context)
         self.https.start()
+        if self.metrics is not None:
+            self.metrics.loop_lag.start()
         if self._heartbeat is not None:
             self._heartbeat.start()
 
     async def close(self) -> None:
         """End everything, each part bounded in time."""
+        if self.metrics is not None:
+            self.metrics.loop_lag.close()
         if self._heartbeat is not None:
             await self._heartbeat.close()
         await self.https.close()
@@ -110,6 +117,9 @@ class Server:
 
     def _studio(self, room: str) -> dict[str, object] | None:
         return self.listening.studio(room)
+
+    def _http_counts(self) -> tuple[int, int, int]:
+        return self.http.connections, self.http.refused, self.http.malformed
 
     def _processes(self) -> dict[str, dict[str, object]]:
         return self.listening.processes() | {f"monitor:{m.room}": m.health() for m in self.monitors}
@@ -151,22 +161,23 @@ def reload(server: Server, reread: Callable[[], ServerConfig]) -> None:
 
 
 def announce(server: Server) -> None:
-    """Print where to listen: the line that a new user needs."""
+    """Print where to listen: the line that a new user needs. A log in JSON gets it instead, without secrets."""
+    say = log.info if server.config.log_format == "json" else partial(print, flush=True)
     named = [*parse_hosts(server.config.public_host), *([server.config.host] if server.config.host else [])]
     host = _in_a_link(named[0]) if named else "localhost"
     names = server.rooms.names()
     for name in names:
         page = f"{server.scheme}://{host}:{server.port}/r/{name}"
         # The link that may be shared comes first: whoever copies in haste gives no secret away.
-        print(f"Listen at  {page}", flush=True)
+        say(f"Listen at  {page}")
         if server.listening.playable(name):
-            if prints_secrets(server.config):
+            if prints_secrets(server.config) and server.config.log_format != "json":
                 link = perform_link(server.tokens, page, name, int(wall_ns() / NS))
-                print(f"Play at    {link}", flush=True)
+                say(f"Play at    {link}")
             else:
-                print("Play at    (a secret: `python -m rtcserver link` prints it)", flush=True)
+                say("Play at    (a secret: `python -m rtcserver link` prints it)")
     if host == "localhost":
-        print(f"From other machines:  {server.scheme}://{socket.gethostname()}:{server.port}/", flush=True)
+        say(f"From other machines:  {server.scheme}://{socket.gethostname()}:{server.port}/")
 
 
 def open_tokens(config: ServerConfig) -> TokenStore:
@@ -217,13 +228,10 @@ def run(read: Callable[[], ServerConfig]) -> None:
     read: reads the configuration; called again on SIGHUP.
     """
     config = read()
+    logs.configure(config.log_level, config.log_format)
     for broken in plugins.prepare({name: room.instrument for name, room in config.rooms.items()}):
-        print(f"rtcserver: {broken}", file=sys.stderr, flush=True)
-    logging.basicConfig(
-        level=config.log_level.upper(),
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    for noisy in ("aioice", "aiortc"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+        if config.log_format == "json":
+            log.warning("%s", broken)
+        else:
+            print(f"rtcserver: {broken}", file=sys.stderr, flush=True)
     asyncio.run(serve(config, read))

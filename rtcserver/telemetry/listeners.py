@@ -20,15 +20,29 @@ _SECONDS = {
     "jitter_ms": ("jitter", "Inter-arrival jitter (RFC 3550) as the receiver sees it."),
     "rtt_ms": ("round_trip", "Round-trip time by RTCP."),
     "playout_ms": ("playout", "Output delay that the browser reports."),
+    "latency_ms": ("latency", "From the instrument's converter to the ear, as the page reckons it."),
+    "clock_rtt_ms": ("channel_round_trip", "Round-trip time of a ping on the midi channel."),
     "studio_level_ms": ("studio_ring", "Level of the Studio ring."),
+    "studio_target_ms": ("studio_ring_target", "Level that the Studio ring aims at."),
 }
 _COUNTS = {
+    "packets": ("packets_received", "RTP packets received."),
     "lost": ("packets_lost", "RTP packets lost on the way."),
     "nacks": ("nacks", "NACKs sent by browsers."),
     "discarded": ("packets_discarded", "RTP packets that came too late."),
+    "played": ("samples_played", "Samples played, at 48 kHz."),
+    "concealed": ("samples_concealed", "Samples made up, silence too."),
+    "inserted": ("samples_inserted", "Samples inserted to slow the playing down."),
+    "removed": ("samples_removed", "Samples removed to speed the playing up."),
+    "studio_lost": ("studio_lost", "Studio blocks that never came."),
     "studio_underruns": ("studio_underruns", "Underruns of the Studio ring."),
     "midi_missed": ("midi_missed", "MIDI events first seen in a repeat or a state."),
 }
+
+
+def bounded_mode(mode: str) -> str:
+    """One of `MODES`: both ways of Studio are one."""
+    return mode if mode in MODES else "studio"
 
 
 class ListenerMetrics:
@@ -59,6 +73,12 @@ class ListenerMetrics:
             buckets=_DELAYS,
             registry=registry,
         )
+        self._heard = Counter(
+            "rtcserver_listener_samples_concealed_audibly",
+            "Samples made up, silence not counted.",
+            ["mode"],
+            registry=registry,
+        )
         self._reports = Counter(
             "rtcserver_listener_reports",
             "Reports that were accepted.",
@@ -68,7 +88,7 @@ class ListenerMetrics:
 
     def observe(self, mode: str, values: Mapping[str, float]) -> None:
         """One report, in the units and ranges of `rtcserver.channel.telemetry.STATS_FIELDS`."""
-        label = mode if mode in MODES else "studio"
+        label = bounded_mode(mode)
         self._reports.labels(label).inc()
         for field, histogram in self._seconds.items():
             if field in values:
@@ -78,6 +98,7 @@ class ListenerMetrics:
                 counter.labels(label).inc(max(0.0, values[field]))
         if values.get("played"):
             heard = max(0.0, values.get("concealed", 0) - values.get("silent_concealed", 0))
+            self._heard.labels(label).inc(heard)
             self._concealed.labels(label).observe(heard / values["played"])
         if "midi_skew_ms" in values:
             self._skew.labels(label).observe(abs(values["midi_skew_ms"]) / 1000)

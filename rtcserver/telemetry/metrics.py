@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -17,14 +18,18 @@ from prometheus_client.core import (
     HistogramMetricFamily,
     InfoMetricFamily,
     Metric,
+    SummaryMetricFamily,
 )
 from prometheus_client.registry import Collector
 
 from rtcserver import __version__
 from rtcserver.broadcast.control import BroadcastReport
 from rtcserver.broadcast.lateness import BOUNDS_US
+from rtcserver.clock import NS
+from rtcserver.telemetry.joins import JoinMetrics
 from rtcserver.telemetry.listeners import ListenerMetrics
-from rtcserver.telemetry.processes import usage
+from rtcserver.telemetry.loop_lag import LoopLag
+from rtcserver.telemetry.processes import descriptors, usage
 
 
 class ObservedRooms(Protocol):
@@ -33,20 +38,40 @@ class ObservedRooms(Protocol):
     def health(self) -> dict[str, Any]: ...
 
 
+def _none() -> Mapping[str, int]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What is read at each scrape.
+
+    rooms: their health. audience: connected sessions by room and mode. broadcast: the latest report. transport: what
+    the media port counted. midi: events by room and name. ended, failed: sessions by why they ended, those that were
+    never connected in `failed` too. connecting: sessions on the way to being connected. http: open connections, those
+    that were refused, malformed requests.
+    """
+
+    rooms: ObservedRooms
+    audience: Callable[[], Mapping[tuple[str, str], int]]
+    broadcast: Callable[[], BroadcastReport | None]
+    transport: Callable[[], Mapping[str, int]]
+    midi: Callable[[], Mapping[tuple[str, str], int]]
+    ended: Callable[[], Mapping[str, int]] = _none
+    failed: Callable[[], Mapping[str, int]] = _none
+    connecting: Callable[[], int] = int
+    http: Callable[[], tuple[int, int, int]] = lambda: (0, 0, 0)
+
+
 class Metrics:
     """The registry of a server process."""
 
-    def __init__(
-        self,
-        rooms: ObservedRooms,
-        audience: Callable[[], Mapping[tuple[str, str], int]],
-        broadcast: Callable[[], BroadcastReport | None],
-        transport: Callable[[], Mapping[str, int]],
-        midi: Callable[[], Mapping[tuple[str, str], int]],
-    ) -> None:
+    def __init__(self, observed: Observed) -> None:
         self._registry = CollectorRegistry()
         self.listeners = ListenerMetrics(self._registry)
-        self._registry.register(_Stages(rooms, audience, broadcast, transport, midi))
+        self.joins = JoinMetrics(self._registry)
+        self.loop_lag = LoopLag(self._registry)
+        self._registry.register(_Stages(observed))
 
     def render(self) -> bytes:
         """The exposition text."""
@@ -54,49 +79,62 @@ class Metrics:
 
 
 class _Stages(Collector):
-    def __init__(
-        self,
-        rooms: ObservedRooms,
-        audience: Callable[[], Mapping[tuple[str, str], int]],
-        broadcast: Callable[[], BroadcastReport | None],
-        transport: Callable[[], Mapping[str, int]],
-        midi: Callable[[], Mapping[tuple[str, str], int]],
-    ) -> None:
-        self._rooms = rooms
-        self._audience = audience
-        self._broadcast = broadcast
-        self._transport = transport
-        self._midi = midi
+    def __init__(self, observed: Observed) -> None:
+        self._observed = observed
 
     def describe(self) -> Iterable[Metric]:
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        health = self._rooms.health()
+        observed = self._observed
+        health = observed.rooms.health()
         yield InfoMetricFamily("rtcserver", "The server.", value={"version": __version__})
         yield from _instruments(health["rooms"])
         yield from _processes(health["processes"])
         yield _labelled(
-            GaugeMetricFamily("rtcserver_listeners", "Sessions now.", labels=["room", "mode"]),
-            self._audience(),
+            GaugeMetricFamily("rtcserver_listeners", "Sessions that are connected.", labels=["room", "mode"]),
+            observed.audience(),
         )
-        report = self._broadcast()
+        yield GaugeMetricFamily(
+            "rtcserver_listeners_connecting",
+            "Sessions on the way to being connected.",
+            value=observed.connecting(),
+        )
+        report = observed.broadcast()
         if report is not None:
             yield from _broadcasting(report)
-        yield _labelled(
-            CounterMetricFamily(
-                "rtcserver_transport_events",
-                "What the media port did and dropped.",
-                labels=["event"],
-            ),
-            {(event,): count for event, count in sorted(self._transport().items())},
-        )
-        yield _labelled(
-            CounterMetricFamily(
-                "rtcserver_midi_events", "MIDI messages and faults by room.", labels=["room", "event"]
-            ),
-            self._midi(),
-        )
+        yield from _counted(observed)
+
+
+def _counted(observed: Observed) -> Iterator[Metric]:
+    for name, text, values in (
+        ("sessions_ended", "Sessions that ended, by why.", observed.ended()),
+        ("joins_failed", "Sessions that ended before they were connected, by why.", observed.failed()),
+    ):
+        counter = CounterMetricFamily(f"rtcserver_{name}", text, labels=["reason"])
+        yield _labelled(counter, {(reason,): count for reason, count in sorted(values.items())})
+    yield _labelled(
+        CounterMetricFamily(
+            "rtcserver_transport_events",
+            "What the media port did and dropped.",
+            labels=["event"],
+        ),
+        {(event,): count for event, count in sorted(observed.transport().items())},
+    )
+    yield _labelled(
+        CounterMetricFamily(
+            "rtcserver_midi_events", "MIDI messages and faults by room.", labels=["room", "event"]
+        ),
+        observed.midi(),
+    )
+    connections, refused, malformed = observed.http()
+    yield GaugeMetricFamily("rtcserver_http_connections", "Open TCP connections.", value=connections)
+    yield CounterMetricFamily(
+        "rtcserver_http_connections_refused", "TCP connections refused as there were too many.", value=refused
+    )
+    yield CounterMetricFamily(
+        "rtcserver_http_malformed_requests", "Requests that were not HTTP.", value=malformed
+    )
 
 
 def _labelled(family: Any, values: Mapping[Any, float]) -> Metric:
@@ -117,12 +155,33 @@ def _instruments(rooms: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
             "Captured frames that wait for the encoder.",
             lambda r: r["frames_behind"],
         ),
+        "rtcserver_capture_block_seconds": (
+            "Duration of a block of the device: its first sample waits so long.",
+            lambda r: r["blocksize"] / r["rate"] if r["rate"] else 0.0,
+        ),
+        "rtcserver_capture_clock_offset_seconds": (
+            "How far the device's clock has run ahead of this machine's since the server's start; its slope is the drift.",
+            lambda r: r["clock_offset_s"],
+        ),
+        "rtcserver_capture_peak_ratio": (
+            "Largest magnitude, of full scale, in the last report.",
+            lambda r: max(r["peak"]),
+        ),
+        "rtcserver_encode_frame_seconds": ("Duration of an Opus frame.", lambda r: r["frame_ms"] / 1000),
         "rtcserver_encode_bitrate_bytes_per_second": ("Bitrate.", lambda r: r["bitrate_bps"] / 8),
         "rtcserver_media_time_seconds": ("Media time of the room.", lambda r: r["media_time"] / 48_000),
     }
     counters: dict[str, tuple[str, Callable[[Mapping[str, Any]], float]]] = {
         "rtcserver_capture_lost_frames": ("Frames lost in this epoch.", lambda r: r["lost_frames"]),
         "rtcserver_capture_xruns": ("Overflows and overruns in this epoch.", lambda r: r["xruns"]),
+        "rtcserver_capture_starved_frames": (
+            "Frames of silence since what is to be played was not ready in time.",
+            lambda r: r["starved_frames"],
+        ),
+        "rtcserver_instrument_dropped_messages": (
+            "MIDI messages that the embedded instrument dropped as too many waited.",
+            lambda r: r["dropped_messages"],
+        ),
         "rtcserver_capture_epochs": ("Times that the device was opened.", lambda r: r["epoch"]),
         "rtcserver_encode_packets": ("Opus packets encoded.", lambda r: r["encoded_total"]),
         "rtcserver_feed_dropped_packets": ("Packets a reader was too slow for.", lambda r: r["feed_dropped"]),
@@ -133,6 +192,10 @@ def _instruments(rooms: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
     for name, (text, read) in counters.items():
         counter = CounterMetricFamily(name, text, labels=["room"])
         yield _labelled(counter, {(room,): read(status) for room, status in rooms.items()})
+    encoding = SummaryMetricFamily("rtcserver_encode_seconds", "Time to encode a packet.", labels=["room"])
+    for room, status in rooms.items():
+        encoding.add_metric([room], status["encoded"], status["encode_ns"] / NS)
+    yield encoding
 
 
 def _processes(processes: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
@@ -144,17 +207,21 @@ def _processes(processes: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
     memory = GaugeMetricFamily(
         "rtcserver_process_resident_memory_bytes", "Memory in RAM.", labels=["process"]
     )
+    fds = GaugeMetricFamily("rtcserver_process_open_fds", "Open file descriptors.", labels=["process"])
     pids = {"server": os.getpid(), **{name: one["pid"] for name, one in processes.items()}}
     for name, one in processes.items():
         up.add_metric([name], float(bool(one["running"])))
         restarts.add_metric([name], one["restarts"])
     for name, pid in pids.items():
         used = usage(pid) if pid else None
+        opened = descriptors(pid) if pid else None
+        if opened is not None:
+            fds.add_metric([name], opened)
         if used is not None:
             cpu.add_metric([name, "user"], used.user_s)
             cpu.add_metric([name, "system"], used.system_s)
             memory.add_metric([name], used.resident_bytes)
-    yield from (up, restarts, cpu, memory)
+    yield from (up, restarts, cpu, memory, fds)
 
 
 def _broadcasting(report: BroadcastReport) -> Iterator[Metric]:
@@ -185,6 +252,5 @@ def _broadcasting(report: BroadcastReport) -> Iterator[Metric]:
         "rtcserver_broadcast_lateness_seconds",
         "From the arrival of the block that completes a frame to the frame's departure to everyone.",
     )
-    # The sum is not kept: the buckets are what matters, and their middles tell it well enough.
-    lateness.add_metric([], buckets, sum_value=None)
+    lateness.add_metric([], buckets, sum_value=report.late_sum_ns / NS)
     yield lateness

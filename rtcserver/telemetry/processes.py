@@ -28,3 +28,11 @@ def usage(pid: int) -> ProcessUsage | None:
     # The name in parentheses may hold spaces and parentheses (proc_pid_stat(5)).
     fields = text.rpartition(")")[2].split()
     return ProcessUsage(int(fields[11]) / _TICKS, int(fields[12]) / _TICKS, int(fields[21]) * _PAGE)
+
+
+def descriptors(pid: int) -> int | None:
+    """How many file descriptors a process has open, or None if it is gone, or somebody else's."""
+    try:
+        return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return None

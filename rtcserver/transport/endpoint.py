@@ -251,11 +251,11 @@ class MediaEndpoint:
         assert isinstance(peer, TransportPeer)
         try:
             if kind is DatagramKind.STUN:
-                peer.moved()
+                peer.context.run(peer.moved)
             else:
-                peer.take(kind, data, path, monotonic_ns())
+                peer.context.run(peer.take, kind, data, path, monotonic_ns())
         except Exception:
-            self._contain(peer)
+            peer.context.run(self._contain, peer)
 
     def _contain(self, peer: TransportPeer) -> None:
         self.counters["peer_errors"] += 1
@@ -282,9 +282,11 @@ class MediaEndpoint:
         turn = self._rota.pop() if self._rota else []
         for peer in {*turn, *self._half_open}:
             try:
-                peer.check_deadlines(heard, self.config.half_open_ns, self.config.vanished_ns)
+                peer.context.run(
+                    peer.check_deadlines, heard, self.config.half_open_ns, self.config.vanished_ns
+                )
             except Exception:
-                self._contain(peer)
+                peer.context.run(self._contain, peer)
         self._log_drops(now)
 
     def _log_drops(self, now_ns: int) -> None:

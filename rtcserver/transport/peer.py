@@ -6,6 +6,7 @@ Made by `MediaEndpoint.create_peer`. Loop-bound; nothing here waits.
 from __future__ import annotations
 
 from collections import Counter
+from contextvars import copy_context
 from typing import Protocol
 
 from aiortc import RTCDataChannel
@@ -77,6 +78,8 @@ class TransportPeer:
         self._listener = listener
         self.source = source
         self.created_ns = now_ns
+        self.context = copy_context()
+        """Where all that concerns this peer runs: what is logged there is about whom the peer was made for."""
         self.connected = False
         self.closed = False
         self._heard_ns = now_ns
