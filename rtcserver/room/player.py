@@ -1,8 +1,12 @@
 """The file player plays a song: a state machine over monotonic time. Pure.
 
 What is due is handed out ahead, with the time at which it is to sound, so that neither the server's event
-loop nor the way between processes has a say in the rhythm. Whoever owns a player calls `tick` at least every
-`TICK_NS` while it plays, and carries out each `PlayerStep`: first the release, then the events.
+loop nor the way between processes has a say in the rhythm. Whoever owns a player calls `tick` when `next_ns` has come
+and carries out each `PlayerStep`: first the release, then the events.
+
+A file may have more events at one moment than an event loop, or a MIDI cable, can bear. They are then handed out at
+`events_per_s`, in order, and none is left out; the song's clock goes on meanwhile, so that what follows is in time again as
+soon as the crowd has passed. This is what FluidSynth's own player does when it falls behind.
 """
 
 from __future__ import annotations
@@ -14,20 +18,20 @@ from typing import Any
 
 from rtcserver.clock import NS
 from rtcserver.errors import PeerError
-from rtcserver.midi import message as m
-from rtcserver.midi.message import MessageKind
-from rtcserver.midi.smf import Song, SongEvent
+from rtcserver.midi.settings import Settings
+from rtcserver.midi.smf import Song
 
 LOOKAHEAD_NS = 150_000_000
 """How far ahead events are handed out: the longest that the event loop may stall unheard."""
 TICK_NS = 40_000_000
 START_NS = 50_000_000
 """From the wish to play to the first note: time for everything to be handed over."""
-MAX_EVENTS_A_TURN = 256
-"""Events that one `tick` hands out at most, so that a file with thousands at one moment lets others have their turn."""
+MAX_EVENTS_A_TURN = 128
+"""Events that one `tick` hands out at most: the event loop is held for a millisecond or two."""
+EVENTS_PER_S = 8000
+"""More than any music has. As they are handed out ahead, eight hundred at one moment still sound in time."""
 MIN_TEMPO, MAX_TEMPO = 0.25, 4.0
 _THOUSAND = 1000
-_KEPT = frozenset((m.VOLUME, m.PAN, m.REVERB, m.CHORUS))
 
 
 class PlayerState(Enum):
@@ -88,8 +92,10 @@ class PlayerStep:
 class FilePlayer:
     """The room's player of MIDI files: one song at a time. `now_ns` is monotonic."""
 
-    def __init__(self) -> None:
+    def __init__(self, events_per_s: int = EVENTS_PER_S) -> None:
+        self._turn_ns = MAX_EVENTS_A_TURN * NS // events_per_s
         self.song: Song | None = None
+        self._settings = Settings(())
         self.state = PlayerState.STOPPED
         self._milli = _THOUSAND
         """Tempo in thousandths of the song's own."""
@@ -101,8 +107,8 @@ class FilePlayer:
         """The next event to hand out."""
         self._until_ns = 0
         """All that is due before has been handed out."""
-        self._more = False
-        """The last turn left events behind that are due."""
+        self._more_ns: int | None = None
+        """The last turn left events behind that are due: when their turn is."""
 
     @property
     def tempo(self) -> float:
@@ -111,10 +117,10 @@ class FilePlayer:
 
     @property
     def next_ns(self) -> int | None:
-        """When to call `tick` at the latest; None while nothing plays. What is past: as soon as others had a turn."""
+        """When to call `tick`; None while nothing plays."""
         if self.state is not PlayerState.PLAYING:
             return None
-        return self._until_ns - LOOKAHEAD_NS + (0 if self._more else TICK_NS)
+        return self._until_ns - LOOKAHEAD_NS + TICK_NS if self._more_ns is None else self._more_ns
 
     def position_ns(self, now_ns: int) -> int:
         """What of the song is heard at `now_ns`, in the song's own time."""
@@ -130,10 +136,10 @@ class FilePlayer:
             return max(0, song_ns + (now_ns - at_ns) * milli // _THOUSAND)
         return min(self._song_at(now_ns), self.song.duration_ns)
 
-    def load(self, song: Song) -> PlayerStep:
-        """Take another song; it rests at its beginning."""
+    def load(self, song: Song, settings: Settings) -> PlayerStep:
+        """Take another song; it rests at its beginning. settings: the song's own."""
         step = PlayerStep(release=self.state is PlayerState.PLAYING, changed=True)
-        self.song, self.state = song, PlayerState.STOPPED
+        self.song, self.state, self._settings = song, PlayerState.STOPPED, settings
         self._song_ns = self._index = 0
         return step
 
@@ -198,8 +204,10 @@ class FilePlayer:
         song = self.song
         if song is None or self.state is not PlayerState.PLAYING:
             return PlayerStep()
-        step = PlayerStep(events=self._hand_out(now_ns + LOOKAHEAD_NS))
-        if self._index == len(song.events) and now_ns >= self._due(song.duration_ns):
+        if self._more_ns is not None and now_ns < self._more_ns:
+            return PlayerStep()
+        step = PlayerStep(events=self._hand_out(now_ns))
+        if not step.events and self._index == len(song.events) and now_ns >= self._due(song.duration_ns):
             self._go(PlayerAction.END)
             self._song_ns = self._index = 0
             # Pedals and bends that the song left somewhere.
@@ -225,20 +233,21 @@ class FilePlayer:
         self._song_ns, self._at_ns, self._before = position_ns, now_ns + START_NS, None
         self._until_ns = now_ns
         self._index = bisect_left(self.song.events, position_ns, key=lambda event: event.at_ns)
-        events = [(self._at_ns, message) for message in settings(self.song.events[: self._index])]
-        events += self._hand_out(now_ns + LOOKAHEAD_NS)
+        events = [(self._at_ns, message) for message in self._settings.before(self._index)]
+        events += self._hand_out(now_ns)
         return PlayerStep(events=events, changed=True)
 
-    def _hand_out(self, until_ns: int) -> list[tuple[int, bytes]]:
+    def _hand_out(self, now_ns: int) -> list[tuple[int, bytes]]:
+        """The events of one turn: what is due until `LOOKAHEAD_NS` from now. What is late sounds now."""
         assert self.song is not None
         found: list[tuple[int, bytes]] = []
         events = self.song.events
-        self._more = False
+        until_ns, self._more_ns = now_ns + LOOKAHEAD_NS, None
         while self._index < len(events) and (due := self._due(events[self._index].at_ns)) < until_ns:
             if len(found) == MAX_EVENTS_A_TURN:
-                self._more, until_ns = True, due
+                self._more_ns, until_ns = now_ns + self._turn_ns, due
                 break
-            found.append((due, events[self._index].message))
+            found.append((max(due, now_ns), events[self._index].message))
             self._index += 1
         self._until_ns = max(self._until_ns, until_ns)
         return found
@@ -248,33 +257,3 @@ class FilePlayer:
 
     def _song_at(self, at_ns: int) -> int:
         return self._song_ns + (at_ns - self._at_ns) * self._milli // _THOUSAND
-
-
-def settings(events: tuple[SongEvent, ...]) -> list[bytes]:
-    """The programs, controllers and bends that are in force after `events`, in an order that sets them."""
-    last: dict[tuple[int, int, int], bytes] = {}
-    for _, message in events:
-        if message[0] < m.CONTROL:
-            # Notes: most of what a long file has.
-            continue
-        kind, number = m.classify(message), m.channel(message)
-        if kind is MessageKind.MODE and message[1] == m.RESET_CONTROLLERS:
-            for key in [key for key in last if key[0] == number and _is_reset(key)]:
-                del last[key]
-        elif kind is MessageKind.CONTROL:
-            last[number, _order(message), message[1]] = message
-        elif kind in (MessageKind.PROGRAM, MessageKind.PITCH_BEND, MessageKind.CHANNEL_PRESSURE):
-            last[number, _order(message), 0] = message
-    return [last[key] for key in sorted(last)]
-
-
-def _order(message: bytes) -> int:
-    """Banks before the program, the program before everything else."""
-    if m.status(message) == m.CONTROL and message[1] in (m.BANK_MSB, m.BANK_LSB):
-        return 0
-    return {m.PROGRAM: 1, m.CONTROL: 2, m.CHANNEL_PRESSURE: 3, m.PITCH_BEND: 4}[m.status(message)]
-
-
-def _is_reset(key: tuple[int, int, int]) -> bool:
-    """Whether controller 121 resets this: not banks, programs, volume, pan and effects (RP-015)."""
-    return key[1] >= 3 or (key[1] == 2 and key[2] not in _KEPT)

@@ -11,7 +11,7 @@ import logging
 import secrets
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from rtcserver.channel import announce
@@ -23,16 +23,29 @@ from rtcserver.clock import NS, monotonic_ns
 from rtcserver.errors import PeerError
 from rtcserver.midi.performers import FILE_PLAYER
 from rtcserver.midi.profile import Profile
+from rtcserver.midi.settings import Settings
 from rtcserver.midi.smf import Song, arrange, read
 from rtcserver.midiport.control import PORT_COUNTS
 from rtcserver.midiport.supervisor import Port
-from rtcserver.room.player import FilePlayer, PlayerState, PlayerStep
+from rtcserver.room.player import EVENTS_PER_S, FilePlayer, PlayerState, PlayerStep
 from rtcserver.room.router import Outcome, PortPlay, PortRelease, Router
 
 log = logging.getLogger(__name__)
 
-MAX_FILES = 16
-"""Uploaded files that a room keeps; the oldest goes."""
+MAX_READING = 4
+"""Uploaded files that may wait for being read, one after the other; a further one is answered 503."""
+
+
+MAX_KEPT_EVENTS = 600_000
+"""Events of all uploaded files that a room keeps, some 80 MB; beyond, the oldest file goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageLimits:
+    """files: uploaded ones that a room keeps; for one more the oldest goes. events_per_s: of a file that plays."""
+
+    files: int = 16
+    events_per_s: int = EVENTS_PER_S
 
 
 class Audience(Protocol):
@@ -57,13 +70,23 @@ class Stage:
     notes: the state of the journal in which `Audience.note` puts what it is given.
     """
 
-    def __init__(self, audience: Audience, port: Port, profile: Profile, notes: NoteState) -> None:
+    def __init__(
+        self,
+        audience: Audience,
+        port: Port,
+        profile: Profile,
+        notes: NoteState,
+        limits: StageLimits | None = None,
+    ) -> None:
         self.port = port
+        self._limits = limits or StageLimits()
         self._audience = audience
         self._profile = profile
         self._router = Router(profile, notes)
-        self._player = FilePlayer()
-        self._files: OrderedDict[str, Song] = OrderedDict()
+        self._player = FilePlayer(self._limits.events_per_s)
+        self._reading = asyncio.Semaphore(1)
+        self._to_read = 0
+        self._files: OrderedDict[str, tuple[Song, Settings]] = OrderedDict()
         self._loaded: str | None = None
         self._player_by: int | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -139,17 +162,33 @@ class Stage:
 
         Raises PeerError that says what is wrong with a file that cannot be played.
         """
-        # The densest file takes half a second to read: not on the loop that performers' notes pass.
-        song = arrange(await asyncio.to_thread(read, data), self._profile)
+        if self._to_read >= MAX_READING:
+            raise PeerError(
+                503, "busy", "Too many MIDI files are being read at this moment.", retry_after_s=MAX_READING
+            )
+        self._to_read += 1
+        try:
+            # The densest file takes half a second to read: not on the loop that performers' notes pass, and one by one.
+            async with self._reading:
+                song, settings = await asyncio.to_thread(_read, data, self._profile)
+        finally:
+            self._to_read -= 1
         if not song.notes:
             raise PeerError(422, "midi_file", "This MIDI file has no notes that this instrument would play.")
         file, name = secrets.token_urlsafe(9), title or song.name or "MIDI file"
         # What everybody sees of the player is what the performer's page calls the file.
-        self._files[file] = replace(song, name=name)
-        while len(self._files) > MAX_FILES:
+        self._files[file] = replace(song, name=name), settings
+        while len(self._files) > 1 and (
+            len(self._files) > self._limits.files or self._kept > MAX_KEPT_EVENTS
+        ):
             self._files.popitem(last=False)
         described = {"file": file, "name": name, "duration_s": round(song.duration_ns / NS, 3)}
         return described | ({"remark": song.remark} if song.remark else {})
+
+    @property
+    def _kept(self) -> int:
+        """Events of all files that are kept."""
+        return sum(len(song.events) for song, _ in self._files.values())
 
     def control_player(self, performer: int, message: PlayerCommand) -> None:
         """Play, pause, stop, seek, tempo. Raises PeerError."""
@@ -179,7 +218,7 @@ class Stage:
     def _load(self, file: str) -> None:
         if file not in self._files:
             raise PeerError(404, "no_file", "This MIDI file is not here any more; upload it again.")
-        self._step(self._player.load(self._files[file]))
+        self._step(self._player.load(*self._files[file]))
         self._loaded = file
 
     def _step(self, step: PlayerStep) -> None:
@@ -241,3 +280,9 @@ class Stage:
     def _on_instrument(self, message: bytes, at_ns: int) -> None:
         """Played on the instrument's own keys: shown, never echoed to its port."""
         self._carry_out(self._router.local(message, self._audience.media_now(at_ns)))
+
+
+def _read(data: bytes, profile: Profile) -> tuple[Song, Settings]:
+    """A file as this instrument plays it. Raises PeerError. On a thread of its own."""
+    song = arrange(read(data), profile)
+    return song, Settings(song.events)

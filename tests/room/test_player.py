@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from rtcserver.clock import NS
 from rtcserver.errors import PeerError
 from rtcserver.midi import message as m
+from rtcserver.midi.settings import Settings
 from rtcserver.midi.smf import Song, SongEvent
 from rtcserver.room.player import (
+    EVENTS_PER_S,
     LOOKAHEAD_NS,
     MAX_EVENTS_A_TURN,
     START_NS,
@@ -21,7 +23,6 @@ from rtcserver.room.player import (
     FilePlayer,
     PlayerAction,
     PlayerState,
-    settings,
 )
 
 MS = 1_000_000
@@ -49,7 +50,8 @@ def run(player: FilePlayer, begin: int, end: int, every: int = TICK_NS) -> list[
 
 def loaded(one: Song | None = None) -> FilePlayer:
     player = FilePlayer()
-    player.load(one or scale())
+    one = one or scale()
+    player.load(one, Settings(one.events))
     return player
 
 
@@ -75,22 +77,54 @@ def test_every_event_comes_once_in_time_and_ahead() -> None:
     assert player.next_ns is None
 
 
-def test_thousands_of_events_at_one_moment_take_turns() -> None:
+@pytest.mark.parametrize("per_s", [1000, EVENTS_PER_S])
+def test_thousands_of_events_at_one_moment_take_turns(per_s: int) -> None:
+    """Each turn is short, no second has more than its number, all come in order, and what follows is in time again."""
     crowd = [(50, m.control(n % 16, 7, n % 128)) for n in range(5000)]
-    player = loaded(song((0, m.note_on(0, 60, 64)), *crowd, (60, m.note_off(0, 60))))
-    turns = [player.play(0).events]
-    now = 0
-    while sum(map(len, turns)) < 5002:
+    player = FilePlayer(per_s)
+    dense = song((0, m.note_on(0, 60, 64)), *crowd, (9000, m.note_off(0, 60)))
+    player.load(dense, Settings(dense.events))
+    turns = [(0, player.play(0).events)]
+    while len(turns[-1][1]) == MAX_EVENTS_A_TURN:
         due = player.next_ns
         assert due is not None
-        assert due <= now, "the next turn comes at once while something is due"
-        turns.append(player.tick(now).events)
-        assert len(turns[-1]) == MAX_EVENTS_A_TURN or sum(map(len, turns)) == 5002
-    handed = [event for turn in turns for event in turn]
-    assert [message for _, message in handed[1:-1]] == [message for _, message in crowd]
-    assert {at for at, _ in handed[1:-1]} == {START_NS + 50 * MS}
-    assert player.next_ns is not None
-    assert player.next_ns > now
+        assert player.tick(due - 1).events == [], "a turn comes when it is due"
+        turns.append((due, player.tick(due).events))
+    spent = turns[-1][0] - turns[0][0]
+    assert spent == pytest.approx(5000 / per_s * NS, rel=0.05)
+    handed = [event for _, events in turns for event in events]
+    assert [message for _, message in handed[1:]] == [message for _, message in crowd]
+    times = [at for at, _ in handed]
+    assert times == sorted(times)
+    assert times[1:] == [max(START_NS + 50 * MS, now) for now, events in turns for _ in events][1:]
+    rest = run(player, turns[-1][0] + TICK_NS, 10 * NS)
+    assert rest == [(START_NS + 9000 * MS, m.note_off(0, 60))]
+
+
+def test_eight_hundred_events_at_one_moment_still_sound_in_time() -> None:
+    player = loaded(song((100, m.note_on(0, 60, 64)), *[(100, m.control(0, 7, n % 128)) for n in range(800)]))
+    handed, now = list(player.play(0).events), 0
+    while len(handed) < 801:
+        assert player.next_ns is not None
+        now = player.next_ns
+        handed += player.tick(now).events
+    assert {at for at, _ in handed} == {START_NS + 100 * MS}
+
+
+def test_a_song_ends_after_its_last_event_however_late_that_is() -> None:
+    player = FilePlayer(1000)
+    dense = song(*[(0, m.control(0, 7, n % 128)) for n in range(3000)], duration_ms=10)
+    player.load(dense, Settings(dense.events))
+    got, now = list(player.play(0).events), 0
+    while player.state is PlayerState.PLAYING:
+        assert player.next_ns is not None
+        now = player.next_ns
+        step = player.tick(now)
+        got += step.events
+        assert not (step.events and step.release), "the release would come before the events"
+    assert len(got) == 3000
+    assert step.release
+    assert now == pytest.approx(3 * NS, rel=0.1)
 
 
 def test_pause_releases_and_play_goes_on_where_it_was() -> None:
@@ -133,16 +167,6 @@ def test_seeking_sets_what_was_set_before() -> None:
     for wrong in (-1, piece.duration_ns + 1):
         with pytest.raises(PeerError, match=r"0 to 10\.0 s"):
             player.seek(wrong, 0)
-
-
-def test_a_reset_of_controllers_is_not_undone_by_seeking() -> None:
-    events = [
-        m.control(0, 1, 9),
-        m.control(0, 7, 80),
-        m.pitch_bend(0, 1),
-        m.control(0, m.RESET_CONTROLLERS, 0),
-    ]
-    assert settings(tuple(SongEvent(0, message) for message in events)) == [m.control(0, 7, 80)]
 
 
 def test_tempo_turns_behind_what_was_handed_out() -> None:
