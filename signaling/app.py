@@ -10,8 +10,9 @@ from aiohttp import web
 from rtcserver.access.admission import Admission
 from rtcserver.access.door import Door
 from rtcserver.peer.base import PeerBackend
-from signaling.entrance import Entrance
+from signaling.entrance import Entrance, unhurried
 from signaling.forwarded import PROXIES, Proxies
+from signaling.gate import tell_gate
 from signaling.headers import SELF, security
 from signaling.limits import Limits
 from signaling.metrics import MetricsPage
@@ -55,16 +56,20 @@ def create_app(
     """
     bounds = limits or Limits()
     guards = [] if allowed is None else [guard(allowed)]
-    app = web.Application(middlewares=[error_boundary, *guards], client_max_size=bounds.max_body_bytes)
+    places = admission or Admission()
+    app = web.Application(
+        middlewares=[tell_gate, error_boundary, unhurried(places), *guards],
+        client_max_size=bounds.max_body_bytes,
+    )
     app[PROXIES] = Proxies(trusted_proxies)
     if refused is not None:
         app[REFUSED] = refused
     entrance = Entrance(door)
-    whep = Whep(rooms, backend, entrance, admission or Admission(), bounds)
+    whep = Whep(rooms, backend, entrance, places, bounds)
     app.add_routes(whep.routes())
     app.add_routes(Pages(rooms, backend, entrance, bounds, static, authority).routes())
     app.add_routes(Sounds(rooms, entrance, instruments).routes())
-    app.add_routes(Files(rooms, entrance, instruments, bounds).routes())
+    app.add_routes(Files(rooms, entrance, instruments, places, bounds).routes())
     app.add_routes(MetricsPage(entrance, metrics).routes())
     app.on_response_prepare.append(Headers(security(frame_ancestors)))
 

@@ -13,6 +13,8 @@ class Limits:
     """Largest request body; a longer one is answered 413, whether or not it announced its length."""
     body_s: float = 10.0
     """How long a body may take to arrive; then 408."""
+    max_upload_bytes: int = 1_000_000
+    """Largest MIDI file; a larger one is answered 413."""
     answer_s: float = 10.0
     """How long the backend may take for an answer; then 503."""
     close_s: float = 7.0
@@ -25,3 +27,5 @@ class Limits:
     """Longest request line or header; a longer one is answered 400."""
     max_headers: int = 64
     """Most headers of a request; more are answered 400."""
+    max_header_bytes: int = 32 * 1024
+    """The request line and all headers together; beyond, 431."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import json
 import logging
 import socket
 import ssl
@@ -14,7 +13,8 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from rtcserver.access.admission import Admission
-from rtcserver.errors import ConfigError, PeerError
+from rtcserver.errors import ConfigError
+from signaling.gate import Doorkeeper, Gate
 from signaling.limits import Limits
 from signaling.tls_port import TlsPort
 
@@ -26,9 +26,7 @@ class HttpServer:
         self, app: web.Application, limits: Limits | None = None, admission: Admission | None = None
     ) -> None:
         self._limits = limits or Limits()
-        self._admission = admission or Admission()
-        self.refused = 0
-        """Connections refused since there are too many."""
+        self._keeper = Doorkeeper(admission or Admission(), self._limits.max_header_bytes)
         self.malformed = 0
         """Malformed requests whose traceback was kept out of the log."""
         logger = logging.getLogger(f"{__name__}.http")
@@ -91,17 +89,17 @@ class HttpServer:
     @property
     def connections(self) -> int:
         """Open TCP connections."""
-        return 0 if self._runner.server is None else len(self._runner.server.connections)
+        return self._keeper.open
+
+    @property
+    def refused(self) -> int:
+        """Connections refused since there are too many."""
+        return self._keeper.refused
 
     def _protocol(self) -> asyncio.Protocol:
         server = self._runner.server
         assert server is not None, "start() makes it before the sockets are served"
-        try:
-            self._admission.connection(self.connections)
-        except PeerError as error:
-            self.refused += 1
-            return _Refuse(error)
-        return server()
+        return Gate(self._keeper, server)
 
     def _quiet(self, record: logging.LogRecord) -> bool:
         """Keeps strangers from filling the log: aiohttp logs a traceback for every malformed request."""
@@ -109,23 +107,6 @@ class HttpServer:
             self.malformed += 1
             return False
         return True
-
-
-class _Refuse(asyncio.Protocol):
-    """Says why, before anything is read, and hangs up."""
-
-    def __init__(self, error: PeerError) -> None:
-        self._error = error
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        writer = cast(asyncio.Transport, transport)
-        body = json.dumps({"error": self._error.code, "message": str(self._error)})
-        writer.write(
-            f"HTTP/1.1 {self._error.status} Service Unavailable\r\n"
-            f"Retry-After: {self._error.retry_after_s}\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode()
-        )
-        writer.close()
 
 
 def listening_sockets(host: str, port: int) -> list[socket.socket]:

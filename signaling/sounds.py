@@ -7,15 +7,17 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
+from rtcserver.access.admission import Admission
 from rtcserver.access.door import Action
+from rtcserver.clock import monotonic_ns
 from rtcserver.errors import PeerError
 from signaling.body import read_bytes
 from signaling.entrance import Entrance
+from signaling.forwarded import origin_of
 from signaling.limits import Limits
 from signaling.respond import as_json
 from signaling.rooms import RoomDirectory, existing
 
-MAX_MIDI_FILE = 1024 * 1024
 MIDI_TYPES = ("audio/midi", "audio/x-midi", "audio/mid", "application/octet-stream")
 
 
@@ -61,9 +63,15 @@ class Files(_Playable):
     """``POST /api/rooms/{room}/files``: a performer's MIDI file."""
 
     def __init__(
-        self, rooms: RoomDirectory, entrance: Entrance, instruments: Instruments | None, limits: Limits
+        self,
+        rooms: RoomDirectory,
+        entrance: Entrance,
+        instruments: Instruments | None,
+        admission: Admission,
+        limits: Limits,
     ) -> None:
         super().__init__(rooms, entrance, instruments)
+        self._admission = admission
         self._limits = limits
 
     def routes(self) -> list[web.RouteDef]:
@@ -71,7 +79,8 @@ class Files(_Playable):
 
     async def upload(self, request: web.Request) -> web.Response:
         """Take the file. Whether the sender may is asked before the body is read."""
+        self._admission.upload(origin_of(request).address, monotonic_ns())
         room, instruments = self._let_in(request, Action.PERFORM)
-        data = await read_bytes(request, MIDI_TYPES, MAX_MIDI_FILE, self._limits)
+        data = await read_bytes(request, MIDI_TYPES, self._limits.max_upload_bytes, self._limits)
         title = "".join(c for c in unquote(request.headers.get("X-File-Name", "")) if c.isprintable())[:100]
         return as_json(await instruments.upload(room, title, data), status=201)

@@ -12,9 +12,11 @@ import logging
 import re
 import socket
 import ssl
+from collections import Counter
 from collections.abc import Callable
 from typing import cast
 
+from rtcserver.access.address import client_of
 from signaling.headers import host_of
 
 log = logging.getLogger(__name__)
@@ -23,7 +25,8 @@ FIRST_BYTE_S = 10.0
 """How long a connection may say nothing."""
 HANDSHAKE_S = 10.0
 MAX_WAITING = 512
-"""Connections that have not said their first byte; the oldest goes when one more comes."""
+"""Connections that have not said their first byte or are in their handshake. When one more comes, the oldest goes of the
+client that has most of them."""
 MAX_REQUEST = 8192
 _HANDSHAKE = 22
 _REQUEST = re.compile(rb"(GET|HEAD) (/[!-~]{0,2000}) HTTP/1\.[01]\r\n")
@@ -47,7 +50,8 @@ class TlsPort:
         self._context = context
         self._factory = factory
         self._task: asyncio.Task[None] | None = None
-        self._waiting: dict[asyncio.Task[None], None] = {}
+        self._waiting: dict[asyncio.Task[None], str] = {}
+        """What waits, the oldest first, and whose it is."""
 
     def start(self) -> None:
         """Begin to listen."""
@@ -67,18 +71,19 @@ class TlsPort:
         loop = asyncio.get_running_loop()
         while True:
             try:
-                connection, _ = await loop.sock_accept(self._sock)
+                connection, address = await loop.sock_accept(self._sock)
             except OSError as error:
                 # Out of descriptors, as a rule: what is open goes on, and ends.
                 log.warning("cannot take a connection: %s", error.strerror)
                 await asyncio.sleep(_ACCEPT_AGAIN_S)
                 continue
             while len(self._waiting) >= MAX_WAITING:
-                oldest = next(iter(self._waiting))
+                ((most, _),) = Counter(self._waiting.values()).most_common(1)
+                oldest = next(task for task, client in self._waiting.items() if client == most)
                 del self._waiting[oldest]
                 oldest.cancel()
             task = asyncio.create_task(self._greet(connection))
-            self._waiting[task] = None
+            self._waiting[task] = client_of(str(address[0]))
             task.add_done_callback(lambda done: self._waiting.pop(done, None))
 
     async def _greet(self, connection: socket.socket) -> None:

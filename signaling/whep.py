@@ -14,6 +14,7 @@ from aiohttp import web
 
 from rtcserver.access.admission import Admission
 from rtcserver.access.door import Action
+from rtcserver.clock import monotonic_ns
 from rtcserver.errors import PeerError
 from rtcserver.peer.base import MODES, Mode, PeerBackend, PeerRequest, PeerSession
 from signaling.body import read_text
@@ -73,6 +74,8 @@ class Whep:
 
     async def post(self, request: web.Request) -> web.StreamResponse:
         """Answer an offer with 201. The session ends again if its client does not get to see the answer."""
+        # Before the door: whoever guesses tokens is slowed down, too.
+        self._admission.offer(origin_of(request).address, monotonic_ns())
         room = existing(self._rooms, request)
         self._entrance.check(request, Action.LISTEN, room)
         if not request.can_read_body:

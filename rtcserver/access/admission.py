@@ -1,19 +1,24 @@
-"""What "full" means: every bound on how many there may be of something, and what one more is told. Pure.
+"""What "full" and "too often" mean: every bound on how many there may be of something, and what one more is told. Pure.
 
-Whoever counts something asks here before it counts one more. Every refusal is a 503 that names the same time to
-come again.
+Whoever counts something asks here before it counts one more. There being too many is a 503 that names the same time to
+come again; a client that comes too often is told 429 with the time until it may.
 """
 
 from __future__ import annotations
 
-import ipaddress
-from collections import Counter
+from collections import Counter, OrderedDict
 from dataclasses import dataclass
 
+from rtcserver.access.address import Shared, client_of
+from rtcserver.clock import NS
 from rtcserver.errors import PeerError
+from rtcserver.rate import RateLimit
 
 RETRY_AFTER_S = 5
 """When to come again, in whatever way the server is full."""
+MINUTE_NS = 60 * NS
+MAX_CLIENTS = 4096
+"""Clients whose rate is remembered; of more, the one that was counted first is forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +26,15 @@ class Places:
     """How many there may be of each.
 
     opening: offers being answered at the same time. connecting, connecting_per_address: sessions that are
-    answered, but not connected yet, in all and by client address. shared_addresses: addresses and networks of
-    proxies and gateways, which have no bound of their own. studio: a room's Studio listeners, 0 turns Studio off.
+    answered, but not connected yet, in all and by client address. shared_addresses: addresses and networks that many
+    clients share, which have no bound of their own. studio: a room's Studio listeners, 0 turns Studio off.
     studio_channel: those among them that listen by a DataChannel, in all rooms together, as each costs the
-    server's event loop some percent. connections: open TCP connections.
+    server's event loop some percent. connections, connections_per_address: open TCP connections. offers_per_minute,
+    requests_per_minute, uploads_per_minute: by client address; a minute's number may come at once.
     """
 
     listeners: int = 2000
+    listeners_per_room: int = 2000
     opening: int = 64
     connecting: int = 512
     connecting_per_address: int = 64
@@ -35,6 +42,10 @@ class Places:
     studio: int = 8
     studio_channel: int = 8
     connections: int = 2048
+    connections_per_address: int = 512
+    offers_per_minute: int = 120
+    requests_per_minute: int = 12_000
+    uploads_per_minute: int = 30
 
 
 class Admission:
@@ -43,25 +54,46 @@ class Admission:
     def __init__(self, places: Places | None = None) -> None:
         self.places = places or Places()
         self.refused: Counter[str] = Counter()
-        self._shared = [ipaddress.ip_network(text, strict=False) for text in self.places.shared_addresses]
+        self._shared = Shared(self.places.shared_addresses)
+        self._offers = ClientRates(self.places.offers_per_minute)
+        self._requests = ClientRates(self.places.requests_per_minute)
+        self._uploads = ClientRates(self.places.uploads_per_minute)
+
+    def request(self, address: str, now_ns: int) -> None:
+        """One more HTTP request of any kind from `address` ("" if unknown)."""
+        self._rate("requests", self._requests, address, now_ns)
+
+    def offer(self, address: str, now_ns: int) -> None:
+        """One more offer from `address`, whatever becomes of it."""
+        self._rate("offers", self._offers, address, now_ns)
+
+    def upload(self, address: str, now_ns: int) -> None:
+        """One more file from `address`."""
+        self._rate("uploads", self._uploads, address, now_ns)
 
     def opening(self, present: int) -> None:
         """One more offer to answer."""
         if present >= self.places.opening:
             raise self._full("opening", "busy", "Too many listeners are joining at this moment.")
 
-    def listener(self, present: int) -> None:
-        """One more listener, in any room."""
+    def listener(self, present: int, present_in_room: int = 0) -> None:
+        """One more listener, in a room that has `present_in_room`."""
         if present >= self.places.listeners:
             raise self._full(
                 "listeners", "full", f"All {self.places.listeners} places of this server are taken."
+            )
+        if present_in_room >= self.places.listeners_per_room:
+            raise self._full(
+                "listeners_per_room",
+                "full",
+                f"All {self.places.listeners_per_room} places of this room are taken.",
             )
 
     def connecting(self, present: int, present_there: int = 0, address: str = "") -> None:
         """One more that is to connect, from `address` ("" if unknown), where `present_there` are under way."""
         if present >= self.places.connecting:
             raise self._full("connecting", "busy", "Too many clients are connecting at this moment.")
-        if address and present_there >= self.places.connecting_per_address and not self._is_shared(address):
+        if present_there >= self.places.connecting_per_address and not self._shared.has(address):
             raise self._full(
                 "connecting_per_address",
                 "busy",
@@ -94,18 +126,61 @@ class Admission:
             raise self._full("performers", "full", "All performers' places of this room are taken.")
         return number
 
-    def connection(self, present: int) -> None:
-        """One more TCP connection."""
+    def connection(self, present: int, present_there: int = 0, address: str = "") -> None:
+        """One more TCP connection, from `address`, which has `present_there`."""
         if present >= self.places.connections:
             raise self._full("connections", "busy", "Too many connections are open at this moment.")
+        if present_there >= self.places.connections_per_address and not self._shared.has(address):
+            raise self._full(
+                "connections_per_address",
+                "busy",
+                f"Your address has {present_there} connections open; it may have {self.places.connections_per_address}.",
+            )
 
     def _full(self, what: str, code: str, sentence: str) -> PeerError:
         self.refused[what] += 1
         return PeerError(503, code, sentence, retry_after_s=RETRY_AFTER_S)
 
-    def _is_shared(self, text: str) -> bool:
-        try:
-            address = ipaddress.ip_address(text)
-        except ValueError:
-            return False
-        return any(address in network for network in self._shared)
+    def _rate(self, what: str, rates: ClientRates, address: str, now_ns: int) -> None:
+        if self._shared.has(address):
+            return
+        wait_ns = rates.take(client_of(address), now_ns)
+        if wait_ns > 0:
+            self.refused[what] += 1
+            wait_s = -(-wait_ns // NS)
+            raise PeerError(
+                429,
+                "too_often",
+                f"These are too many {what} from your address: {rates.per_minute} a minute are allowed. "
+                f"Come again in {wait_s} s.",
+                retry_after_s=wait_s,
+            )
+
+
+class ClientRates:
+    """How often each client does something: `per_minute` on average, and as many at once."""
+
+    def __init__(self, per_minute: int, max_clients: int = MAX_CLIENTS) -> None:
+        self.per_minute = per_minute
+        self._max_clients = max_clients
+        self._clients: OrderedDict[str, RateLimit] = OrderedDict()
+
+    def take(self, client: str, now_ns: int) -> int:
+        """0 if the client may do it once more, which is counted; else how many ns it has to wait."""
+        limit = self._clients.get(client)
+        if limit is None:
+            self._make_room(now_ns)
+            limit = self._clients[client] = RateLimit(self.per_minute, self.per_minute, MINUTE_NS)
+        return 0 if limit.take(now_ns) else limit.wait_ns(now_ns)
+
+    def __len__(self) -> int:
+        return len(self._clients)
+
+    def _make_room(self, now_ns: int) -> None:
+        """Forget the oldest client if it has been quiet, or if there are too many."""
+        while self._clients:
+            oldest = next(iter(self._clients))
+            quiet = self._clients[oldest].is_idle(now_ns)
+            if not quiet and len(self._clients) < self._max_clients:
+                return
+            del self._clients[oldest]

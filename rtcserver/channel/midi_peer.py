@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from rtcserver.channel.down.messages import Reply
-from rtcserver.channel.limits import RateLimit
+from rtcserver.channel.limits import ChannelLimit, ChannelRates
 from rtcserver.channel.up.messages import Ping, unpack_up
 from rtcserver.channel.up.receiver import Played, UpCounters, UpReceiver
 from rtcserver.channel.wire import ProtocolError
+from rtcserver.rate import RateLimit
 
-MESSAGES_PER_S = 500
 PINGS_PER_S = 20
 
 
 @dataclass(slots=True)
 class MidiPeerCounters:
-    """In messages. refused: a listener's notes. flooded: over 500 a second, unread."""
+    """In messages. refused: a listener's notes. flooded: over the channel's rate, unread."""
 
     messages: int = 0
     malformed: int = 0
@@ -42,16 +42,22 @@ class MidiPeer:
     """Owned by the shell of one session. `performer` is its number, or None for a listener.
 
     The shell calls `receive` for each message, `poll` when `next_ns` has come, and on the end of the session
-    `revoke`, whose releases it routes. counters, played: where this session counts, perhaps with others.
+    `revoke`, whose releases it routes. counters, played: where this session counts, perhaps with others. rates: of
+    the channel.
     """
 
-    def __init__(self, counters: MidiPeerCounters | None = None, played: UpCounters | None = None) -> None:
+    def __init__(
+        self,
+        counters: MidiPeerCounters | None = None,
+        played: UpCounters | None = None,
+        rates: ChannelRates | None = None,
+    ) -> None:
         self.counters = counters or MidiPeerCounters()
         self._played = played
         self.performer: int | None = None
         self.up: UpReceiver | None = None
         self._parked: UpReceiver | None = None
-        self._messages = RateLimit(MESSAGES_PER_S, MESSAGES_PER_S // 2)
+        self._limit = ChannelLimit(rates)
         self._pings = RateLimit(PINGS_PER_S, PINGS_PER_S)
 
     def grant(self, performer: int, now_ns: int) -> None:
@@ -74,7 +80,7 @@ class MidiPeer:
     def receive(self, data: bytes | str, now_ns: int, media_now: int) -> Received:
         """Take one message of the channel. Never raises: what is no message is counted."""
         self.counters.messages += 1
-        if not self._messages.take(now_ns):
+        if not self._limit.take(data, now_ns):
             self.counters.flooded += 1
             return _NOTHING
         try:

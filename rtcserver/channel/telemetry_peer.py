@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rtcserver.channel.announce import error
-from rtcserver.channel.limits import RateLimit
+from rtcserver.channel.limits import ChannelLimit, ChannelRates
 from rtcserver.channel.studio import StudioReport
 from rtcserver.channel.telemetry import ClientMessage, Stats, parse_client
 from rtcserver.channel.wire import ProtocolError
+from rtcserver.rate import RateLimit
 
 STATS_PER_S, STATS_BURST = 1, 5
 STUDIO_PER_S = 2
@@ -20,7 +21,7 @@ MAX_VIOLATIONS = 100
 
 @dataclass(slots=True)
 class TelemetryCounters:
-    """In messages. frequent: dropped because they came too fast."""
+    """In messages. frequent: dropped because they, or their bytes, came too fast."""
 
     messages: int = 0
     malformed: int = 0
@@ -32,12 +33,13 @@ class TelemetryCounters:
 class TelemetryPeer:
     """Owned by the shell of one session, which closes the channel of one that is `abusive`.
 
-    counters: where this session counts, perhaps with others.
+    counters: where this session counts, perhaps with others. rates: of the channel as a whole.
     """
 
-    def __init__(self, counters: TelemetryCounters | None = None) -> None:
+    def __init__(self, counters: TelemetryCounters | None = None, rates: ChannelRates | None = None) -> None:
         self.counters = counters or TelemetryCounters()
         self._violations = 0
+        self._limit = ChannelLimit(rates)
         self._stats = RateLimit(STATS_PER_S, STATS_BURST)
         self._studio = RateLimit(STUDIO_PER_S, STATS_BURST)
         self._others = RateLimit(OTHERS_PER_S, OTHERS_BURST)
@@ -51,7 +53,7 @@ class TelemetryPeer:
     def receive(self, text: bytes | str, now_ns: int) -> tuple[ClientMessage | None, str | None]:
         """Take one message. Returns what it says, or None, and an ``error`` message to send back, or None."""
         self.counters.messages += 1
-        if not self._raw.take(now_ns):
+        if not (self._raw.take(now_ns) and self._limit.take(text, now_ns)):
             # Not even parsed: parsing is what a flood costs.
             self.counters.frequent += 1
             return None, None

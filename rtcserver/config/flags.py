@@ -8,13 +8,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from rtcserver.config.limits import LIMIT_KEYS
 from rtcserver.config.load import CONFIG_FILE, ENV_PREFIX, descriptions, load, read_toml
 from rtcserver.config.model import INSTRUMENT_KEYS, SERVER_KEYS, InstrumentConfig, ServerConfig
 
 
 def add_server_flags(parser: argparse.ArgumentParser) -> None:
     """A flag for each key that there is."""
-    add_flags(parser, {"server": SERVER_KEYS, "instrument and encoding": INSTRUMENT_KEYS})
+    own = [key for key in SERVER_KEYS if key not in LIMIT_KEYS]
+    add_flags(parser, {"server": own, "instrument and encoding": INSTRUMENT_KEYS, "limits": LIMIT_KEYS})
 
 
 def add_flags(parser: argparse.ArgumentParser, groups: Mapping[str, Iterable[str]]) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from rtcserver.access.rules import ACTIONS, parse
+from rtcserver.config.limits import LIMIT_KEYS
 from rtcserver.config.mix import parse_mix
 from rtcserver.config.model import (
     INSTRUMENT_KEYS,
@@ -292,7 +293,8 @@ def defaults() -> dict[str, Any]:
                 found[f.name] = f.default
             elif f.default_factory is not MISSING:
                 found[f.name] = f.default_factory()
-    return found
+    limits = {key: found.pop(key) for key in LIMIT_KEYS}
+    return found | limits
 
 
 def descriptions() -> dict[str, str]:
@@ -300,11 +302,15 @@ def descriptions() -> dict[str, str]:
     import ast
     import inspect
 
-    import rtcserver.config.model
+    from rtcserver.config import limits, model
 
     found: dict[str, str] = {}
-    for node in ast.parse(inspect.getsource(rtcserver.config.model)).body:
-        if isinstance(node, ast.ClassDef) and node.name in ("ServerConfig", "InstrumentConfig"):
+    for node in [*ast.parse(inspect.getsource(model)).body, *ast.parse(inspect.getsource(limits)).body]:
+        if isinstance(node, ast.ClassDef) and node.name in (
+            "ServerConfig",
+            "InstrumentConfig",
+            "LimitConfig",
+        ):
             for field, text in zip(node.body, node.body[1:], strict=False):
                 if (
                     isinstance(field, ast.AnnAssign)
@@ -328,6 +334,8 @@ def example() -> str:
     for key, value in defaults().items():
         if key in ("rooms", "access"):
             continue
+        if key == LIMIT_KEYS[0]:
+            lines += ["# Limits: docs/security.md says what happens beyond each.", ""]
         text = f'"{value}"' if isinstance(value, str) else str(value).lower()
         lines += [f"# {explained[key]}", f"#{key} = {text}", ""]
     lines += [

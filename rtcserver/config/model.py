@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, MaxLen
 
 from rtcserver.access.rules import DEFAULT, AccessRule
+from rtcserver.config.limits import LIMIT_KEYS, LimitConfig
 
 SampleFormat = Literal["auto", "int16", "int24", "float32"]
 
@@ -89,8 +90,8 @@ class InstrumentConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class ServerConfig:
-    """The server as a whole, and its rooms."""
+class ServerConfig(LimitConfig):
+    """The server as a whole, its limits, and its rooms."""
 
     host: str = ""
     """The one address that HTTP and media are open on, and that browsers are offered; empty means all, IPv4 and IPv6."""
@@ -104,12 +105,6 @@ class ServerConfig:
     """UDP port that is forwarded to `media_port`, and the only one offered then; 0: the same number."""
     offer_bridges: bool = False
     """Offer the addresses of container bridges (docker0, br-…) to browsers, too."""
-    max_half_open: Annotated[int, Ge(1), Le(100_000)] = 512
-    """Listeners that may be connecting at the same time; one more is answered 503."""
-    max_half_open_per_address: Annotated[int, Ge(1), Le(100_000)] = 64
-    """The same for one client address."""
-    shared_addresses: str = ""
-    """Addresses or networks (10.1.0.0/16), with commas, of proxies that many clients share: no such limit."""
     trusted_proxies: str = ""
     """Addresses or networks, with commas, of reverse proxies whose X-Forwarded-For and -Host are believed."""
     allowed_hosts: str = ""
@@ -132,10 +127,6 @@ class ServerConfig:
     """File that is written anew every 3 s while the server serves, for health checks; empty: none."""
     transport: Literal["one-port", "aiortc"] = "one-port"
     """one-port: all listeners on one UDP port. aiortc: one stock RTCPeerConnection each (reference)."""
-    max_listeners: Annotated[int, Ge(1), Le(100_000)] = 2000
-    """Listeners over all rooms; one more is answered 503."""
-    studio_listeners: Annotated[int, Ge(0), Le(1000)] = 8
-    """Studio listeners a room: uncompressed sound costs 1.5 to 2.5 Mb/s each. 0 turns Studio off."""
     room: Annotated[str, MaxLen(64)] = "main"
     """Name of the room when no [rooms.NAME] table is given; letters, digits, - and _."""
     title: Annotated[str, MaxLen(200)] = ""
@@ -159,7 +150,8 @@ class RoomConfig:
     instrument: InstrumentConfig
 
 
-SERVER_KEYS = tuple(f.name for f in fields(ServerConfig) if f.name not in ("rooms", "access"))
+_OWN = (f.name for f in fields(ServerConfig) if f.name not in ("rooms", "access", *LIMIT_KEYS))
+SERVER_KEYS = (*_OWN, *LIMIT_KEYS)
 INSTRUMENT_KEYS = tuple(f.name for f in fields(InstrumentConfig))
 
 

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from aiortc import RTCDataChannel
 
+from rtcserver.access.address import client_of
 from rtcserver.access.admission import Admission
 from rtcserver.broadcast.supervisor import BroadcastSupervisor
 from rtcserver.clock import monotonic_ns
@@ -23,6 +24,7 @@ from rtcserver.errors import PeerError
 from rtcserver.peer.base import Mode, PeerRequest, PeerSession
 from rtcserver.peer.ended import EndedSessions
 from rtcserver.peer.fresh import FreshCounters
+from rtcserver.peer.limits import SessionLimits
 from rtcserver.peer.oneport_session import Broadcast, OnePortSession
 from rtcserver.peer.reception import Reception
 from rtcserver.peer.state import State
@@ -77,6 +79,7 @@ class OnePortBackend:
     frame_ms: duration of a room's Opus frames. on_datachannel: called for each channel that a listener
     opens, on_ended: for each session that has ended. admission: says whether there is
     room for one more. admit: asked for each Studio session; returns further headers, or raises PeerError.
+    limits: what one session may cost.
     """
 
     def __init__(
@@ -89,8 +92,10 @@ class OnePortBackend:
         on_ended: Callable[[OnePortSession], None] = lambda session: None,
         admission: Admission | None = None,
         admit: Callable[[str, Mode, int], Mapping[str, str]] = _no_studio,
+        limits: SessionLimits | None = None,
     ) -> None:
         self.endpoint = endpoint
+        self.limits = limits or SessionLimits()
         self._own_broadcast = own_broadcast
         self._owner: BroadcastOwner | None = None
         self.on_datachannel = on_datachannel
@@ -107,6 +112,7 @@ class OnePortBackend:
         self._on_ended = on_ended
         self._admit = admit
         self._sessions: dict[str, OnePortSession] = {}
+        self._in_room: Counter[str] = Counter()
         self._by_listener: dict[int, OnePortSession] = {}
         self._ended = EndedSessions()
         self._fresh = FreshCounters()
@@ -138,7 +144,7 @@ class OnePortBackend:
     async def open(self, room: str, offer: str, request: PeerRequest) -> PeerSession:
         """Answer an offer. Raises PeerError. If cancelled, nothing of the session is left behind."""
         asked_ns = monotonic_ns()
-        summary = check_offer(offer)
+        summary = check_offer(offer, self.limits.sdp)
         if summary.ice_lite:
             raise PeerError(
                 422, "ice_lite", "The offer is ICE-lite, and so is this server: neither would begin."
@@ -155,11 +161,10 @@ class OnePortBackend:
                 "This server has no address for the sound that can be reached from there. Set public_host in its "
                 "configuration to one that can, or start it without host.",
             )
-        self._admission.listener(len(self._sessions))
+        source = client_of(request.remote_address)
+        self._admission.listener(len(self._sessions), self._in_room[room])
         self._admission.connecting(
-            self.endpoint.half_open,
-            self.endpoint.half_open_from(request.remote_address),
-            request.remote_address,
+            self.endpoint.half_open, self.endpoint.half_open_from(source), request.remote_address
         )
         session = OnePortSession(self, room, summary, self._next_listener)
         session.asked_ns = asked_ns
@@ -176,13 +181,14 @@ class OnePortBackend:
                 remote_ufrag=summary.ice_ufrag,
                 fingerprints=summary.fingerprints,
                 listener=session,
-                sctp=_sctp_of(summary),
-                source=request.remote_address,
+                sctp=_sctp_of(summary, self.limits.channels),
+                source=source,
             )
         self._next_listener += 1
         session.begin(peer, candidates, self._frame_ms(room))
         self._sessions[session.id] = session
         self._by_listener[session.listener_id] = session
+        self._in_room[room] += 1
         self.counters["opened"] += 1
         return session
 
@@ -248,7 +254,8 @@ class OnePortBackend:
 
     def forget(self, session: OnePortSession) -> None:
         """For a session that ends."""
-        self._sessions.pop(session.id, None)
+        if self._sessions.pop(session.id, None) is not None:
+            self._in_room[session.room] -= 1
         self._by_listener.pop(session.listener_id, None)
         if session.close_reason != "deleted":
             self._ended.add(session.id, session.room, monotonic_ns())
@@ -258,7 +265,7 @@ class OnePortBackend:
         self.counters[f"ended_{session.close_reason.replace('-', '_')}"] += 1
 
 
-def _sctp_of(offer: OfferSummary) -> SctpParameters | None:
+def _sctp_of(offer: OfferSummary, max_channels: int) -> SctpParameters | None:
     if not offer.has_datachannel:
         return None
-    return SctpParameters(remote_port=offer.sctp_port, max_message_size=offer.max_message_size)
+    return SctpParameters(offer.sctp_port, offer.max_message_size, max_channels=max_channels)

@@ -20,8 +20,10 @@ from rtcserver.clock import NS, monotonic_ns, ntp_from_wall, wall_ns
 from rtcserver.errors import PeerError, ProcessError
 from rtcserver.logs import about
 from rtcserver.peer.base import Mode, SessionInfo, public_handle
+from rtcserver.peer.limits import SessionLimits
 from rtcserver.peer.reception import Reception, ReceptionJudge
 from rtcserver.peer.state import Answered, Closed, Connected, Event, Moved, RestartAsked, State, advance
+from rtcserver.rate import RateLimit
 from rtcserver.sdp.answer import AnswerStream, AnswerTransport, build_answer, build_restart_fragment
 from rtcserver.sdp.fragment import parse_sdpfrag
 from rtcserver.sdp.offer import OfferSummary
@@ -77,6 +79,7 @@ class SessionOwner(Protocol):
     on_datachannel: Callable[[OnePortSession, RTCDataChannel], None]
     on_reception: Callable[[OnePortSession, Reception], None]
     on_joined: Callable[[OnePortSession], None]
+    limits: SessionLimits
 
     @property
     def broadcast(self) -> Broadcast | None: ...
@@ -125,6 +128,8 @@ class OnePortSession:
         self._peer: TransportPeer | None = None
         self._candidates: list[HostCandidate] = []
         self._remote_ufrag = offer.ice_ufrag
+        per_minute = backend.limits.restarts_per_minute
+        self._restarts = RateLimit(per_minute, per_minute, 60 * NS)
 
     def about(self) -> AbstractContextManager[None]:
         """For what is logged about it."""
@@ -167,7 +172,7 @@ class OnePortSession:
 
     async def patch(self, sdpfrag: str) -> str | None:
         """Trickled candidates are not needed (204); other credentials restart ICE (200)."""
-        fragment = parse_sdpfrag(sdpfrag)
+        fragment = parse_sdpfrag(sdpfrag, self._backend.limits.sdp)
         peer = self._peer
         if self.state is State.CLOSED or peer is None:
             raise PeerError(404, "no_such_session", "This session has ended.")
@@ -175,6 +180,17 @@ class OnePortSession:
             return None
         if not fragment.ice_pwd:
             raise PeerError(400, "malformed_sdp", "An ICE restart needs both a=ice-ufrag and a=ice-pwd.")
+        now = monotonic_ns()
+        if not self._restarts.take(now):
+            self._backend.counters["restarts_refused"] += 1
+            wait_s = -(-self._restarts.wait_ns(now) // NS)
+            raise PeerError(
+                429,
+                "too_often",
+                f"A session may restart ICE {self._backend.limits.restarts_per_minute} times a minute. "
+                f"Come again in {wait_s} s.",
+                retry_after_s=wait_s,
+            )
         self._advance(RestartAsked())
         self._remote_ufrag = fragment.ice_ufrag
         peer.restart_ice(fragment.ice_ufrag)

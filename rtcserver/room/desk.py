@@ -17,6 +17,7 @@ from rtcserver.broadcast.listener import PAYLOAD_PCM, PAYLOAD_PCM_TWICE
 from rtcserver.channel import announce
 from rtcserver.channel.down.journal import Journal
 from rtcserver.channel.down.sender import LISTEN, STUDIO, DownSender
+from rtcserver.channel.limits import ChannelRates
 from rtcserver.channel.telemetry import Auth, ClientMessage, Hello, Panic, PlayerCommand, Select, Sysex
 from rtcserver.channel.up.receiver import Played
 from rtcserver.clock import NS, monotonic_ns, wall_ns
@@ -38,8 +39,11 @@ log = logging.getLogger(__name__)
 class RoomDesk:
     """One room's members. Loop-bound."""
 
-    def __init__(self, room: Room, door: Door, admission: Admission) -> None:
+    def __init__(
+        self, room: Room, door: Door, admission: Admission, rates: ChannelRates | None = None
+    ) -> None:
         self.room = room
+        self.rates = rates or ChannelRates()
         self.members: dict[str, Member] = {}
         self.counters = ChannelCounters()
         self.performers = Performers()

@@ -13,6 +13,7 @@ from typing import Protocol
 from aiortc import RTCDataChannel
 
 from rtcserver.channel import announce
+from rtcserver.channel.limits import ChannelRates
 from rtcserver.channel.midi_peer import MidiPeer, MidiPeerCounters
 from rtcserver.channel.studio import StudioReady, StudioReport
 from rtcserver.channel.telemetry import TYPES, ClientMessage, Stats
@@ -58,6 +59,8 @@ class MemberDesk(Protocol):
 
     counters: ChannelCounters
     """Where members count."""
+    rates: ChannelRates
+    """What each of their channels may bring."""
 
     def on_message(self, member: Member, message: ClientMessage) -> None:
         """Something said on ``telemetry`` that is not the member's own business."""
@@ -83,8 +86,8 @@ class Member:
 
     def __init__(self, session: OnePortSession, desk: MemberDesk) -> None:
         self.session = session
-        self.telemetry = TelemetryPeer(desk.counters.telemetry)
-        self.midi = MidiPeer(desk.counters.midi, desk.counters.performer)
+        self.telemetry = TelemetryPeer(desk.counters.telemetry, desk.rates)
+        self.midi = MidiPeer(desk.counters.midi, desk.counters.performer, desk.rates)
         self.name = ""
         self.studio_ready = False
         self.redundancy = RedundancyControl()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rtcserver.sdp import lines as sdp_lines
-from rtcserver.sdp.lines import MAX_CANDIDATES, MAX_MEDIA, RemoteCandidate, malformed
+from rtcserver.sdp.lines import LIMITS, RemoteCandidate, SdpLimits, malformed
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class SdpFragment:
 
     ice_ufrag, ice_pwd: "" if the fragment names none. Values that differ from the session's current
     ones ask for an ICE restart (RFC 9725, section 4.3.3).
-    candidates: at most `MAX_CANDIDATES`; ones of unknown form are left out.
+    candidates: the first ones only (`SdpLimits.candidates`); ones of unknown form are left out.
     complete: whether ``a=end-of-candidates`` is there.
     """
 
@@ -24,7 +24,7 @@ class SdpFragment:
     complete: bool
 
 
-def parse_sdpfrag(text: str) -> SdpFragment:
+def parse_sdpfrag(text: str, limits: SdpLimits = LIMITS) -> SdpFragment:
     """Parse a fragment. Raises PeerError(400) for text that is none."""
     ufrag = pwd = mid = ""
     complete = False
@@ -34,8 +34,8 @@ def parse_sdpfrag(text: str) -> SdpFragment:
         if kind == "m":
             media += 1
             mid = ""
-            if media > MAX_MEDIA:
-                raise malformed(f"The fragment has more than {MAX_MEDIA} m-lines.")
+            if media > limits.media_lines:
+                raise malformed(f"The fragment has more than {limits.media_lines} m-lines.")
         if kind != "a":
             continue
         name, rest = sdp_lines.attribute(value)
@@ -47,9 +47,9 @@ def parse_sdpfrag(text: str) -> SdpFragment:
             mid = sdp_lines.token(rest, "a=mid", 64)
         elif name == "end-of-candidates":
             complete = True
-        elif name == "candidate":
+        elif name == "candidate" and len(candidates) < limits.candidates:
             parsed = sdp_lines.candidate(rest, mid)
-            if parsed is not None and len(candidates) < MAX_CANDIDATES:
+            if parsed is not None:
                 candidates.append(parsed)
     return SdpFragment(ufrag, pwd, tuple(candidates), complete)
 

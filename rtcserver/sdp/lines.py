@@ -15,9 +15,6 @@ from rtcserver.errors import PeerError
 MAX_LINES = 2000
 """A Chromium offer with ten video m-lines has about 900."""
 MAX_LINE_CHARS = 4096
-MAX_MEDIA = 32
-MAX_CANDIDATES = 64
-"""Candidates kept from one description or fragment; the rest is ignored."""
 
 _LINE = re.compile(r"[a-z]=")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
@@ -33,6 +30,18 @@ _CANDIDATE = re.compile(
     r" (?P<priority>[0-9]{1,10}) (?P<address>[A-Za-z0-9.:_-]{1,255}) (?P<port>[0-9]{1,5})"
     r" typ (?P<type>host|srflx|prflx|relay)(?: (?P<rest>.*))?"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class SdpLimits:
+    """media_lines: m-lines that a description or fragment may have. candidates: those that are kept of it."""
+
+    media_lines: int = 32
+    candidates: int = 64
+
+
+LIMITS = SdpLimits()
+"""Where nobody says otherwise."""
 
 
 def malformed(sentence: str) -> PeerError:

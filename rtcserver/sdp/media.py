@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from rtcserver.sdp import lines as sdp_lines
-from rtcserver.sdp.lines import MAX_CANDIDATES, RemoteCandidate, attribute, integer, malformed, token
+from rtcserver.sdp.lines import LIMITS, RemoteCandidate, SdpLimits, attribute, integer, malformed, token
 
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 Setup = Literal["actpass", "active", "passive", "holdconn"]
@@ -158,7 +158,9 @@ class SessionPart(Attributes):
         self.fingerprints = _fingerprints(self.all("fingerprint"))
 
 
-def parse_media(index: int, m_value: str, lines: Lines, session: SessionPart) -> MediaLine:
+def parse_media(
+    index: int, m_value: str, lines: Lines, session: SessionPart, limits: SdpLimits = LIMITS
+) -> MediaLine:
     """One m-line (the value of ``m=``) and the lines under it. Raises PeerError(400)."""
     match = _M_LINE.fullmatch(m_value)
     if match is None:
@@ -187,7 +189,7 @@ def parse_media(index: int, m_value: str, lines: Lines, session: SessionPart) ->
         ice_ufrag=sdp_lines.ice_ufrag(ufrag) if ufrag else "",
         ice_pwd=sdp_lines.ice_pwd(pwd) if pwd else "",
         fingerprints=own_fingerprints,
-        candidates=tuple(candidates[:MAX_CANDIDATES]),
+        candidates=tuple(candidates[: limits.candidates]),
         end_of_candidates=own.has("end-of-candidates") or session.has("end-of-candidates"),
         trickle="trickle" in own.single("ice-options", session).split(),
         extmap_allow_mixed=own.has("extmap-allow-mixed") or session.has("extmap-allow-mixed"),

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 
 from rtcserver.errors import PeerError
 from rtcserver.sdp import lines as sdp_lines
-from rtcserver.sdp.lines import MAX_CANDIDATES, MAX_MEDIA, RemoteCandidate, malformed
+from rtcserver.sdp.lines import LIMITS, RemoteCandidate, SdpLimits, malformed
 from rtcserver.sdp.media import (
     RTP_PROTOCOLS,
     SCTP_PROTOCOLS,
@@ -93,16 +93,16 @@ class OfferSummary:
         return opus.rtcp_fb if opus is not None else ()
 
 
-def check_offer(text: str) -> OfferSummary:
-    """Check an SDP offer and return what it says.
+def check_offer(text: str, limits: SdpLimits = LIMITS) -> OfferSummary:
+    """Check an SDP offer and return what it says; of its candidates the first ones only, as `limits` has it.
 
     Raises PeerError 400 (``malformed_sdp``: not SDP, or incomplete) or 422 (``no_audio``,
     ``no_opus``, ``wrong_direction``, ``wrong_setup``, ``no_fingerprint``, ``no_rtcp_mux``,
     ``not_bundled``: SDP that this server cannot serve). Never raises anything else.
     """
-    session_lines, sections = _split_sections(sdp_lines.split_lines(text))
+    session_lines, sections = _split_sections(sdp_lines.split_lines(text), limits.media_lines)
     session = SessionPart(session_lines)
-    media = tuple(parse_media(i, m, lines, session) for i, (m, lines) in enumerate(sections))
+    media = tuple(parse_media(i, m, lines, session, limits) for i, (m, lines) in enumerate(sections))
     mids = [line.mid for line in media if line.mid]
     if len(set(mids)) != len(mids):
         raise malformed("Two m-lines have the same a=mid.")
@@ -125,7 +125,7 @@ def check_offer(text: str) -> OfferSummary:
         ice_pwd=transport.ice_pwd,
         fingerprints=transport.fingerprints,
         setup=setup,
-        candidates=tuple(candidates)[:MAX_CANDIDATES],
+        candidates=tuple(candidates)[: limits.candidates],
         end_of_candidates=any(line.end_of_candidates for line in shared),
         ice_lite=session.has("ice-lite"),
         trickle=transport.trickle,
@@ -135,7 +135,7 @@ def check_offer(text: str) -> OfferSummary:
     )
 
 
-def _split_sections(lines: Lines) -> tuple[Lines, list[tuple[str, Lines]]]:
+def _split_sections(lines: Lines, most: int) -> tuple[Lines, list[tuple[str, Lines]]]:
     if lines[0] != ("v", "0"):
         raise malformed('The SDP does not begin with "v=0".')
     session: Lines = []
@@ -143,8 +143,8 @@ def _split_sections(lines: Lines) -> tuple[Lines, list[tuple[str, Lines]]]:
     for kind, value in lines:
         if kind == "m":
             sections.append((value, []))
-            if len(sections) > MAX_MEDIA:
-                raise malformed(f"The offer has more than {MAX_MEDIA} m-lines.")
+            if len(sections) > most:
+                raise malformed(f"The offer has more than {most} m-lines.")
         elif sections:
             sections[-1][1].append((kind, value))
         else:

@@ -15,10 +15,12 @@ from rtcserver.access.admission import Admission, Places
 from rtcserver.access.door import Door
 from rtcserver.broadcast.control import BroadcastReport
 from rtcserver.broadcast.supervisor import BroadcastSupervisor
+from rtcserver.channel.limits import ChannelRates
 from rtcserver.config.load import parse_hosts, parse_networks
 from rtcserver.config.model import ServerConfig
 from rtcserver.midiport.supervisor import MidiPort, Port
 from rtcserver.peer.base import MODES, PeerBackend
+from rtcserver.peer.limits import SessionLimits
 from rtcserver.peer.oneport import OnePortBackend, supervised
 from rtcserver.peer.oneport_session import OnePortSession
 from rtcserver.peer.reception import Reception
@@ -26,7 +28,7 @@ from rtcserver.room.desk import RoomDesk
 from rtcserver.room.desks import Desks
 from rtcserver.room.directory import Room, Rooms
 from rtcserver.room.ports import port_of
-from rtcserver.room.stage import Stage
+from rtcserver.room.stage import Stage, StageLimits
 from rtcserver.stock.hub import PacketHub
 from rtcserver.stock.peer import MAX_HALF_OPEN, StockBackend
 from rtcserver.telemetry.metrics import Metrics, Observed
@@ -55,7 +57,7 @@ class Listening(Protocol):
 
 
 def metrics_of(
-    rooms: Rooms, listening: Listening, http: Callable[[], tuple[int, int, int]]
+    rooms: Rooms, listening: Listening, admission: Admission, http: Callable[[], tuple[int, int, int]]
 ) -> Metrics | None:
     """The metrics of a transport that has them. http: see `Observed`."""
     if not isinstance(listening, OnePort):
@@ -71,6 +73,7 @@ def metrics_of(
             failed=listening.failed,
             connecting=listening.connecting,
             http=http,
+            limited=lambda: admission.refused,
         )
     )
     for name, desk in listening.desk.rooms.items():
@@ -88,10 +91,23 @@ def places_of(config: ServerConfig) -> Places:
         connecting = min(connecting, MAX_HALF_OPEN)
     return Places(
         listeners=config.max_listeners,
+        listeners_per_room=config.max_listeners_per_room,
         connecting=connecting,
         connecting_per_address=config.max_half_open_per_address,
         shared_addresses=parse_networks(config.shared_addresses, "shared_addresses"),
         studio=config.studio_listeners,
+        connections=config.max_connections,
+        connections_per_address=config.max_connections_per_address,
+        offers_per_minute=config.max_offers_per_minute,
+        requests_per_minute=config.max_requests_per_minute,
+        uploads_per_minute=config.max_uploads_per_minute,
+    )
+
+
+def session_limits_of(config: ServerConfig) -> SessionLimits:
+    """What one session may cost, by the configuration."""
+    return SessionLimits(
+        config.max_media_lines, config.max_candidates, config.max_channels, config.max_restarts_per_minute
     )
 
 
@@ -104,6 +120,7 @@ class Stock:
             lambda room: self._hubs[room].subscribe(),
             frame_ms=lambda room: rooms[room].config.instrument.frame_ms,
             admission=admission,
+            limits=session_limits_of(config),
         )
 
     async def start(self, rooms: Sequence[Room], http_port: int) -> None:
@@ -146,7 +163,11 @@ class OnePort:
                 bridges=config.offer_bridges,
             )
         )
-        self.desk = Desks({room.name: RoomDesk(room, door, admission) for room in rooms.all()}, admission)
+        rates = ChannelRates(config.max_channel_messages_per_s, config.max_channel_bytes_per_s)
+        self._stage_limits = StageLimits(config.max_uploads, config.max_file_events_per_s)
+        self.desk = Desks(
+            {room.name: RoomDesk(room, door, admission, rates) for room in rooms.all()}, admission
+        )
         self._backend = OnePortBackend(
             self._endpoint,
             on_datachannel=self.desk.on_datachannel,
@@ -155,6 +176,7 @@ class OnePort:
             own_broadcast=self._own_broadcast,
             frame_ms=lambda room: rooms[room].config.instrument.frame_ms,
             admission=admission,
+            limits=session_limits_of(config),
         )
         self._supervisor: BroadcastSupervisor | None = None
         self._ports: dict[str, Port] = {}
@@ -167,7 +189,7 @@ class OnePort:
             if found is not None:
                 port, profile = found
                 desk = self.desk.rooms[room.name]
-                desk.stage = Stage(desk, port, profile, desk.journal.state)
+                desk.stage = Stage(desk, port, profile, desk.journal.state, self._stage_limits)
                 self._ports[room.name] = port
                 await port.start()
         await self._backend.start()

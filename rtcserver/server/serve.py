@@ -32,6 +32,7 @@ from rtcserver.server.listening import Listening, OnePort, Stock, metrics_of, pl
 from rtcserver.server.tokens import NoPlaceError, TokenStore
 from signaling.app import create_app
 from signaling.authority import CA_FILE
+from signaling.limits import Limits
 from signaling.serve import HttpServer
 from signaling.whose import Allowed
 
@@ -51,12 +52,14 @@ class Server:
             config, self.rooms, door, admission
         )
         authority = Path(config.state_dir) / CA_FILE if config.tls == "auto" else None
-        self.metrics = metrics_of(self.rooms, self.listening, self._http_counts)
+        self.metrics = metrics_of(self.rooms, self.listening, admission, self._http_counts)
+        limits = limits_of(config)
         app = create_app(
             self.rooms,
             self.listening.backend,
             door,
             admission=admission,
+            limits=limits,
             authority=authority,
             instruments=self.listening.desk if isinstance(self.listening, OnePort) else None,
             metrics=self.metrics.render if self.metrics is not None else None,
@@ -65,7 +68,7 @@ class Server:
             allowed=allowed_of(config),
             frame_ancestors=parse_frame_ancestors(config.frame_ancestors),
         )
-        self.http = HttpServer(app, admission=admission)
+        self.http = HttpServer(app, limits, admission)
         self.port = config.port
         self.https = Https(config)
         self.monitors = [
@@ -205,6 +208,19 @@ def allowed_of(config: ServerConfig) -> Allowed:
             "the way can read and change what is sent; set tls, or name networks in the rule"
         )
     return Allowed([host for host in hosts if host], origins)
+
+
+def limits_of(config: ServerConfig) -> Limits:
+    """What one request may cost, by the configuration."""
+    return Limits(
+        max_body_bytes=config.max_body_bytes,
+        body_s=config.body_timeout_s,
+        max_upload_bytes=config.max_upload_bytes,
+        idle_s=config.header_timeout_s,
+        max_header_line_bytes=config.max_header_line_bytes,
+        max_headers=config.max_headers,
+        max_header_bytes=config.max_header_bytes,
+    )
 
 
 def _words(text: str) -> list[str]:

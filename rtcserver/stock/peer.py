@@ -20,6 +20,7 @@ from rtcserver.clock import NS, monotonic_ns
 from rtcserver.errors import PeerError, ProcessError
 from rtcserver.peer.base import PeerRequest, PeerSession, SessionInfo
 from rtcserver.peer.ended import EndedSessions
+from rtcserver.peer.limits import SessionLimits
 from rtcserver.sdp.answer import served_lines
 from rtcserver.sdp.fragment import parse_sdpfrag
 from rtcserver.sdp.offer import OfferSummary, check_offer
@@ -83,7 +84,7 @@ class StockSession:
 
     async def patch(self, sdpfrag: str) -> str | None:
         """Add trickled candidates. An ICE restart is beyond aiortc: PeerError(422)."""
-        fragment = parse_sdpfrag(sdpfrag)
+        fragment = parse_sdpfrag(sdpfrag, self._backend.limits.sdp)
         if self.state == "closed":
             raise PeerError(404, "no_such_session", "This session has ended.")
         if fragment.ice_ufrag not in ("", self._offer.ice_ufrag):
@@ -157,7 +158,7 @@ class StockBackend:
         the room has none, which a client sees as 503.
     frame_ms: duration of a room's Opus frames, for ``a=ptime``.
     half_open_s: how long a listener may take to connect. close_s: bound of one connection's close.
-    admission: says whether there is room for one more.
+    admission: says whether there is room for one more. limits: of what one session may cost, those of its descriptions.
     """
 
     def __init__(
@@ -168,7 +169,9 @@ class StockBackend:
         half_open_s: float = HALF_OPEN_S,
         close_s: float = CLOSE_S,
         admission: Admission | None = None,
+        limits: SessionLimits | None = None,
     ) -> None:
+        self.limits = limits or SessionLimits()
         self._admission = admission or Admission()
         self.half_open_s = half_open_s
         self.close_s = close_s
@@ -184,10 +187,10 @@ class StockBackend:
 
     async def open(self, room: str, offer: str, request: PeerRequest) -> PeerSession:
         """Answer an offer. Raises PeerError. If cancelled, nothing of the session is left behind."""
-        summary = check_offer(offer)
+        summary = check_offer(offer, self.limits.sdp)
         if request.mode != "listen":
             raise PeerError(422, "studio_unavailable", "Studio needs transport = one-port on this server.")
-        self._admission.listener(len(self._sessions))
+        self._admission.listener(len(self._sessions), sum(s.room == room for s in self._sessions.values()))
         self._admission.connecting(sum(s.state == "connecting" for s in self._sessions.values()))
         try:
             track = self._subscribe(room)

@@ -49,7 +49,7 @@ class Observed:
     rooms: their health. audience: connected sessions by room and mode. broadcast: the latest report. transport: what
     the media port counted. midi: events by room and name. ended, failed: sessions by why they ended, those that were
     never connected in `failed` too. connecting: sessions on the way to being connected. http: open connections, those
-    that were refused, malformed requests.
+    that were refused, malformed requests. limited: what was refused, by limit.
     """
 
     rooms: ObservedRooms
@@ -61,6 +61,7 @@ class Observed:
     failed: Callable[[], Mapping[str, int]] = _none
     connecting: Callable[[], int] = int
     http: Callable[[], tuple[int, int, int]] = lambda: (0, 0, 0)
+    limited: Callable[[], Mapping[str, int]] = _none
 
 
 class Metrics:
@@ -126,6 +127,10 @@ def _counted(observed: Observed) -> Iterator[Metric]:
             "rtcserver_midi_events", "MIDI messages and faults by room.", labels=["room", "event"]
         ),
         observed.midi(),
+    )
+    yield _labelled(
+        CounterMetricFamily("rtcserver_refused", "What was refused, by limit.", labels=["limit"]),
+        {(limit,): count for limit, count in sorted(observed.limited().items())},
     )
     connections, refused, malformed = observed.http()
     yield GaugeMetricFamily("rtcserver_http_connections", "Open TCP connections.", value=connections)

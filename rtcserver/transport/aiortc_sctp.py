@@ -43,7 +43,7 @@ class SctpAssociation(sctp.RTCSctpTransport):
     """aiortc's SCTP with limits. Never raises out of `receive`; `failed` says that the peer must go.
 
     RECEIVE_WINDOW: bytes of unfinished messages, advertised and enforced.
-    MAX_PENDING: chunks kept out of order or unfinished. MAX_CHANNELS: open data channels.
+    MAX_PENDING: chunks kept out of order or unfinished. max_channels: open data channels.
     MAX_BUFFERED, MAX_WAITING: bytes and messages waiting to be sent on all channels together; beyond,
     messages are dropped and counted. MAX_FLIGHT: bytes of unreliable messages that are not acknowledged.
     MAX_KEPT: messages sent that are kept until the peer's cumulative acknowledgement passes them.
@@ -51,14 +51,14 @@ class SctpAssociation(sctp.RTCSctpTransport):
 
     RECEIVE_WINDOW = 128 * 1024
     MAX_PENDING = 256
-    MAX_CHANNELS = 16
     MAX_BUFFERED = 256 * 1024
     MAX_WAITING = 1024
     MAX_FLIGHT = 32 * 1024
     MAX_KEPT = 512
 
-    def __init__(self, dtls: SteppedDtls, port: int, counters: Counter[str]) -> None:
+    def __init__(self, dtls: SteppedDtls, port: int, counters: Counter[str], max_channels: int = 16) -> None:
         super().__init__(dtls, port)
+        self._max_channels = max_channels
         self._dtls = dtls
         self._advertised_rwnd = self.RECEIVE_WINDOW
         self._counters = counters
@@ -159,7 +159,7 @@ class SctpAssociation(sctp.RTCSctpTransport):
         if pp_id == sctp.WEBRTC_DCEP:
             kind = data[0]
             if kind == sctp.DATA_CHANNEL_OPEN:
-                full = len(self._data_channels) >= self.MAX_CHANNELS
+                full = len(self._data_channels) >= self._max_channels
                 if stream_id in self._data_channels or full or not _open_fits(data):
                     self._counters["sctp_refused_channels"] += 1
                     return

@@ -34,11 +34,13 @@ _REPLAY_WINDOW = 128
 
 @dataclass(frozen=True, slots=True)
 class SctpParameters:
-    """The application m-line of the offer (RFC 8841). max_message_size: bytes the peer takes; 0 is any."""
+    """The application m-line of the offer (RFC 8841). max_message_size: bytes the peer takes; 0 is any. max_channels:
+    data channels that may be open."""
 
     remote_port: int = 5000
     max_message_size: int = 65536
     local_port: int = 5000
+    max_channels: int = 16
 
 
 class SecureEvents(Protocol):
@@ -183,7 +185,7 @@ class SecurePeer:
             self._begin_sctp(dtls, self._sctp_parameters)
 
     def _begin_sctp(self, dtls: SteppedDtls, parameters: SctpParameters) -> None:
-        association = SctpAssociation(dtls, parameters.local_port, self._counters)
+        association = SctpAssociation(dtls, parameters.local_port, self._counters, parameters.max_channels)
         association.on("datachannel", self._events.on_datachannel)
         self._sctp = association
         association.begin(parameters.remote_port, parameters.max_message_size)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rtcserver.channel.down.messages import Reply
-from rtcserver.channel.midi_peer import MESSAGES_PER_S, MidiPeer
+from rtcserver.channel.limits import ChannelRates
+from rtcserver.channel.midi_peer import MidiPeer
 from rtcserver.channel.up.messages import Ping, Play, PlayEvent
 from tests.channel.world import MS, SECOND, UpWorld
 from tests.rig.impair import CLEAN
@@ -75,7 +77,18 @@ def test_floods_are_not_read_or_answered() -> None:
         replies += len(peer.receive(Ping(0).pack(), number * MS // 4, 0).replies)
     assert 20 <= replies <= 41
     assert peer.counters.flooded == 4000 - peer.counters.unanswered_pings - replies
-    assert MESSAGES_PER_S <= 4000 - peer.counters.flooded <= MESSAGES_PER_S * 3 // 2 + 1
+    per_s = ChannelRates().messages_per_s
+    assert per_s <= 4000 - peer.counters.flooded <= per_s * 3 // 2 + 1
+
+
+def test_a_channels_bytes_are_bounded_too() -> None:
+    peer = MidiPeer(rates=ChannelRates(messages_per_s=1000, bytes_per_s=10_000))
+    for number in range(100):
+        peer.receive(bytes(1000), number * SECOND // 100, 0)
+    # The bytes of one second at once, and those of the second that has gone by.
+    assert 100 - peer.counters.flooded == pytest.approx(20, abs=1)
+    peer.receive(bytes(1000), 3 * SECOND, 0)
+    assert 101 - peer.counters.flooded == pytest.approx(21, abs=1)
 
 
 @given(st.lists(st.binary(max_size=1300) | st.text(max_size=20), max_size=20))

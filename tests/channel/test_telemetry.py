@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtcserver.channel import announce, telemetry, telemetry_peer
+from rtcserver.channel.limits import ChannelRates
 from rtcserver.channel.studio import REPORT_FIELDS, StudioReport
 from rtcserver.channel.telemetry import parse_client, parse_server
 from rtcserver.channel.telemetry_peer import TelemetryPeer
@@ -175,6 +176,27 @@ def test_a_flood_of_nonsense_ends_in_a_closed_channel_and_few_answers() -> None:
     assert peer.abusive
     assert answers == telemetry_peer.OTHERS_BURST
     assert peer.counters.malformed == telemetry_peer.MAX_VIOLATIONS
+
+
+def test_a_channels_own_rates_hold_whatever_is_said() -> None:
+    for rates, message in (
+        (ChannelRates(messages_per_s=50), "{}"),
+        (ChannelRates(bytes_per_s=25 * 4000), json.dumps({"type": "x" * 3988})),
+    ):
+        peer = TelemetryPeer(rates=rates)
+        for _ in range(200):
+            peer.receive(message, 0)
+        assert peer.counters.frequent == 200 - 25
+
+
+def test_nested_json_costs_no_more_than_its_size() -> None:
+    """Brackets as deep as a message holds: refused like any other nonsense, each kind and unbalanced too."""
+    for text in ("[" * 4096, '{"a":' * 819, '{"type":"stats","a":' + "[" * 2000 + "]" * 2000 + "}"):
+        peer = TelemetryPeer()
+        message, refusal = peer.receive(text, 0)
+        assert message is None or message == telemetry.Stats({})
+        if message is None:
+            assert announce_of(refusal)["code"] == "malformed"
 
 
 def test_a_flood_is_not_even_parsed() -> None:

@@ -194,6 +194,7 @@ async def test_a_page_of_another_origin_frames_the_room_if_a_setting_allows_it(
 async def test_limits_and_candidates_go_by_what_a_trusted_proxy_says(trusted: bool) -> None:
     """Of each client one may be connecting; who may not say who the client is, is the client."""
     settings = {"trusted_proxies": "127.0.0.0/8"} if trusted else {}
+    settings["shared_addresses"] = "192.0.2.0/24"  # And no other: these clients come from this machine.
     with RtcServer(instrument="tone", max_half_open_per_address=1, **settings) as server:
         server.wait_healthy(live)
         said = []

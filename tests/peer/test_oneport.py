@@ -8,7 +8,7 @@ import signal
 import socket
 import struct
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 import pytest
@@ -26,6 +26,7 @@ from rtcserver.clock import monotonic_ns, ns_to_samples
 from rtcserver.encode.packet import EncodedPacket
 from rtcserver.errors import PeerError
 from rtcserver.peer.base import PeerRequest
+from rtcserver.peer.limits import SessionLimits
 from rtcserver.peer.oneport import OnePortBackend, OnePortSession, supervised
 from rtcserver.peer.state import State
 from rtcserver.sdp.fragment import parse_sdpfrag
@@ -281,6 +282,61 @@ async def test_an_ice_restart_moves_the_stream() -> None:
         assert len(listener.rtp) == 2
         new.close()
         await listener.close()
+
+
+async def test_ice_restarts_are_bounded_in_a_minute() -> None:
+    async with serving(limits=SessionLimits(restarts_per_minute=3)) as server:
+        session = await server.backend.open("main", small(), REQUEST)
+        other = await server.backend.open("main", small(), REQUEST)
+        trickled = "a=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n"
+
+        def restart(number: int) -> str:
+            return f"a=ice-ufrag:new{number}\r\na=ice-pwd:{'w' * 24}\r\n"
+
+        for number in range(3):
+            assert await session.patch(restart(number)) is not None
+        etag = session.etag
+        with pytest.raises(PeerError, match="restart ICE 3 times a minute") as refused:
+            await session.patch(restart(3))
+        assert (refused.value.status, refused.value.code, refused.value.retry_after_s) == (
+            429,
+            "too_often",
+            20,
+        )
+        assert session.etag == etag
+        assert server.backend.counters["restarts_refused"] == 1
+        assert await session.patch(trickled) is None, "what is no restart goes on"
+        assert await other.patch(restart(0)) is not None
+
+
+async def test_a_room_has_its_own_bound() -> None:
+    async with serving(admission=Admission(Places(listeners_per_room=1))) as server:
+        session = await server.backend.open("main", small(), REQUEST)
+        with pytest.raises(PeerError, match="All 1 places of this room are taken"):
+            await server.backend.open("main", small(), REQUEST)
+        await session.close()
+        await session.close()
+        for _ in range(2):
+            session = await server.backend.open("main", small(), REQUEST)
+            await session.close()
+
+
+async def test_half_open_peers_of_one_client_count_together() -> None:
+    """One address in its two forms is one client; `rtcserver.access.address` knows of others, such as a /64."""
+    async with serving(admission=Admission(Places(connecting_per_address=1))) as server:
+        for address, refused in (("127.0.0.1", False), ("::ffff:127.0.0.1", True), ("127.0.0.2", False)):
+            asked = PeerRequest(address, "127.0.0.1", local_address="127.0.0.1")
+            told = pytest.raises(PeerError, match="from your address") if refused else nullcontext()
+            with told:
+                await server.backend.open("main", small(), asked)
+
+
+async def test_m_lines_are_bounded_by_the_configuration() -> None:
+    async with serving(limits=SessionLimits(media_lines=2)) as server:
+        await server.backend.open("main", load("chromium-datachannel"), REQUEST)
+        with pytest.raises(PeerError, match="more than 2 m-lines") as refused:
+            await server.backend.open("main", load("chromium-max-bundle"), REQUEST)
+        assert refused.value.status == 400
 
 
 async def test_patches_that_are_refused() -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from rtcserver.errors import PeerError
 from rtcserver.sdp.fragment import parse_sdpfrag
+from rtcserver.sdp.lines import SdpLimits
 
 FRAGMENT = (
     "a=ice-ufrag:EsAw\r\n"
@@ -33,6 +34,15 @@ def test_the_fragment_of_rfc_8840() -> None:
 def test_candidates_are_bounded() -> None:
     line = "a=candidate:1 1 udp 1 192.0.2.1 1 typ host\r\n"
     assert len(parse_sdpfrag(FRAGMENT + line * 500).candidates) == 64
+    assert len(parse_sdpfrag(FRAGMENT + line * 500, SdpLimits(candidates=3)).candidates) == 3
+
+
+def test_m_lines_are_bounded() -> None:
+    text = FRAGMENT + "m=audio 9 RTP/AVP 0\r\n" * 2
+    assert parse_sdpfrag(text, SdpLimits(media_lines=3)).complete
+    with pytest.raises(PeerError, match="more than 2 m-lines") as caught:
+        parse_sdpfrag(text, SdpLimits(media_lines=2))
+    assert caught.value.status == 400
 
 
 @pytest.mark.parametrize(

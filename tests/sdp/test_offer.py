@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtcserver.errors import PeerError
+from rtcserver.sdp.lines import SdpLimits
 from rtcserver.sdp.offer import OfferSummary, check_offer
 from tests.sdp import offers
 from tests.sdp.offers import AUDIO, DATA, FINGERPRINT, SESSION, changed, join, load, small, without
@@ -288,6 +289,18 @@ def test_unusable_candidates_are_left_out() -> None:
         "\r\na=candidate:1 1 udp",
     )
     assert [c.port for c in check_offer(text).candidates] == [57706]
+
+
+def test_candidates_and_m_lines_are_bounded() -> None:
+    many = "".join(f"a=candidate:{n} 1 udp 1 192.0.2.1 {n} typ host\r\n" for n in range(1, 200))
+    text = changed("a=candidate:1 1 udp", f"{many}a=candidate:1 1 udp")
+    assert len(check_offer(text).candidates) == 64
+    assert [c.port for c in check_offer(text, SdpLimits(candidates=3)).candidates] == [1, 2, 3]
+    refused = small() + "m=video 0 UDP/TLS/RTP/SAVPF 96\r\n" * 40
+    for limits, most in ((SdpLimits(), 32), (SdpLimits(media_lines=5), 5)):
+        with pytest.raises(PeerError, match=f"more than {most} m-lines") as caught:
+            check_offer(refused, limits)
+        assert caught.value.status == 400
 
 
 def test_work_is_bounded_for_the_largest_hostile_offers() -> None:

@@ -23,6 +23,7 @@ from signaling.app import create_app
 from signaling.headers import SELF
 from signaling.limits import Limits
 from signaling.serve import HttpServer
+from signaling.sounds import Instruments
 from signaling.whose import Allowed
 from tests.peer.tones import ToneFeed, feed_pair
 
@@ -88,6 +89,7 @@ async def serve(
     allowed: Allowed | None = None,
     trusted_proxies: Sequence[str] = (),
     frame_ancestors: str = SELF,
+    instruments: Instruments | None = None,
 ) -> AsyncIterator[Served]:
     """Serve rooms `names` on a free port of 127.0.0.1, with tones in all of them."""
     pairs = {name: feed_pair() for name in names}
@@ -106,6 +108,7 @@ async def serve(
         allowed=allowed,
         trusted_proxies=trusted_proxies,
         frame_ancestors=frame_ancestors,
+        instruments=instruments,
     )
     server = HttpServer(app, limits, admission)
     port = await server.start("127.0.0.1")

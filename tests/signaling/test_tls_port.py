@@ -89,6 +89,21 @@ def test_a_redirect_stays_on_the_host() -> None:
     assert b"\r\nLocation: https://studio.local//evil.example/x\r\n" in said
 
 
+async def test_who_holds_most_connections_open_has_to_let_go_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tls_port, "MAX_WAITING", 4)
+    async with port(tmp_path) as number:
+        patient = await asyncio.open_connection("127.0.0.1", number, local_addr=("127.0.0.2", 0))
+        crowd = [await asyncio.open_connection("127.0.0.1", number) for _ in range(9)]
+        for reader, _ in crowd[:6]:
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+        patient[1].write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await asyncio.wait_for(patient[0].read(), 5)).startswith(b"HTTP/1.1 308 ")
+        for _, writer in (patient, *crowd):
+            writer.close()
+
+
 async def test_connections_that_say_nothing_are_bounded_in_number_and_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -67,6 +67,7 @@ def metrics() -> Metrics:
             failed=lambda: {"no_dtls": 2},
             connecting=lambda: 9,
             http=lambda: (11, 12, 13),
+            limited=lambda: {"offers": 2},
         )
     )
 
@@ -109,6 +110,7 @@ def test_stages_are_read_at_each_scrape() -> None:
     assert read["rtcserver_broadcast_packets_total", ()] == 1500
     assert read["rtcserver_broadcast_silent_packets_total", ("main",)] == 7
     assert read["rtcserver_process_restarts_total", ("broadcast",)] == 3
+    assert read["rtcserver_refused_total", ("offers",)] == 2
     assert 4 in [v for (n, labels), v in read.items() if set(labels) == {"main", "played"}]
 
 

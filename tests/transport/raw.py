@@ -35,7 +35,7 @@ def certificate() -> RTCCertificate:
 class RawClient:
     """One hostile or headless client with a session of its own."""
 
-    def __init__(self, endpoint: MediaEndpoint, *, data: bool = True) -> None:
+    def __init__(self, endpoint: MediaEndpoint, *, data: bool = True, max_channels: int = 16) -> None:
         self.endpoint = endpoint
         self.server = Recorder()
         self.target = ("127.0.0.1", endpoint.port.port)
@@ -47,7 +47,7 @@ class RawClient:
             remote_ufrag=UFRAG,
             fingerprints=[("sha-256", certificate().getFingerprints()[0].value)],
             listener=self.server,
-            sctp=SctpParameters() if data else None,
+            sctp=SctpParameters(max_channels=max_channels) if data else None,
         )
         self.ssl = SSL.Connection(certificate()._create_ssl_context(SRTP_PROFILES))
         self.ssl.set_connect_state()

@@ -42,6 +42,20 @@ async def test_a_lost_server_flight_is_sent_again() -> None:
         client.close()
 
 
+async def test_a_session_has_so_many_channels_and_no_more() -> None:
+    async with running() as endpoint:
+        client = RawClient(endpoint, max_channels=3)
+        await client.connect()
+        await client.associate()
+        for stream in range(0, 10, 2):
+            label = struct.pack("!BBHIHH", 3, 0, 0, 0, 1, 0) + b"x"
+            client.send(client.record(client.packet(client.data(label, stream=stream, protocol=50))))
+        await until(lambda: endpoint.counters["sctp_refused_channels"] == 2)
+        assert len(client.server.channels) == 3
+        client.peer.close()
+        client.close()
+
+
 async def test_a_lost_last_flight_is_sent_again_when_the_client_repeats_its_own() -> None:
     async with running() as endpoint:
         client = RawClient(endpoint, data=False)

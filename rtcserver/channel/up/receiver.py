@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from rtcserver.channel import cells
 from rtcserver.channel.down.messages import Reply
-from rtcserver.channel.limits import RateLimit
 from rtcserver.channel.up.messages import MAX_HELD, PANIC, PANIC_ALL, Play, PlayEvent
 from rtcserver.channel.wire import unwrap
 from rtcserver.midi import message as m
+from rtcserver.rate import RateLimit
 
 MS = 1_000_000
 SILENCE_NS = 1750 * MS
