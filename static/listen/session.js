@@ -91,7 +91,7 @@ const TRANSITIONS = {
   connecting: { stop, answered, refused, transport, playback, clock },
   buffering: { stop, refused, transport, playback, media, clock, hurry },
   live: { stop, refused, transport, playback, media, clock, hurry },
-  reconnecting: { stop, listen: reopen, hurry: reopen, clock },
+  reconnecting: { stop, listen: reopen, hurry: (session, event, at) => (mayHurry(session) ? reopen(session, event, at) : stay(session)), clock },
   failed: { stop, listen: begin, hurry: (session, _event, at) => (session.problem?.retry ? begin(session, _event, at) : stay(session)) },
 };
 
@@ -107,6 +107,16 @@ export function step(session, event, at) {
     TRANSITIONS[session.phase][event.type]
   );
   return handle ? handle(session, event, at) : stay(session);
+}
+
+/**
+ * Whether the next attempt may be made at once. A server that is full or was asked too often says when to come again.
+ *
+ * @param {Session} session
+ * @returns {boolean}
+ */
+export function mayHurry(session) {
+  return session.phase === "reconnecting" && !session.problem?.retryAfterMs;
 }
 
 /**

@@ -1,7 +1,7 @@
 // @ts-check
 /** Says in plain words how listening goes. Pure: session and room in, sentences out. */
 
-import { stateOf } from "../listen/session.js";
+import { mayHurry, stateOf } from "../listen/session.js";
 import { kilohertz, plural } from "./format.js";
 
 /** @typedef {import("../listen/session.js").Session} Session */
@@ -48,7 +48,7 @@ export function describe(session, asked, roomName) {
       return {
         ...words("reconnecting", "warn", "Reconnecting", session.problem?.message ?? ""),
         addresses: session.problem?.addresses ?? [],
-        canHurry: true,
+        canHurry: mayHurry(session),
       };
     case "failed":
       return { ...failed(session, roomName), action: "Try again" };

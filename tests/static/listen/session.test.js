@@ -123,6 +123,7 @@ test("a room that does not exist is final; a full one is tried again when the se
   const full = new Rig().send({ type: "listen" }).hear("refused", { problem: refused(503, "", 7000) });
   assert.equal(full.phase, "reconnecting");
   assert.equal(full.session.wakeAtMs, full.nowMs + 7000 + FIRST_MS);
+  assert.deepEqual(full.send({ type: "hurry" }).effects, ["open 1", "close"], "not before the server's time, whatever happens");
   assert.equal(full.wake().phase, "connecting");
 });
 

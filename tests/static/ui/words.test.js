@@ -77,6 +77,8 @@ test("what went wrong stays readable while the next attempt runs", () => {
   assert.deepEqual(trying.addresses, ["192.0.2.7:8080"]);
   assert.equal(waiting.canHurry, true);
   assert.equal(trying.canHurry, false);
+  const full = said({ phase: "reconnecting", problem: refused(429, "These are too many offers.", 5000) });
+  assert.equal(full.canHurry, false, "the server has said when to come again");
 });
 
 test("a refusal is shown with the server's sentence", () => {
