@@ -31,18 +31,20 @@ class Shared:
     """Addresses and networks that many clients share: proxies, gateways, this machine itself."""
 
     def __init__(self, networks: Iterable[str] = ()) -> None:
-        self._networks = [ipaddress.ip_network(text, strict=False) for text in networks]
+        self._networks = tuple(str(ipaddress.ip_network(text, strict=False)) for text in networks)
 
     def has(self, address: str) -> bool:
         """Whether nothing is counted by this address. An unknown one, "", is shared by all who have none."""
-        if not address:
-            return True
-        if not self._networks:
-            return False
-        try:
-            found = ipaddress.ip_address(address.partition("%")[0])
-        except ValueError:
-            return False
-        if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
-            found = found.ipv4_mapped
-        return any(found in network for network in self._networks)
+        return not address or _within(address, self._networks)
+
+
+@lru_cache(maxsize=1024)
+def _within(address: str, networks: tuple[str, ...]) -> bool:
+    """Whether an address, perhaps with a zone, lies in one of these networks. Kept, as clients come again."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+        found = found.ipv4_mapped
+    return any(found in ipaddress.ip_network(network) for network in networks)
