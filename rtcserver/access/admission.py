@@ -44,7 +44,7 @@ class Places:
     connections: int = 2048
     connections_per_address: int = 512
     offers_per_minute: int = 120
-    requests_per_minute: int = 12_000
+    requests_per_minute: int = 30_000
     uploads_per_minute: int = 30
 
 

@@ -31,8 +31,8 @@ class LimitConfig:
     """Open TCP connections; one more is answered 503."""
     max_connections_per_address: Count = 512
     """The same for one client address; a browser opens up to six."""
-    max_requests_per_minute: Annotated[int, Ge(60), Le(10_000_000)] = 12_000
-    """HTTP requests a minute from one client address; one more is answered 429. A page is about 80."""
+    max_requests_per_minute: Annotated[int, Ge(60), Le(10_000_000)] = 30_000
+    """HTTP requests a minute from one client address; one more is answered 429. A page is about 100."""
     max_offers_per_minute: Count = 120
     """Offers (joins, also those that fail) a minute from one client address; one more is answered 429."""
     max_restarts_per_minute: Count = 20
