@@ -93,6 +93,8 @@ class FilePlayer:
     """The room's player of MIDI files: one song at a time. `now_ns` is monotonic."""
 
     def __init__(self, events_per_s: int = EVENTS_PER_S) -> None:
+        self.late = 0
+        """Events that were handed out after their time."""
         self._turn_ns = MAX_EVENTS_A_TURN * NS // events_per_s
         self.song: Song | None = None
         self._settings = Settings(())
@@ -247,6 +249,7 @@ class FilePlayer:
             if len(found) == MAX_EVENTS_A_TURN:
                 self._more_ns, until_ns = now_ns + self._turn_ns, due
                 break
+            self.late += due < now_ns
             found.append((max(due, now_ns), events[self._index].message))
             self._index += 1
         self._until_ns = max(self._until_ns, until_ns)

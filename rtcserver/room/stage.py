@@ -106,9 +106,11 @@ class Stage:
 
     @property
     def counters(self) -> Mapping[str, int]:
-        """What was played and refused (see `Router.counts`), and what the port did (``port_sent``, …)."""
+        """What was played and refused (see `Router.counts`), what of a file came late (``file_late``), and what the port did
+        (``port_sent``, …)."""
         status = self.port.status
-        return {**self._router.counts, **{f"port_{name}": getattr(status, name) for name in PORT_COUNTS}}
+        ports = {f"port_{name}": getattr(status, name) for name in PORT_COUNTS}
+        return {**self._router.counts, "file_late": self._player.late, **ports}
 
     @property
     def player(self) -> Mapping[str, object]:

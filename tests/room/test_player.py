@@ -97,6 +97,7 @@ def test_thousands_of_events_at_one_moment_take_turns(per_s: int) -> None:
     times = [at for at, _ in handed]
     assert times == sorted(times)
     assert times[1:] == [max(START_NS + 50 * MS, now) for now, events in turns for _ in events][1:]
+    assert player.late == sum(now > START_NS + 50 * MS for now, events in turns for _ in events)
     rest = run(player, turns[-1][0] + TICK_NS, 10 * NS)
     assert rest == [(START_NS + 9000 * MS, m.note_off(0, 60))]
 
