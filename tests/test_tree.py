@@ -9,6 +9,7 @@ import sys
 from tests.realtime import ROOT, uses_rig
 
 JOURNEYS = {
+    "deploy": "the lock, the service's unit and its sandbox",
     "main_job": "from the instrument to the ear, through all of it",
     "one_port": "networks, browsers and other clients before the one port",
     "studio": "Studio, from the instrument to the worklet",
