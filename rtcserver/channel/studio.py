@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rtcserver.channel.wire import ProtocolError
+from rtcserver.channel.wire import ProtocolError, clamped
 from rtcserver.encode.pcm import VERSION
 
 REPORT_FIELDS: Mapping[str, tuple[float, float]] = {
@@ -51,12 +50,4 @@ def parse_ready(members: dict[str, Any]) -> StudioReady:
 
 def parse_report(members: dict[str, Any]) -> StudioReport:
     """``studio_report``. Raises ProtocolError for what is no number."""
-    values: dict[str, float] = {}
-    for name, (low, high) in REPORT_FIELDS.items():
-        value = members.get(name)
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise ProtocolError(f"{name} is not a finite number")
-        values[name] = float(min(high, max(low, value)))
-    return StudioReport(values)
+    return StudioReport(clamped(members, REPORT_FIELDS))

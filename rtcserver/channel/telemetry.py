@@ -7,7 +7,6 @@ sends is built in `rtcserver.channel.announce`; `rtcserver.channel.telemetry_pee
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn, cast
@@ -15,7 +14,7 @@ from typing import Any, Literal, NoReturn, cast
 from rtcserver.channel import studio
 from rtcserver.channel.announce import MAX_BYTES
 from rtcserver.channel.studio import StudioReady, StudioReport
-from rtcserver.channel.wire import SAFE, VERSION, ProtocolError
+from rtcserver.channel.wire import SAFE, VERSION, ProtocolError, clamped
 
 MAX_SYSEX = 1024
 
@@ -233,16 +232,7 @@ def _parse_auth(members: dict[str, Any]) -> Auth:
 
 
 def _parse_stats(members: dict[str, Any]) -> Stats:
-    values: dict[str, float] = {}
-    for name, (low, high) in STATS_FIELDS.items():
-        value = members.get(name)
-        if value is None:
-            continue
-        # 1e999 is JSON, and infinite.
-        if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) == math.inf:
-            raise ProtocolError(f"{name} is not a finite number")
-        values[name] = float(min(high, max(low, value)))
-    return Stats(values)
+    return Stats(clamped(members, STATS_FIELDS))
 
 
 def _parse_select(members: dict[str, Any]) -> Select:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from typing import Any
+
 from rtcserver.errors import RtcServerError
 from rtcserver.midi import message as m
 
@@ -71,3 +75,21 @@ def check_safe(value: int, what: str) -> None:
     """Raises `ProtocolError` for a number that JavaScript cannot hold exactly. what: its name."""
     if not -SAFE <= value <= SAFE:
         raise ProtocolError(f"{what} {value} is beyond 2⁵³")
+
+
+def clamped(members: Mapping[str, Any], ranges: Mapping[str, tuple[float, float]]) -> dict[str, float]:
+    """The numbers in a report's JSON, each in its range; what is absent or null is left out.
+
+    ranges: lowest and highest by name. Raises `ProtocolError` that names what is no finite number. An integer may be larger
+    than any float, and 1e999 is JSON, and infinite.
+    """
+    values: dict[str, float] = {}
+    for name, (low, high) in ranges.items():
+        value = members.get(name)
+        if value is None:
+            continue
+        finite = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+        if isinstance(value, bool) or not finite:
+            raise ProtocolError(f"{name} is not a finite number")
+        values[name] = float(min(high, max(low, value)))
+    return values

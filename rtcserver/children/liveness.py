@@ -30,9 +30,9 @@ class Progress:
     def from_message(cls, message: dict[str, Any]) -> Progress:
         """Read a ``progress`` message. Raises ValueError or KeyError if it is none."""
         share = message.get("share")
-        if share is not None and not 0 <= (share := float(share)) <= 1:
-            raise ValueError(f"the share of a progress message is {share}: allowed is 0 to 1")
-        return cls(str(message["what"]), share)
+        if share is not None and not (isinstance(share, int | float) and 0 <= share <= 1):
+            raise ValueError(f"the share of a progress message is {share!r}: allowed is 0 to 1")
+        return cls(str(message["what"]), None if share is None else float(share))
 
     def __str__(self) -> str:
         return self.what if self.share is None else f"{self.what}, {self.share * 100:.0f} %"

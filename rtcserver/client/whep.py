@@ -154,7 +154,7 @@ def _reason(body: str) -> str:
 def ask_for_stereo(sdp: str) -> str:
     """Add ``stereo=1`` to the Opus format of an offer (RFC 7587, section 6.1); aiortc's has no fmtp."""
     lines = sdp.splitlines()
-    types = [match[1] for line in lines if (match := re.match(r"a=rtpmap:(\d+) opus/48000/2$", line, re.I))]
+    types = [match[1] for line in lines if (match := re.match(r"a=rtpmap:([0-9]+) (?i:opus)/48000/2$", line))]
     for payload_type in types:
         prefix = f"a=fmtp:{payload_type} "
         present = [index for index, line in enumerate(lines) if line.startswith(prefix)]

@@ -66,14 +66,20 @@ def offer(local: Local) -> str:
 
 
 def answer(local: Local, offered: str) -> str:
-    """The answer to a server that offers: every m-line accepted, DTLS active."""
+    """The answer to a server that offers: every m-line accepted, DTLS active.
+
+    Raises ValueError for an m-line without formats.
+    """
     text = ["v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "t=0 0"]
     sections = [part.split("\n") for part in offered.replace("\r\n", "\n").split("\nm=")[1:]]
     mids = [_value(lines, "mid") or str(index) for index, lines in enumerate(sections)]
     text.append(f"a=group:BUNDLE {' '.join(mids)}")
     for mid, lines in zip(mids, sections, strict=True):
         if lines[0].startswith("audio"):
-            payload_type = lines[0].split()[3]
+            words = lines[0].split()
+            if len(words) < 4:
+                raise ValueError("the server's audio m-line has no format")
+            payload_type = words[3]
             text += [
                 f"m=audio 9 UDP/TLS/RTP/SAVPF {payload_type}",
                 *_transport(local, mid, "active"),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import jwt
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtcserver.access.token import Token, read, sign
+from rtcserver.access.token import MAX_TOKEN, Token, read, sign
 
 KEY = b"k" * 32
 TOKEN = Token("t1", ("main",), ("listen", "perform"), 1000)
@@ -33,6 +34,24 @@ def test_an_unsigned_or_half_token_is_none() -> None:
         claims = {name: value for name, value in whole.items() if name != missing}
         assert read(KEY, jwt.encode(claims, KEY, algorithm="HS256")) is None
     assert read(KEY, jwt.encode(whole | {"rooms": "main"}, KEY, algorithm="HS256")) is None
+
+
+@pytest.mark.parametrize("end", ["1e999", "-1e999", "NaN", '"soon"', "[9]", "{}", "null"])
+def test_a_token_that_ends_at_no_time_is_none(end: str) -> None:
+    """Found by script/fuzz: JSON's 1e999 is a number to Python, and no time."""
+    assert read(KEY, signed('{"jti":"a","rooms":["*"],"actions":["admin"],"exp":%s}' % end)) is None
+
+
+def test_lists_in_lists_are_none() -> None:
+    assert read(KEY, signed("[" * 700)) is None
+    assert read(KEY, signed('{"exp":' * 100)) is None
+
+
+def signed(claims: str) -> str:
+    """A token of this text, whatever it is, signed as it should be."""
+    text = jwt.api_jws.encode(claims.encode(), KEY, algorithm="HS256")
+    assert len(text) <= MAX_TOKEN
+    return text
 
 
 @given(st.integers(0, 200), st.integers(1, 255))

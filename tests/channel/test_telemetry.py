@@ -96,6 +96,14 @@ def test_reports_are_clamped_and_what_is_unknown_is_left_out() -> None:
     assert parse_client(text) == telemetry.Stats({"packets": 0, "rtt_ms": 60_000, "midi_skew_ms": -12.5})
 
 
+@pytest.mark.parametrize(("kind", "highest"), [("stats", 100_000), ("studio_report", 1e9)])
+def test_a_number_that_no_float_holds_is_clamped_like_any_other(kind: str, highest: float) -> None:
+    """Found by tests/hostile: an integer of 320 digits is JSON, and finite."""
+    found = parse_client(f'{{"type":"{kind}","lost":{"9" * 320}}}')
+    assert isinstance(found, telemetry.Stats | StudioReport)
+    assert found.values == {"lost": highest}
+
+
 def test_names_are_mended() -> None:
     text = json.dumps({"type": "hello", "version": 1, "name": "  Ada\n\u202eLovelace" + "x" * 40})
     assert parse_client(text) == telemetry.Hello(1, ("Ada  Lovelace" + "x" * 40)[:32])

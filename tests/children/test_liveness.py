@@ -54,7 +54,7 @@ def test_progress_is_read_for_people() -> None:
     assert str(Progress.from_message({"what": "loading grand.sf2"})) == "loading grand.sf2"
 
 
-@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan"), "much"])
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan"), "much", [0.5], 10**400])
 def test_a_share_is_between_nothing_and_all(share: object) -> None:
-    with pytest.raises(ValueError, match=r"share|could not convert"):
+    with pytest.raises(ValueError, match="share"):
         Progress.from_message({"what": "loading", "share": share})

@@ -248,6 +248,12 @@ def test_endpoints(url: str, endpoint: str | None) -> None:
     assert endpoint_of(url) == endpoint
 
 
+def test_a_line_that_only_looks_like_an_rtpmap_is_left_alone() -> None:
+    """Found by script/fuzz: names of attributes are in small letters (RFC 8866, section 5.13), those of codecs are not."""
+    assert ask_for_stereo("A=RTPMAP:96 opus/48000/2\r\n") == "A=RTPMAP:96 opus/48000/2\r\n"
+    assert "stereo=1" in ask_for_stereo("a=rtpmap:96 OPUS/48000/2\r\n")
+
+
 def test_stereo_is_asked_for_once_per_opus() -> None:
     sdp = "m=audio 9 X 96 0\r\na=rtpmap:96 opus/48000/2\r\na=rtpmap:0 PCMU/8000\r\n"
     asked = ask_for_stereo(sdp)
