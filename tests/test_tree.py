@@ -15,6 +15,8 @@ JOURNEYS = {
     "studio": "Studio, from the instrument to the worklet",
     "real": "real files of Debian packages, against other players",
     "rig": "the virtual MONTAGE, impaired networks, browsers",
+    "fuzz": "every parser of bytes or text, guided by coverage",
+    "hostile": "whatever strangers send to a real server, beside a bystander",
     "vectors": "wire formats that Python and the page both read",
 }
 """Folders of tests that belong to no single folder of the tree."""

@@ -203,7 +203,7 @@ def _checked(key: str, value: Any, where: str, known: tuple[str, ...]) -> Any:
     if key in _PATHS and isinstance(checked, str) and checked.startswith("~"):
         try:
             return str(Path(checked).expanduser())
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:  # no such user, or no name at all
             raise ConfigError(f'{where}: {key} = "{value}" is not allowed: {error}') from None
     return checked
 

@@ -39,6 +39,10 @@ MAX_PAYLOAD = 1200 - 12 - 16
 """Room in a datagram of 1,200 bytes after the RTP header and the SRTP tag."""
 MAX_FRAMES = {16: 256, 24: 128}
 """Most frames of a payload, by bits a sample."""
+MIN_RATE, MAX_RATE = 8_000, 192_000
+"""Of the frames, in Hz. What a reader keeps ready is as many seconds, so that a rate of millions would be gigabytes."""
+_MAX_FRAME = 1 << 53
+"""Device frame numbers stay below: a JavaScript number holds no larger ones exactly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,8 @@ def unpack(payload: bytes) -> PcmBlock:
         raise ValueError(
             f"a Studio payload of {frames} frames, {channels} channels, {bits} bits is not valid"
         )
+    if not MIN_RATE <= rate <= MAX_RATE or first >= _MAX_FRAME:
+        raise ValueError(f"a Studio payload of {rate} Hz at frame {first} is not valid")
     size = frames * CHANNELS * bits // 8
     blocks = 2 if flags & FLAG_PREVIOUS else 1
     if len(payload) != HEADER_SIZE + size * blocks:

@@ -207,6 +207,9 @@ def test_a_tilde_in_a_path_is_the_users_home(monkeypatch: pytest.MonkeyPatch) ->
     assert (room.instrument.file, room.title) == ("/home/anna/piano.flac", "~")
     with pytest.raises(ConfigError, match="file"):
         load({"file": "~nobody-of-this-name/piano.flac"}, {}, {})
+    # Found by script/fuzz: no user can have such a name.
+    with pytest.raises(ConfigError, match="file"):
+        load({}, {}, {"file": "~\0/piano.flac"})
 
 
 @pytest.mark.parametrize("value", [" music.example, 203.0.113.5,[2001:db8::5],, ", None])

@@ -56,6 +56,12 @@ def test_what_is_missing_is_named() -> None:
         sdp.Remote("u", "p", FINGERPRINT, ()).destination("127.0.0.1")
 
 
+def test_an_offer_without_a_format_is_named() -> None:
+    """Found by script/fuzz."""
+    with pytest.raises(ValueError, match="no format"):
+        sdp.answer(LOCAL, "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF\r\n")
+
+
 def test_an_answer_takes_every_m_line_of_the_offer() -> None:
     lines = sdp.answer(LOCAL, JANUS).split("\r\n")
     assert [line.split()[0] for line in lines if line.startswith("m=")] == ["m=audio", "m=application"]

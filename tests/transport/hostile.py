@@ -19,13 +19,13 @@ from aiortc import rtp
 from rtcserver.transport import stun
 from rtcserver.transport.endpoint import MediaEndpoint
 from tests.transport.mutations import mutations
-from tests.transport.raw import RawClient, seal
+from tests.transport.raw import RawClient, RawPeer, seal
 from tests.transport.stock import until
 
 Sender = Literal["stranger", "bound", "session", "associated"]
 """How far the sender has got: no ICE at all, ICE only, DTLS too, SCTP too."""
 
-Build = Callable[[RawClient], list[bytes]]
+Build = Callable[[RawPeer], list[bytes]]
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def _strangers() -> Iterator[Case]:
 def _mutated_check(name: str, sealed: bool) -> Build:
     """One mutation of a check that carries the ufrag and the password of a live session."""
 
-    def build(client: RawClient) -> list[bytes]:
+    def build(client: RawPeer) -> list[bytes]:
         good = client.check()
         bad = dict(mutations(9, good)).get(name, good[:-1])
         return [_refingerprint(bad) if sealed else bad]
@@ -218,20 +218,20 @@ def _protected(data: bytes) -> Build:
 
 
 def _spoiled_rtcp(name: str, report: bytes) -> Build:
-    def build(client: RawClient) -> list[bytes]:
+    def build(client: RawPeer) -> list[bytes]:
         good = client.srtp().protect_rtcp(report)
         return [dict(mutations(30, good)).get(name, good[:7])]
 
     return build
 
 
-def _many_sources(client: RawClient) -> list[bytes]:
+def _many_sources(client: RawPeer) -> list[bytes]:
     session = client.srtp()
     return [session.protect_rtcp(bytes(rtp.RtcpRrPacket(ssrc=n))) for n in range(1, 40)]
 
 
 def _spoiled_record(name: str) -> Build:
-    def build(client: RawClient) -> list[bytes]:
+    def build(client: RawPeer) -> list[bytes]:
         good = client.record(os.urandom(51))
         return [dict(mutations(31, good)).get(name, good[:9])]
 
@@ -330,27 +330,27 @@ def _message(payload: bytes, protocol: int) -> Build:
     return lambda c: [c.record(c.packet(c.data(payload, protocol=protocol)))]
 
 
-def _unfinished(client: RawClient) -> list[bytes]:
+def _unfinished(client: RawPeer) -> list[bytes]:
     client.tsn += 1  # one is missing for ever
     return [client.record(client.packet(client.data(b"x"))) for _ in range(600)]
 
 
-def _window_overrun(client: RawClient) -> list[bytes]:
+def _window_overrun(client: RawPeer) -> list[bytes]:
     """First fragments of a message that never ends, beyond the advertised window."""
     middles = [client.data(bytes(1100), flags=2 if n == 0 else 0) for n in range(200)]
     return [client.record(client.packet(chunk)) for chunk in middles]
 
 
-def _open(client: RawClient, stream: int) -> bytes:
+def _open(client: RawPeer, stream: int) -> bytes:
     label = struct.pack("!BBHIHH", 3, 0, 0, 0, 1, 0) + b"x"
     return client.record(client.packet(client.data(label, stream=stream, protocol=50)))
 
 
-def _many_channels(client: RawClient) -> list[bytes]:
+def _many_channels(client: RawPeer) -> list[bytes]:
     return [_open(client, stream) for stream in range(0, 100, 2)]
 
 
-def _channel_twice(client: RawClient) -> list[bytes]:
+def _channel_twice(client: RawPeer) -> list[bytes]:
     return [_open(client, 0), _open(client, 0)]
 
 

@@ -1,6 +1,6 @@
-"""A client made of parts: a UDP socket, STUN by our codec, DTLS by pyOpenSSL, SRTP by libsrtp, SCTP chunks.
+"""Clients made of parts: a UDP socket, STUN by our codec, DTLS by pyOpenSSL, SRTP by libsrtp, SCTP chunks.
 
-It does what the tests tell it, right or wrong. Nothing in it waits longer than `WAIT_S`.
+They do what the tests tell them, right or wrong. Nothing in them waits longer than `WAIT_S`.
 """
 
 from __future__ import annotations
@@ -32,23 +32,20 @@ def certificate() -> RTCCertificate:
     return _certificates[0]
 
 
-class RawClient:
-    """One hostile or headless client with a session of its own."""
+class RawPeer:
+    """One hostile or headless client of a session whose credentials it was given.
 
-    def __init__(self, endpoint: MediaEndpoint, *, data: bool = True, max_channels: int = 16) -> None:
-        self.endpoint = endpoint
-        self.server = Recorder()
-        self.target = ("127.0.0.1", endpoint.port.port)
+    target: the server's media port. ufrag, password: the server's, from its answer. source: the address to send from.
+    """
+
+    def __init__(self, target: tuple[str, int], ufrag: str, password: str, source: str = "127.0.0.1") -> None:
+        self.target = target
+        self.server_ufrag = ufrag
+        self.server_password = password
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setblocking(False)
-        self.socket.bind(("127.0.0.1", 0))
+        self.socket.bind((source, 0))
         self.socket.connect(self.target)
-        self.peer: TransportPeer = endpoint.create_peer(
-            remote_ufrag=UFRAG,
-            fingerprints=[("sha-256", certificate().getFingerprints()[0].value)],
-            listener=self.server,
-            sctp=SctpParameters(max_channels=max_channels) if data else None,
-        )
         self.ssl = SSL.Connection(certificate()._create_ssl_context(SRTP_PROFILES))
         self.ssl.set_connect_state()
         self.sent: list[bytes] = []
@@ -77,8 +74,8 @@ class RawClient:
         """A connectivity check for this client's session."""
         return stun.build_request(
             os.urandom(12),
-            f"{ufrag or self.peer.local_ufrag}:{UFRAG}".encode(),
-            (password or self.peer.local_password).encode(),
+            f"{ufrag or self.server_ufrag}:{UFRAG}".encode(),
+            (password or self.server_password).encode(),
             use_candidate=nominate,
         )
 
@@ -102,7 +99,6 @@ class RawClient:
             else:
                 self._flush()
                 break
-        await self.server.until_connected()
 
     def record(self, payload: bytes) -> bytes:
         """One DTLS record with `payload`, not sent."""
@@ -127,10 +123,14 @@ class RawClient:
 
     def srtp(self) -> pylibsrtp.Session:
         """Protects as this client."""
-        keys = self.server.keys
-        assert keys is not None
+        chosen = self.ssl.get_selected_srtp_profile()
+        profile = next(p for p in SRTP_PROFILES if p.openssl_profile == chosen)
+        size = 2 * (profile.key_length + profile.salt_length)
+        material = self.ssl.export_keying_material(b"EXTRACTOR-dtls_srtp", size)  # RFC 5764, section 4.2
         policy = pylibsrtp.Policy(
-            key=keys.receive, ssrc_type=pylibsrtp.Policy.SSRC_ANY_OUTBOUND, srtp_profile=keys.profile
+            key=profile.get_key_and_salt(material, 0),
+            ssrc_type=pylibsrtp.Policy.SSRC_ANY_OUTBOUND,
+            srtp_profile=profile.libsrtp_profile,
         )
         return pylibsrtp.Session(policy)
 
@@ -184,6 +184,31 @@ class RawClient:
         chunk.tsn, chunk.stream_id, chunk.protocol, chunk.user_data = self.tsn, stream, protocol, payload
         self.tsn += 1
         return chunk
+
+
+class RawClient(RawPeer):
+    """A raw peer of an endpoint in this process."""
+
+    def __init__(self, endpoint: MediaEndpoint, *, data: bool = True, max_channels: int = 16) -> None:
+        self.endpoint = endpoint
+        self.server = Recorder()
+        self.peer: TransportPeer = endpoint.create_peer(
+            remote_ufrag=UFRAG,
+            fingerprints=[("sha-256", certificate().getFingerprints()[0].value)],
+            listener=self.server,
+            sctp=SctpParameters(max_channels=max_channels) if data else None,
+        )
+        super().__init__(("127.0.0.1", endpoint.port.port), self.peer.local_ufrag, self.peer.local_password)
+
+    def check(self, *, nominate: bool = True, password: str = "", ufrag: str = "") -> bytes:
+        """A connectivity check for this client's session; after an ICE restart with its new credentials."""
+        self.server_ufrag, self.server_password = self.peer.local_ufrag, self.peer.local_password
+        return super().check(nominate=nominate, password=password, ufrag=ufrag)
+
+    async def connect(self) -> None:
+        """ICE and DTLS, until the server knows it too."""
+        await super().connect()
+        await self.server.until_connected()
 
 
 def seal(tag: int, body: bytes) -> bytes:

@@ -1,0 +1,112 @@
+"""Datagrams: STUN, RTCP, SCTP and what tells them apart."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+from aiortc import rtcsctptransport as sctp
+
+from rtcserver.load.sctp import DataChannelClient
+from rtcserver.peer.reception import ReceptionJudge
+from rtcserver.transport import demux, stun
+from rtcserver.transport.aiortc_tap import _header
+from rtcserver.transport.rtcp import ReceptionReport, RtcpError, parse_compound
+from rtcserver.transport.sctp_guard import SctpError, check_packet
+from tests.fuzz.target import joined, pieces, target
+from tests.transport.hostile import CHUNKS, HELLO, RECORD, RTCP, RTP
+from tests.transport.raw import seal
+
+KEY = b"k" * 24
+TID = bytes(range(12))
+
+
+def _stun() -> Iterator[bytes]:
+    check = stun.build_request(TID, b"server:raw", KEY, use_candidate=True)
+    messages = [
+        check,
+        stun.build_request(TID, b"server:raw", KEY, controlling=False),
+        stun.build_success(TID, ("127.0.0.1", 4000), KEY),
+        stun.build_success(TID, ("2001:db8::1", 4000), KEY),
+        stun.build_error(TID, 420, "unknown", KEY, (0x7777, 0x7778)),
+    ]
+    for message in messages:
+        yield b"\0" + message
+        yield b"\1" + message[:-8]
+
+
+@target("stun", stun.StunError, good=_stun, max_bytes=1300)
+def parse_stun(data: bytes) -> None:
+    """The first byte says whether length and FINGERPRINT are made right, so that what lies behind them is reached."""
+    message = data[1:]
+    if data[:1] == b"\1" and len(message) >= 8:
+        body = message[20:] + bytes(-len(message[20:]) % 4)
+        head = (
+            message[:2] + (len(body) + 8).to_bytes(3)[1:] + stun.COOKIE.to_bytes(4) + message[8:20].ljust(12)
+        )
+        message = head + body
+        message += struct.pack("!HHI", stun.FINGERPRINT, 4, stun.crc32(message) ^ 0x5354554E)
+    parsed = stun.parse(message)
+    assert not stun.verify(message, parsed, b"another key") or parsed.integrity_at
+    unsealed = stun.unseal(message)
+    if unsealed is not None and parsed.integrity_at == len(message) - stun.SEAL_BYTES:
+        assert stun.verify(message, parsed, KEY) == (
+            stun.hmac.digest(KEY, unsealed[0], "sha1") == unsealed[1]
+        )
+
+
+@target("demux", good=lambda: (HELLO, RECORD, RTP, RTCP, b"", b"\x80"), max_bytes=64)
+def tell_apart(data: bytes) -> None:
+    kind = demux.classify(data)
+    assert (kind is demux.DatagramKind.RTCP) == (
+        len(data) > 1 and 128 <= data[0] < 192 and 192 <= data[1] < 224
+    )
+    tapped = _header(data, 0)
+    assert tapped is None or kind is demux.DatagramKind.RTP
+
+
+def _rtcp() -> Iterator[bytes]:
+    block = struct.pack("!IIIIII", 1, 0x01000002, 70000, 100, 5, 6)
+    yield struct.pack("!BBHI", 0x80, 201, 1, 7)
+    yield struct.pack("!BBHI", 0x81, 201, 7, 7) + block
+    yield struct.pack("!BBHI", 0x81, 200, 12, 7) + bytes(20) + block
+    yield struct.pack("!BBHII", 0x81, 205, 3, 7, 8) + struct.pack("!HH", 5, 0xFFFF)
+    yield struct.pack("!BBHI", 0x81, 203, 1, 7) + struct.pack("!BBHI", 0xA0, 202, 1, 4)
+
+
+@target("rtcp", RtcpError, good=_rtcp, max_bytes=1500)
+def parse_rtcp(data: bytes) -> None:
+    for packet in parse_compound(data):
+        if isinstance(packet, ReceptionReport):
+            judge = ReceptionJudge(100)
+            for block in packet.blocks:
+                judge.judge(block, 70_000, 10, 0x12345678)
+            assert judge.reports == len(packet.blocks)
+
+
+@target("sctp-guard", SctpError, good=lambda: CHUNKS.values(), max_bytes=1488)
+def guard_sctp(data: bytes) -> None:
+    """What the guard lets through, aiortc's own parser must take without surprise."""
+    packet = seal(1, data)
+    check_packet(packet)
+    for chunk in sctp.parse_packet(packet)[3]:
+        assert len(bytes(chunk)) >= 4
+
+
+def _answers() -> Iterator[bytes]:
+    ack = CHUNKS["init-ack"][:20] + struct.pack("!HH", 7, 8) + b"abcd"
+    ack = ack[:2] + len(ack).to_bytes(2) + ack[4:]
+    opened = bytes.fromhex("00030011") + struct.pack("!IHHI", 9, 0, 0, 50) + b"\2\0\0\0"
+    yield joined(
+        [ack, CHUNKS["cookie-ack"], opened, CHUNKS["sack"], CHUNKS["heartbeat"], CHUNKS["forward-tsn"]]
+    )
+    yield joined(CHUNKS.values())
+
+
+@target("load-sctp", good=_answers)
+def take_answers(data: bytes) -> None:
+    """What a server says to the load generator's listener."""
+    client = DataChannelClient(77, 1000, say="hello" if len(data) & 1 else "")
+    for chunks in pieces(data):
+        for answer in client.receive(seal(77, chunks)):
+            assert len(answer) >= 16

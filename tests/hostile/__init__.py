@@ -1,0 +1,1 @@
+"""Whatever strangers and rude clients send to a real server, beside a bystander whose sound is recorded."""
