@@ -1,4 +1,4 @@
-"""``python -m tests.hostile.bystander PORT FILE``: listens to the room ``main`` in a process of its own, and records it.
+"""``python -m tests.hostile.bystander PORT FILE [tls]``: listens to the room ``main``, in a process of its own, and records.
 
 FILE gets a record for each packet that is authentic: when the kernel took it (ns), its sequence number and timestamp, and
 its Opus payload. The kernel's time is when the server's process sent it, however late this process is read out: what is
@@ -66,16 +66,16 @@ def levels(packets: list[Packet]) -> np.ndarray:
 class Bystander(RigProcess):
     """The process, and its recording as it grows."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *, tls: bool = False) -> None:
         super().__init__("bystander")
-        self._port = port
+        self._words = [str(port), str(self.directory / "recording"), *(["tls"] if tls else [])]
         self._path = self.directory / "recording"
         self._read = 0
         self.packets: list[Packet] = []
 
     def start(self) -> None:
         self._path.touch()
-        command = [sys.executable, "-m", "tests.hostile.bystander", str(self._port), str(self._path)]
+        command = [sys.executable, "-m", "tests.hostile.bystander", *self._words]
         self._spawn(command, {**os.environ, "PYTHONPATH": str(REPOSITORY)}, cwd=REPOSITORY)
         self._wait_ready(lambda: len(self.heard()) > 50)
 
@@ -96,9 +96,10 @@ class Bystander(RigProcess):
         return self.packets
 
 
-async def join(port: int) -> Intruder:
+async def join(port: int, tls: bool) -> Intruder:
     """Join as a listener without a data channel."""
-    answer = await exchange(port, request("POST", "/r/main/whep", offer(False), content_type=SDP))
+    wanted = request("POST", "/r/main/whep", offer(False), content_type=SDP)
+    answer = await exchange(port, wanted, tls=tls)
     assert answer.status == 201, answer
     found = Intruder(port, "127.0.0.1", answer)
     found.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
@@ -151,7 +152,7 @@ def listen(client: Intruder, file: int) -> None:
 
 def main(arguments: list[str]) -> int:
     port, path = int(arguments[0]), Path(arguments[1])
-    client = asyncio.run(join(port))
+    client = asyncio.run(join(port, "tls" in arguments[2:]))
     listen(client, os.open(path, os.O_WRONLY | os.O_APPEND))
     return 0
 

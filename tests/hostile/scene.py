@@ -39,7 +39,8 @@ class Scene:
         with contextlib.ExitStack() as stack:
             stack.enter_context(self.server)
             self.server.wait_healthy(lambda health: health["status"] == "ok")
-            self.bystander = stack.enter_context(Bystander(self.server.port))
+            tls = self.server.url.startswith("https")
+            self.bystander = stack.enter_context(Bystander(self.server.port, tls=tls))
             self.processes = [psutil.Process(pid) for pid in (self.server.pid, *self.server.child_pids())]
             self._stack = stack.pop_all()
         return self

@@ -211,7 +211,7 @@ async def bad_offers(scene: Scene) -> None:
     wanted = request("POST", "/r/main/whep", b"v=0\r\n" + b"a=x\r\n" * 1900, content_type=SDP)
     for _ in range(6):
         answers = await asyncio.gather(*(exchange(scene.port, wanted, address()) for _ in range(8)))
-        assert {answer.status for answer in answers} <= {400, 429, 503}
+        assert {answer.status for answer in answers} <= {400, 422, 429, 503}
 
 
 async def restarts(scene: Scene) -> None:
@@ -256,4 +256,6 @@ async def test_a_thousand_half_open_tls_connections() -> None:
                 for number, sock in enumerate(held):
                     await _say(sock, said[number % len(said)])
                 await asyncio.sleep(FLOOD_S)
+                wanted = request("POST", "/r/main/whep", offer(), content_type=SDP)
+                assert (await exchange(scene.port, wanted, address(), tls=True)).status == 201
             assert scene.server.health()["status"] == "ok"
