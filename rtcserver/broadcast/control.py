@@ -243,7 +243,7 @@ def unpack(data: bytes) -> Message:
     """Parse a record. Raises ProcessError for anything that `pack` does not make."""
     try:
         body = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ProcessError(f"not a control message: {type(error).__name__}") from None
     return parse(body)
 

@@ -152,7 +152,7 @@ def parse_server(text: bytes | str) -> dict[str, Any]:
     """
     members = _object(text)
     kind = members.get("type")
-    if kind not in SERVER_TYPES:
+    if not isinstance(kind, str) or kind not in SERVER_TYPES:
         raise ProtocolError("the type of this message is unknown", code="unknown_type")
     if kind == "welcome":
         if members.get("version") != VERSION:

@@ -44,7 +44,7 @@ def receive(sock: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
         return None
     try:
         message = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ProcessError(f"a control message is not JSON: {data[:60]!r}") from error
     if not isinstance(message, dict) or "type" not in message:
         raise ProcessError(f"a control message has no type: {data[:60]!r}")

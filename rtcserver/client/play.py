@@ -44,7 +44,7 @@ async def upload(url: str, token: str, name: str, data: bytes, *, insecure: bool
             if response.status != 201:
                 raise ListenError(said.get("message", f"the server answers {response.status}"))
             return said
-    except (aiohttp.ClientError, ValueError) as error:
+    except (aiohttp.ClientError, ValueError, RecursionError) as error:
         raise ListenError(f"{target} cannot be reached: {why_unreachable(error)}") from error
 
 

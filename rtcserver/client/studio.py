@@ -371,7 +371,7 @@ def _format_of(headers: Mapping[str, str], url: str) -> dict[str, Any]:
     try:
         said = json.loads(headers.get(FORMAT_HEADER, ""))
         version = said["version"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise ListenError(f"{url}: the server does not say what it sends in Studio") from None
     if version != VERSION:
         raise ListenError(f"{url} speaks Studio version {version}; this client speaks {VERSION}")

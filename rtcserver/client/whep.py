@@ -146,7 +146,7 @@ def _reason(body: str) -> str:
     """Why a server refuses: its ``message`` if it answers in JSON, else the beginning of what it says."""
     try:
         said = json.loads(body)["message"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         said = body
     return " ".join(str(said).split())[:200]
 

@@ -72,6 +72,8 @@ def read_toml(path: Path, *, required: bool) -> dict[str, Any]:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     try:
         return tomllib.loads(text)
+    except RecursionError:
+        raise ConfigError(f"{path}: its lists and tables are nested too deeply") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: {error}{_shown(text, str(error))}") from error
 
@@ -234,7 +236,7 @@ def parse_options(text: str, where: str) -> dict[str, Any]:
     stripped = text.strip().removeprefix("{").removesuffix("}")
     try:
         return dict(tomllib.loads(f"options = {{{stripped}}}")["options"])
-    except (tomllib.TOMLDecodeError, TypeError, ValueError):
+    except (tomllib.TOMLDecodeError, TypeError, ValueError, RecursionError):
         raise ConfigError(
             f"{where}: options = {text!r} is not understood; write name = value pairs such as "
             "decay_s = 4.0, texts in quotation marks, with commas between them"

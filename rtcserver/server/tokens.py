@@ -79,7 +79,7 @@ class TokenStore:
             held: dict[str, dict[str, Any]] = json.loads(path.read_text())
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ConfigError(f"{path} cannot be read: {error}") from error
         return held
 

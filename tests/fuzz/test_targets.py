@@ -12,6 +12,18 @@ from tests.fuzz.target import SEEDS, TARGETS, Target
 BY_NAME = pytest.mark.parametrize("target", TARGETS.values(), ids=list(TARGETS))
 
 
+NESTED = (
+    b"[" * 3000,
+    b"{" * 3000,
+    b'{"a":' * 700,
+    b'{"type":' * 400,
+    b"port = " + b"[" * 3000,
+    b"OPTIONS=" + b"a = " + b"[" * 3000,
+    b"\3a = " + b"[" * 3000,
+)
+"""Deeper than Python's own limit, which its parsers of JSON and TOML meet with a RecursionError."""
+
+
 @BY_NAME
 def test_a_target_takes_what_it_begins_with(target: Target) -> None:
     seeds = target.seeds()
@@ -32,7 +44,7 @@ def test_a_target_takes_what_is_cut_flipped_and_joined(target: Target) -> None:
                 data[chance.randrange(len(data))] = chance.randrange(256)
         cut = chance.randrange(len(data) + 1)
         target(bytes(data[:cut] + chance.choice(seeds)[chance.randrange(8) :])[: target.max_bytes])
-    for data in (b"", b"\0", b"\xff" * 64, bytes(range(256)), b"[" * 900, b"9" * 900):
+    for data in (b"", b"\0", b"\xff" * 64, bytes(range(256)), b"9" * 900, *NESTED):
         target(data)
 
 

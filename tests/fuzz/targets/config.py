@@ -122,6 +122,10 @@ def _profiles() -> Iterator[bytes]:
     )
 
 
-@target("profile", ConfigError, tomllib.TOMLDecodeError, good=_profiles, max_bytes=3000)
+@target("profile", ConfigError, good=_profiles, max_bytes=3000)
 def profile(data: bytes) -> None:
-    profile_file.parse(tomllib.loads(data.decode("utf-8", "replace")))
+    try:
+        table = tomllib.loads(data.decode("utf-8", "replace"))
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return
+    profile_file.parse(table)
