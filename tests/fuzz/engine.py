@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import logging
 import mmap
 import os
 import re
@@ -158,6 +159,8 @@ def _escaped(word: bytes) -> str:
 def _endless(arguments: list[str], run: Callable[[bytes], None]) -> NoReturn:
     import atheris
 
+    # What is logged of hostile input, a million times over, would be all that the process does.
+    logging.disable(logging.CRITICAL)
     atheris.Setup(arguments, run)
     atheris.Fuzz()
     raise AssertionError("libFuzzer ends the process")

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 
 import pytest
 
-import tests.fuzz.targets  # noqa: F401 -- registers them
 from tests.fuzz.target import SEEDS, TARGETS, Target
+from tests.fuzz.targets import port
 
 BY_NAME = pytest.mark.parametrize("target", TARGETS.values(), ids=list(TARGETS))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_stays() -> Iterator[None]:
+    """The port's peers and event loop are for this module alone."""
+    yield
+    if port.port.cache_info().currsize:
+        port.port().close()
+        port.port.cache_clear()
 
 
 NESTED = (

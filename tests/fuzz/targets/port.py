@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import logging
 from collections.abc import Iterator
 
 import pylibsrtp
@@ -49,12 +48,14 @@ class Wire:
         self.sent.append(data)
         return True
 
+    def close(self) -> None:
+        """There is nothing to close."""
+
 
 class Port:
     """An endpoint, a peer that has only passed ICE, and one that is connected with an SCTP association."""
 
     def __init__(self) -> None:
-        logging.disable(logging.CRITICAL)
         self.loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self.loop)
         self.endpoint = MediaEndpoint(EndpointConfig(host="127.0.0.1"))
@@ -92,6 +93,12 @@ class Port:
                 self._ssl.send(seal(self._tag, data[:1200]) or b"x")
                 data = self._ssl.bio_read(4096)
         self.endpoint.receive(data, sender, monotonic_ns())
+
+    def close(self) -> None:
+        """End both peers and the loop."""
+        self.endpoint.close()
+        self.loop.close()
+        asyncio.set_event_loop(None)
 
     def idle(self) -> None:
         """Let what the loop was given run, and forget its timers."""
