@@ -35,6 +35,8 @@ class LimitConfig:
     """HTTP requests a minute from one client address; one more is answered 429. A page is about 100."""
     max_offers_per_minute: Count = 120
     """Offers (joins, also those that fail) a minute from one client address; one more is answered 429."""
+    max_patches_per_minute: Count = 120
+    """PATCH requests a minute in one session (candidates, ICE restarts); one more is answered 429."""
     max_restarts_per_minute: Count = 20
     """ICE restarts a minute in one session; one more is answered 429."""
     max_headers: Annotated[int, Ge(16), Le(1000)] = 64

@@ -40,6 +40,7 @@ STUDIO_PACKETS_PER_S = 4_000
 """More than any Studio format sends, each block twice."""
 ENDS_ALL = ("broadcast-lost", "shutdown")
 """Reasons that end every session at once."""
+MINUTE_NS = 60 * NS
 SENT_AT_ONCE = 200
 """Packets that may have been sent beyond what the time since the start tells."""
 
@@ -128,8 +129,9 @@ class OnePortSession:
         self._peer: TransportPeer | None = None
         self._candidates: list[HostCandidate] = []
         self._remote_ufrag = offer.ice_ufrag
-        per_minute = backend.limits.restarts_per_minute
-        self._restarts = RateLimit(per_minute, per_minute, 60 * NS)
+        limits = backend.limits
+        self._patches = RateLimit(limits.patches_per_minute, limits.patches_per_minute, MINUTE_NS)
+        self._restarts = RateLimit(limits.restarts_per_minute, limits.restarts_per_minute, MINUTE_NS)
 
     def about(self) -> AbstractContextManager[None]:
         """For what is logged about it."""
@@ -172,7 +174,9 @@ class OnePortSession:
 
     async def patch(self, sdpfrag: str) -> str | None:
         """Trickled candidates are not needed (204); other credentials restart ICE (200)."""
-        fragment = parse_sdpfrag(sdpfrag, self._backend.limits.sdp)
+        limits = self._backend.limits
+        self._count(self._patches, "patches", f"change {limits.patches_per_minute} times a minute")
+        fragment = parse_sdpfrag(sdpfrag, limits.sdp)
         peer = self._peer
         if self.state is State.CLOSED or peer is None:
             raise PeerError(404, "no_such_session", "This session has ended.")
@@ -180,23 +184,27 @@ class OnePortSession:
             return None
         if not fragment.ice_pwd:
             raise PeerError(400, "malformed_sdp", "An ICE restart needs both a=ice-ufrag and a=ice-pwd.")
-        now = monotonic_ns()
-        if not self._restarts.take(now):
-            self._backend.counters["restarts_refused"] += 1
-            wait_s = -(-self._restarts.wait_ns(now) // NS)
-            raise PeerError(
-                429,
-                "too_often",
-                f"A session may restart ICE {self._backend.limits.restarts_per_minute} times a minute. "
-                f"Come again in {wait_s} s.",
-                retry_after_s=wait_s,
-            )
+        self._count(self._restarts, "restarts", f"restart ICE {limits.restarts_per_minute} times a minute")
         self._advance(RestartAsked())
         self._remote_ufrag = fragment.ice_ufrag
         peer.restart_ice(fragment.ice_ufrag)
         self.etag = secrets.token_hex(8)
         self.counters["ice_restarts"] += 1
         return build_restart_fragment(self.offer, self._answer_transport())
+
+    def _count(self, limit: RateLimit, what: str, allowed: str) -> None:
+        """Count one more. Raises PeerError(429) if it comes too soon."""
+        now = monotonic_ns()
+        if limit.take(now):
+            return
+        self._backend.counters[f"{what}_refused"] += 1
+        wait_s = -(-limit.wait_ns(now) // NS)
+        raise PeerError(
+            429,
+            "too_often",
+            f"A session may {allowed}. Come again in {wait_s} s.",
+            retry_after_s=wait_s,
+        )
 
     async def close(self) -> None:
         """End the session. Idempotent; does not wait."""

@@ -107,7 +107,11 @@ def places_of(config: ServerConfig) -> Places:
 def session_limits_of(config: ServerConfig) -> SessionLimits:
     """What one session may cost, by the configuration."""
     return SessionLimits(
-        config.max_media_lines, config.max_candidates, config.max_channels, config.max_restarts_per_minute
+        config.max_media_lines,
+        config.max_candidates,
+        config.max_channels,
+        config.max_patches_per_minute,
+        config.max_restarts_per_minute,
     )
 
 

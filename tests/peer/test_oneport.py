@@ -309,6 +309,17 @@ async def test_ice_restarts_are_bounded_in_a_minute() -> None:
         assert await other.patch(restart(0)) is not None
 
 
+async def test_patches_are_bounded_in_a_minute() -> None:
+    async with serving(limits=SessionLimits(patches_per_minute=2)) as server:
+        session = await server.backend.open("main", small(), REQUEST)
+        for _ in range(2):
+            assert await session.patch("a=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n") is None
+        with pytest.raises(PeerError, match="change 2 times a minute") as refused:
+            await session.patch("nonsense is not even read")
+        assert (refused.value.status, refused.value.retry_after_s) == (429, 30)
+        assert server.backend.counters["patches_refused"] == 1
+
+
 async def test_a_room_has_its_own_bound() -> None:
     async with serving(admission=Admission(Places(listeners_per_room=1))) as server:
         session = await server.backend.open("main", small(), REQUEST)
