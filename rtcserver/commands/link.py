@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Print a listener's and a performer's link for each room. Raises ConfigError."""
     from rtcserver.clock import NS, wall_ns
-    from rtcserver.server.links import listen_link, perform_link
+    from rtcserver.server.links import from_elsewhere, listen_link, perform_link
     from rtcserver.server.tokens import TokenStore
 
     config = configuration(args, environ)
@@ -29,4 +29,6 @@ def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
         print(f"Listen at  {page}")
         if room.instrument.midi != "off":
             print(f"Play at    {perform_link(store, page, name, int(wall_ns() / NS))}")
+    if elsewhere := from_elsewhere(config, config.port):
+        print(elsewhere)
     return 0

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import signal
-import socket
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -17,7 +15,7 @@ from rtcserver import logs
 from rtcserver.access.admission import Admission
 from rtcserver.access.door import house
 from rtcserver.clock import NS, wall_ns
-from rtcserver.config.load import parse_hosts, parse_networks
+from rtcserver.config.load import parse_networks
 from rtcserver.config.model import ServerConfig
 from rtcserver.config.published import parse_frame_ancestors
 from rtcserver.config.reload import compare
@@ -27,7 +25,7 @@ from rtcserver.monitor.supervisor import Monitor
 from rtcserver.room.directory import Rooms
 from rtcserver.server.heartbeat import Heartbeat
 from rtcserver.server.https import Https
-from rtcserver.server.links import perform_link, prints_secrets
+from rtcserver.server.links import from_elsewhere, listen_link, perform_link, prints_secrets
 from rtcserver.server.listening import Listening, OnePort, Stock, metrics_of, places_of
 from rtcserver.server.tokens import NoPlaceError, TokenStore
 from signaling.app import create_app
@@ -110,11 +108,6 @@ class Server:
         await asyncio.gather(*(monitor.close() for monitor in self.monitors))
         await asyncio.gather(*(room.instrument.close() for room in self.rooms.all()))
 
-    @property
-    def scheme(self) -> str:
-        """http or https."""
-        return "https" if self.config.tls == "auto" or self.config.tls_cert else "http"
-
     def _listeners(self, room: str) -> int:
         return len(self.listening.backend.sessions(room))
 
@@ -166,11 +159,9 @@ def reload(server: Server, reread: Callable[[], ServerConfig]) -> None:
 def announce(server: Server) -> None:
     """Print where to listen: the line that a new user needs. A log in JSON gets it instead, without secrets."""
     say = log.info if server.config.log_format == "json" else partial(print, flush=True)
-    named = [*parse_hosts(server.config.public_host), *([server.config.host] if server.config.host else [])]
-    host = _in_a_link(named[0]) if named else "localhost"
     names = server.rooms.names()
     for name in names:
-        page = f"{server.scheme}://{host}:{server.port}/r/{name}"
+        page = listen_link(server.config, name, server.port)
         # The link that may be shared comes first: whoever copies in haste gives no secret away.
         say(f"Listen at  {page}")
         if server.listening.playable(name):
@@ -179,8 +170,8 @@ def announce(server: Server) -> None:
                 say(f"Play at    {link}")
             else:
                 say("Play at    (a secret: `python -m rtcserver link` prints it)")
-    if host == "localhost":
-        say(f"From other machines:  {server.scheme}://{socket.gethostname()}:{server.port}/")
+    if elsewhere := from_elsewhere(server.config, server.port):
+        say(elsewhere)
 
 
 def open_tokens(config: ServerConfig) -> TokenStore:
@@ -225,17 +216,6 @@ def limits_of(config: ServerConfig) -> Limits:
 
 def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
-
-
-def _in_a_link(host: str) -> str:
-    """A host as links have it: brackets around an IPv6 address (RFC 3986, section 3.2.2), localhost for all addresses."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host
-    if address.is_unspecified:
-        return "localhost"
-    return f"[{address}]" if address.version == 6 else host
 
 
 def run(read: Callable[[], ServerConfig]) -> None:

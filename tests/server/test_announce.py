@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rtcserver.__main__ import main
 from rtcserver.config.load import load
 from rtcserver.errors import ConfigError
 from rtcserver.server.serve import Server, announce
@@ -58,6 +59,19 @@ def test_links_can_be_opened_whatever_the_address_is(
     assert lines[0] == f"Listen at  {link}/r/main"
     # Who named no address is told how other machines may find the server.
     assert any(line.startswith("From other machines") for line in lines) is ("localhost" in link)
+
+
+@pytest.mark.parametrize("public_host", ["", "music.example, 203.0.113.5", "2001:db8::5"])
+def test_the_command_prints_the_links_that_the_server_prints(
+    public_host: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    variables = {"RTCSERVER_STATE_DIR": str(tmp_path), "RTCSERVER_PUBLIC_HOST": public_host}
+    server = Server(load({"print_links": "always"}, variables, {}))
+    monkeypatch.setattr(server.listening, "playable", lambda _: True)
+    announce(server)
+    announced = capsys.readouterr().out
+    assert main(["link"], variables) == 0
+    assert capsys.readouterr().out == announced
 
 
 @pytest.mark.parametrize("value", ["http://music.example", "https://[2001:db8::5]/", "music.example:8443"])
