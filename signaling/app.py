@@ -8,9 +8,10 @@ from pathlib import Path
 from aiohttp import web
 
 from rtcserver.access.admission import Admission
-from rtcserver.access.door import Door
+from rtcserver.access.gate import Gate
 from rtcserver.peer.base import PeerBackend
-from signaling.entrance import Entrance, unhurried
+from signaling.admin import Admin, Tokens
+from signaling.entrance import GATE, Entrance, unhurried
 from signaling.forwarded import PROXIES, Proxies
 from signaling.gate import tell_gate
 from signaling.headers import SELF, security
@@ -29,7 +30,7 @@ STATIC = Path(__file__).resolve().parent.parent / "static"
 def create_app(
     rooms: RoomDirectory,
     backend: PeerBackend,
-    door: Door,
+    gate: Gate,
     *,
     admission: Admission | None = None,
     limits: Limits | None = None,
@@ -37,6 +38,7 @@ def create_app(
     authority: Path | None = None,
     instruments: Instruments | None = None,
     metrics: Callable[[], bytes] | None = None,
+    tokens: Tokens | None = None,
     trusted_proxies: Sequence[str] = (),
     frame_ancestors: str = SELF,
     allowed: Allowed | None = None,
@@ -44,8 +46,9 @@ def create_app(
 ) -> web.Application:
     """All routes of the server. It neither starts nor closes the backend; `signaling.serve` serves it.
 
-    door: asked for each request. authority: PEM file for ``/ca.pem``, if there is a local authority.
-    instruments, metrics: what `signaling.sounds` and `signaling.metrics` serve, if the transport has it.
+    gate: asked for each request. authority: PEM file for ``/ca.pem``, if there is a local authority.
+    instruments, metrics: what `signaling.sounds` and `signaling.metrics` serve, if the transport has it. tokens:
+    what `signaling.admin` shows and revokes.
 
     trusted_proxies: addresses and networks, see `signaling.forwarded`. frame_ancestors: see
     `signaling.headers.security`. allowed: hosts and origins, see `signaling.whose`; None asks for neither.
@@ -64,12 +67,14 @@ def create_app(
     app[PROXIES] = Proxies(trusted_proxies)
     if refused is not None:
         app[REFUSED] = refused
-    entrance = Entrance(door)
+    app[GATE] = gate
+    entrance = Entrance(gate)
     whep = Whep(rooms, backend, entrance, places, bounds)
     app.add_routes(whep.routes())
     app.add_routes(Pages(rooms, backend, entrance, bounds, static, authority).routes())
     app.add_routes(Sounds(rooms, entrance, instruments).routes())
     app.add_routes(Files(rooms, entrance, instruments, places, bounds).routes())
+    app.add_routes(Admin(backend, entrance, tokens).routes())
     app.add_routes(MetricsPage(entrance, metrics).routes())
     app.on_response_prepare.append(Headers(security(frame_ancestors)))
 

@@ -1,32 +1,65 @@
-"""Where requests meet the door: what they show, and which action they are."""
+"""Where requests meet the gate: what they show, and which action they are."""
 
 from __future__ import annotations
+
+import logging
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from rtcserver.access.admission import Admission
-from rtcserver.access.door import Action, Door, Request
-from rtcserver.clock import NS, monotonic_ns, wall_ns
+from rtcserver.access.door import Action, Grant, Request
+from rtcserver.access.gate import Gate
+from rtcserver.clock import monotonic_ns
 from signaling.forwarded import origin_of
-from signaling.headers import bearer_of
+from signaling.headers import basic_of, bearer_of
 
+log = logging.getLogger(__name__)
 
-def credential_of(request: web.Request) -> str:
-    """What a request shows to be let in, or ""."""
-    return bearer_of(request.headers.get("Authorization", ""))
+GATE = web.AppKey("gate", Gate)
+PROXIES_TOLD = 16
+"""Proxies that are named in the log when they are not trusted, each once."""
 
 
 class Entrance:
-    """Asks the door in the name of HTTP requests."""
+    """Asks the gate in the name of HTTP requests."""
 
-    def __init__(self, door: Door) -> None:
-        self._door = door
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._told: set[str] = set()
 
-    def check(self, request: web.Request, action: Action, room: str | None = None) -> None:
-        """Raises PeerError unless the request may do this in the room, or in the server as a whole."""
-        asked = Request(action, room, credential_of(request), origin_of(request).address)
-        self._door.check(asked, wall_ns() / NS)
+    async def check(
+        self, request: web.Request, action: Action, room: str | None = None, session: str = ""
+    ) -> Grant:
+        """The ground on which the request may do this in the room, or in the server as a whole. Raises PeerError.
+
+        session: the public name of the session that is meant, or "".
+        """
+        origin = origin_of(request)
+        if origin.doubtful:
+            self._tell(origin.address)
+        authorization = request.headers.get("Authorization", "")
+        user, password = basic_of(authorization)
+        asked = Request(
+            action,
+            room,
+            bearer_of(authorization),
+            origin.address,
+            user,
+            password,
+            origin.doubtful,
+            session,
+        )
+        return await self._gate.check(asked)
+
+    def _tell(self, proxy: str) -> None:
+        if proxy not in self._told and len(self._told) < PROXIES_TOLD:
+            self._told.add(proxy)
+            log.warning(
+                "%s forwards requests and is not in trusted_proxies, or does not say for whom: "
+                "whom it asks for gets no rights of a network",
+                proxy,
+            )
 
 
 def unhurried(admission: Admission) -> Middleware:

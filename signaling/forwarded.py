@@ -11,17 +11,25 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from rtcserver.access.rules import NETWORKS, lies_in
 from signaling.headers import host_of
+
+OTHERS = ("Forwarded", "X-Real-IP")
+"""Other headers by which proxies say for whom they ask. They are not read: what they show is that a proxy asks."""
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """address: the client's IP address as text, or "". host: by which it reached this machine, or ""; no port."""
+    """address: the client's IP address as text, or "". host: by which it reached this machine, or ""; no port.
+
+    doubtful: whether the address is that of a proxy which is not believed: the client itself may be anywhere.
+    """
 
     address: str
     host: str
+    doubtful: bool = False
 
 
 class Proxies:
@@ -34,26 +42,36 @@ class Proxies:
         self._trusted = [ipaddress.ip_network(text, strict=False) for text in trusted]
 
     def origin(
-        self, remote: str, host: str, forwarded_for: Sequence[str], forwarded_host: Sequence[str]
+        self,
+        remote: str,
+        host: str,
+        forwarded_for: Sequence[str],
+        forwarded_host: Sequence[str],
+        others: bool = False,
     ) -> Origin:
         """The origin of a request.
 
         remote: address of the connection's other end. host: the ``Host`` header. forwarded_for, forwarded_host:
-        the headers' values, one an occurrence. Each proxy adds the address that it was called from at the end of
-        ``X-Forwarded-For``; the client is the last one there that is no trusted proxy itself.
+        the headers' values, one an occurrence. others: whether `OTHERS` are there. Each proxy adds the address that
+        it was called from at the end of ``X-Forwarded-For``; the client is the last one there that is no trusted
+        proxy itself.
         """
         address = remote.partition("%")[0]
         if not self._trusted or not self._trusts(_address(address)):
-            return Origin(address, host_of(host))
+            # A proxy in the house would make neighbours of all strangers that it lets through.
+            forwards = bool(forwarded_for) or others
+            return Origin(address, host_of(host), forwards and lies_in(address, NETWORKS["private"]))
+        doubtful = others and not forwarded_for
         for text in reversed(_values(forwarded_for)):
             found = _address(text)
             if found is None:
+                doubtful = True
                 break  # "unknown", or nonsense: whatever stands before it cannot be believed
             address = str(found)
             if not self._trusts(found):
                 break
         named = [name for text in _values(forwarded_host) if (name := host_of(text))]
-        return Origin(address, named[-1] if named else host_of(host))
+        return Origin(address, named[-1] if named else host_of(host), doubtful)
 
     def _trusts(self, address: IpAddress | None) -> bool:
         return address is not None and any(address in network for network in self._trusted)
@@ -73,6 +91,7 @@ def origin_of(request: web.Request) -> Origin:
             headers.get("Host", ""),
             headers.getall("X-Forwarded-For", ()),
             headers.getall("X-Forwarded-Host", ()),
+            any(name in headers for name in OTHERS),
         )
     return found
 

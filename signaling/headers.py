@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping
 
@@ -89,6 +90,19 @@ def bearer_of(authorization: str) -> str:
     """The token of an ``Authorization: Bearer`` header (RFC 6750, section 2.1); "" if it has none."""
     scheme, _, token = authorization.partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def basic_of(authorization: str) -> tuple[str, str]:
+    """User and password of an ``Authorization: Basic`` header in UTF-8 (RFC 7617, section 2); both "" if it has none."""
+    scheme, _, coded = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return "", ""
+    try:
+        text = base64.b64decode(coded.strip(), validate=True).decode()
+    except ValueError:
+        return "", ""
+    user, colon, password = text.partition(":")
+    return (user, password) if colon else ("", "")
 
 
 def if_match(header: str | None, etag: str) -> bool:

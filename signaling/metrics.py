@@ -23,7 +23,7 @@ class MetricsPage:
 
     async def metrics(self, request: web.Request) -> web.Response:
         """The text format of Prometheus, version 0.0.4."""
-        self._entrance.check(request, Action.READ)
+        await self._entrance.check(request, Action.READ)
         if self._render is None:
             raise PeerError(404, "no_metrics", "This transport exports no metrics.")
         return web.Response(

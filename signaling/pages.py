@@ -93,7 +93,7 @@ class Pages:
 
     async def index(self, request: web.Request) -> web.StreamResponse:
         """The list of rooms, or straight to the only one."""
-        self._entrance.check(request, Action.READ)
+        await self._entrance.check(request, Action.READ)
         names = self._rooms.names()
         if len(names) == 1:
             return web.Response(
@@ -118,13 +118,13 @@ class Pages:
         )
 
     async def api_rooms(self, request: web.Request) -> web.Response:
-        self._entrance.check(request, Action.READ)
+        await self._entrance.check(request, Action.READ)
         return as_json({"rooms": [self._describe(name, "../") for name in self._rooms.names()]})
 
     async def api_room(self, request: web.Request) -> web.Response:
         """One room, with its sessions. They go by a public handle: the id is the right to end one."""
         name = existing(self._rooms, request)
-        self._entrance.check(request, Action.READ, name)
+        await self._entrance.check(request, Action.READ, name)
         await self._backend.refresh(name)
         sessions = []
         for session in self._backend.sessions(name):

@@ -15,6 +15,7 @@ from rtcserver.clock import NS, monotonic_ns
 from rtcserver.errors import PeerError
 from rtcserver.logs import about
 from rtcserver.peer.base import public_handle
+from signaling.entrance import GATE
 from signaling.forwarded import origin_of
 from signaling.headers import CORS, wants_html
 
@@ -53,7 +54,7 @@ def error_response(
     """``{"error", "message"}`` with the error's status; a small page for a browser that navigates."""
     headers = {"Cache-Control": "no-store", **(extra or {})}
     if error.status == 401:
-        headers["WWW-Authenticate"] = 'Bearer realm="rtcserver"'  # RFC 6750, section 3
+        headers["WWW-Authenticate"] = _challenges(request)
     elif error.code == "bad_token":
         headers["WWW-Authenticate"] = 'Bearer realm="rtcserver", error="invalid_token"'
     if error.retry_after_s is not None:
@@ -72,6 +73,14 @@ def error_response(
     return as_json({"error": error.code, "message": str(error)}, error.status, headers)
 
 
+def _challenges(request: web.Request) -> str:
+    """How to show who one is (RFC 9110, section 11.6.1). A script's request is not asked for a password: its browser
+    would ask whoever looks at the page, which has links instead."""
+    bearer, basic = 'Bearer realm="rtcserver"', 'Basic realm="rtcserver", charset="UTF-8"'
+    scripted = request.headers.get("X-Requested-With", "") != ""
+    return f"{bearer}, {basic}" if request.app[GATE].takes_passwords and not scripted else bearer
+
+
 def _page(status: int, message: str, root: str) -> str:
     """root: the server's, relative to the address that was asked for."""
     return (
@@ -83,6 +92,10 @@ def _page(status: int, message: str, root: str) -> str:
 
 def _is_api(request: web.Request) -> bool:
     return request.path.startswith("/api/") or _is_whep(request)
+
+
+def _holds_data(request: web.Request) -> bool:
+    return request.path.startswith("/api/") or request.path in ("/metrics", "/healthz")
 
 
 def _is_whep(request: web.Request) -> bool:
@@ -172,3 +185,6 @@ class Headers:
         response.headers.update(self._everywhere)
         if _is_whep(request):
             response.headers.update(CORS)
+        elif _holds_data(request):
+            # Pages of ours may be shown in others' frames; what they ask for is theirs alone all the same.
+            response.headers["Cross-Origin-Resource-Policy"] = "same-origin"

@@ -39,11 +39,11 @@ class _Playable:
         self._entrance = entrance
         self._instruments = instruments
 
-    def _let_in(self, request: web.Request, action: Action) -> tuple[str, Instruments]:
+    async def _let_in(self, request: web.Request, action: Action) -> tuple[str, Instruments]:
         room = existing(self._rooms, request)
         if self._instruments is None:
             raise PeerError(404, "no_midi", "Nobody can play with transport = aiortc.")
-        self._entrance.check(request, action, room)
+        await self._entrance.check(request, action, room)
         return room, self._instruments
 
 
@@ -55,7 +55,7 @@ class Sounds(_Playable):
 
     async def sounds(self, request: web.Request) -> web.Response:
         """What can be chosen on the instrument."""
-        room, instruments = self._let_in(request, Action.READ)
+        room, instruments = await self._let_in(request, Action.READ)
         return as_json(instruments.sounds(room))
 
 
@@ -80,7 +80,7 @@ class Files(_Playable):
     async def upload(self, request: web.Request) -> web.Response:
         """Take the file. Whether the sender may is asked before the body is read."""
         self._admission.upload(origin_of(request).address, monotonic_ns())
-        room, instruments = self._let_in(request, Action.PERFORM)
+        room, instruments = await self._let_in(request, Action.PERFORM)
         data = await read_bytes(request, MIDI_TYPES, self._limits.max_upload_bytes, self._limits)
         title = "".join(c for c in unquote(request.headers.get("X-File-Name", "")) if c.isprintable())[:100]
         return as_json(await instruments.upload(room, title, data), status=201)

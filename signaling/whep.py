@@ -13,12 +13,20 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from rtcserver.access.admission import Admission
-from rtcserver.access.door import Action
+from rtcserver.access.door import Action, Grant
 from rtcserver.clock import monotonic_ns
 from rtcserver.errors import PeerError
-from rtcserver.peer.base import MODES, Mode, PeerBackend, PeerRequest, PeerSession
+from rtcserver.peer.base import (
+    MODES,
+    Mode,
+    PeerBackend,
+    PeerRequest,
+    PeerSession,
+    new_session_id,
+    public_handle,
+)
 from signaling.body import read_text
-from signaling.entrance import Entrance, credential_of
+from signaling.entrance import Entrance
 from signaling.forwarded import origin_of
 from signaling.headers import SDP, SDPFRAG, if_match, preflight, printable
 from signaling.limits import Limits
@@ -77,7 +85,8 @@ class Whep:
         # Before the door: whoever guesses tokens is slowed down, too.
         self._admission.offer(origin_of(request).address, monotonic_ns())
         room = existing(self._rooms, request)
-        self._entrance.check(request, Action.LISTEN, room)
+        session_id = new_session_id()
+        grant = await self._entrance.check(request, Action.LISTEN, room, public_handle(session_id))
         if not request.can_read_body:
             raise PeerError(
                 400,
@@ -85,7 +94,7 @@ class Whep:
                 f"The request has no body: it must be the player's SDP offer, with Content-Type: {SDP}.",
             )
         offer = await read_text(request, SDP, self._limits)
-        session = await self._open(room, offer, _peer_request(request))
+        session = await self._open(room, offer, _peer_request(request, session_id, grant))
         response = web.Response(
             text=session.answer,
             status=201,
@@ -192,13 +201,15 @@ def _too_slow() -> PeerError:
     return PeerError(503, "too_slow", "The server could not answer in time.", retry_after_s=2)
 
 
-def _peer_request(request: web.Request) -> PeerRequest:
+def _peer_request(request: web.Request, session_id: str, grant: Grant) -> PeerRequest:
     origin = origin_of(request)
     return PeerRequest(
         remote_address=origin.address,
         http_host=origin.host,
         user_agent=printable(request.headers.get("User-Agent", "")[:200]),
-        credential=credential_of(request),
+        doubtful=origin.doubtful,
+        session_id=session_id,
+        grant=grant,
         local_address=local_address(request),
         mode=_mode(request.headers.get(MODE_HEADER, "listen")),
     )

@@ -1,1 +1,1 @@
-"""Who may do what in a room: performers' links, and the door that every request passes. Pure."""
+"""Who may do what in a room: rules, tokens, users, and the door that all pass. Pure but for `gate` and `logins`."""

@@ -1,4 +1,4 @@
-"""Rules: which actions, in which rooms, from which networks, with a token or without. Pure.
+"""Rules: which actions, in which rooms, from which networks, with what shown or without. Pure.
 
 A request passes when one rule lets it pass. Without rules of the operator's own, `DEFAULT` applies.
 """
@@ -29,17 +29,19 @@ NETWORKS: Mapping[str, tuple[str, ...]] = {
 }
 """Names that stand for networks."""
 
-_KEYS = ("actions", "rooms", "networks", "token")
+_KEYS = ("actions", "rooms", "networks", "token", "external")
 
 
 @dataclass(frozen=True, slots=True)
 class AccessRule:
-    """One rule. rooms: names; empty for all, and for the server as a whole. networks: CIDR. token: one is needed."""
+    """One rule. rooms: names; empty for all, and for the server as a whole. networks: CIDR. token: one is needed, or a
+    user's password. external: `auth_url` decides."""
 
     actions: tuple[str, ...]
     rooms: tuple[str, ...] = ()
     networks: tuple[str, ...] = NETWORKS["any"]
     token: bool = False
+    external: bool = False
 
     def is_for(self, action: str, room: str | None) -> bool:
         """Whether the rule says anything of this action there."""
@@ -47,7 +49,7 @@ class AccessRule:
 
     def has(self, address: str) -> bool:
         """Whether an address lies in its networks; "" (unknown) lies in none but all."""
-        return self.is_open or _lies_in(address, self.networks)
+        return self.is_open or lies_in(address, self.networks)
 
     @property
     def is_open(self) -> bool:
@@ -56,7 +58,7 @@ class AccessRule:
 
 
 @lru_cache(maxsize=1024)
-def _lies_in(address: str, networks: tuple[str, ...]) -> bool:
+def lies_in(address: str, networks: tuple[str, ...]) -> bool:
     """Whether an address lies in one of these networks. Kept, as the same clients ask with every request."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
@@ -73,12 +75,27 @@ DEFAULT = (
 )
 """Listening and looking are open to this machine and private networks; whoever has a token may do what it says."""
 
+EXTERNAL = (
+    AccessRule(ACTIONS, token=True),
+    AccessRule(ACTIONS, external=True),
+)
+"""What applies without rules where there is an `auth_url`: it is asked about all that no token lets pass."""
 
-def parse(tables: Any, rooms: Sequence[str]) -> tuple[AccessRule, ...]:
-    """The rules of ``[[access]]`` tables. Raises ValueError with the rule's number, its key and what is allowed."""
+
+def parse(tables: Any, rooms: Sequence[str], *, elsewhere: bool = False) -> tuple[AccessRule, ...]:
+    """The rules of ``[[access]]`` tables. elsewhere: whether there is an `auth_url`.
+
+    Raises ValueError with the rule's number, its key and what is allowed.
+    """
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise ValueError("access must be tables such as [[access]]")
-    return tuple(_rule(number, table, rooms) for number, table in enumerate(tables, 1))
+    rules = tuple(_rule(number, table, rooms) for number, table in enumerate(tables, 1))
+    for number, rule in enumerate(rules, 1):
+        if rule.external and not elsewhere:
+            raise ValueError(f"access rule {number}: it can never match: there is no auth_url")
+    if elsewhere and not any(rule.external for rule in rules):
+        raise ValueError("auth_url is never asked: no access rule has external = true")
+    return rules
 
 
 def _rule(number: int, table: Mapping[str, Any], rooms: Sequence[str]) -> AccessRule:
@@ -103,10 +120,17 @@ def _rule(number: int, table: Mapping[str, Any], rooms: Sequence[str]) -> Access
         networks += NETWORKS.get(text) or [_network(where, text)]
     if not networks:
         raise ValueError(f"{where}: it can never match: networks is empty; leave it out for all")
-    token = table.get("token", False)
-    if not isinstance(token, bool):
-        raise ValueError(f"{where}: token is true or false")
-    return AccessRule(actions, named, tuple(networks), token)
+    token, external = _flag(where, table, "token"), _flag(where, table, "external")
+    if token and external:
+        raise ValueError(f"{where}: either token or external; write two rules for either of them to let pass")
+    return AccessRule(actions, named, tuple(networks), token, external)
+
+
+def _flag(where: str, table: Mapping[str, Any], key: str) -> bool:
+    value = table.get(key, False)
+    if not isinstance(value, bool):
+        raise ValueError(f"{where}: {key} is true or false")
+    return value
 
 
 def _network(where: str, text: str) -> str:

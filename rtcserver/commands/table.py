@@ -17,7 +17,7 @@ COMMANDS: Mapping[str, str] = {
     "check": "play one quiet note and say whether it is heard",
     "client": "listen without a browser and measure",
     "play": "play a MIDI file on a room's instrument",
-    "token": "make, list and revoke tokens",
+    "token": "make, list and revoke tokens; hash a password",
     "link": "print a configuration's links",
     "load": "many listeners that count packets",
 }

@@ -1,9 +1,11 @@
-"""``rtcserver token``: make, list and revoke tokens."""
+"""``rtcserver token``: make, list and revoke tokens; hash a user's password."""
 
 from __future__ import annotations
 
 import argparse
 import datetime
+import getpass
+import sys
 from collections.abc import Mapping
 
 from rtcserver.config.flags import add_flags, configuration
@@ -12,7 +14,7 @@ from rtcserver.errors import ConfigError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to do, and for whom."""
-    parser.add_argument("what", nargs="?", choices=("new", "list", "revoke"), default="new")
+    parser.add_argument("what", nargs="?", choices=("new", "list", "revoke", "hash"), default="new")
     parser.add_argument("id", nargs="?", help="of the token to revoke")
     parser.add_argument("--rooms", default="", metavar="NAMES", help="with commas; default: every room")
     parser.add_argument("--actions", default="listen,read", metavar="ACTIONS", help="with commas")
@@ -27,6 +29,8 @@ def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from rtcserver.clock import NS, wall_ns
     from rtcserver.server.tokens import TokenStore, rooms_of
 
+    if args.what == "hash":
+        return _hash()
     config = configuration(args, environ)
     if not config.state_dir:
         raise ConfigError("there is no home folder to keep tokens in; set state_dir")
@@ -40,7 +44,7 @@ def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
             ends = datetime.datetime.fromtimestamp(entry["expires_s"], datetime.UTC)
             state = "revoked" if entry["revoked"] else "expired" if now_s >= entry["expires_s"] else "valid"
             what = f"{','.join(entry['rooms'])}  {','.join(entry['actions'])}"
-            print(f"{token_id}  {state:7}  until {ends:%Y-%m-%d}  {what}  {entry['name']}".rstrip())
+            print(f"{token_id}  {state:7}  until {ends:%Y-%m-%d %H:%M}Z  {what}  {entry['name']}".rstrip())
     else:
         rooms, actions = _words(args.rooms), _words(args.actions)
         for action in actions:
@@ -52,6 +56,23 @@ def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
         if not actions or args.days <= 0:
             raise ConfigError("--actions names at least one action, and --days is more than 0")
         print(store.issue(rooms_of(rooms), actions, now_s + int(args.days * 86400), args.name))
+    return 0
+
+
+def _hash() -> int:
+    """Print the hash of a password that is typed twice, or is the one line of standard input."""
+    from rtcserver.access.users import hashed
+
+    if sys.stdin.isatty():
+        password = getpass.getpass("Password: ")
+        if getpass.getpass("Again: ") != password:
+            raise ConfigError("these are two different passwords")
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    try:
+        print(hashed(password))
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
     return 0
 
 

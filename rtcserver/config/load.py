@@ -17,18 +17,20 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from rtcserver.access.rules import ACTIONS, parse
+from rtcserver.access import users
+from rtcserver.access.rules import ACTIONS, DEFAULT, EXTERNAL, AccessRule, parse
 from rtcserver.config.limits import LIMIT_KEYS
 from rtcserver.config.mix import parse_mix
 from rtcserver.config.model import (
     INSTRUMENT_KEYS,
     SERVER_KEYS,
+    TABLES,
     InstrumentConfig,
     OneOf,
     RoomConfig,
     ServerConfig,
 )
-from rtcserver.config.published import is_of_kubernetes, parse_frame_ancestors
+from rtcserver.config.published import is_of_kubernetes, parse_auth_url, parse_frame_ancestors
 from rtcserver.config.written import choice, hint_for, shown, unknown_key, unquoted
 from rtcserver.errors import ConfigError
 
@@ -111,7 +113,7 @@ def load(
     values: dict[str, Any] = {}
     tables = toml.get("rooms", {})
     for key, value in toml.items():
-        if key in ("rooms", "access"):
+        if key in TABLES:
             continue
         values[key] = _checked(key, value, toml_name, known)
     for name, text in environ.items():
@@ -129,8 +131,14 @@ def load(
     server = ServerConfig(**{k: v for k, v in values.items() if k in SERVER_KEYS})
     instrument = InstrumentConfig(**{k: v for k, v in values.items() if k in INSTRUMENT_KEYS})
     rooms = _rooms(server, instrument, tables, toml_name)
+    parse_auth_url(server.auth_url)
     try:
-        rules = parse(toml["access"], tuple(rooms)) if "access" in toml else server.access
+        rules: tuple[AccessRule, ...] = EXTERNAL if server.auth_url else DEFAULT
+        if "access" in toml:
+            rules = parse(toml["access"], tuple(rooms), elsewhere=bool(server.auth_url))
+        known_users = users.parse(toml.get("users", []), tuple(rooms))
+        if known_users and not any(rule.token for rule in rules):
+            raise ValueError("users can do nothing: no access rule has token = true")
     except ValueError as error:
         raise ConfigError(f"{toml_name}: {error}") from None
     parse_hosts(server.public_host)
@@ -139,7 +147,8 @@ def load(
     parse_frame_ancestors(server.frame_ancestors)
     for room in rooms.values():
         parse_mix(room.instrument.channels, room.instrument.mix)
-    return replace(server, rooms=rooms, access=rules, state_dir=server.state_dir or _state_dir(environ))
+    state_dir = server.state_dir or _state_dir(environ)
+    return replace(server, rooms=rooms, access=rules, users=known_users, state_dir=state_dir)
 
 
 def _state_dir(environ: Mapping[str, str]) -> str:
@@ -334,7 +343,7 @@ def example() -> str:
         "",
     ]
     for key, value in defaults().items():
-        if key in ("rooms", "access"):
+        if key in TABLES:
             continue
         if key == LIMIT_KEYS[0]:
             lines += ["# Limits: docs/security.md says what happens beyond each.", ""]
@@ -350,13 +359,20 @@ def example() -> str:
         "",
         "# Who may do what: a request passes when one rule lets it pass. These two apply unless rules are written here.",
         f"# Actions: {', '.join(ACTIONS)}. Networks: loopback, private, any, or such as 10.1.0.0/16; all if left out.",
-        "# token = true: with a token that is for it (rtcserver token). rooms: names; all if left out.",
+        "# token = true: with a token that is for it (rtcserver token), or as a user. rooms: names; all if left out.",
+        "# external = true: auth_url decides.",
         "#[[access]]",
         '#actions = ["listen", "read"]',
         '#networks = ["private"]',
         "#[[access]]",
         f"#actions = [{', '.join(chr(34) + action + chr(34) for action in ACTIONS)}]",
         "#token = true",
+        "",
+        "# Users, for players that know Basic authentication only. `rtcserver token hash` makes the password's hash.",
+        "#[[users]]",
+        '#name = "vlc"',
+        '#password = "scrypt$…"',
+        '#actions = ["listen"]',
         "",
     ]
     return "\n".join(lines)

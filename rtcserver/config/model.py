@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, MaxLen
 
 from rtcserver.access.rules import DEFAULT, AccessRule
+from rtcserver.access.users import User
 from rtcserver.config.limits import LIMIT_KEYS, LimitConfig
 
 SampleFormat = Literal["auto", "int16", "int24", "float32"]
@@ -111,6 +112,8 @@ class ServerConfig(LimitConfig):
     """Names of this server, with commas, besides addresses, localhost, .local and its own: a proxy's public name."""
     allowed_origins: str = ""
     """Other sites whose pages may open sessions: https://studio.example, with commas; "*" for all."""
+    auth_url: str = ""
+    """URL that is asked by HTTP who may do what (docs/security.md); it is for access rules with external = true."""
     print_links: Literal["auto", "always", "never"] = "auto"
     """Whether performers' links are printed at start; auto: on a terminal only, so that no log keeps them."""
     frame_ancestors: str = "'self'"
@@ -137,6 +140,8 @@ class ServerConfig(LimitConfig):
     """How: text for people, or json, an object a line."""
     access: tuple[AccessRule, ...] = DEFAULT
     """Who may do what. Built from [[access]] tables."""
+    users: tuple[User, ...] = ()
+    """Who has a password, for Basic authentication. Built from [[users]] tables."""
     rooms: dict[str, RoomConfig] = field(default_factory=dict)
     """Rooms by name. Built from [rooms.NAME] tables, or the one room that the top-level keys describe."""
 
@@ -150,7 +155,9 @@ class RoomConfig:
     instrument: InstrumentConfig
 
 
-_OWN = (f.name for f in fields(ServerConfig) if f.name not in ("rooms", "access", *LIMIT_KEYS))
+TABLES = ("rooms", "access", "users")
+"""What a configuration file has as tables, and flags and variables do not have."""
+_OWN = (f.name for f in fields(ServerConfig) if f.name not in (*TABLES, *LIMIT_KEYS))
 SERVER_KEYS = (*_OWN, *LIMIT_KEYS)
 INSTRUMENT_KEYS = tuple(f.name for f in fields(InstrumentConfig))
 

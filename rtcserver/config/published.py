@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 from rtcserver.errors import ConfigError
 
@@ -44,6 +45,19 @@ def _source(text: str) -> str:
     raise ConfigError(
         f"frame_ancestors: \"{text}\" is no origin; write origins such as https://home.local:8123, 'self', 'none' or *"
     )
+
+
+def parse_auth_url(text: str) -> None:
+    """Raises ConfigError unless `auth_url` is empty or a URL that can be asked. It may hold a password: it is not shown."""
+    if not text:
+        return
+    try:
+        parts = urlsplit(text)
+        right = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        right = False
+    if not right:
+        raise ConfigError("auth_url is not allowed: it is a URL such as http://127.0.0.1:9000/auth")
 
 
 def is_of_kubernetes(name: str, value: str) -> bool:

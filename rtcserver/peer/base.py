@@ -8,9 +8,12 @@ Signaling sees nothing else of a listener.
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, get_args
+
+from rtcserver.access.door import Grant
 
 Mode = Literal["listen", "studio", "studio-channel"]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -25,7 +28,8 @@ class PeerRequest:
     http_host: the host part of its ``Host`` header (no port), or "": how it reached this machine.
     local_address: the address of this machine that its request arrived on, as text, or ""; a link-local IPv6 one
         with its interface index, as in ``fe80::1%2``.
-    credential: what it shows to be let in (a bearer token), or "".
+    doubtful: whether a proxy that is not trusted stands between, so that the address may not be the client's.
+    session_id: to be the session's id; "" lets the backend make one. grant: on what ground it may listen.
     mode: what it asks for. Listen is Opus; Studio is PCM in RTP, which only the page's own worker can
         read, so it is asked for by a header that no other client sends.
     """
@@ -33,9 +37,16 @@ class PeerRequest:
     remote_address: str
     http_host: str = ""
     user_agent: str = ""
-    credential: str = ""
+    doubtful: bool = False
+    session_id: str = ""
+    grant: Grant = field(default_factory=Grant)
     local_address: str = ""
     mode: Mode = "listen"
+
+
+def new_session_id() -> str:
+    """An id that nobody guesses, for a session's URL."""
+    return secrets.token_urlsafe(24)
 
 
 def public_handle(session_id: str) -> str:
@@ -53,6 +64,8 @@ class SessionInfo:
     counters: dict[str, int] = field(default_factory=dict)
     details: dict[str, object] = field(default_factory=dict)
     """What else may be shown: its mode, its role, its user agent, what it reported."""
+    address: str = ""
+    """Of the client that asked for it, or ""; for administrators only."""
 
 
 class PeerSession(Protocol):
@@ -74,6 +87,10 @@ class PeerSession(Protocol):
         """Opaque; changes with each ICE restart. Without quotes."""
 
     @property
+    def grant(self) -> Grant:
+        """On what ground its client may listen."""
+
+    @property
     def headers(self) -> Mapping[str, str]:
         """Further headers of the answer: what a mode other than Listen got."""
 
@@ -88,6 +105,9 @@ class PeerSession(Protocol):
 
     async def close(self) -> None:
         """End the session. Idempotent, bounded in time."""
+
+    def end(self, reason: str) -> None:
+        """End the session for a reason of the server's, such as ``lapsed``. Idempotent; does not wait."""
 
 
 class PeerBackend(Protocol):

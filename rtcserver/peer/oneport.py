@@ -166,9 +166,11 @@ class OnePortBackend:
         self._admission.connecting(
             self.endpoint.half_open, self.endpoint.half_open_from(source), request.remote_address
         )
-        session = OnePortSession(self, room, summary, self._next_listener)
+        session = OnePortSession(self, room, summary, self._next_listener, request.session_id)
         session.asked_ns = asked_ns
         session.remote_address = request.remote_address
+        session.doubtful = request.doubtful
+        session.grant = request.grant
         session.details["user_agent"] = request.user_agent
         if request.mode != "listen":
             if not summary.has_datachannel:

@@ -14,12 +14,13 @@ from typing import Protocol
 
 from aiortc import RTCDataChannel
 
+from rtcserver.access.door import Grant
 from rtcserver.broadcast.listener import PAYLOAD_CODED, PAYLOAD_SILENCE, ListenerCounters, ListenerSpec
 from rtcserver.broadcast.srtp import MAX_FIRST_SEQUENCE, SrtpProfile
 from rtcserver.clock import NS, monotonic_ns, ntp_from_wall, wall_ns
 from rtcserver.errors import PeerError, ProcessError
 from rtcserver.logs import about
-from rtcserver.peer.base import Mode, SessionInfo, public_handle
+from rtcserver.peer.base import Mode, SessionInfo, new_session_id, public_handle
 from rtcserver.peer.limits import SessionLimits
 from rtcserver.peer.reception import Reception, ReceptionJudge
 from rtcserver.peer.state import Answered, Closed, Connected, Event, Moved, RestartAsked, State, advance
@@ -96,10 +97,13 @@ class SessionOwner(Protocol):
 class OnePortSession:
     """One listener. Made by `OnePortBackend.open`; loop-bound."""
 
-    def __init__(self, backend: SessionOwner, room: str, offer: OfferSummary, listener_id: int) -> None:
-        self.id = secrets.token_urlsafe(24)
+    def __init__(
+        self, backend: SessionOwner, room: str, offer: OfferSummary, listener_id: int, session_id: str = ""
+    ) -> None:
+        self.id = session_id or new_session_id()
         self.public_id = public_handle(self.id)
         """A name for this session that may be shown."""
+        self.grant = Grant()
         self.room = room
         self.etag = secrets.token_hex(8)
         self.answer = ""
@@ -115,6 +119,8 @@ class OnePortSession:
         self.listener_id = listener_id
         self.remote_address = ""
         """Of the client that asked for the session; "" if unknown."""
+        self.doubtful = False
+        """Whether that may be a proxy's address, and the client's is not known."""
         self.rtp_offset = secrets.randbits(32)
         """RTP timestamp = (media time + this) mod 2³²."""
         self.ssrc = secrets.randbits(32) or 1
@@ -170,7 +176,9 @@ class OnePortSession:
             self.counters["packets"] = sent.packets
             self.counters["retransmits"] = sent.retransmits
             self.counters["dropped"] = sent.dropped + sent.errors
-        return SessionInfo(self.id, self.state.value, seconds, dict(self.counters), dict(self.details))
+        return SessionInfo(
+            self.id, self.state.value, seconds, dict(self.counters), dict(self.details), self.remote_address
+        )
 
     async def patch(self, sdpfrag: str) -> str | None:
         """Trickled candidates are not needed (204); other credentials restart ICE (200)."""

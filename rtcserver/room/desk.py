@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from aiortc import RTCDataChannel
 
 from rtcserver.access.admission import Admission
-from rtcserver.access.door import Action, Door, Request
+from rtcserver.access.door import Action, Grant, Request
+from rtcserver.access.gate import Gate
 from rtcserver.broadcast.listener import PAYLOAD_PCM, PAYLOAD_PCM_TWICE
 from rtcserver.channel import announce
 from rtcserver.channel.down.journal import Journal
@@ -20,7 +21,7 @@ from rtcserver.channel.down.sender import LISTEN, STUDIO, DownSender
 from rtcserver.channel.limits import ChannelRates
 from rtcserver.channel.telemetry import Auth, ClientMessage, Hello, Panic, PlayerCommand, Select, Sysex
 from rtcserver.channel.up.receiver import Played
-from rtcserver.clock import NS, monotonic_ns, wall_ns
+from rtcserver.clock import NS, monotonic_ns
 from rtcserver.encode.pcm import StudioFormat
 from rtcserver.encode.subscription import DEFAULT_LIMIT, Subscription
 from rtcserver.errors import PeerError
@@ -40,7 +41,7 @@ class RoomDesk:
     """One room's members. Loop-bound."""
 
     def __init__(
-        self, room: Room, door: Door, admission: Admission, rates: ChannelRates | None = None
+        self, room: Room, gate: Gate, admission: Admission, rates: ChannelRates | None = None
     ) -> None:
         self.room = room
         self.rates = rates or ChannelRates()
@@ -52,7 +53,9 @@ class RoomDesk:
         self.samples = Samples(room.instrument)
         self._readers = NoteReaders()
         self.observe: Callable[[str, Mapping[str, float]], None] | None = None
-        self._door = door
+        self._gate = gate
+        self._asking: dict[str, asyncio.Task[None]] = {}
+        """By session: whether it may perform is found out elsewhere."""
         self._admission = admission
         self._senders: dict[str, DownSender] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -70,13 +73,18 @@ class RoomDesk:
     def on_ended(self, session: OnePortSession) -> None:
         """A session is over: what its performer holds ends now."""
         member = self.members.pop(session.id, None)
+        asking = self._asking.pop(session.id, None)
+        if asking is not None:
+            asking.cancel()
         if member is not None:
             self._leave(member)
             self.on_samples_closed(member)
         self._follow_studio()
 
     def close(self) -> None:
-        """Stop the timer, the player and the samples."""
+        """Stop the timer, the player, the samples and what is being asked."""
+        for asking in self._asking.values():
+            asking.cancel()
         self.samples.close()
         self._readers.close()
         if self.stage is not None:
@@ -214,8 +222,35 @@ class RoomDesk:
     def _authorise(self, member: Member, token: str, name: str | None) -> None:
         if self.stage is None:
             raise PeerError(409, "no_midi", "The instrument of this room takes no MIDI.")
-        asked = Request(Action.PERFORM, self.room.name, token, member.session.remote_address)
-        self._door.check(asked, wall_ns() / NS)
+        session = member.session
+        asked = Request(
+            Action.PERFORM,
+            self.room.name,
+            token,
+            session.remote_address,
+            doubtful=session.doubtful,
+            session=session.public_id,
+        )
+        grant = self._gate.check_now(asked)
+        if grant is not None:
+            self._perform(member, grant, name)
+        elif session.id not in self._asking:
+            asking = asyncio.get_running_loop().create_task(self._ask(member, asked, name))
+            self._asking[session.id] = asking
+
+    async def _ask(self, member: Member, asked: Request, name: str | None) -> None:
+        """Find out elsewhere whether a member may perform. It is cancelled when the session ends."""
+        try:
+            self._perform(member, await self._gate.check(asked), name)
+        except PeerError as error:
+            member.tell(announce.error(error.code, str(error), "auth"))
+        finally:
+            self._asking.pop(member.session.id, None)
+
+    def _perform(self, member: Member, grant: Grant, name: str | None) -> None:
+        if self.stage is None:
+            raise PeerError(409, "no_midi", "The instrument of this room takes no MIDI.")
+        member.grant = grant
         now = monotonic_ns()
         member.name = name or member.name
         if member.midi.performer is None:
@@ -227,6 +262,17 @@ class RoomDesk:
         self.welcome(member)
         self.tell_all(announce.performers(self.performers.present()))
         self._arm()
+
+    def lapse(self) -> None:
+        """Make listeners of the performers whose token counts no more; each is told so in a sentence."""
+        for member in tuple(self.members.values()):
+            if member.midi.performer is None:
+                continue
+            sentence = self._gate.lapsed(member.grant)
+            if sentence:
+                self._leave(member)
+                self.welcome(member)
+                member.tell(announce.error("bad_token", sentence, "auth"))
 
     def _leave(self, member: Member) -> None:
         number = member.midi.performer

@@ -35,6 +35,11 @@ class Desks:
         """A session is over."""
         self.rooms[session.room].on_ended(session)
 
+    def lapse(self) -> None:
+        """See `RoomDesk.lapse`."""
+        for room in self.rooms.values():
+            room.lapse()
+
     def admit(self, room: str, mode: Mode, present: int) -> Mapping[str, str]:
         """The headers of one more Studio listener's answer. Raises PeerError."""
         self._admission.studio(present, self._channel_members() if mode == "studio-channel" else None)

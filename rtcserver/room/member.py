@@ -12,6 +12,7 @@ from typing import Protocol
 
 from aiortc import RTCDataChannel
 
+from rtcserver.access.door import Grant
 from rtcserver.channel import announce
 from rtcserver.channel.limits import ChannelRates
 from rtcserver.channel.midi_peer import MidiPeer, MidiPeerCounters
@@ -89,6 +90,8 @@ class Member:
         self.telemetry = TelemetryPeer(desk.counters.telemetry, desk.rates)
         self.midi = MidiPeer(desk.counters.midi, desk.counters.performer, desk.rates)
         self.name = ""
+        self.grant = Grant()
+        """On what ground it performs, if it does."""
         self.studio_ready = False
         self.redundancy = RedundancyControl()
         self.samples: SampleListener | None = None

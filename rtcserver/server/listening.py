@@ -12,7 +12,7 @@ from functools import partial
 from typing import Protocol
 
 from rtcserver.access.admission import Admission, Places
-from rtcserver.access.door import Door
+from rtcserver.access.gate import Gate
 from rtcserver.broadcast.control import BroadcastReport
 from rtcserver.broadcast.supervisor import BroadcastSupervisor
 from rtcserver.channel.limits import ChannelRates
@@ -42,6 +42,9 @@ class Listening(Protocol):
 
     async def start(self, rooms: Sequence[Room], http_port: int) -> None:
         """Begin to serve these rooms, whose instruments run. Raises ConfigError, ProcessError."""
+
+    def lapse(self) -> None:
+        """Take the right to perform from those whose token counts no more."""
 
     def playable(self, room: str) -> bool:
         """Whether performers can play this room's instrument."""
@@ -118,7 +121,7 @@ def session_limits_of(config: ServerConfig) -> SessionLimits:
 class Stock:
     """`transport = aiortc`."""
 
-    def __init__(self, config: ServerConfig, rooms: Rooms, door: Door, admission: Admission) -> None:
+    def __init__(self, config: ServerConfig, rooms: Rooms, gate: Gate, admission: Admission) -> None:
         self._hubs: dict[str, PacketHub] = {}
         self.backend: PeerBackend = StockBackend(
             lambda room: self._hubs[room].subscribe(),
@@ -138,6 +141,9 @@ class Stock:
             self._hubs[room.name] = hub
         await self.backend.start()
 
+    def lapse(self) -> None:
+        """Nobody performs."""
+
     def playable(self, room: str) -> bool:
         return False
 
@@ -156,7 +162,7 @@ class Stock:
 class OnePort:
     """`transport = one-port`."""
 
-    def __init__(self, config: ServerConfig, rooms: Rooms, door: Door, admission: Admission) -> None:
+    def __init__(self, config: ServerConfig, rooms: Rooms, gate: Gate, admission: Admission) -> None:
         self._config = config
         self._endpoint = MediaEndpoint(
             EndpointConfig(
@@ -170,7 +176,7 @@ class OnePort:
         rates = ChannelRates(config.max_channel_messages_per_s, config.max_channel_bytes_per_s)
         self._stage_limits = StageLimits(config.max_uploads, config.max_file_events_per_s)
         self.desk = Desks(
-            {room.name: RoomDesk(room, door, admission, rates) for room in rooms.all()}, admission
+            {room.name: RoomDesk(room, gate, admission, rates) for room in rooms.all()}, admission
         )
         self._backend = OnePortBackend(
             self._endpoint,
@@ -204,6 +210,9 @@ class OnePort:
                 room.config.instrument.frame_samples,
                 partial(_anchor, room),
             )
+
+    def lapse(self) -> None:
+        self.desk.lapse()
 
     def playable(self, room: str) -> bool:
         return self.desk.rooms[room].stage is not None

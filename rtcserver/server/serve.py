@@ -10,10 +10,14 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from rtcserver import logs
 from rtcserver.access.admission import Admission
-from rtcserver.access.door import house
+from rtcserver.access.door import Door, house
+from rtcserver.access.gate import Gate
+from rtcserver.access.logins import Logins
+from rtcserver.access.rules import NETWORKS, lies_in
 from rtcserver.clock import NS, wall_ns
 from rtcserver.config.load import parse_networks
 from rtcserver.config.model import ServerConfig
@@ -23,8 +27,10 @@ from rtcserver.errors import ConfigError
 from rtcserver.instrument import plugins
 from rtcserver.monitor.supervisor import Monitor
 from rtcserver.room.directory import Rooms
+from rtcserver.server.external import External
 from rtcserver.server.heartbeat import Heartbeat
 from rtcserver.server.https import Https
+from rtcserver.server.lapse import Lapses
 from rtcserver.server.links import from_elsewhere, listen_link, perform_link, prints_secrets
 from rtcserver.server.listening import Listening, OnePort, Stock, metrics_of, places_of
 from rtcserver.server.tokens import NoPlaceError, TokenStore
@@ -43,11 +49,14 @@ class Server:
     def __init__(self, config: ServerConfig) -> None:
         self.config = config
         self.tokens = open_tokens(config)
-        door = house(config.access, self.tokens.key, self.tokens.is_revoked)
+        warn_of_openness(config)
+        self.logins = Logins(config.users) if config.users else None
+        self.external = External(config.auth_url) if config.auth_url else None
+        self.gate = Gate(self._door(), self.logins, self.external)
         admission = Admission(places_of(config))
         self.rooms = Rooms(config, self._listeners, self._processes, self._studio)
         self.listening: Listening = (OnePort if config.transport == "one-port" else Stock)(
-            config, self.rooms, door, admission
+            config, self.rooms, self.gate, admission
         )
         authority = Path(config.state_dir) / CA_FILE if config.tls == "auto" else None
         self.metrics = metrics_of(self.rooms, self.listening, admission, self._http_counts)
@@ -55,17 +64,19 @@ class Server:
         app = create_app(
             self.rooms,
             self.listening.backend,
-            door,
+            self.gate,
             admission=admission,
             limits=limits,
             authority=authority,
             instruments=self.listening.desk if isinstance(self.listening, OnePort) else None,
             metrics=self.metrics.render if self.metrics is not None else None,
             refused=self.metrics.joins.refused if self.metrics is not None else None,
+            tokens=self.tokens,
             trusted_proxies=parse_networks(config.trusted_proxies, "trusted_proxies"),
             allowed=allowed_of(config),
             frame_ancestors=parse_frame_ancestors(config.frame_ancestors),
         )
+        self.lapses = Lapses(self.gate, self.listening.backend, self.listening.lapse)
         self.http = HttpServer(app, limits, admission)
         self.port = config.port
         self.https = Https(config)
@@ -91,6 +102,7 @@ class Server:
         await self.listening.start(self.rooms.all(), self.port)
         await self.http.start(tls=context)
         self.https.start()
+        self.lapses.start()
         if self.metrics is not None:
             self.metrics.loop_lag.start()
         if self._heartbeat is not None:
@@ -103,10 +115,26 @@ class Server:
         if self._heartbeat is not None:
             await self._heartbeat.close()
         await self.https.close()
+        await self.lapses.close()
         await self.http.close()
+        if self.logins is not None:
+            self.logins.close()
+        if self.external is not None:
+            await self.external.close()
         await self.listening.close()
         await asyncio.gather(*(monitor.close() for monitor in self.monitors))
         await asyncio.gather(*(room.instrument.close() for room in self.rooms.all()))
+
+    def take_rules(self) -> None:
+        """Judge by the configuration's rules and users from now on; sessions of users that are gone end."""
+        if self.logins is not None:
+            self.logins.close()
+        self.logins = Logins(self.config.users) if self.config.users else None
+        self.gate.door, self.gate.passwords = self._door(), self.logins
+        warn_of_openness(self.config)
+
+    def _door(self) -> Door:
+        return house(self.config.access, self.tokens.key, self.tokens.is_revoked, self.config.users)
 
     def _listeners(self, room: str) -> int:
         return len(self.listening.backend.sessions(room))
@@ -147,6 +175,9 @@ def reload(server: Server, reread: Callable[[], ServerConfig]) -> None:
         log.error("the configuration stays as it is: %s", error)
         return
     server.config = found.config
+    if found.rules:
+        server.take_rules()
+        log.info("the rules of access and the users are as the configuration has them now")
     for room, bitrate_bps in found.bitrates_bps.items():
         server.rooms[room].instrument.set_bitrate(bitrate_bps)
         log.info("room %s: bitrate_bps is %d now", room, bitrate_bps)
@@ -187,18 +218,30 @@ def open_tokens(config: ServerConfig) -> TokenStore:
 
 
 def allowed_of(config: ServerConfig) -> Allowed:
-    """Whose pages are served, by the configuration; what is open to the world is said in the log."""
+    """Whose pages are served, by the configuration; that all are, is said in the log."""
     hosts = [*_words(config.allowed_hosts), *_words(config.public_host), config.host]
     origins = _words(config.allowed_origins)
     if "*" in origins:
         log.warning("allowed_origins = *: every page that a listener opens anywhere may listen, too")
+    return Allowed([host for host in hosts if host], origins)
+
+
+def warn_of_openness(config: ServerConfig) -> None:
+    """Say in the log what is open to the world, and which secrets can be read on the way."""
     secure = config.tls == "auto" or config.tls_cert
-    if not secure and any(rule.is_open and not rule.token for rule in config.access):
+    if not secure and any(rule.is_open and not rule.token and not rule.external for rule in config.access):
         log.warning(
             "OPEN TO THE WORLD WITHOUT TLS: an access rule lets everybody pass from any network, and anyone on "
             "the way can read and change what is sent; set tls, or name networks in the rule"
         )
-    return Allowed([host for host in hosts if host], origins)
+    if config.users and not secure and not config.trusted_proxies:
+        log.warning("users have passwords, but there is no TLS: anyone on the way can read them; set tls")
+    url = urlsplit(config.auth_url)
+    near = url.hostname == "localhost" or lies_in(url.hostname or "", NETWORKS["loopback"])
+    if url.scheme == "http" and not near:
+        log.warning(
+            "auth_url is http:// to another machine: anyone on the way can read the tokens and passwords"
+        )
 
 
 def limits_of(config: ServerConfig) -> Limits:

@@ -36,11 +36,11 @@ class TokenStore:
     """
 
     def __init__(self, folder: str) -> None:
-        self._folder = Path(folder) if folder else None
+        self.folder = Path(folder) if folder else None
         self._memory: dict[str, dict[str, Any]] = {}
         self._revoked: frozenset[str] = frozenset()
         self._stamp: tuple[int, int] | None = None
-        self.key = secrets.token_bytes(MIN_KEY) if self._folder is None else self._load_key(self._folder)
+        self.key = secrets.token_bytes(MIN_KEY) if self.folder is None else self._load_key(self.folder)
 
     def issue(self, rooms: Sequence[str], actions: Sequence[str], expires_s: int, name: str = "") -> str:
         """A new token as text; it is listed from now on."""
@@ -72,9 +72,9 @@ class TokenStore:
 
     def listed(self) -> Mapping[str, dict[str, Any]]:
         """All tokens by id: rooms, actions, expires_s, name, revoked."""
-        if self._folder is None:
+        if self.folder is None:
             return self._memory
-        path = self._folder / LIST_FILE
+        path = self.folder / LIST_FILE
         try:
             held: dict[str, dict[str, Any]] = json.loads(path.read_text())
         except FileNotFoundError:
@@ -88,9 +88,9 @@ class TokenStore:
 
         A list that cannot be read revokes all: nobody comes in by a link then.
         """
-        if self._folder is not None:
+        if self.folder is not None:
             try:
-                found = (self._folder / LIST_FILE).stat()
+                found = (self.folder / LIST_FILE).stat()
                 stamp = (found.st_mtime_ns, found.st_ino)
             except FileNotFoundError:
                 return False
@@ -102,25 +102,25 @@ class TokenStore:
             self._revoked = frozenset(i for i, entry in self.listed().items() if entry["revoked"])
         except (ConfigError, KeyError, TypeError, AttributeError):
             return True
-        if self._folder is not None:
+        if self.folder is not None:
             self._stamp = stamp
         return token_id in self._revoked
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[dict[str, dict[str, Any]]]:
-        if self._folder is None:
+        if self.folder is None:
             yield self._memory
             return
         try:
-            with (self._folder / LOCK_FILE).open("w") as lock:
+            with (self.folder / LOCK_FILE).open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 held = dict(self.listed())
                 yield held
-                draft = self._folder / f"{LIST_FILE}.new"
+                draft = self.folder / f"{LIST_FILE}.new"
                 draft.write_text(json.dumps(held, indent=1))
-                draft.replace(self._folder / LIST_FILE)
+                draft.replace(self.folder / LIST_FILE)
         except OSError as error:
-            raise ConfigError(f"state_dir: {self._folder} cannot be written: {error.strerror}") from error
+            raise ConfigError(f"state_dir: {self.folder} cannot be written: {error.strerror}") from error
 
     @staticmethod
     def _load_key(folder: Path) -> bytes:

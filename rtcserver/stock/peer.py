@@ -18,7 +18,7 @@ from aiortc import RTCConfiguration, RTCIceCandidate, RTCPeerConnection, RTCSess
 from rtcserver.access.admission import Admission
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.errors import PeerError, ProcessError
-from rtcserver.peer.base import PeerRequest, PeerSession, SessionInfo
+from rtcserver.peer.base import PeerRequest, PeerSession, SessionInfo, new_session_id
 from rtcserver.peer.ended import EndedSessions
 from rtcserver.peer.limits import SessionLimits
 from rtcserver.sdp.answer import served_lines
@@ -45,9 +45,10 @@ class StockSession:
     """One listener. States: connecting → connected → closed. Made by `StockBackend.open`."""
 
     def __init__(
-        self, backend: StockBackend, room: str, track: MontageTrack, offer: OfferSummary, user_agent: str
+        self, backend: StockBackend, room: str, track: MontageTrack, offer: OfferSummary, request: PeerRequest
     ) -> None:
-        self.id = secrets.token_urlsafe(24)
+        self.id = request.session_id or new_session_id()
+        self.grant = request.grant
         self.etag = secrets.token_hex(8)
         self.room = room
         self.answer = ""
@@ -57,7 +58,7 @@ class StockSession:
         self._backend = backend
         self._track = track
         self._offer = offer
-        self._user_agent = user_agent
+        self._request = request
         self._remote_candidates = len(usable_candidates(offer.candidates))
         self._closing: asyncio.Task[None] | None = None
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
@@ -79,7 +80,8 @@ class StockSession:
             self.state,
             (monotonic_ns() - self.since_ns) / NS,
             {"packets": self._track.pushed, "dropped": self._track.dropped},
-            {"user_agent": self._user_agent},
+            {"user_agent": self._request.user_agent},
+            self._request.remote_address,
         )
 
     async def patch(self, sdpfrag: str) -> str | None:
@@ -146,6 +148,12 @@ class StockSession:
         self._backend.counters["half_open_reaped"] += 1
         self._end_by_itself()
 
+    def end(self, reason: str) -> None:
+        """End the session, for `reason`. Idempotent; does not wait."""
+        if self._closing is None:
+            self._backend.counters[f"ended_{reason}"] += 1
+            self._end_by_itself()
+
     def _end_by_itself(self) -> None:
         self._backend.ended.add(self.id, self.room, monotonic_ns())
         self.begin_close()
@@ -196,7 +204,7 @@ class StockBackend:
             track = self._subscribe(room)
         except ProcessError as error:
             raise PeerError(503, "no_instrument", str(error), retry_after_s=5) from error
-        session = StockSession(self, room, track, summary, request.user_agent)
+        session = StockSession(self, room, track, summary, request)
         self._sessions[session.id] = session
         try:
             await session.negotiate(self._frame_ms(room))

@@ -24,10 +24,13 @@
  */
 
 /**
- * @typedef {{kind: "asking"} | {kind: "known", value: T} | {kind: "missing"} | {kind: "unreachable"}} Asked
+ * @typedef {{kind: "asking"} | {kind: "known", value: T} | {kind: "missing"} | {kind: "refused", message: string}
+ *   | {kind: "unreachable"}} Asked
  * @template T
  */
 
+import { sentenceOf } from "./problems.js";
+import { FROM_PAGE } from "./server.js";
 import { authorization } from "./token.js";
 
 const PERIOD_MS = 3_000;
@@ -136,8 +139,12 @@ export class Watch {
     const stop = () => limit.abort();
     this.#owner.signal.addEventListener("abort", stop, { once: true });
     try {
-      const response = await fetch(this.#url, { cache: "no-store", headers: authorization(this.#url), signal: limit.signal });
+      const headers = { ...FROM_PAGE, ...authorization(this.#url) };
+      const response = await fetch(this.#url, { cache: "no-store", headers, signal: limit.signal });
       if (response.status === 404) return { kind: "missing" };
+      if (response.status === 401 || response.status === 403) {
+        return { kind: "refused", message: sentenceOf(await response.text()) };
+      }
       if (!response.ok) return { kind: "unreachable" };
       return { kind: "known", value: this.#read(await response.json()) };
     } catch {

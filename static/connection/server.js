@@ -8,6 +8,12 @@
 export const ROOT = new URL("../../", import.meta.url).pathname;
 
 /**
+ * Goes with each request of the page, so that the server, when it refuses, asks for no password: the browser would ask whoever
+ * looks at the page, every few seconds, and what is missing is a link.
+ */
+export const FROM_PAGE = Object.freeze({ "X-Requested-With": "rtcserver" });
+
+/**
  * @param {string} room name
  * @returns {string} address of the room's page
  */

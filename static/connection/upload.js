@@ -2,7 +2,7 @@
 /** Sends a MIDI file to a room, for its player. */
 
 import { objection } from "../midi/files.js";
-import { roomApi } from "./server.js";
+import { FROM_PAGE, roomApi } from "./server.js";
 
 /** @typedef {{file: string, name: string, durationS: number, remark: string}} Uploaded `file` is its id on the server,
     `remark` what was wrong with it, or empty */
@@ -25,6 +25,7 @@ export async function upload(room, token, file) {
     response = await fetch(`${roomApi(room)}/files`, {
       method: "POST",
       headers: {
+        ...FROM_PAGE,
         "Content-Type": "audio/midi",
         Authorization: `Bearer ${token}`,
         "X-File-Name": encodeURIComponent(file.name),

@@ -5,6 +5,7 @@
  */
 
 import { WEBRTC_MISSING, SERVER_UNREACHABLE, negotiationFailed, parseRetryAfter, refused, sentenceOf } from "./problems.js";
+import { FROM_PAGE } from "./server.js";
 import { authorization } from "./token.js";
 import { addressOf, asksForStereo, candidates, withLocalName, withStereoOpus } from "./sdp.js";
 
@@ -156,7 +157,7 @@ export class WhepConnection {
   async #post(offer) {
     let response;
     let body;
-    const headers = { "Content-Type": "application/sdp", ...authorization(this.#url), ...this.#special.headers };
+    const headers = { "Content-Type": "application/sdp", ...FROM_PAGE, ...authorization(this.#url), ...this.#special.headers };
     try {
       // close() does not abort this request: once the server has made a session, it has to be told that nobody will come.
       response = await fetch(this.#url, { method: "POST", headers, body: offer });

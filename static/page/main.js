@@ -13,7 +13,7 @@
  *   window.rtcserver.room       what the server last said about the room (connection/room.js, type Room), or null
  *
  *   #listen                     the one big button; data-action is "Listen", "Stop", "Tap to hear" or "Try again"
- *   #status[data-state]         the state, or "silent" (live, but the instrument gives nothing) or "unreachable"
+ *   #status[data-state]         the state, or "silent" (live, but the instrument gives nothing), "unreachable" or "refused"
  *   #headline #detail           the state in words; #countdown the seconds; #addresses where the media was tried
  *   #hurry                      "Try now", while it waits to reconnect
  *   #meter-left #meter-right    peak levels in dBFS; aria-valuenow is the number (−70 is silence)

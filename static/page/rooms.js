@@ -14,6 +14,10 @@ const list = byId("rooms", HTMLElement);
 let shown = "";
 
 new Watch(roomApi(), readRooms, (asked) => {
+  if (asked.kind === "refused") {
+    setText(note, asked.message || "The list of rooms is not open to you.");
+    return;
+  }
   if (asked.kind !== "known") {
     setText(note, "The server does not answer. This page keeps asking.");
     return;

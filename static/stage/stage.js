@@ -14,7 +14,7 @@ import { Schedule } from "../channel/schedule.js";
 import * as say from "../channel/telemetry.js";
 import { openChannels } from "../connection/channels.js";
 import { ChannelLink } from "../connection/link.js";
-import { roomApi } from "../connection/server.js";
+import { FROM_PAGE, roomApi } from "../connection/server.js";
 import { currentSound } from "../midi/current-sound.js";
 import { readPlayer } from "../midi/files.js";
 import { readOffer } from "../midi/sound-list.js";
@@ -231,7 +231,7 @@ export class Stage {
   async #ask() {
     const url = `${roomApi(this.#room)}/sounds`;
     try {
-      const response = await fetch(url, { headers: authorization(url) });
+      const response = await fetch(url, { headers: { ...FROM_PAGE, ...authorization(url) } });
       if (!response.ok) return;
       const offer = readOffer(await response.json());
       if (this.#owner.signal.aborted) return;

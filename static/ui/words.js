@@ -87,6 +87,10 @@ function idle(asked, roomName) {
     const detail = "It may be restarting, or this device is on another network. This page keeps asking.";
     return { ...words("unreachable", "bad", "The server does not answer", detail), action: "Listen" };
   }
+  if (asked.kind === "refused") {
+    const detail = `${asked.message || "The server tells nothing about this room."} Press Listen to try all the same.`;
+    return { ...words("refused", "warn", "Not open to everybody", detail), action: "Listen" };
+  }
   const silent = asked.kind === "known" && asked.value.instrument.state === "silent";
   if (silent) return { ...instrumentSilent(asked.value), state: "idle", action: "Listen" };
   return { ...words("idle", "rest", "Ready", "Press Listen and turn it up."), action: "Listen" };

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rtcserver.access.door import Action, Door, Refusal, Request, house
+from rtcserver.access.door import Action, Door, Grant, Refusal, Request, house
 from rtcserver.access.rules import DEFAULT, AccessRule, parse
 from rtcserver.access.token import Token
 from rtcserver.access.token import sign as sign_token
@@ -31,21 +31,23 @@ def test_who_is_near_may_listen_and_look(action: Action, room: str | None) -> No
         "fd00::1",
         "::ffff:10.0.0.1",
     ):
-        assert door.judge(Request(action, room, "", address), NOW_S) is None
+        assert door.judge(Request(action, room, "", address), NOW_S) == Grant()
     for address in ("8.8.8.8", "172.32.0.1", "2001:db8::1", "", "nonsense"):
         refusal = door.judge(Request(action, room, "", address), NOW_S)
-        assert refusal is not None
+        assert isinstance(refusal, Refusal)
         assert (refusal.status, refusal.code) == (401, "no_token")
 
 
 def test_a_link_lets_in_from_anywhere_and_a_dead_one_keeps_nobody_out_who_may() -> None:
     door = house(DEFAULT, SECRET)
     token = sign(SECRET, "main", int(NOW_S) + 10)
-    assert door.judge(Request(Action.LISTEN, "main", token, "8.8.8.8"), NOW_S) is None
+    assert door.judge(Request(Action.LISTEN, "main", token, "8.8.8.8"), NOW_S) == Grant(
+        "token", "t1", NOW_S + 10
+    )
     expired = door.judge(Request(Action.LISTEN, "main", token, "8.8.8.8"), NOW_S + 10)
-    assert expired is not None
+    assert isinstance(expired, Refusal)
     assert "expired" in expired.sentence
-    assert door.judge(Request(Action.LISTEN, "main", token, "10.0.0.1"), NOW_S + 10) is None
+    assert door.judge(Request(Action.LISTEN, "main", token, "10.0.0.1"), NOW_S + 10) == Grant()
 
 
 def test_rules_are_for_their_room_and_network_and_a_revoked_token_counts_no_more() -> None:
@@ -53,14 +55,15 @@ def test_rules_are_for_their_room_and_network_and_a_revoked_token_counts_no_more
         [{"actions": ["listen"], "rooms": ["main"], "networks": ["203.0.113.0/24"]}], ["main", "side"]
     )
     door = house((*rules, AccessRule(("perform",), token=True)), SECRET, lambda token_id: token_id == "t1")
-    assert door.judge(Request(Action.LISTEN, "main", "", "203.0.113.9"), NOW_S) is None
+    assert door.judge(Request(Action.LISTEN, "main", "", "203.0.113.9"), NOW_S) == Grant()
     wrong = [
         door.judge(Request(Action.LISTEN, "main", "", "10.0.0.1"), NOW_S),
         door.judge(Request(Action.LISTEN, "side", "", "203.0.113.9"), NOW_S),
         door.judge(Request(Action.PERFORM, "main", sign(SECRET, "main", int(NOW_S) + 9), ""), NOW_S),
     ]
-    assert [refusal and refusal.code for refusal in wrong] == ["wrong_network", "not_allowed", "bad_token"]
-    assert wrong[2] is not None
+    codes = [isinstance(verdict, Refusal) and verdict.code for verdict in wrong]
+    assert codes == ["wrong_network", "not_allowed", "bad_token"]
+    assert isinstance(wrong[2], Refusal)
     assert "revoked" in wrong[2].sentence
 
 
@@ -87,7 +90,7 @@ def test_performing_takes_the_link_of_the_room_while_it_is_valid() -> None:
 
     def code(room: str | None, credential: str, now_s: float = NOW_S) -> tuple[int, str] | None:
         refusal = door.judge(Request(Action.PERFORM, room, credential), now_s)
-        return None if refusal is None else (refusal.status, refusal.code)
+        return (refusal.status, refusal.code) if isinstance(refusal, Refusal) else None
 
     assert code("main", token) is None
     assert code("main", "") == (401, "no_token")
@@ -101,8 +104,8 @@ def test_performing_takes_the_link_of_the_room_while_it_is_valid() -> None:
 
 
 def test_an_action_without_a_rule_is_refused_with_its_name() -> None:
-    door = Door({Action.READ: lambda request, now_s: None})
-    assert door.judge(Request(Action.READ, None), NOW_S) is None
+    door = Door({Action.READ: lambda request, now_s: Grant()})
+    assert door.judge(Request(Action.READ, None), NOW_S) == Grant()
     assert door.judge(Request(Action.LISTEN, "main"), NOW_S) == Refusal(
         403, "not_allowed", "Nobody may listen here."
     )

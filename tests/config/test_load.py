@@ -10,7 +10,7 @@ import pytest
 
 from rtcserver.config import flags as config_flags
 from rtcserver.config.load import defaults, descriptions, example, load, parse_hosts, read_toml
-from rtcserver.config.model import INSTRUMENT_KEYS, SERVER_KEYS, InstrumentConfig, to_dict
+from rtcserver.config.model import INSTRUMENT_KEYS, SERVER_KEYS, TABLES, InstrumentConfig, to_dict
 from rtcserver.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -157,7 +157,7 @@ def test_options_are_a_table_or_its_text_and_belong_to_one_kind() -> None:
 def test_every_key_is_explained_and_has_a_flag() -> None:
     keys = {*SERVER_KEYS, *INSTRUMENT_KEYS}
     assert set(descriptions()) >= keys
-    assert set(defaults()) - {"rooms", "access"} == keys
+    assert set(defaults()) - set(TABLES) == keys
     for key in keys - {"demo", "offer_bridges"}:
         flags = vars(parse(f"--{key.replace('_', '-')}", "1"))
         assert flags[key] == "1"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rtcserver.config.load import load
 from rtcserver.config.model import INSTRUMENT_KEYS, SERVER_KEYS
 from rtcserver.config.reload import RELOADABLE, compare
+from tests.access.test_users import CHEAP
 
 HOME = {"HOME": "/home/ann"}
 
@@ -13,6 +14,20 @@ def test_nothing_changes_by_itself() -> None:
     config = load({"title": "A"}, HOME, {"rooms": {"main": {}, "side": {"instrument": "tone"}}})
     found = compare(config, config)
     assert (found.config, found.bitrates_bps, found.log_level, found.waiting) == (config, {}, None, ())
+    assert not found.rules
+
+
+def test_rules_and_users_are_taken_over() -> None:
+    old = load({}, HOME, {})
+    for tables in (
+        {"access": [{"actions": ["listen"]}]},
+        {"users": [{"name": "anna", "password": CHEAP}]},
+    ):
+        new = load({}, HOME, tables)
+        found = compare(old, new)
+        assert (found.rules, found.waiting) == (True, ())
+        assert (found.config.access, found.config.users) == (new.access, new.users)
+        assert not compare(found.config, new).rules
 
 
 def test_bitrates_and_the_log_level_are_taken_over_and_others_wait() -> None:

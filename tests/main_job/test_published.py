@@ -27,12 +27,13 @@ from tests.sdp import offers
 
 pytestmark = pytest.mark.unhurried("asserts addresses, states and tones")
 
+FOR_ALL = '[[access]]\nactions = ["listen", "read"]\n'
 TWO_ROOMS = '[rooms.main]\ninstrument = "tone"\n[rooms.side]\ninstrument = "tone"\n'
 
 
 @pytest.fixture(scope="module")
 def one_room() -> Iterator[RtcServer]:
-    with RtcServer(instrument="tone") as server:
+    with RtcServer(instrument="tone", trusted_proxies="127.0.0.1") as server:
         server.wait_healthy(live)
         yield server
 
@@ -56,7 +57,7 @@ async def test_chromium_finds_a_room_and_listens_in_both_modes() -> None:
     """From the list of rooms to the sound and back; everything it asks for lies below the prefix."""
     asked: list[str] = []
     failed: list[str] = []
-    with RtcServer(config=TWO_ROOMS) as server, Nginx(server.port) as proxy:
+    with RtcServer(config=TWO_ROOMS, trusted_proxies="127.0.0.1") as server, Nginx(server.port) as proxy:
         server.wait_healthy(live)
         async with Chromium() as browser:
             page = await browser.open("about:blank")
@@ -135,7 +136,7 @@ def test_a_file_is_uploaded_and_played(tmp_path: Path) -> None:
     track.append(mido.Message("note_on", note=60, velocity=90, time=0))
     track.append(mido.Message("note_off", note=60, velocity=0, time=120))
     mido.MidiFile(tracks=[track]).save(tmp_path / "note.mid")
-    with RtcServer(demo=False) as server, Nginx(server.port) as proxy:
+    with RtcServer(demo=False, trusted_proxies="127.0.0.1") as server, Nginx(server.port) as proxy:
         server.wait_healthy(live)
         found = re.search(r"#perform=\S+", server.log())
         assert found is not None
@@ -195,7 +196,8 @@ async def test_limits_and_candidates_go_by_what_a_trusted_proxy_says(trusted: bo
     """Of each client one may be connecting; who may not say who the client is, is the client."""
     settings = {"trusted_proxies": "127.0.0.0/8"} if trusted else {}
     settings["shared_addresses"] = "192.0.2.0/24"  # And no other: these clients come from this machine.
-    with RtcServer(instrument="tone", max_half_open_per_address=1, **settings) as server:
+    # Whom an untrusted proxy asks for has no rights of a network; here everybody may listen.
+    with RtcServer(instrument="tone", max_half_open_per_address=1, config=FOR_ALL, **settings) as server:
         server.wait_healthy(live)
         said = []
         async with aiohttp.ClientSession() as http:
@@ -212,6 +214,16 @@ async def test_limits_and_candidates_go_by_what_a_trusted_proxy_says(trusted: bo
     assert said == (
         [(201, True), (201, True), (503, False)] if trusted else [(201, False), (503, False), (503, False)]
     )
+
+
+def test_who_comes_by_a_proxy_that_is_not_named_is_told_which_setting_it_is() -> None:
+    with RtcServer(instrument="tone") as server, Nginx(server.port) as proxy:
+        server.wait_healthy(live)
+        done = command("client", f"{proxy.url}/r/main", "--insecure", "--seconds", "0.5", "--json")
+        log = server.log()
+    assert done.returncode != 0
+    assert "a proxy that is not in trusted_proxies" in done.stderr
+    assert log.count("127.0.0.1 forwards requests and is not in trusted_proxies") == 1
 
 
 async def test_haproxy_finds_the_server_well_and_passes_listeners_on(one_room: RtcServer) -> None:

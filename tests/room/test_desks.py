@@ -6,6 +6,7 @@ import pytest
 
 from rtcserver.access.admission import Admission, Places
 from rtcserver.access.door import Door
+from rtcserver.access.gate import Gate
 from rtcserver.config.model import InstrumentConfig, RoomConfig
 from rtcserver.errors import PeerError
 from rtcserver.peer.base import Mode
@@ -32,7 +33,7 @@ def desk_of(*names: str, places: int = 100) -> Desks:
         room = Room(RoomConfig(name, "", InstrumentConfig(instrument="tone")))
         for field, value in LIVE.items():
             setattr(room.instrument.status, field, value)
-        rooms[name] = RoomDesk(room, Door({}), admission)
+        rooms[name] = RoomDesk(room, Gate(Door({})), admission)
     return Desks(rooms, admission)
 
 

@@ -15,10 +15,12 @@ import pytest
 
 from rtcserver.access.admission import Admission, Places
 from rtcserver.access.door import Door, house
+from rtcserver.access.gate import Gate
 from rtcserver.access.rules import DEFAULT
 from rtcserver.peer.base import PeerBackend
 from rtcserver.stock.hub import PacketHub
 from rtcserver.stock.peer import StockBackend
+from signaling.admin import Tokens
 from signaling.app import create_app
 from signaling.headers import SELF
 from signaling.limits import Limits
@@ -86,6 +88,8 @@ async def serve(
     wrap: Callable[[StockBackend], PeerBackend] = lambda backend: backend,
     places: Places | None = None,
     door: Door | None = None,
+    gate: Gate | None = None,
+    tokens: Tokens | None = None,
     allowed: Allowed | None = None,
     trusted_proxies: Sequence[str] = (),
     frame_ancestors: str = SELF,
@@ -101,10 +105,11 @@ async def serve(
     app = create_app(
         rooms,
         backend,
-        door or house(DEFAULT, SECRET),
+        gate or Gate(door or house(DEFAULT, SECRET)),
         admission=admission,
         limits=limits,
         static=static,
+        tokens=tokens,
         allowed=allowed,
         trusted_proxies=trusted_proxies,
         frame_ancestors=frame_ancestors,

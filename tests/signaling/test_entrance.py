@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from rtcserver.access.door import Action, Door, Refusal, Request
+from rtcserver.access.door import Action, Door, Grant, Refusal, Request
 from tests.sdp import offers
 from tests.signaling.served import serve
 
@@ -40,7 +41,9 @@ async def test_an_entry_asks_for_its_action_with_what_is_shown(
         assert response.headers["WWW-Authenticate"] == 'Bearer realm="rtcserver"'
         assert (await response.json())["error"] == "no_token"
         assert served.backend.sessions() == []
-    assert asked == [Request(action, room, "a.token", "127.0.0.1")]
+    # A session that is to be has a name of its own, which nobody knows yet.
+    assert [replace(one, session="") for one in asked] == [Request(action, room, "a.token", "127.0.0.1")]
+    assert [bool(one.session) for one in asked] == [action is Action.LISTEN]
 
 
 async def test_health_and_scripts_are_for_whoever_asks(static: Path) -> None:
@@ -53,8 +56,9 @@ async def test_health_and_scripts_are_for_whoever_asks(static: Path) -> None:
 async def test_other_schemes_than_bearer_show_nothing(static: Path) -> None:
     asked: list[str] = []
 
-    def note(request: Request, now_s: float) -> None:
+    def note(request: Request, now_s: float) -> Grant:
         asked.append(request.credential)
+        return Grant()
 
     async with serve(static, door=Door({Action.READ: note})) as served:
         for header in ("Basic YTpi", "bearer t", "Bearer", "BEARER  u "):

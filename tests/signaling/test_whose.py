@@ -48,3 +48,16 @@ async def test_a_rebound_name_and_a_foreign_page_get_nothing(static: Path) -> No
         assert served.backend.sessions() == []
         async with served.http.get(served.url("/api/rooms"), headers={"Origin": "http://evil.example"}) as r:
             assert "Access-Control-Allow-Origin" not in r.headers
+
+
+async def test_what_holds_data_is_for_our_own_pages_even_where_others_may_frame_them(static: Path) -> None:
+    async with serve(static, frame_ancestors="https://home.local") as served:
+        for path, policy in (
+            ("/api/rooms", "same-origin"),
+            ("/healthz", "same-origin"),
+            ("/metrics", "same-origin"),
+            ("/api/sessions", "same-origin"),
+            ("/r/main", "cross-origin"),
+        ):
+            async with served.http.get(served.url(path)) as response:
+                assert response.headers["Cross-Origin-Resource-Policy"] == policy

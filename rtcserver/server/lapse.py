@@ -1,0 +1,58 @@
+"""What was let in by a token ends when the token does: at its end, or within a second of its revocation by whomever.
+
+Whoever may listen without a token is not touched: a session knows the ground on which it was let in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+
+from rtcserver.access.gate import Gate
+from rtcserver.peer.base import PeerBackend, public_handle
+
+log = logging.getLogger(__name__)
+
+PERIOD_S = 1.0
+
+
+class Lapses:
+    """Looks once a second. lapse_performers: `Listening.lapse`. Loop-bound."""
+
+    def __init__(self, gate: Gate, backend: PeerBackend, lapse_performers: Callable[[], None]) -> None:
+        self._gate = gate
+        self._backend = backend
+        self._lapse_performers = lapse_performers
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._task = asyncio.get_running_loop().create_task(self._look_on())
+
+    async def close(self) -> None:
+        """Look no more."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def look(self) -> None:
+        """End what counts no more, now."""
+        for session in self._backend.sessions():
+            if session.grant.by == "network":
+                continue
+            sentence = self._gate.lapsed(session.grant)
+            if sentence:
+                log.info("session %s in room %s ends: %s", public_handle(session.id), session.room, sentence)
+                session.end("lapsed")
+        self._lapse_performers()
+
+    async def _look_on(self) -> None:
+        while True:
+            await asyncio.sleep(PERIOD_S)
+            try:
+                self.look()
+            except Exception:
+                log.exception("looking for lapsed tokens failed")
