@@ -158,7 +158,7 @@ class Noting:
     [((), "127.0.0.1", "127.0.0.1"), (("127.0.0.0/8",), "10.0.2.7", "music.example")],
 )
 async def test_an_offer_comes_from_who_a_trusted_proxy_says(
-    static: Path, trusted: tuple[str, ...], address: str, host: str
+    static: Path, trusted: tuple[str, ...], address: str, host: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     noting: list[Noting] = []
     open_to_all = house((AccessRule(("listen",)),), SECRET)
@@ -175,3 +175,6 @@ async def test_an_offer_comes_from_who_a_trusted_proxy_says(
         assert response.status == 201
     (request,) = noting[0].asked
     assert (request.remote_address, request.http_host) == (address, host)
+    # An untrusted one is named, as it may give its own address's rights to strangers.
+    assert len(caplog.records) == (0 if trusted else 1)
+    caplog.clear()
