@@ -8,10 +8,10 @@ from pathlib import Path
 from aiohttp import web
 
 from rtcserver.access.admission import Admission
-from rtcserver.access.gate import Gate
+from rtcserver.access.authorizer import Authorizer
 from rtcserver.peer.base import PeerBackend
 from signaling.admin import Admin, Tokens
-from signaling.entrance import GATE, Entrance, unhurried
+from signaling.entrance import AUTHORIZER, Entrance, unhurried
 from signaling.forwarded import PROXIES, Proxies
 from signaling.gate import tell_gate
 from signaling.headers import SELF, security
@@ -30,7 +30,7 @@ STATIC = Path(__file__).resolve().parent.parent / "static"
 def create_app(
     rooms: RoomDirectory,
     backend: PeerBackend,
-    gate: Gate,
+    authorizer: Authorizer,
     *,
     admission: Admission | None = None,
     limits: Limits | None = None,
@@ -46,7 +46,7 @@ def create_app(
 ) -> web.Application:
     """All routes of the server. It neither starts nor closes the backend; `signaling.serve` serves it.
 
-    gate: asked for each request. authority: PEM file for ``/ca.pem``, if there is a local authority.
+    authorizer: asked for each request. authority: PEM file for ``/ca.pem``, if there is a local authority.
     instruments, metrics: what `signaling.sounds` and `signaling.metrics` serve, if the transport has it. tokens:
     what `signaling.admin` shows and revokes.
 
@@ -67,8 +67,8 @@ def create_app(
     app[PROXIES] = Proxies(trusted_proxies)
     if refused is not None:
         app[REFUSED] = refused
-    app[GATE] = gate
-    entrance = Entrance(gate)
+    app[AUTHORIZER] = authorizer
+    entrance = Entrance(authorizer)
     whep = Whep(rooms, backend, entrance, places, bounds)
     app.add_routes(whep.routes())
     app.add_routes(Pages(rooms, backend, entrance, bounds, static, authority).routes())

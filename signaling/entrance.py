@@ -1,4 +1,4 @@
-"""Where requests meet the gate: what they show, and which action they are."""
+"""Where requests meet the authorizer: what they show, and which action they are."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from rtcserver.access.admission import Admission
+from rtcserver.access.authorizer import Authorizer
 from rtcserver.access.door import Action, Grant, Request
-from rtcserver.access.gate import Gate
 from rtcserver.clock import monotonic_ns
 from signaling.forwarded import origin_of
 from signaling.headers import basic_of, bearer_of
 
 log = logging.getLogger(__name__)
 
-GATE = web.AppKey("gate", Gate)
+AUTHORIZER = web.AppKey("authorizer", Authorizer)
 PROXIES_TOLD = 16
 """Proxies that are named in the log when they are not trusted, each once."""
 
 
 class Entrance:
-    """Asks the gate in the name of HTTP requests."""
+    """Asks the authorizer in the name of HTTP requests."""
 
-    def __init__(self, gate: Gate) -> None:
-        self._gate = gate
+    def __init__(self, authorizer: Authorizer) -> None:
+        self._authorizer = authorizer
         self._told: set[str] = set()
 
     async def check(
@@ -50,7 +50,7 @@ class Entrance:
             origin.doubtful,
             session,
         )
-        return await self._gate.check(asked)
+        return await self._authorizer.check(asked)
 
     def _tell(self, proxy: str) -> None:
         if proxy not in self._told and len(self._told) < PROXIES_TOLD:

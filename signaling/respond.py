@@ -15,7 +15,7 @@ from rtcserver.clock import NS, monotonic_ns
 from rtcserver.errors import PeerError
 from rtcserver.logs import about
 from rtcserver.peer.base import public_handle
-from signaling.entrance import GATE
+from signaling.entrance import AUTHORIZER
 from signaling.forwarded import origin_of
 from signaling.headers import CORS, wants_html
 
@@ -78,7 +78,7 @@ def _challenges(request: web.Request) -> str:
     would ask whoever looks at the page, which has links instead."""
     bearer, basic = 'Bearer realm="rtcserver"', 'Basic realm="rtcserver", charset="UTF-8"'
     scripted = request.headers.get("X-Requested-With", "") != ""
-    return f"{bearer}, {basic}" if request.app[GATE].takes_passwords and not scripted else bearer
+    return f"{bearer}, {basic}" if request.app[AUTHORIZER].takes_passwords and not scripted else bearer
 
 
 def _page(status: int, message: str, root: str) -> str:

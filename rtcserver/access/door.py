@@ -1,7 +1,7 @@
 """The door: who may do what, in which room. Pure; the wall time comes in.
 
 Every entry of the server asks it: signaling for each HTTP request, a room's desk when a session wants to perform; both
-by way of the gate (`rtcserver.access.gate`), which settles what takes time. Three entries do not. ``/healthz`` is for
+by way of `rtcserver.access.authorizer`, which settles what takes time. Three entries do not. ``/healthz`` is for
 whoever watches the process; a room's page, its scripts and styles hold nothing of the room, and come before a browser
 can show the token of a link; and a session's own URL, which nobody can guess, is the right to change and end that session.
 """

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import hashlib
 import hmac
-import ipaddress
 import os
 import secrets
 import threading
@@ -19,6 +18,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
+from rtcserver.access.address import client_of
 from rtcserver.access.users import MAX_PASSWORD, NOBODY, User, matches
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.errors import PeerError
@@ -52,7 +52,7 @@ class Logins:
         if mark in self._right:
             self._right.move_to_end(mark)
             return True
-        source = _source(address)
+        source = client_of(address)
         self._admit(source, monotonic_ns())
         # Counted before the answer is known, or many at a time would all be first.
         self._failures.setdefault(source, []).append(monotonic_ns())
@@ -97,17 +97,6 @@ class Logins:
             raise PeerError(
                 503, "busy", "Too many passwords are being checked at this moment.", retry_after_s=2
             )
-
-
-def _source(address: str) -> str:
-    """What failures are counted by: whoever has one IPv6 address has its /64."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is None:
-        return str(ipaddress.ip_network((found, 64), strict=False))
-    return str(found)
 
 
 def _step_back() -> None:

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from aiortc import RTCDataChannel
 
 from rtcserver.access.admission import Admission
+from rtcserver.access.authorizer import Authorizer
 from rtcserver.access.door import Action, Grant, Request
-from rtcserver.access.gate import Gate
 from rtcserver.broadcast.listener import PAYLOAD_PCM, PAYLOAD_PCM_TWICE
 from rtcserver.channel import announce
 from rtcserver.channel.down.journal import Journal
@@ -41,7 +41,7 @@ class RoomDesk:
     """One room's members. Loop-bound."""
 
     def __init__(
-        self, room: Room, gate: Gate, admission: Admission, rates: ChannelRates | None = None
+        self, room: Room, authorizer: Authorizer, admission: Admission, rates: ChannelRates | None = None
     ) -> None:
         self.room = room
         self.rates = rates or ChannelRates()
@@ -53,7 +53,7 @@ class RoomDesk:
         self.samples = Samples(room.instrument)
         self._readers = NoteReaders()
         self.observe: Callable[[str, Mapping[str, float]], None] | None = None
-        self._gate = gate
+        self._authorizer = authorizer
         self._asking: dict[str, asyncio.Task[None]] = {}
         """By session: whether it may perform is found out elsewhere."""
         self._admission = admission
@@ -231,7 +231,7 @@ class RoomDesk:
             doubtful=session.doubtful,
             session=session.public_id,
         )
-        grant = self._gate.check_now(asked)
+        grant = self._authorizer.check_now(asked)
         if grant is not None:
             self._perform(member, grant, name)
         elif session.id not in self._asking:
@@ -241,7 +241,7 @@ class RoomDesk:
     async def _ask(self, member: Member, asked: Request, name: str | None) -> None:
         """Find out elsewhere whether a member may perform. It is cancelled when the session ends."""
         try:
-            self._perform(member, await self._gate.check(asked), name)
+            self._perform(member, await self._authorizer.check(asked), name)
         except PeerError as error:
             member.tell(announce.error(error.code, str(error), "auth"))
         finally:
@@ -268,7 +268,7 @@ class RoomDesk:
         for member in tuple(self.members.values()):
             if member.midi.performer is None:
                 continue
-            sentence = self._gate.lapsed(member.grant)
+            sentence = self._authorizer.lapsed(member.grant)
             if sentence:
                 self._leave(member)
                 self.welcome(member)

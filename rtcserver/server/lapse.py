@@ -10,7 +10,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 
-from rtcserver.access.gate import Gate
+from rtcserver.access.authorizer import Authorizer
 from rtcserver.peer.base import PeerBackend, public_handle
 
 log = logging.getLogger(__name__)
@@ -21,8 +21,10 @@ PERIOD_S = 1.0
 class Lapses:
     """Looks once a second. lapse_performers: `Listening.lapse`. Loop-bound."""
 
-    def __init__(self, gate: Gate, backend: PeerBackend, lapse_performers: Callable[[], None]) -> None:
-        self._gate = gate
+    def __init__(
+        self, authorizer: Authorizer, backend: PeerBackend, lapse_performers: Callable[[], None]
+    ) -> None:
+        self._authorizer = authorizer
         self._backend = backend
         self._lapse_performers = lapse_performers
         self._task: asyncio.Task[None] | None = None
@@ -43,7 +45,7 @@ class Lapses:
         for session in self._backend.sessions():
             if session.grant.by == "network":
                 continue
-            sentence = self._gate.lapsed(session.grant)
+            sentence = self._authorizer.lapsed(session.grant)
             if sentence:
                 log.info("session %s in room %s ends: %s", public_handle(session.id), session.room, sentence)
                 session.end("lapsed")

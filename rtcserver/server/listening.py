@@ -12,7 +12,7 @@ from functools import partial
 from typing import Protocol
 
 from rtcserver.access.admission import Admission, Places
-from rtcserver.access.gate import Gate
+from rtcserver.access.authorizer import Authorizer
 from rtcserver.broadcast.control import BroadcastReport
 from rtcserver.broadcast.supervisor import BroadcastSupervisor
 from rtcserver.channel.limits import ChannelRates
@@ -121,7 +121,9 @@ def session_limits_of(config: ServerConfig) -> SessionLimits:
 class Stock:
     """`transport = aiortc`."""
 
-    def __init__(self, config: ServerConfig, rooms: Rooms, gate: Gate, admission: Admission) -> None:
+    def __init__(
+        self, config: ServerConfig, rooms: Rooms, authorizer: Authorizer, admission: Admission
+    ) -> None:
         self._hubs: dict[str, PacketHub] = {}
         self.backend: PeerBackend = StockBackend(
             lambda room: self._hubs[room].subscribe(),
@@ -162,7 +164,9 @@ class Stock:
 class OnePort:
     """`transport = one-port`."""
 
-    def __init__(self, config: ServerConfig, rooms: Rooms, gate: Gate, admission: Admission) -> None:
+    def __init__(
+        self, config: ServerConfig, rooms: Rooms, authorizer: Authorizer, admission: Admission
+    ) -> None:
         self._config = config
         self._endpoint = MediaEndpoint(
             EndpointConfig(
@@ -176,7 +180,7 @@ class OnePort:
         rates = ChannelRates(config.max_channel_messages_per_s, config.max_channel_bytes_per_s)
         self._stage_limits = StageLimits(config.max_uploads, config.max_file_events_per_s)
         self.desk = Desks(
-            {room.name: RoomDesk(room, gate, admission, rates) for room in rooms.all()}, admission
+            {room.name: RoomDesk(room, authorizer, admission, rates) for room in rooms.all()}, admission
         )
         self._backend = OnePortBackend(
             self._endpoint,

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from rtcserver import logs
 from rtcserver.access.admission import Admission
+from rtcserver.access.authorizer import Authorizer
 from rtcserver.access.door import Door, house
-from rtcserver.access.gate import Gate
 from rtcserver.access.logins import Logins
 from rtcserver.access.rules import NETWORKS, lies_in
 from rtcserver.clock import NS, wall_ns
@@ -52,11 +52,11 @@ class Server:
         warn_of_openness(config)
         self.logins = Logins(config.users) if config.users else None
         self.external = External(config.auth_url) if config.auth_url else None
-        self.gate = Gate(self._door(), self.logins, self.external)
+        self.authorizer = Authorizer(self._door(), self.logins, self.external)
         admission = Admission(places_of(config))
         self.rooms = Rooms(config, self._listeners, self._processes, self._studio)
         self.listening: Listening = (OnePort if config.transport == "one-port" else Stock)(
-            config, self.rooms, self.gate, admission
+            config, self.rooms, self.authorizer, admission
         )
         authority = Path(config.state_dir) / CA_FILE if config.tls == "auto" else None
         self.metrics = metrics_of(self.rooms, self.listening, admission, self._http_counts)
@@ -64,7 +64,7 @@ class Server:
         app = create_app(
             self.rooms,
             self.listening.backend,
-            self.gate,
+            self.authorizer,
             admission=admission,
             limits=limits,
             authority=authority,
@@ -76,7 +76,7 @@ class Server:
             allowed=allowed_of(config),
             frame_ancestors=parse_frame_ancestors(config.frame_ancestors),
         )
-        self.lapses = Lapses(self.gate, self.listening.backend, self.listening.lapse)
+        self.lapses = Lapses(self.authorizer, self.listening.backend, self.listening.lapse)
         self.http = HttpServer(app, limits, admission)
         self.port = config.port
         self.https = Https(config)
@@ -130,7 +130,7 @@ class Server:
         if self.logins is not None:
             self.logins.close()
         self.logins = Logins(self.config.users) if self.config.users else None
-        self.gate.door, self.gate.passwords = self._door(), self.logins
+        self.authorizer.door, self.authorizer.passwords = self._door(), self.logins
         warn_of_openness(self.config)
 
     def _door(self) -> Door:

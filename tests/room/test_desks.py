@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rtcserver.access.admission import Admission, Places
+from rtcserver.access.authorizer import Authorizer
 from rtcserver.access.door import Door
-from rtcserver.access.gate import Gate
 from rtcserver.config.model import InstrumentConfig, RoomConfig
 from rtcserver.errors import PeerError
 from rtcserver.peer.base import Mode
@@ -33,7 +33,7 @@ def desk_of(*names: str, places: int = 100) -> Desks:
         room = Room(RoomConfig(name, "", InstrumentConfig(instrument="tone")))
         for field, value in LIVE.items():
             setattr(room.instrument.status, field, value)
-        rooms[name] = RoomDesk(room, Gate(Door({})), admission)
+        rooms[name] = RoomDesk(room, Authorizer(Door({})), admission)
     return Desks(rooms, admission)
 
 

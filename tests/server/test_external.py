@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from rtcserver.access.authorizer import Authorizer
 from rtcserver.access.door import Action, Grant, Request, house
-from rtcserver.access.gate import Gate
 from rtcserver.access.rules import EXTERNAL, parse
 from rtcserver.access.token import Token, sign
 from rtcserver.errors import PeerError
@@ -134,21 +134,21 @@ async def test_many_who_ask_the_same_are_one_question_and_few_may_wait(
 
 
 async def test_tokens_of_ours_pass_unasked_and_all_else_is_asked(decider: Decider, asking: External) -> None:
-    gate = Gate(house(EXTERNAL, KEY), None, asking)
+    authorizer = Authorizer(house(EXTERNAL, KEY), None, asking)
     token = sign(KEY, Token("t1", ("main",), ("listen",), 9_999_999_999))
     ours = Request(Action.LISTEN, "main", token, "10.0.0.1")
-    assert (await gate.check(ours)).by == "token"
-    assert gate.check_now(ours) is not None
+    assert (await authorizer.check(ours)).by == "token"
+    assert authorizer.check_now(ours) is not None
     assert decider.asked == []
     near = Request(Action.LISTEN, "main", "", "127.0.0.1")
-    assert gate.check_now(near) is None
-    assert await gate.check(near) == Grant("auth_url", "")
+    assert authorizer.check_now(near) is None
+    assert await authorizer.check(near) == Grant("auth_url", "")
     decider.status = 403
     with pytest.raises(PeerError) as refused:
-        await gate.check(Request(Action.LISTEN, "main", "theirs", "127.0.0.1"))
+        await authorizer.check(Request(Action.LISTEN, "main", "theirs", "127.0.0.1"))
     assert (refused.value.status, refused.value.code) == (403, "bad_token")
     with pytest.raises(PeerError) as refused:
-        await gate.check(Request(Action.LISTEN, "side", "", "127.0.0.1"))
+        await authorizer.check(Request(Action.LISTEN, "side", "", "127.0.0.1"))
     assert (refused.value.status, refused.value.code) == (401, "no_token")
 
 

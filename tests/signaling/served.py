@@ -14,8 +14,8 @@ import aiohttp
 import pytest
 
 from rtcserver.access.admission import Admission, Places
+from rtcserver.access.authorizer import Authorizer
 from rtcserver.access.door import Door, house
-from rtcserver.access.gate import Gate
 from rtcserver.access.rules import DEFAULT
 from rtcserver.peer.base import PeerBackend
 from rtcserver.stock.hub import PacketHub
@@ -88,7 +88,7 @@ async def serve(
     wrap: Callable[[StockBackend], PeerBackend] = lambda backend: backend,
     places: Places | None = None,
     door: Door | None = None,
-    gate: Gate | None = None,
+    authorizer: Authorizer | None = None,
     tokens: Tokens | None = None,
     allowed: Allowed | None = None,
     trusted_proxies: Sequence[str] = (),
@@ -105,7 +105,7 @@ async def serve(
     app = create_app(
         rooms,
         backend,
-        gate or Gate(door or house(DEFAULT, SECRET)),
+        authorizer or Authorizer(door or house(DEFAULT, SECRET)),
         admission=admission,
         limits=limits,
         static=static,

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from rtcserver.access.authorizer import Authorizer
 from rtcserver.access.door import house
-from rtcserver.access.gate import Gate
 from rtcserver.access.rules import DEFAULT
 from rtcserver.peer.base import public_handle
 from rtcserver.server.lapse import Lapses
@@ -46,9 +46,9 @@ class House:
 async def place(static: Path, tmp_path: Path) -> AsyncIterator[House]:
     """Listening takes a token in all rooms but for private networks, as out of the box."""
     store = TokenStore(str(tmp_path / "state"))
-    gate = Gate(house(DEFAULT[1:], store.key, store.is_revoked))
-    async with serve(static, gate=gate, tokens=store) as served:
-        yield House(served, store, Lapses(gate, served.backend, lambda: None))
+    authorizer = Authorizer(house(DEFAULT[1:], store.key, store.is_revoked))
+    async with serve(static, authorizer=authorizer, tokens=store) as served:
+        yield House(served, store, Lapses(authorizer, served.backend, lambda: None))
 
 
 PATHS = [
@@ -127,10 +127,10 @@ async def test_a_token_that_ends_takes_its_session_along(
 ) -> None:
     await place.listen(place.token("listen"))
     now = NEVER_S * 1_000_000_000
-    monkeypatch.setattr("rtcserver.access.gate.wall_ns", lambda: now - 1_000_000_000)
+    monkeypatch.setattr("rtcserver.access.authorizer.wall_ns", lambda: now - 1_000_000_000)
     place.lapses.look()
     assert len(place.served.backend.sessions()) == 1
-    monkeypatch.setattr("rtcserver.access.gate.wall_ns", lambda: now)
+    monkeypatch.setattr("rtcserver.access.authorizer.wall_ns", lambda: now)
     place.lapses.look()
     assert place.served.backend.sessions() == []
 

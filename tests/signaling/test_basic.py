@@ -8,8 +8,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from rtcserver.access.authorizer import Authorizer
 from rtcserver.access.door import house
-from rtcserver.access.gate import Gate
 from rtcserver.access.logins import Logins
 from rtcserver.access.rules import AccessRule
 from rtcserver.access.users import User, hashed
@@ -23,11 +23,11 @@ BOTH = 'Bearer realm="rtcserver", Basic realm="rtcserver", charset="UTF-8"'
 
 
 @pytest.fixture
-async def door(static: Path) -> AsyncIterator[tuple[Served, Gate]]:
+async def door(static: Path) -> AsyncIterator[tuple[Served, Authorizer]]:
     logins = Logins([ANNA])
-    gate = Gate(house(RULES, SECRET, users=[ANNA]), logins)
-    async with serve(static, gate=gate) as served:
-        yield served, gate
+    authorizer = Authorizer(house(RULES, SECRET, users=[ANNA]), logins)
+    async with serve(static, authorizer=authorizer) as served:
+        yield served, authorizer
     logins.close()
 
 
@@ -40,17 +40,17 @@ async def status_of(
         return response.status, said.get("error", ""), response.headers.get("WWW-Authenticate", "")
 
 
-async def test_a_user_listens_where_they_may(door: tuple[Served, Gate]) -> None:
-    served, gate = door
+async def test_a_user_listens_where_they_may(door: tuple[Served, Authorizer]) -> None:
+    served, authorizer = door
     assert (await status_of(served, "correct: horse"))[0] == 201
     (session,) = served.backend.sessions()
     assert (session.grant.by, session.grant.name) == ("user", "anna")
-    assert gate.lapsed(session.grant) == ""
-    gate.door = house(RULES, SECRET)
-    assert gate.lapsed(session.grant) == "This user is not known here any more."
+    assert authorizer.lapsed(session.grant) == ""
+    authorizer.door = house(RULES, SECRET)
+    assert authorizer.lapsed(session.grant) == "This user is not known here any more."
 
 
-async def test_the_others_are_told_how_to_show_who_they_are(door: tuple[Served, Gate]) -> None:
+async def test_the_others_are_told_how_to_show_who_they_are(door: tuple[Served, Authorizer]) -> None:
     served, _ = door
     assert await status_of(served, "wrong horse") == (401, "bad_password", BOTH)
     assert await status_of(served, "correct: horse", user="bert") == (401, "bad_password", BOTH)

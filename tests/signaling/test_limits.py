@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from rtcserver.access.admission import Places
-from rtcserver.access.door import Action, Door
+from rtcserver.access.door import Action, Door, Grant
 from signaling.limits import Limits
 from tests.sdp import offers
 from tests.signaling.served import Served, raw, serve, until
 
 HERE = "127.0.0.0/8"
-OPEN = Door(dict.fromkeys(Action, lambda request, now_s: None))
+OPEN = Door(dict.fromkeys(Action, lambda request, now_s: Grant()))
 """Everybody may do everything."""
 
 

@@ -1,4 +1,4 @@
-"""The gate: the door, with what takes time: a password's hash, and a decision elsewhere. Loop-bound.
+"""The authorizer is the door with what takes time: a password's hash, and a decision elsewhere. Loop-bound.
 
 What it waits for is done by the two it is given; nothing here or there is on the way of the sound.
 """
@@ -25,7 +25,7 @@ class Elsewhere(Protocol):
         """Whether they may. Raises PeerError(503) if it cannot be found out."""
 
 
-class Gate:
+class Authorizer:
     """Lets requests pass or not. door: may be replaced while it serves; `passwords` has to be for the same users."""
 
     def __init__(
