@@ -6,6 +6,9 @@ that a listener gets in its short life are included, for every server alike.
 
 On a slow machine fewer joins are made: ``joined`` says how many, and ``joins`` how many were asked for.
 
+With ``--token`` two of our servers are compared, in turns and in nothing else: one with the rules of access that apply out
+of the box, and one with twenty rules that do not fit, a last one that asks for a token, and listeners that show one.
+
 left_behind: tasks, sockets, sessions and peers of our server after 1000 joins and leaves, more than before them.
 rss_growth_mb: resident memory after them, over the same processes after a warm-up of 200.
 """
@@ -13,7 +16,12 @@ rss_growth_mb: resident memory after them, over the same processes after a warm-
 from __future__ import annotations
 
 import argparse
+import re
+import subprocess
+import sys
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 from benchmarks.rig.common import MachineCpu, say
@@ -33,6 +41,10 @@ CLOSING_S = 10.0
 """What is done after the last join, at least."""
 QUIET_S = 30.0
 """How long remains are given to go away: an ended session is forgotten at once, HTTP connections are not."""
+ROUNDS = 6
+"""Turns of the two servers with ``--token``; every second one begins with the other."""
+RULES = 20
+"""Rules that let nobody pass, before the one that does."""
 
 
 OURS = (
@@ -106,6 +118,53 @@ def ours(result: Result, count: int, at_a_time: int) -> dict[str, Any]:
         }
 
 
+def with_token(result: Result, count: int, at_a_time: int) -> dict[str, Any]:
+    """A join by a token and many rules beside one without, in turns."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "rtcserver.toml"
+        rule = '[[access]]\nactions = ["listen", "read"]\nrooms = ["main"]\n'
+        rules = [f'{rule}networks = ["203.0.113.{number}/32"]\n' for number in range(RULES)]
+        config.write_text("".join([*rules, f"{rule}token = true\n"]))
+        words = ("--config", str(config), "--state-dir", folder)
+        command = [sys.executable, "-m", "rtcserver", "token", "--rooms", "main", *words]
+        token = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        assert re.fullmatch(r"[\w.-]+", token), token
+        spent = {"plain": 0.0, "token": 0.0}
+        joined = dict.fromkeys(spent, 0)
+        failed = rounds = 0
+        with Rtcserver() as plain, Rtcserver(arguments=words) as guarded:
+            servers = {"plain": (plain, plain.url), "token": (guarded, f"{guarded.url}#listen={token}")}
+            fleets = {
+                name: Fleet(Options(url, server.signaling, datachannel=True, cpus=(LOAD_CPU,)))
+                for name, (server, url) in servers.items()
+            }
+            with fleets["plain"], fleets["token"]:
+                for name in servers:
+                    fleets[name].join(WARM_UP, stay_s=0, at_a_time=at_a_time)
+                began = time.monotonic()
+                while rounds < ROUNDS and (
+                    not rounds or result.fits((time.monotonic() - began) / rounds + CLOSING_S)
+                ):
+                    for name in sorted(servers, reverse=bool(rounds % 2)):
+                        cost, joins = joins_cpu_ms(
+                            result, servers[name][0], fleets[name], count // ROUNDS, at_a_time
+                        )
+                        spent[name] += cost * joins.joined
+                        joined[name] += joins.joined
+                        failed += sum(joins.failures.values())
+                    rounds += 1
+        return {
+            "join_without_token_cpu_ms": round(spent["plain"] / max(1, joined["plain"]), 3),
+            "join_with_token_cpu_ms": round(spent["token"] / max(1, joined["token"]), 3),
+            "rounds": rounds,
+            "joined": sum(joined.values()),
+            "failed": failed,
+        }
+
+
+TOKEN = ("join_without_token_cpu_ms", "join_with_token_cpu_ms", "rounds", "joined", "failed")
+
+
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(
@@ -115,7 +174,18 @@ def main() -> int:
     parser.add_argument("--others", type=int, default=200, help="joins of the other servers")
     parser.add_argument("--at-a-time", type=int, default=4)
     parser.add_argument("--only-ours", action="store_true", help="leave the other servers out")
+    parser.add_argument(
+        "--token", action="store_true", help="compare joins with a token to joins without, alone"
+    )
     arguments = parser.parse_args()
+    if arguments.token:
+        isolate("benchmarks.joins")
+        machine = MachineCpu.now()
+        result = Result(peers=1)
+        with result.peer("ours", TOKEN) as found:
+            found |= with_token(result, arguments.joins, arguments.at_a_time)
+        result.ratio("join_with_token_ratio", "join_with_token_cpu_ms", "join_without_token_cpu_ms")
+        return result.emit(machine_busy_pct=machine.busy_pct(MachineCpu.now()))
     if not arguments.only_ours:
         install()
     isolate("benchmarks.joins")

@@ -207,7 +207,7 @@ class Rtcserver(Server):
         words = ["-m", "rtcserver", "serve", "--instrument", "tone", "--port", str(self.port)]
         words += ["--frame-ms", f"{frame_ms:g}", "--transport", transport, "--max-listeners", "5000"]
         # All listeners have the same address here, as behind a gateway.
-        words += ["--max-half-open", "2000", "--max-half-open-per-address", "2000"]
+        words += ["--max-half-open", "2000", "--shared-addresses", f"127.0.0.0/8, {ADDRESS}"]
         words += ["--log-level", "error", *arguments]
         super().__init__([sys.executable, *words], f"{base}/r/main", f"{base}/healthz", cpu=cpu)
 

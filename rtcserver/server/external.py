@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import logging
 import secrets
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 
 import aiohttp
 
@@ -42,7 +42,6 @@ class External:
     """Asks one `auth_url`. `close` it."""
 
     def __init__(self, url: str) -> None:
-        self.counters: Counter[str] = Counter()
         self._url = url
         self._http: aiohttp.ClientSession | None = None
         self._secret = secrets.token_bytes(32)
@@ -60,7 +59,6 @@ class External:
         asking = self._asking.get(mark)
         if asking is None:
             if len(self._asking) >= WAITING:
-                self.counters["full"] += 1
                 raise PeerError(503, "auth_busy", _UNKNOWN, retry_after_s=RETRY_AFTER_S)
             asking = self._asking[mark] = asyncio.create_task(self._ask(mark, request))
             asking.add_done_callback(lambda done: self._done(mark, done))
@@ -93,7 +91,6 @@ class External:
             self._answers = True
             log.warning("auth_url answers again")
         allowed = 200 <= status < 300
-        self.counters["allowed" if allowed else "refused"] += 1
         keep_s = KEEP_ALLOWED_S if allowed else KEEP_REFUSED_S
         self._kept[mark] = allowed, monotonic_ns() + keep_s * NS
         self._kept.move_to_end(mark)
@@ -118,7 +115,6 @@ class External:
             return response.status
 
     def _failed(self, why: str) -> None:
-        self.counters["failed"] += 1
         if self._answers:
             self._answers = False
             log.warning(

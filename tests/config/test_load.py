@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from rtcserver.access.rules import DEFAULT, EXTERNAL
 from rtcserver.config import flags as config_flags
 from rtcserver.config.load import defaults, descriptions, example, load, parse_hosts, read_toml
 from rtcserver.config.model import INSTRUMENT_KEYS, SERVER_KEYS, TABLES, InstrumentConfig, to_dict
 from rtcserver.errors import ConfigError
+from tests.access.test_users import CHEAP
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -77,6 +79,8 @@ def test_a_named_file_must_exist_and_a_forgotten_one_need_not(
             'frame_ancestors: "https://home.local/lovelace" is no origin',
         ),
         ("tone_dbfs", "3", "tone_dbfs"),
+        ("auth_url", "127.0.0.1:9000/auth", "auth_url is not allowed: it is a URL such as http://127.0.0.1"),
+        ("auth_url", "ftp://a:secret@b/", "^auth_url is not allowed: it is a URL such as http://[^@]*$"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(key: str, value: str, words: str) -> None:
@@ -218,3 +222,17 @@ def test_the_public_host_is_one_or_several(value: str | None) -> None:
     config = load({}, {}, {"public_host": several if value is None else value})
     assert parse_hosts(config.public_host) == ("music.example", "203.0.113.5", "2001:db8::5")
     assert parse_hosts("") == ()
+
+
+def test_users_and_an_auth_url_change_the_rules_that_apply() -> None:
+    assert load({}, {}, {}).access == DEFAULT
+    assert load({"auth_url": "http://127.0.0.1:9000/auth"}, {}, {}).access == EXTERNAL
+    users = [{"name": "vlc", "password": CHEAP}]
+    assert [user.name for user in load({}, {}, {"users": users}).users] == ["vlc"]
+    for table, said in (
+        ({"users": [{"name": "vlc", "password": "open sesame"}]}, "never the password itself"),
+        ({"users": users, "access": [{"actions": ["listen"]}]}, "users can do nothing"),
+        ({"access": [{"actions": ["listen"], "external": True}]}, "there is no auth_url"),
+    ):
+        with pytest.raises(ConfigError, match=rf"^rtcserver\.toml: .*{said}"):
+            load({}, {}, table)

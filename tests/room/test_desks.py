@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from typing import Any
+
 import pytest
 
 from rtcserver.access.admission import Admission, Places
 from rtcserver.access.authorizer import Authorizer
-from rtcserver.access.door import Door
+from rtcserver.access.door import Door, Request, house
+from rtcserver.access.rules import DEFAULT, EXTERNAL
+from rtcserver.access.token import Token, sign
+from rtcserver.channel.telemetry import Auth
 from rtcserver.config.model import InstrumentConfig, RoomConfig
 from rtcserver.errors import PeerError
 from rtcserver.peer.base import Mode
@@ -22,6 +29,7 @@ from rtcserver.transport.endpoint import EndpointConfig, MediaEndpoint
 from tests.sdp.offers import small
 
 CHANNEL_PLACES = 3
+KEY = b"a key of the tests, of 32 bytes ..."
 LIVE = {"state": "live", "rate": 44_100, "blocksize": 128, "sample_format": "float32", "exact": True}
 
 
@@ -43,6 +51,103 @@ def join(desk: Desks, room: str, mode: Mode) -> None:
     session = OnePortSession(backend, room, check_offer(small()), 1)
     session.mode = mode
     desk.rooms[room].members[session.id] = Member(session, desk.rooms[room])
+
+
+class Stage:
+    """Counts who plays."""
+
+    profile = player = None
+
+    def __init__(self) -> None:
+        self.playing: list[int] = []
+        self.join = self.playing.append
+        self.leave = self.playing.remove
+
+    def play(self, performer: int, played: object) -> None:
+        """Nobody holds a note here."""
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+class Elsewhere:
+    """Decides when it is told to."""
+
+    def __init__(self) -> None:
+        self.answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.asked: list[Request] = []
+
+    async def allows(self, request: Request) -> bool:
+        self.asked.append(request)
+        return await self.answer
+
+
+def signing_in(authorizer: Authorizer) -> tuple[RoomDesk, Member, Stage, list[dict[str, Any]]]:
+    """A desk with a stage, a member who has signed in, and what is told to them."""
+    desk = desk_of("main").rooms["main"]
+    stage = Stage()
+    desk.stage = stage  # type: ignore[assignment]
+    desk._authorizer = authorizer
+    backend = OnePortBackend(MediaEndpoint(EndpointConfig(host="127.0.0.1")))
+    session = OnePortSession(backend, "main", check_offer(small()), 1)
+    member = desk.members[session.id] = Member(session, desk)
+    told: list[dict[str, Any]] = []
+    member.tell = lambda text: told.append(json.loads(text))  # type: ignore[method-assign]
+    return desk, member, stage, told
+
+
+async def test_a_performer_whose_token_lapses_is_told_why_and_listens_on() -> None:
+    revoked: set[str] = set()
+    authorizer = Authorizer(house(DEFAULT, KEY, lambda token_id: token_id in revoked))
+    desk, member, stage, told = signing_in(authorizer)
+    desk.on_message(member, Auth(sign(KEY, Token("t1", ("main",), ("perform",), 9_999_999_999)), "Ann"))
+    assert len(stage.playing) == 1
+    desk.lapse()
+    assert len(stage.playing) == 1
+    told.clear()
+    revoked.add("t1")
+    desk.lapse()
+    assert stage.playing == []
+    assert [one.get("role") for one in told if one["type"] == "welcome"] == ["listener"]
+    assert told[-1] == {
+        "type": "error",
+        "code": "bad_token",
+        "message": "This link has been revoked.",
+        "of": "auth",
+    }
+    count = len(told)
+    desk.lapse()
+    assert len(told) == count
+    desk.close()
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+async def test_the_desk_goes_on_while_another_server_decides(allowed: bool) -> None:
+    elsewhere = Elsewhere()
+    desk, member, stage, told = signing_in(Authorizer(house(EXTERNAL, KEY), None, elsewhere))
+    for _ in range(3):
+        desk.on_message(member, Auth("their.own", "Ann"))
+    await asyncio.sleep(0)
+    assert (stage.playing, told) == ([], [])
+    (asked,) = elsewhere.asked
+    assert (asked.credential, asked.session) == ("their.own", member.session.public_id)
+    elsewhere.answer.set_result(allowed)
+    await asyncio.sleep(0.01)
+    assert len(stage.playing) == (1 if allowed else 0)
+    assert told[-1]["type"] == ("performers" if allowed else "error")
+    desk.close()
+
+
+async def test_nobody_performs_who_left_before_the_answer() -> None:
+    elsewhere = Elsewhere()
+    desk, member, stage, _ = signing_in(Authorizer(house(EXTERNAL, KEY), None, elsewhere))
+    desk.on_message(member, Auth("their.own", "Ann"))
+    await asyncio.sleep(0)
+    desk.on_ended(member.session)
+    await asyncio.sleep(0.01)
+    assert elsewhere.answer.cancelled()
+    assert stage.playing == []
+    desk.close()
 
 
 def test_places_by_channel_are_counted_over_all_rooms() -> None:
