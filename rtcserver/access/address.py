@@ -6,6 +6,8 @@ import ipaddress
 from collections.abc import Iterable
 from functools import lru_cache
 
+from rtcserver.access.rules import lies_in
+
 IPV6_PREFIX = 64
 """A household or a machine has a whole /64 of IPv6 addresses, and may change among them (RFC 8981)."""
 
@@ -35,16 +37,4 @@ class Shared:
 
     def has(self, address: str) -> bool:
         """Whether nothing is counted by this address. An unknown one, "", is shared by all who have none."""
-        return not address or _within(address, self._networks)
-
-
-@lru_cache(maxsize=1024)
-def _within(address: str, networks: tuple[str, ...]) -> bool:
-    """Whether an address, perhaps with a zone, lies in one of these networks. Kept, as clients come again."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
-        found = found.ipv4_mapped
-    return any(found in ipaddress.ip_network(network) for network in networks)
+        return not address or lies_in(address, self._networks)
