@@ -47,12 +47,15 @@ def chart(
     custom = {"drawStyle": "line", "lineWidth": 1, "fillOpacity": 25 if stack else 5, "showPoints": "never"}
     if stack:
         custom["stacking"] = {"mode": "normal", "group": "A"}
+    defaults: dict[str, Any] = {"unit": unit, "custom": custom}
+    if unit != "ppm":
+        defaults["min"] = 0
     return {
         "type": "timeseries",
         "title": title,
         "description": says,
         "gridPos": {"h": 8, "w": width, "x": 0, "y": 0},
-        "fieldConfig": {"defaults": {"unit": unit, "min": 0, "custom": custom}, "overrides": []},
+        "fieldConfig": {"defaults": defaults, "overrides": []},
         "options": {
             "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []},
             "tooltip": {"mode": "multi", "sort": "desc"},
@@ -69,7 +72,10 @@ def number(title: str, says: str, unit: str, expression: str, steps: list[tuple[
         "title": title,
         "description": says,
         "gridPos": {"h": 4, "w": 4, "x": 0, "y": 0},
-        "fieldConfig": {"defaults": {"unit": unit, "thresholds": thresholds}, "overrides": []},
+        "fieldConfig": {
+            "defaults": {"unit": unit, "decimals": 0 if unit == "none" else 2, "thresholds": thresholds},
+            "overrides": [],
+        },
         "options": {
             "colorMode": "value",
             "graphMode": "area",
@@ -118,7 +124,17 @@ def rows() -> dict[str, list[Panel]]:
     good, fair, bad = "green", "orange", "red"
     heard = rate("rtcserver_listener_samples_concealed_audibly_total", by="mode")
     played = rate("rtcserver_listener_samples_played_total", by="mode")
-    drops = 'event=~".*drop.*|.*malformed.*|.*over.*|.*refused.*|.*error.*|.*limited.*|.*skipped.*"'
+    dropped = (
+        "stranger",
+        "stun_unknown.*",
+        ".*unanswered.*",
+        ".*left_out",
+        ".*drop.*",
+        ".*malformed.*",
+        ".*over.*",
+    )
+    dropped += (".*refused.*", ".*error.*", ".*limited.*", ".*skipped.*")
+    drops = f'event=~"{"|".join(dropped)}"'
     return {
         "At a glance": [
             number("Server", "1 while it answers.", "none", 'min(up{job="rtcserver"})', [(None, bad), (1, good)]),
@@ -168,15 +184,18 @@ def rows() -> dict[str, list[Panel]]:
                    "too late for {{mode}}": rate("rtcserver_listener_packets_discarded_total", by="mode")}),
             chart("Round trip and jitter", "As RTCP tells, p95 by mode.", "s",
                   {"round trip {{mode}}": quantile(0.95, "rtcserver_listener_round_trip_seconds", "mode"),
-                   "jitter {{mode}}": quantile(0.95, "rtcserver_listener_jitter_seconds", "mode")}),
+                   "jitter {{mode}}": quantile(0.95, "rtcserver_listener_jitter_seconds", "mode")}, width=6),
             chart("Jitter buffer", "Delay in the browser's buffer, and what it aims at.", "s",
                   {"p50": quantile(0.5, "rtcserver_listener_buffer_seconds", labels='mode="listen"'),
                    "p95": quantile(0.95, "rtcserver_listener_buffer_seconds", labels='mode="listen"'),
-                   "target p50": quantile(0.5, "rtcserver_listener_buffer_target_seconds", labels='mode="listen"')}),
+                   "target p50": quantile(0.5, "rtcserver_listener_buffer_target_seconds", labels='mode="listen"')},
+                  width=6),
             chart("Studio ring", "Its level, and what it aims at.", "s",
                   {"level": mean("rtcserver_listener_studio_ring_seconds"),
-                   "target": mean("rtcserver_listener_studio_ring_target_seconds"),
-                   "underruns a second": rate("rtcserver_listener_studio_underruns_total")}),
+                   "target": mean("rtcserver_listener_studio_ring_target_seconds")}, width=6),
+            chart("Studio gaps", "Blocks that never came, and times that the ring was empty.", "cps",
+                  {"underruns": rate("rtcserver_listener_studio_underruns_total"),
+                   "blocks lost": rate("rtcserver_listener_studio_lost_total")}, width=6),
         ],
         "Sending": [
             chart("Pacing", "From the block that completes a frame to its departure to everyone.", "s",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, disable_created_metrics, generate_latest
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -68,6 +68,8 @@ class Metrics:
     """The registry of a server process."""
 
     def __init__(self, observed: Observed) -> None:
+        # A series more for each counter, which nobody asks for: a counter that begins anew is seen by its value.
+        disable_created_metrics()
         self._registry = CollectorRegistry()
         self.listeners = ListenerMetrics(self._registry)
         self.joins = JoinMetrics(self._registry)

@@ -1,8 +1,9 @@
 """A child process for tests, which does what its first message says.
 
 ``python -m tests.children.scripted FD``. ``run`` (down): ``steps`` in order, each a name and a number or text:
-``progress`` (a share), ``report`` (its text), ``sleep`` (seconds), ``exit`` (code). After the last step it answers
-each ``echo`` until it is stopped, and says ``bye`` then.
+``complain`` (a line on standard error), ``raise`` (an error of its text), ``progress`` (a share), ``report`` (its
+text), ``sleep`` (seconds), ``exit`` (code). After the last step it answers each ``echo`` until it is stopped, and says
+``bye`` then.
 """
 
 from __future__ import annotations
@@ -31,6 +32,10 @@ def main() -> int:
                             time.sleep(value)
                         case "exit":
                             return int(value)
+                        case "complain":
+                            print(value, file=sys.stderr, flush=True)
+                        case "raise":
+                            raise RuntimeError(value)
                         case "garbage":
                             sock.send(value.encode())
             case "echo":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from rtcserver import logs
 from rtcserver.children import liveness
 from rtcserver.children.supervised import SupervisedProcess
 from rtcserver.clock import NS, monotonic_ns
@@ -58,6 +60,30 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> Callable[[float, float], None]:
         monkeypatch.setattr(liveness.Liveness.__init__, "__kwdefaults__", defaults)
 
     return set_limits
+
+
+async def test_what_the_process_says_on_standard_error_is_logged_with_its_name(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    about: list[object] = []
+
+    class Seen(logging.Filter):
+        def filter(self, record: logging.LogRecord) -> bool:
+            about.append((record.getMessage(), dict(logs.concern())))
+            return True
+
+    caplog.handler.addFilter(seen := Seen())
+    supervisor = Supervisor(
+        ("complain", "fluidsynth: warning: no preset"), ("report", "ready"), ("raise", "over")
+    )
+    try:
+        await supervisor.start()
+        await supervisor.until("died")
+        await supervisor.close()
+    finally:
+        caplog.handler.removeFilter(seen)
+    assert ("fluidsynth: warning: no preset", {"process": "test"}) in about
+    assert ("RuntimeError: over", {"process": "test"}) in about
 
 
 async def test_messages_descriptors_and_the_end() -> None:

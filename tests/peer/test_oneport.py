@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import socket
 import struct
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
@@ -18,6 +19,7 @@ from aiortc import (
     rtp,
 )
 
+from rtcserver import logs
 from rtcserver.access.admission import RETRY_AFTER_S, Admission, Places
 from rtcserver.broadcast.engine import BroadcastEngine
 from rtcserver.broadcast.listener import ListenerSpec
@@ -32,6 +34,7 @@ from rtcserver.peer.state import State
 from rtcserver.sdp.fragment import parse_sdpfrag
 from rtcserver.transport import stun
 from rtcserver.transport.endpoint import EndpointConfig, MediaEndpoint
+from rtcserver.transport.peer import TransportPeer
 from tests.peer.hearing import REQUEST, Listener
 from tests.sdp.offers import NAMES, load, small
 from tests.transport.stock import WAIT_S, on_loopback, until
@@ -518,4 +521,66 @@ async def test_health_counts() -> None:
         assert health["transport"] == "one-port"
         assert (health["sessions"], health["connecting"], health["connected_now"]) == (2, 1, 1)
         assert health["media_port"] == server.endpoint.port.port
+        await listener.close()
+
+
+async def test_each_line_about_a_session_names_it(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of the transport, which knows no sessions, too. By the public name: the id would let anyone end it."""
+    caplog.set_level("INFO")
+    about: dict[str, Mapping[str, str]] = {}
+
+    class Seen(logging.Filter):
+        def filter(self, record: logging.LogRecord) -> bool:
+            about[record.getMessage().partition(" after")[0]] = logs.concern()
+            return True
+
+    def fail(*arguments: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    caplog.handler.addFilter(seen := Seen())
+    try:
+        async with serving() as server:
+            listener = Listener(data=True)
+            session = await listener.join(server.backend)
+            expected = {"room": "main", "session": session.public_id}
+            assert about["connected"] == expected
+            channel = listener.channel
+            assert channel is not None
+            await until(lambda: channel.readyState == "open")
+            monkeypatch.setattr(TransportPeer, "take", fail)
+            channel.send("anything")
+            await until(lambda: session.state is State.CLOSED)
+            assert about["ended"] == expected
+            assert (
+                about["an error while handling a peer's datagram ended that peer; more are counted"]
+                == expected
+            )
+            assert logs.concern() == {}
+            await listener.close()
+    finally:
+        caplog.handler.removeFilter(seen)
+    assert session.id not in caplog.text
+
+
+async def test_joins_are_timed_and_those_that_fail_are_counted() -> None:
+    joined: list[tuple[str, float | None]] = []
+    async with serving() as server:
+        server.backend.on_joined = lambda session: joined.append((session.room, session.joined_s))
+        listener = Listener()
+        before = monotonic_ns()
+        session = await listener.join(server.backend)
+        took = (monotonic_ns() - before) / 1e9
+        ((room, seconds),) = joined
+        assert room == "main"
+        assert seconds is not None
+        assert 0 < seconds <= took
+        assert server.backend.connected() == [session]
+        another = await server.backend.open("main", small(), REQUEST)
+        assert server.backend.connected() == [session]
+        await another.close()
+        await session.close()
+        assert server.backend.unconnected == {"deleted": 1}
+        assert server.backend.counters["ended_deleted"] == 2
         await listener.close()

@@ -38,6 +38,26 @@ async def test_the_listeners_link_comes_before_the_secret_one(
     assert "#perform=" not in capsys.readouterr().out
 
 
+async def test_a_log_in_json_has_the_links_but_not_the_secret_ones(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+) -> None:
+    given = {"log_format": "json", "print_links": "always", "state_dir": str(tmp_path), "port": "8181"}
+    server = Server(load(given, {}, {}))
+    monkeypatch.setattr(server.listening, "playable", lambda room: True)
+    caplog.set_level("INFO")
+    caplog.clear()
+    announce(server)
+    assert capsys.readouterr().out == ""
+    assert caplog.messages[:2] == [
+        "Listen at  http://localhost:8181/r/main",
+        "Play at    (a secret: `python -m rtcserver link` prints it)",
+    ]
+    assert "#perform=" not in caplog.text
+
+
 @pytest.mark.parametrize(
     ("settings", "link"),
     [
