@@ -69,7 +69,7 @@ class Metrics:
 
     def __init__(self, observed: Observed) -> None:
         # A series more for each counter, which nobody asks for: a counter that begins anew is seen by its value.
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types for it
         self._registry = CollectorRegistry()
         self.listeners = ListenerMetrics(self._registry)
         self.joins = JoinMetrics(self._registry)
