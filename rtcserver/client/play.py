@@ -13,11 +13,13 @@ import aiohttp
 
 from rtcserver.client.listener import Listener
 from rtcserver.client.midi import MidiClient
-from rtcserver.client.whep import ListenError, endpoint_of, why_unreachable
+from rtcserver.client.whep import BUSY, ListenError, endpoint_of, retry_after_s, why_unreachable
 
 MAX_BYTES = 1024 * 1024
 _ENDPOINT = re.compile(r"(?P<root>.*/)r/(?P<room>[^/]+)/whep/?$")
 """A room's endpoint, below the server's root."""
+WAIT_S = 10.0
+"""How long to come again with a file, when a server that is busy says so."""
 _LOOK_S = 0.2
 _START_S = 5.0
 
@@ -35,15 +37,19 @@ async def upload(url: str, token: str, name: str, data: bytes, *, insecure: bool
         "Content-Type": "audio/midi",
         "X-File-Name": quote(name),
     }
+    left_s = WAIT_S
     try:
-        async with (
-            aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=not insecure)) as http,
-            http.post(target, data=data, headers=headers) as response,
-        ):
-            said: dict[str, Any] = await response.json()
-            if response.status != 201:
-                raise ListenError(said.get("message", f"the server answers {response.status}"))
-            return said
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=not insecure)) as http:
+            while True:
+                async with http.post(target, data=data, headers=headers) as response:
+                    said: dict[str, Any] = await response.json()
+                    if response.status == 201:
+                        return said
+                    again_s = retry_after_s(response) if response.status in BUSY else 0.0
+                if not 0 < again_s <= left_s:
+                    raise ListenError(said.get("message", f"the server answers {response.status}"))
+                left_s -= again_s
+                await asyncio.sleep(again_s)
     except (aiohttp.ClientError, ValueError, RecursionError) as error:
         raise ListenError(f"{target} cannot be reached: {why_unreachable(error)}") from error
 

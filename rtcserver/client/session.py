@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urldefrag
@@ -15,6 +16,7 @@ from rtcserver.client.report import ListenReport
 from rtcserver.client.studio import StudioSummary, listen_studio
 from rtcserver.client.whep import ListenError
 
+SPREAD_S = 0.5
 _AROUND_PHRASE_S = 3.0
 """Media time around a phrase: to be let in before it, and to hear its end."""
 
@@ -25,6 +27,7 @@ class Run:
 
     seconds: media time to listen to, prolonged for the phrase. studio: in Studio instead of Listen. midi: to
     follow the notes, too. phrase: what to play; it needs a performer link. insecure: accept any certificate.
+    wait_s: how long to come again, when a server that is full or busy says so.
     """
 
     url: str
@@ -33,6 +36,7 @@ class Run:
     midi: bool = False
     phrase: Sequence[Step] = ()
     insecure: bool = False
+    wait_s: float = 0.0
 
 
 async def perform(
@@ -43,6 +47,25 @@ async def perform(
     on_event: Callable[[MidiEvent], None] | None = None,
 ) -> tuple[ListenReport | StudioSummary, MidiClient | None]:
     """Do it, and return what was heard and what was played. Raises ListenError."""
+    left_s = run.wait_s
+    while True:
+        try:
+            return await _perform(run, recorder, on_progress, on_event)
+        except ListenError as error:
+            # Somewhat later than was asked for, so that those who were turned away together do not come back together.
+            pause_s = error.retry_after_s + random.random() * SPREAD_S
+            if error.retry_after_s == 0 or pause_s > left_s:
+                raise
+            left_s -= pause_s
+            await asyncio.sleep(pause_s)
+
+
+async def _perform(
+    run: Run,
+    recorder: Recorder | None,
+    on_progress: Callable[[float], None] | None,
+    on_event: Callable[[MidiEvent], None] | None,
+) -> tuple[ListenReport | StudioSummary, MidiClient | None]:
     phrase_s = sum(step.ms for step in run.phrase) / 1000 + _AROUND_PHRASE_S if run.phrase else 0.0
     seconds = max(run.seconds, phrase_s)
     midi = playing = None

@@ -11,19 +11,26 @@ import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from urllib.parse import SplitResult, urldefrag, urljoin, urlsplit, urlunsplit
 
 import aiohttp
 
+from rtcserver.clock import NS, wall_ns
 from rtcserver.errors import RtcServerError
 
 MAX_ANSWER = 64 * 1024
+BUSY = (429, 503)
+"""The statuses after which it makes sense to come again."""
 _LINK = re.compile(r"(?:perform|listen)=([\w.~-]+)$")
 _ROOM = re.compile(r"^(?P<room>.*/r/[^/]+)/?$")
 
 
 class ListenError(RtcServerError):
     """The room cannot be listened to. The message is one sentence for a person."""
+
+    retry_after_s = 0.0
+    """When the server asks to be tried again; 0 if it does not say."""
 
 
 def split_url(url: str) -> SplitResult:
@@ -84,7 +91,10 @@ class WhepClient:
                 body = (await response.content.read(MAX_ANSWER)).decode(errors="replace")
                 if response.status != 201:
                     said = _reason(body) or response.reason
-                    raise ListenError(f"{endpoint} answers {response.status}: {said}")
+                    refused = ListenError(f"{endpoint} answers {response.status}: {said}")
+                    if response.status in BUSY:
+                        refused.retry_after_s = retry_after_s(response)
+                    raise refused
                 location = response.headers.get("Location", "")
                 resource = urljoin(str(response.url), location) if location else ""
                 return WhepSession(endpoint, resource, body, response.headers.copy())
@@ -140,6 +150,17 @@ def why_unreachable(error: Exception) -> str:
             return os.strerror(cause.errno)
         return cause.strerror or str(cause)
     return str(error) or type(error).__name__
+
+
+def retry_after_s(response: aiohttp.ClientResponse) -> float:
+    """What a ``Retry-After`` header asks for (RFC 9110, section 10.2.3), in seconds or as a date; 0 if there is none."""
+    value = response.headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - wall_ns() / NS)
+    except ValueError:
+        return 0.0
 
 
 def _reason(body: str) -> str:

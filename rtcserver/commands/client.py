@@ -46,13 +46,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PHRASE",
         help='play "C4 E4 G4" or "C4+E4+G4:800:110 -:200 C5" (needs a performer link)',
     )
+    parser.add_argument(
+        "--wait",
+        type=float,
+        default=10.0,
+        metavar="N",
+        help="while the server is full or busy, come again when it says so, for N seconds at most (default 10)",
+    )
     parser.add_argument("--insecure", action="store_true", help="accept any TLS certificate")
 
 
 def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Listen and print."""
     what = Run(
-        args.url, args.seconds, args.mode == "studio", args.midi, tuple(args.send or ()), args.insecure
+        args.url,
+        args.seconds,
+        args.mode == "studio",
+        args.midi,
+        tuple(args.send or ()),
+        args.insecure,
+        args.wait,
     )
     on_event = None if args.json else print_event
     try:

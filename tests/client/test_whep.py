@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 from aiohttp import web
 
 from rtcserver.client.midi import token_of
-from rtcserver.client.whep import ListenError, WhepClient, endpoint_of, split_url
+from rtcserver.client.whep import ListenError, WhepClient, endpoint_of, retry_after_s, split_url
 
 
 async def answer(request: web.Request) -> web.Response:
@@ -85,3 +87,15 @@ def test_what_is_no_url_is_said(url: str) -> None:
     with pytest.raises(ListenError, match="is no "):
         endpoint_of(url)
     assert token_of(f"{url}#perform=abc") == "abc"
+
+
+async def test_a_date_to_come_again_is_understood() -> None:
+    class Said:
+        def __init__(self, value: str) -> None:
+            self.headers = {"Retry-After": value}
+
+    assert retry_after_s(Said("7")) == 7  # type: ignore[arg-type]  # headers are all it reads
+    assert retry_after_s(Said("")) == retry_after_s(Said("soon")) == 0  # type: ignore[arg-type]
+    assert retry_after_s(Said("Wed, 21 Oct 2015 07:28:00 GMT")) == 0  # type: ignore[arg-type]
+    later = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+    assert 85 < retry_after_s(Said(later)) <= 90  # type: ignore[arg-type]

@@ -27,7 +27,7 @@ async def test_the_page_comes_back_when_it_is_told_to_and_not_before() -> None:
             page = await browser.open(server.room_url)
             for _ in range(6):
                 async with http.post(f"{server.room_url}/whep", **offer) as response:  # type: ignore[arg-type]
-                    assert response.status == 400
+                    assert response.status == 422
             async with http.post(f"{server.room_url}/whep", **offer) as response:  # type: ignore[arg-type]
                 assert response.status == 429
                 again_s = int(response.headers["Retry-After"])

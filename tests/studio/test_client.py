@@ -135,7 +135,7 @@ async def test_who_finds_no_place_is_told_why(capsys: pytest.CaptureFixture[str]
         server.wait_healthy(live)
         async with StudioListener(server.room_url) as first:
             assert await first.hear(0.2)
-            assert await command(server.room_url, "--mode", "studio", "--seconds", "1") == 2
+            assert await command(server.room_url, "--mode", "studio", "--seconds", "1", "--wait", "0") == 2
         said = capsys.readouterr().err
         assert "503: All 1 Studio places of this room are taken; Listen mode has room." in said
         # The place is free again.
