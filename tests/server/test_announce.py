@@ -10,7 +10,8 @@ import pytest
 from rtcserver.__main__ import main
 from rtcserver.config.load import load
 from rtcserver.errors import ConfigError
-from rtcserver.server.serve import Server, announce
+from rtcserver.server.serve import Server, announce, warn_of_openness
+from tests.access.test_users import CHEAP
 
 
 async def test_the_listeners_link_comes_before_the_secret_one(
@@ -98,3 +99,39 @@ def test_the_command_prints_the_links_that_the_server_prints(
 def test_a_public_host_with_a_scheme_or_port_is_refused_in_a_sentence(value: str) -> None:
     with pytest.raises(ConfigError, match="without scheme and port"):
         load({"public_host": value}, {}, {})
+
+
+USER = {"name": "vlc", "password": CHEAP}
+WORLD = {"actions": ["listen"]}
+
+
+@pytest.mark.parametrize(
+    ("settings", "tables", "said"),
+    [
+        ({}, {}, []),
+        ({}, {"access": [WORLD]}, ["OPEN TO THE WORLD WITHOUT TLS"]),
+        ({"tls": "auto"}, {"access": [WORLD], "users": []}, []),
+        ({}, {"access": [WORLD | {"networks": ["10.0.0.0/8"]}]}, []),
+        (
+            {},
+            {"access": [WORLD | {"token": True}], "users": [USER]},
+            ["users have passwords, but there is no TLS"],
+        ),
+        ({"tls": "auto"}, {"users": [USER]}, []),
+        ({"trusted_proxies": "10.0.0.1"}, {"users": [USER]}, []),
+        ({"auth_url": "http://127.0.0.1:9/"}, {"access": [WORLD | {"external": True}]}, []),
+        ({"auth_url": "http://localhost:9/"}, {}, []),
+        ({"auth_url": "https://auth.example/"}, {}, []),
+        ({"auth_url": "http://auth.example/"}, {}, ["auth_url is http:// to another machine"]),
+    ],
+)
+def test_what_is_open_or_can_be_read_on_the_way_is_said_loudly_once(
+    settings: dict[str, str],
+    tables: dict[str, list[dict[str, object]]],
+    said: list[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    warn_of_openness(load(settings, {}, tables))
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * len(said)
+    for record, beginning in zip(caplog.records, said, strict=True):
+        assert record.getMessage().startswith(beginning)
