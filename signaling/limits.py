@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+BACKLOG = 1024
+"""Connections that wait to be accepted: a server that comes back is asked by all its listeners within a moment."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

@@ -15,7 +15,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from rtcserver.access.admission import Admission
 from rtcserver.errors import ConfigError
 from signaling.gate import Doorkeeper, Gate
-from signaling.limits import Limits
+from signaling.limits import BACKLOG, Limits
 from signaling.tls_port import TlsPort
 
 
@@ -67,7 +67,7 @@ class HttpServer:
         port = cast(int, sockets[0].getsockname()[1])
         for sock in sockets:
             if tls is None:
-                self._servers.append(await loop.create_server(self._protocol, sock=sock, backlog=256))
+                self._servers.append(await loop.create_server(self._protocol, sock=sock, backlog=BACKLOG))
             else:
                 secure = TlsPort(sock, tls, self._protocol)
                 secure.start()
@@ -136,6 +136,8 @@ def listening_sockets(host: str, port: int) -> list[socket.socket]:
                 raise
             port = sock.getsockname()[1]
             sock.setblocking(False)
+            # Whoever comes while the server still starts waits in the kernel, and is answered as soon as it serves.
+            sock.listen(BACKLOG)
     except OSError as error:
         for sock in sockets:
             sock.close()

@@ -18,6 +18,7 @@ from typing import cast
 
 from rtcserver.access.address import client_of
 from signaling.headers import host_of
+from signaling.limits import BACKLOG
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ class TlsPort:
 
     def start(self) -> None:
         """Begin to listen."""
-        self._sock.listen(256)
+        self._sock.listen(BACKLOG)
         self._task = asyncio.create_task(self._accept(), name="tls-accept")
 
     async def close(self) -> None:

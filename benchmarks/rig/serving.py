@@ -132,9 +132,8 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Server:
-        self._process = subprocess.Popen(
-            self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        self._spawn()
+        assert self._process is not None
         deadline = time.monotonic() + START_S
         while True:
             try:
@@ -157,6 +156,20 @@ class Server:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+    def crash(self) -> int:
+        """End the process by SIGKILL and start it again at once, as a supervisor does; when that was, monotonic ns."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        return self._spawn()
+
+    def _spawn(self) -> int:
+        began = time.monotonic_ns()
+        self._process = subprocess.Popen(
+            self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        return began
 
     @property
     def pid(self) -> int:

@@ -85,14 +85,16 @@ class BroadcastProcess:
         """Whether there was a listener a second ago."""
         self._poll = select.poll()
         self._poll.register(sock.fileno(), select.POLLIN)
-        now = monotonic_ns()
-        self._next_tick_ns = now + TICK_NS
-        self._next_summary_ns = now + SUMMARY_NS
+        self._next_tick_ns = self._next_summary_ns = 0
         self._send(Ready(os.getpid(), scheduling, batch.HAVE_SENDMMSG))
 
     def run(self) -> None:
         """Serve until `control.Stop` or the end of the control socket."""
         control_fd = self._control.fileno()
+        # A spare (`rtcserver.children.spare`) waits here for its first message, and costs no time meanwhile.
+        self._poll.poll()
+        self._next_tick_ns = monotonic_ns() + TICK_NS
+        self._next_summary_ns = monotonic_ns() + SUMMARY_NS
         while not self._stopping:
             ready = self._poll.poll(self._timeout_ms(monotonic_ns()))
             control_ready = False

@@ -7,6 +7,7 @@ twice (`rtcserver.broadcast.engine`). Their owner is told, and lets them reconne
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 from collections.abc import Callable, Sequence
@@ -73,6 +74,7 @@ class BroadcastSupervisor(SupervisedProcess):
         self._feeds: dict[str, Feed] = {}
         self._first: asyncio.Future[None] | None = None
         """Set when the first process is ready, or has ended before that."""
+        self._serving = asyncio.Event()
         self._served = False
         """Whether the process that has ended had listeners to lose."""
         self.client: BroadcastClient | None = None
@@ -93,6 +95,12 @@ class BroadcastSupervisor(SupervisedProcess):
             first.cancel()
             await self.close()
             raise
+
+    async def serving(self, timeout_s: float) -> bool:
+        """Wait until there is a process that takes listeners, `timeout_s` at most; whether there is one."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._serving.wait(), timeout_s)
+        return self.client is not None
 
     def add_feed(
         self, room: str, sock: socket.socket, frame_samples: int, anchor: Callable[[], tuple[int, int]]
@@ -123,6 +131,7 @@ class BroadcastSupervisor(SupervisedProcess):
             self._say(control.AddSockets(len(batch)), batch)
         for room, feed in self._feeds.items():
             self._hand_over(room, feed)
+        self._serving.set()
         if self._first is not None and not self._first.done():
             self._first.set_result(None)
         elif self._on_restarted is not None:
@@ -130,6 +139,7 @@ class BroadcastSupervisor(SupervisedProcess):
 
     def _gone(self) -> None:
         client, self.client = self.client, None
+        self._serving.clear()
         self._served = client is not None
         if client is not None:
             client.gone()

@@ -70,6 +70,11 @@ def selected(sound: str, channel: int | None, by: int) -> str:
     return pack("selected", {"sound": sound, "channel": channel, "by": by})
 
 
+def leaving(reason: str, message: str, after_ms: int) -> str:
+    """The last message of a session: the server ends it. after_ms: when to come again, counted from its arrival."""
+    return pack("leaving", {"reason": reason, "message": message, "after_ms": after_ms})
+
+
 def error(code: str, message: str, of: str | None = None) -> str:
     """A refusal. `code`: stable word, `message`: one sentence, cut to 200 characters."""
     return pack("error", {"code": code, "message": message[:200], **({"of": of} if of else {})})

@@ -127,7 +127,9 @@ TYPES: Mapping[type[ClientMessage], str] = {
     StudioReport: "studio_report",
 }
 """What each is called in JSON."""
-SERVER_TYPES = frozenset(("welcome", "performers", "selected", "player", "studio_redundancy", "error"))
+SERVER_TYPES = frozenset(
+    ("welcome", "performers", "selected", "player", "studio_redundancy", "leaving", "error")
+)
 """What a server's messages are called."""
 
 
@@ -148,7 +150,8 @@ def parse_client(text: bytes | str) -> ClientMessage:
 def parse_server(text: bytes | str) -> dict[str, Any]:
     """Parse what a server sends: an object with a known `type`. Raises `ProtocolError`.
 
-    Of a ``welcome``, `rtp_offset` and `media_time` are checked, since clocks are built on them.
+    Of a ``welcome``, `rtp_offset` and `media_time` are checked, since clocks are built on them; of a
+    ``leaving``, `after_ms`.
     """
     members = _object(text)
     kind = members.get("type")
@@ -159,6 +162,8 @@ def parse_server(text: bytes | str) -> dict[str, Any]:
             raise ProtocolError(f"a server of version {members.get('version')!r}", code="unknown_version")
         _integer(members, "rtp_offset", 0, 0xFFFF_FFFF)
         _integer(members, "media_time", -SAFE, SAFE)
+    elif kind == "leaving":
+        _integer(members, "after_ms", 0, 120_000)
     return members
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from rtcserver.clock import NS
 
-BACKOFF_S = (0.05, 0.25, 1.0, 2.0)
-"""Waits before the first, second, … restart in a row."""
+BACKOFF_S = (0.0, 0.25, 1.0, 2.0)
+"""Between the first, second, … start in a row and the one after it there is at least so much time."""
 HEALTHY_NS = 10 * NS
 """A process that ran well for so long makes the next restart a first one."""
 
 
 class Backoff:
-    """The waits of one child after another."""
+    """The waits of one child after another.
+
+    They bound how often a process that keeps ending is started. One that ran for longer than its wait has waited
+    already: the next follows at once.
+    """
 
     def __init__(self, waits_s: tuple[float, ...] = BACKOFF_S, healthy_ns: int = HEALTHY_NS) -> None:
         self._waits = waits_s
@@ -24,4 +28,4 @@ class Backoff:
             self._failures = 0
         wait = self._waits[min(self._failures, len(self._waits) - 1)]
         self._failures += 1
-        return wait
+        return max(0.0, wait - lived_ns / NS)

@@ -14,11 +14,12 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rtcserver.children import child, control_socket
+from rtcserver.children import control_socket
 from rtcserver.children.backoff import HEALTHY_NS, Backoff
-from rtcserver.children.liveness import Liveness, Progress
+from rtcserver.children.liveness import SILENCE_NS, Liveness, Progress
 from rtcserver.children.outbox import Outbox
 from rtcserver.children.output import ErrorOutput
+from rtcserver.children.spare import ChildProcess, Spare
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.errors import ProcessError
 from rtcserver.logs import about
@@ -73,6 +74,7 @@ class SupervisedProcess:
         self._ended = asyncio.Event()
         self._liveness = Liveness(0)
         self._killed = False
+        self._spare = Spare(module, self._variables, socket_buffer, self._said)
         self._complaints: set[str] = set()
         """What has been logged since a process ran well."""
 
@@ -95,6 +97,15 @@ class SupervisedProcess:
         """Start the first process and the watch over it."""
         self._task = asyncio.create_task(self._supervise(), name=self._label)
 
+    @property
+    def spare_pid(self) -> int | None:
+        """The id of the process that waits to follow; None while there is none."""
+        return self._spare.pid
+
+    def keep_spare(self, wanted: bool) -> None:
+        """Have the next process imported and waiting from now on, as somebody would miss this one; or no more."""
+        self._spare.want(wanted)
+
     async def close(self) -> None:
         """Stop the process; after `stop_s` it is killed. Idempotent."""
         task, self._task = self._task, None
@@ -102,6 +113,8 @@ class SupervisedProcess:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        self._spare.want(False)
+        self._spare.close()
         await self._reap(graceful=True)
 
     # For subclasses to say
@@ -181,40 +194,19 @@ class SupervisedProcess:
             await asyncio.sleep(wait)
 
     def _spawn(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        output: ErrorOutput | None = None
-        try:
-            output = ErrorOutput(self._said)
-            if self._socket_buffer is not None:
-                for end in (ours, theirs):
-                    end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._socket_buffer)
-            self._process = subprocess.Popen(
-                child.command(self._module, str(theirs.fileno())),
-                env=child.environment() | self._variables,
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-                stderr=output.fd,
-                # A terminal's Ctrl-C is for the server; it tells its children itself.
-                process_group=0,
-            )
-        except BaseException:
-            ours.close()
-            if output is not None:
-                output.close()
-            raise
-        finally:
-            theirs.close()
-            if output is not None:
-                output.given()
-        self._output = output
-        ours.setblocking(False)
-        self._sock = ours
-        self._outbox = Outbox(ours, self._max_waiting, self._ended.set)
+        started = self._spare.take()
+        if started is None:
+            started = ChildProcess(self._module, self._variables, self._socket_buffer, self._said)
+            self._liveness = Liveness(monotonic_ns())
+        else:
+            # It has nothing to import any more: what is no answer within the time of a silence is a process that hangs.
+            self._liveness = Liveness(monotonic_ns(), start_ns=SILENCE_NS)
+        self._process, self._sock, self._output = started.process, started.sock, started.output
+        self._outbox = Outbox(self._sock, self._max_waiting, self._ended.set)
         self._ended.clear()
         self._killed = False
-        self._liveness = Liveness(monotonic_ns())
         self._greet()
-        asyncio.get_running_loop().add_reader(ours.fileno(), self._readable, ours)
+        asyncio.get_running_loop().add_reader(self._sock.fileno(), self._readable, self._sock)
 
     async def _watch(self) -> None:
         """Return when the process has ended or must end."""
@@ -223,6 +215,7 @@ class SupervisedProcess:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), _LOOK_NS / NS)
             before, looked = looked, monotonic_ns()
+            self._spare.tend(looked)
             late = looked - before - _LOOK_NS
             if late > _LOOK_NS:
                 # This process did not run, or the whole machine: the child is not to blame.

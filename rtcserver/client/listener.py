@@ -29,7 +29,15 @@ from aiortc.mediastreams import MediaStreamError
 
 from rtcserver.client.measure import HOLE_MS, RATE, AudioMeter, Packet, Samples, Unwrapper, delivery
 from rtcserver.client.report import ListenReport, sides
-from rtcserver.client.whep import ListenError, WhepClient, WhepSession, ask_for_stereo, codec_of
+from rtcserver.client.whep import (
+    AwayError,
+    Found,
+    ListenError,
+    WhepClient,
+    WhepSession,
+    ask_for_stereo,
+    codec_of,
+)
 from rtcserver.clock import monotonic_ns
 from rtcserver.transport.aiortc_tap import ReceiverTap, TappedPacket
 
@@ -105,6 +113,7 @@ class Listener:
         self._began_ns = self._connected_ns = 0
         self._whep: WhepClient | None = None
         self._session: WhepSession | None = None
+        self._offer = ""
         self._pc: RTCPeerConnection | None = None
         self._receiver: RTCRtpReceiver | None = None
         self._tap: ReceiverTap | None = None
@@ -167,6 +176,7 @@ class Listener:
         offer = ask_for_stereo(pc.localDescription.sdp)
         if self._path is not None:
             offer = self._path.offer(offer)
+        self._offer = offer
         self._session = await self._whep.offer(self.url, offer, self._headers)
         answer = self._session.answer if self._path is None else self._path.answer(self._session.answer)
         try:
@@ -178,11 +188,22 @@ class Listener:
             ) from error
         await self.until(lambda: self.state not in ("new", "connecting"), self._connect_timeout_s)
         if self.state != "connected":
-            raise ListenError(
+            raise AwayError(
                 f"{self._session.endpoint} answered, but the media connection is {self.state} after "
                 f"{(monotonic_ns() - self._began_ns) / 1e9:.0f} s: is UDP let through?"
             )
         self._connected_ns = monotonic_ns()
+
+    @property
+    def last_ns(self) -> int:
+        """When the last packet came, monotonic; before the first one, when the connection stood."""
+        return self.packets[-1].arrival_ns if self.packets else self._connected_ns
+
+    async def ask(self) -> Found:
+        """Whether the server still has this session, within a second."""
+        if self._whep is None or self._session is None:
+            return "silent"
+        return await self._whep.ask(self._session, self._offer)
 
     async def hear(self, seconds: float, *, stall_s: float = 5.0) -> bool:
         """Wait until `seconds` of media time since the first packet are over, and their audio decoded.

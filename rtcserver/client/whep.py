@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
+from typing import Literal
 from urllib.parse import SplitResult, urldefrag, urljoin, urlsplit, urlunsplit
 
 import aiohttp
@@ -29,8 +30,24 @@ _ROOM = re.compile(r"^(?P<room>.*/r/[^/]+)/?$")
 class ListenError(RtcServerError):
     """The room cannot be listened to. The message is one sentence for a person."""
 
+    again = False
+    """Whether it may be otherwise when the same is tried again a little later."""
     retry_after_s = 0.0
     """When the server asks to be tried again; 0 if it does not say."""
+
+
+class AwayError(ListenError):
+    """The server does not answer, or has no place just now."""
+
+    again = True
+
+    def __init__(self, message: str, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+Found = Literal["there", "gone", "silent"]
+"""What came of asking for a session: the server has it, has none of that name, or says nothing of use."""
 
 
 def split_url(url: str) -> SplitResult:
@@ -90,18 +107,42 @@ class WhepClient:
             async with self._http.post(endpoint, data=sdp.encode(), headers=sent) as response:
                 body = (await response.content.read(MAX_ANSWER)).decode(errors="replace")
                 if response.status != 201:
-                    said = _reason(body) or response.reason
-                    refused = ListenError(f"{endpoint} answers {response.status}: {said}")
-                    if response.status in BUSY:
-                        refused.retry_after_s = retry_after_s(response)
-                    raise refused
+                    said = f"{endpoint} answers {response.status}: {_reason(body) or response.reason}"
+                    if response.status == 429 or response.status >= 500:
+                        raise AwayError(said, retry_after_s(response))
+                    raise ListenError(said)
                 location = response.headers.get("Location", "")
                 resource = urljoin(str(response.url), location) if location else ""
                 return WhepSession(endpoint, resource, body, response.headers.copy())
         except TimeoutError:
-            raise ListenError(f"{endpoint} does not answer in time") from None
-        except aiohttp.ClientError as error:
+            raise AwayError(f"{endpoint} does not answer in time") from None
+        except aiohttp.ClientConnectorCertificateError as error:
             raise ListenError(f"{endpoint} cannot be reached: {why_unreachable(error)}") from error
+        except aiohttp.ClientError as error:
+            raise AwayError(f"{endpoint} cannot be reached: {why_unreachable(error)}") from error
+
+    async def ask(self, session: WhepSession, offer: str, timeout_s: float = 1.0) -> Found:
+        """Whether the server still has a session: it is told once more that there are no more candidates (RFC 8840).
+
+        offer: the session's, whose ICE credentials name it. An ICE restart would need others.
+        """
+        if not session.resource:
+            return "silent"
+        headers = {"Content-Type": "application/trickle-ice-sdpfrag", "If-Match": "*"}
+        if tag := session.headers.get("ETag"):
+            headers["If-Match"] = tag
+        try:
+            async with (
+                asyncio.timeout(timeout_s),
+                self._http.patch(
+                    session.resource, data=_no_more_candidates(offer), headers=headers
+                ) as response,
+            ):
+                if response.status in (404, 410):
+                    return "gone"
+                return "there" if response.status < 500 else "silent"
+        except (aiohttp.ClientError, TimeoutError):
+            return "silent"
 
     async def delete(self, session: WhepSession, timeout_s: float = 2.0) -> None:
         """End the session. A server that does not answer any more has ended it already, or will."""
@@ -132,6 +173,14 @@ class WhepClient:
             root = urldefrag(url).url.rstrip("/")
             raise ListenError(f"{url} has no room of its own: give the URL of a room, as {root}/r/NAME")
         return url
+
+
+def _no_more_candidates(offer: str) -> bytes:
+    """The fragment that ends an offer's candidates (RFC 8840, section 9)."""
+    names = ("a=ice-ufrag:", "a=ice-pwd:")
+    credentials = [next((line for line in offer.splitlines() if line.startswith(name)), "") for name in names]
+    media = ("m=audio 9 UDP/TLS/RTP/SAVPF 0", "a=mid:0", "a=end-of-candidates")
+    return "".join(f"{line}\r\n" for line in (*credentials, *media) if line).encode()
 
 
 def _authorization(url: str) -> dict[str, str]:

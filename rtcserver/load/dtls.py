@@ -120,5 +120,10 @@ def records(ssl: SSL.Connection, datagram: bytes) -> list[bytes]:
             return found
 
 
+def said_goodbye(ssl: SSL.Connection) -> bool:
+    """Whether the server has ended the connection by a close_notify (RFC 5246, section 7.2.1)."""
+    return bool(ssl.get_shutdown() & SSL.RECEIVED_SHUTDOWN)
+
+
 def _colons(digest: bytes) -> str:
     return digest.hex(":").upper()

@@ -13,7 +13,7 @@ from typing import Any
 
 from rtcserver.errors import RtcServerError
 from rtcserver.load import worker
-from rtcserver.load.report import Joins, Window
+from rtcserver.load.report import Joins, Returns, Window
 from rtcserver.load.worker import FleetProgress, Options
 
 STOP_S = 8.0
@@ -128,6 +128,13 @@ class Fleet:
         """What has come in since `begin`."""
         total = Window()
         for result in self._all("end"):
+            total.add(result)
+        return total
+
+    def returns(self) -> Returns:
+        """How the listeners that return have fared since this was asked before; with `Options.returning`."""
+        total = Returns()
+        for result in self._all("returns"):
             total.add(result)
         return total
 

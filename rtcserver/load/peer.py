@@ -73,6 +73,8 @@ class LoadPeer:
         self.verified = 0
         self.unverified = 0
         self.next_check_ns = 0
+        self.ended = False
+        """Whether the server has said goodbye."""
         self.port = 0
         self.srtp: pylibsrtp.Session | None = None
         self._context = context
@@ -254,6 +256,7 @@ class LoadPeer:
             if self._sctp is not None:
                 for answer in self._sctp.receive(record):
                     self._send_sctp(answer)
+        self.ended = dtls.said_goodbye(self._ssl)
         # A repeated flight of the server's is answered by OpenSSL.
         self._flush()
 

@@ -37,6 +37,27 @@ class Joins:
 
 
 @dataclass(slots=True)
+class Returns:
+    """How listeners that return (`Options.returning`) fared since they were last asked.
+
+    listening: those that have packets now. away: those that have lost theirs and are not back. back: how often one
+    came back. last_ns: when the last of them was back, monotonic; 0 if none was.
+    """
+
+    listening: int = 0
+    away: int = 0
+    back: int = 0
+    last_ns: int = 0
+
+    def add(self, other: Returns) -> None:
+        """Another worker's."""
+        self.listening += other.listening
+        self.away += other.away
+        self.back += other.back
+        self.last_ns = max(self.last_ns, other.last_ns)
+
+
+@dataclass(slots=True)
 class Window:
     """What came in between two moments, over all listeners of a worker.
 

@@ -20,6 +20,7 @@ from typing import Any
 from rtcserver.channel import announce
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.load import stream
+from rtcserver.load.comeback import Comeback
 from rtcserver.load.drain import Drain
 from rtcserver.load.dtls import ClientContext
 from rtcserver.load.peer import CHECK_NS, JoinError, LoadPeer
@@ -50,6 +51,8 @@ class Options:
     of its own; without it, sockets are emptied in turn and nobody is woken.
     studio: over WHEP, each listener asks for Studio's PCM; its data channel is ``telemetry``.
     insecure: over WHEP, accept any TLS certificate.
+    returning: a listener whose session ends comes back, as the page does; it needs `datachannel` or `studio`, as the
+    server's goodbye comes with the TLS that they use.
     """
 
     url: str
@@ -60,6 +63,7 @@ class Options:
     waiting: bool = False
     studio: bool = False
     insecure: bool = False
+    returning: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +97,15 @@ class Worker:
         self._waiters: dict[LoadPeer, Waiter] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopped = asyncio.Event()
+        self._comeback = Comeback(self._peers, self._forget, self._peer, self._signaling)
 
     async def run(self) -> None:
         """Serve commands until ``quit`` or the end of the pipe."""
         loop = asyncio.get_running_loop()
         loop.add_reader(self._connection.fileno(), self._command)
         steady = [asyncio.create_task(self._drain_in_turn()), asyncio.create_task(self._tell_progress())]
+        if self._options.returning:
+            steady.append(asyncio.create_task(self._comeback.run()))
         try:
             await self._stopped.wait()
         finally:
@@ -135,6 +142,8 @@ class Worker:
             result = self._end()
         elif name == "captured":
             result = self._captured()
+        elif name == "returns":
+            result = self._comeback.take()
         self._tell((name, result))
 
     def _tell(self, message: tuple[str, Any]) -> None:
@@ -168,13 +177,7 @@ class Worker:
         return result
 
     async def _join_one(self, number: int, stay_s: float, result: Joins, free: asyncio.Semaphore) -> None:
-        options = self._options
-        peer = LoadPeer(
-            self._context,
-            datachannel=options.datachannel,
-            sample=number % SAMPLE_EVERY == 0,
-            say=STUDIO_READY if options.studio else "",
-        )
+        peer = self._peer(sample=number % SAMPLE_EVERY == 0)
         try:
             took_ns = await peer.join(self._signaling)
         except JoinError as error:
@@ -200,6 +203,11 @@ class Worker:
         await peer.leave()
         if stay_s == 0:
             free.release()
+
+    def _peer(self, *, sample: bool = False) -> LoadPeer:
+        options = self._options
+        say = STUDIO_READY if options.studio else ""
+        return LoadPeer(self._context, datachannel=options.datachannel, sample=sample, say=say)
 
     async def _leave(self, count: int) -> None:
         leaving = [self._peers[-1 - n] for n in range(min(count, len(self._peers)))]

@@ -35,6 +35,16 @@ from rtcserver.transport.endpoint import MediaEndpoint
 
 log = logging.getLogger(__name__)
 
+SERVING_S = 3.0
+"""How long an offer waits for a broadcast process that is being started."""
+RETURN_PACE_MS = 5
+"""Sessions that end together are told to come again one after another, so far apart: about as fast as they can join."""
+MAX_RETURN_MS = 10_000
+STOPPING = "The server stops, and is usually back in a moment."
+STOPPED_MS = 250
+"""When to ask for the first time whether a server that stops is back."""
+RESTARTING = "The sound is restarted; it is back in a moment."
+
 
 class BroadcastOwner(Protocol):
     """What keeps the broadcast process running, as `BroadcastSupervisor` does."""
@@ -46,6 +56,12 @@ class BroadcastOwner(Protocol):
     async def start(self) -> None: ...
 
     async def close(self) -> None: ...
+
+    async def serving(self, timeout_s: float) -> bool:
+        """Wait for a process that takes listeners; whether there is one."""
+
+    def keep_spare(self, wanted: bool) -> None:
+        """Have the next process waiting, as somebody listens; or no more."""
 
     def add_feed(
         self, room: str, sock: socket.socket, frame_samples: int, anchor: Callable[[], tuple[int, int]]
@@ -80,6 +96,8 @@ class OnePortBackend:
     opens, on_ended: for each session that has ended. admission: says whether there is
     room for one more. admit: asked for each Studio session; returns further headers, or raises PeerError.
     limits: what one session may cost.
+    parting: writes the last message to a page whose session this server ends (reason, sentence, when to come again in
+    ms), "" for none.
     """
 
     def __init__(
@@ -93,6 +111,7 @@ class OnePortBackend:
         admission: Admission | None = None,
         admit: Callable[[str, Mode, int], Mapping[str, str]] = _no_studio,
         limits: SessionLimits | None = None,
+        parting: Callable[[str, str, int], str] = lambda reason, message, after_ms: "",
     ) -> None:
         self.endpoint = endpoint
         self.limits = limits or SessionLimits()
@@ -111,6 +130,7 @@ class OnePortBackend:
         self._admission = admission or Admission()
         self._on_ended = on_ended
         self._admit = admit
+        self._parting = parting
         self._sessions: dict[str, OnePortSession] = {}
         self._in_room: Counter[str] = Counter()
         self._by_listener: dict[int, OnePortSession] = {}
@@ -149,7 +169,7 @@ class OnePortBackend:
             raise PeerError(
                 422, "ice_lite", "The offer is ICE-lite, and so is this server: neither would begin."
             )
-        if self.broadcast is None:
+        if self._owner is None or not await self._owner.serving(SERVING_S):
             raise PeerError(503, "starting", "The sound is being (re)started.", retry_after_s=1)
         candidates = await self.endpoint.candidates(
             Arrival(request.http_host, request.local_address, request.remote_address)
@@ -191,6 +211,7 @@ class OnePortBackend:
         self._sessions[session.id] = session
         self._by_listener[session.listener_id] = session
         self._in_room[room] += 1
+        self._owner.keep_spare(True)
         self.counters["opened"] += 1
         return session
 
@@ -243,13 +264,15 @@ class OnePortBackend:
 
     def broadcast_lost(self) -> None:
         """The broadcast process ended: its keys are gone with it, so every listener must reconnect."""
-        for session in tuple(self._sessions.values()):
-            session.end("broadcast-lost")
+        for number, session in enumerate(tuple(self._sessions.values())):
+            after_ms = min(number * RETURN_PACE_MS, MAX_RETURN_MS)
+            session.end("broadcast-lost", self._parting("sound_restarts", RESTARTING, after_ms))
 
     async def close(self) -> None:
         """Close all sessions, the broadcast process (bounded in time) and the port."""
+        parting = self._parting("server_stops", STOPPING, STOPPED_MS)
         for session in tuple(self._sessions.values()):
-            session.end("shutdown")
+            session.end("shutdown", parting)
         if self._owner is not None:
             await self._owner.close()
         self.endpoint.close()
@@ -259,6 +282,8 @@ class OnePortBackend:
         if self._sessions.pop(session.id, None) is not None:
             self._in_room[session.room] -= 1
         self._by_listener.pop(session.listener_id, None)
+        if not self._sessions and self._owner is not None:
+            self._owner.keep_spare(False)
         if session.close_reason != "deleted":
             self._ended.add(session.id, session.room, monotonic_ns())
         self._on_ended(session)

@@ -218,10 +218,15 @@ class OnePortSession:
         """End the session. Idempotent; does not wait."""
         self.end("deleted")
 
-    def end(self, reason: str) -> None:
-        """End the session, for `reason`. Idempotent."""
+    def end(self, reason: str, parting: str = "") -> None:
+        """End the session, for `reason`. Idempotent.
+
+        parting: what its page is told on ``telemetry`` before (PROTOCOL.md, "leaving"); "" for nothing.
+        """
         if self.state is State.CLOSED:
             return
+        if parting:
+            self._say(parting)
         playing = self.playing
         self._advance(Closed(reason))
         with self.about():
@@ -237,6 +242,11 @@ class OnePortSession:
             self._peer.close()
         self.channels.clear()
         self._backend.forget(self)
+
+    def _say(self, text: str) -> None:
+        for channel in self.channels:
+            if channel.label == "telemetry" and channel.readyState == "open":
+                channel.send(text)
 
     @property
     def buffered(self) -> int:

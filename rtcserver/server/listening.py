@@ -15,6 +15,7 @@ from rtcserver.access.admission import Admission, Places
 from rtcserver.access.authorizer import Authorizer
 from rtcserver.broadcast.control import BroadcastReport
 from rtcserver.broadcast.supervisor import BroadcastSupervisor
+from rtcserver.channel import announce
 from rtcserver.channel.limits import ChannelRates
 from rtcserver.config.load import parse_hosts, parse_networks
 from rtcserver.config.model import ServerConfig
@@ -191,6 +192,7 @@ class OnePort:
             frame_ms=lambda room: rooms[room].config.instrument.frame_ms,
             admission=admission,
             limits=session_limits_of(config),
+            parting=announce.leaving,
         )
         self._supervisor: BroadcastSupervisor | None = None
         self._ports: dict[str, Port] = {}
@@ -238,6 +240,7 @@ class OnePort:
                 "pid": supervisor.pid if supervisor is not None else None,
                 "running": client is not None,
                 "restarts": supervisor.restarts if supervisor is not None else 0,
+                "spare": supervisor.spare_pid if supervisor is not None else None,
                 "listeners": report.totals.listeners if report is not None else 0,
                 "dropped": report.totals.dropped + report.totals.errors if report is not None else 0,
             }

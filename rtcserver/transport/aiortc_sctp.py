@@ -91,8 +91,10 @@ class SctpAssociation(sctp.RTCSctpTransport):
             self.failed = True
 
     def shut_down(self) -> None:
-        """Abort the association and stop its timers. Idempotent."""
+        """Send what was said last, abort the association and stop its timers. Idempotent."""
         try:
+            if self.established:
+                run_now(self._data_channel_flush())
             run_now(self.stop())
         except Exception:
             self._counters["sctp_errors"] += 1

@@ -65,8 +65,9 @@ export const STATS_FIELDS = Object.freeze(
  * @typedef {{type: "player", state: "stopped" | "playing" | "paused", file: string | null, name: string | null,
  *   position_s: number, duration_s: number, tempo: number, by: number | null, media_time: number}} PlayerState
  */
+/** @typedef {{type: "leaving", reason: string, message: string, after_ms: number}} Leaving the last message of a session */
 /** @typedef {{type: "error", code: string, message: string, of?: string}} ErrorMessage */
-/** @typedef {Welcome | Performers | Selected | PlayerState | ErrorMessage} ServerMessage */
+/** @typedef {Welcome | Performers | Selected | PlayerState | Leaving | ErrorMessage} ServerMessage */
 
 /** @param {string | null} [name] */
 export const hello = (name) => pack({ type: "hello", version: VERSION, ...(name ? { name } : {}) });
@@ -121,7 +122,7 @@ export function parseServer(text) {
   if (typeof members !== "object" || members === null || Array.isArray(members)) {
     throw new ProtocolError("not a JSON object");
   }
-  if (!["welcome", "performers", "selected", "player", "error"].includes(members.type)) {
+  if (!["welcome", "performers", "selected", "player", "leaving", "error"].includes(members.type)) {
     throw new ProtocolError("the type of this message is unknown", "unknown_type");
   }
   if (members.type === "welcome") {
@@ -129,6 +130,7 @@ export function parseServer(text) {
     integer(members.rtp_offset, 0, 0xffff_ffff, "rtp_offset");
     integer(members.media_time, -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, "media_time");
   }
+  if (members.type === "leaving") integer(members.after_ms, 0, 120_000, "after_ms");
   return members;
 }
 

@@ -38,6 +38,8 @@ import { sendOn } from "./channels.js";
 const LOST_MS = 2_000;
 
 export class ChannelLink {
+  /** Called when the server says that it ends this session. @type {(leaving: import("../channel/telemetry.js").Leaving) => void} */
+  onLeaving = () => {};
   clock = new MediaClock();
   counters = { malformed: 0, unknown: 0, unsent: 0 };
   #receiver = new DownReceiver();
@@ -160,6 +162,10 @@ export class ChannelLink {
       return;
     }
     if (message.type === "welcome") this.#welcomed(message);
+    if (message.type === "leaving") {
+      this.onLeaving(message);
+      return;
+    }
     this.#tell.message(message);
   }
 

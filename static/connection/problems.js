@@ -6,6 +6,7 @@
  * @property {string} code stable, for tests and styling: "room_unknown", "ice_failed", …
  * @property {string} message a sentence
  * @property {boolean} retry whether trying again by itself makes sense
+ * @property {boolean} [soon] whether the sound is expected back at any moment, so that it is asked for often
  * @property {string[]} [addresses] where the media was tried
  * @property {number} [retryAfterMs] what the server asked for
  */
@@ -15,6 +16,7 @@ export const SERVER_UNREACHABLE = {
   code: "server_unreachable",
   message: "The server does not answer. It may be restarting, or this device is on another network.",
   retry: true,
+  soon: true,
 };
 
 /** @type {Problem} */
@@ -22,6 +24,7 @@ export const CONNECTION_LOST = {
   code: "connection_lost",
   message: "The connection was lost.",
   retry: true,
+  soon: true,
 };
 
 /** @type {Problem} */
@@ -29,6 +32,7 @@ export const NO_MEDIA = {
   code: "no_media",
   message: "The connection stands, but no sound has arrived for a few seconds.",
   retry: true,
+  soon: true,
 };
 
 /** @type {Problem} */
@@ -44,6 +48,18 @@ export const STUDIO_REFUSED = {
   message: "This server has no Studio mode that this page can play.",
   retry: false,
 };
+
+/** The code of the problem that a server which is being stopped announces. */
+export const SERVER_STOPS = "server_stops";
+
+/**
+ * @param {string} reason of the server's `leaving`
+ * @param {string} message its sentence
+ * @returns {Problem}
+ */
+export function leaving(reason, message) {
+  return { code: reason, message, retry: true, soon: true };
+}
 
 /**
  * @param {unknown} error what the browser threw while it made the offer or took the answer
@@ -86,8 +102,10 @@ export function refused(status, said, retryAfterMs) {
   }
   if (status === 503 || status === 429) {
     const message = said || "The server has no place left just now.";
-    return { code: "server_busy", message, retry: true, retryAfterMs: retryAfterMs ?? 0 };
+    return { code: "server_busy", message, retry: true, soon: true, retryAfterMs: retryAfterMs ?? 0 };
   }
+  // What a proxy says of a server that is away (RFC 9110, sections 15.6.3 and 15.6.5).
+  if (status === 502 || status === 504) return SERVER_UNREACHABLE;
   if (status >= 500) {
     return { code: "server_error", message: said || `The server failed (HTTP ${status}).`, retry: true };
   }

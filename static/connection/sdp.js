@@ -168,3 +168,13 @@ function stereoParameters(parameters) {
     .filter((part) => part && !names.includes(part.split("=")[0]?.toLowerCase() ?? ""));
   return [...kept, ...STEREO.map(([name, value]) => `${name}=${value}`)].join(";");
 }
+
+/**
+ * The fragment that ends an offer's candidates (RFC 8840, section 9).
+ *
+ * @param {string} sdp the offer
+ */
+export function noMoreCandidates(sdp) {
+  const credentials = ["a=ice-ufrag:", "a=ice-pwd:"].map((name) => sdp.split(/\r?\n/).find((line) => line.startsWith(name)) ?? "");
+  return [...credentials, "m=audio 9 UDP/TLS/RTP/SAVPF 0", "a=mid:0", "a=end-of-candidates", ""].filter((line, at) => line || at > 1).join("\r\n");
+}

@@ -7,7 +7,7 @@
 import { WEBRTC_MISSING, SERVER_UNREACHABLE, negotiationFailed, parseRetryAfter, refused, sentenceOf } from "./problems.js";
 import { FROM_PAGE } from "./server.js";
 import { authorization } from "./token.js";
-import { addressOf, asksForStereo, candidates, withLocalName, withStereoOpus } from "./sdp.js";
+import { addressOf, asksForStereo, candidates, noMoreCandidates, withLocalName, withStereoOpus } from "./sdp.js";
 
 /** @typedef {import("./problems.js").Problem} Problem */
 /** @typedef {"connecting" | "connected" | "disconnected" | "failed" | "closed"} TransportState */
@@ -30,6 +30,8 @@ import { addressOf, asksForStereo, candidates, withLocalName, withStereoOpus } f
 
 /** The offer leaves with the candidates found so far after this long, in milliseconds. */
 const GATHERING_MS = 500;
+/** How long a server that is asked for a session may take, in milliseconds. */
+const ASK_MS = 1000;
 
 export class WhepConnection {
   #url;
@@ -42,6 +44,9 @@ export class WhepConnection {
   #location = null;
   /** @type {TransportState | null} */
   #transport = null;
+  #etag = "*";
+  /** @type {number | undefined} the RTP timestamp that was being played when `flows` was last asked */
+  #played;
 
   /**
    * @param {string} url of the room's WHEP endpoint
@@ -89,6 +94,38 @@ export class WhepConnection {
       return (await this.#peer?.getStats()) ?? null;
     } catch {
       return null;
+    }
+  }
+
+  /** Whether sound was played since this was last asked; false, too, where the browser does not say. */
+  flows() {
+    const [source] = this.#peer?.getReceivers()[0]?.getSynchronizationSources() ?? [];
+    const before = this.#played;
+    this.#played = source?.rtpTimestamp;
+    return before !== undefined && this.#played !== undefined && this.#played !== before;
+  }
+
+  /**
+   * Asks the server whether it still has this session: it is told once more that there are no more candidates (RFC 8840), which
+   * changes nothing.
+   *
+   * @returns {Promise<"there" | "gone" | "silent">} silent: it does not answer, or nothing of use
+   */
+  async ask() {
+    const location = this.#location;
+    const sdp = this.#peer?.localDescription?.sdp;
+    if (!location || !sdp) return "silent";
+    const limit = new AbortController();
+    const timer = setTimeout(() => limit.abort(), ASK_MS);
+    const headers = { "Content-Type": "application/trickle-ice-sdpfrag", "If-Match": this.#etag };
+    try {
+      const { status } = await fetch(location, { method: "PATCH", headers, body: noMoreCandidates(sdp), signal: limit.signal });
+      if (status === 404 || status === 410) return "gone";
+      return status < 500 ? "there" : "silent";
+    } catch {
+      return "silent";
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -161,6 +198,7 @@ export class WhepConnection {
     try {
       // close() does not abort this request: once the server has made a session, it has to be told that nobody will come.
       response = await fetch(this.#url, { method: "POST", headers, body: offer });
+      this.#etag = response.headers.get("ETag") ?? "*";
       if (response.ok) this.#location = resolve(response.headers.get("Location"), response.url);
       if (this.#closed) this.#leave();
       body = await response.text();

@@ -5,8 +5,25 @@
 export const FIRST_MS = 600;
 /** No wait is longer than this, in milliseconds, unless the server asks for a longer one. */
 export const CAP_MS = 15_000;
+/** Wait before the first retry where the sound may be back at any moment, before jitter, in milliseconds. */
+export const SOON_MS = 250;
+/** Each such wait is so much longer than the one before: about a twentieth of the time that the server has been away. */
+export const SOON_GROWTH = 1.05;
 /** A server's Retry-After is honoured up to this, in milliseconds. */
 export const RETRY_AFTER_CAP_MS = 120_000;
+
+/**
+ * The wait for a server that is gone and is expected back: as `rtcserver/client/patience.py` has it.
+ *
+ * @param {number} attempt consecutive failures so far, from 1
+ * @param {number} random in [0, 1)
+ * @param {number} [retryAfterMs] what the server asked for; the wait is never shorter
+ * @returns {number} milliseconds, a whole number
+ */
+export function soonMs(attempt, random, retryAfterMs = 0) {
+  const steps = Math.min(Math.max(attempt, 1) - 1, 100);
+  return spread(Math.min(CAP_MS, SOON_MS * SOON_GROWTH ** steps), random, SOON_MS, retryAfterMs);
+}
 
 /**
  * Exponential backoff with "equal jitter": between half and all of a doubling, capped wait, so that a roomful of
@@ -19,9 +36,18 @@ export const RETRY_AFTER_CAP_MS = 120_000;
  */
 export function backoffMs(attempt, random, retryAfterMs = 0) {
   const doublings = Math.min(Math.max(attempt, 1) - 1, 30);
-  const ceiling = Math.min(CAP_MS, FIRST_MS * 2 ** doublings);
+  return spread(Math.min(CAP_MS, FIRST_MS * 2 ** doublings), random, FIRST_MS, retryAfterMs);
+}
+
+/**
+ * @param {number} ceiling the longest wait
+ * @param {number} random in [0, 1)
+ * @param {number} firstMs
+ * @param {number} retryAfterMs
+ */
+function spread(ceiling, random, firstMs, retryAfterMs) {
   const wait = ceiling / 2 + (ceiling / 2) * random;
   const asked = Math.min(Math.max(retryAfterMs, 0), RETRY_AFTER_CAP_MS);
   // Jitter is added to what the server asked for, or everybody would return in the same millisecond.
-  return Math.round(asked > 0 ? Math.max(wait, asked + FIRST_MS * random) : wait);
+  return Math.round(asked > 0 ? Math.max(wait, asked + firstMs * random) : wait);
 }

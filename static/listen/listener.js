@@ -18,11 +18,16 @@ import { SETTLING_MS, readCounters, snapshot } from "./stats.js";
  * @property {(stream: MediaStream) => Promise<boolean>} play resolves to whether the browser wants a tap first
  * @property {() => void} stop
  */
-/** @typedef {(peer: RTCPeerConnection) => {close: () => void}} AttachStage opens what else a connection carries, before its offer */
+/**
+ * @typedef {(peer: RTCPeerConnection) => {close: () => void, link?: import("../connection/link.js").ChannelLink}} AttachStage opens
+ *   what else a connection carries, before its offer
+ */
 
-/** How often the statistics are read until the first sound, and afterwards, in milliseconds. */
+/** How often the statistics are read while there is no sound, and while there is, in milliseconds. */
 const EAGER_READ_MS = 200;
 const STEADY_READ_MS = 1000;
+/** What timers may be early by. */
+const EARLY_MS = 20;
 
 export class Listener {
   #url;
@@ -113,6 +118,10 @@ export class Listener {
     const { session, effects } = step(before, event, { nowMs: performance.now(), random: Math.random() });
     this.#session = session;
     for (const effect of effects) {
+      if (effect.type === "ask") {
+        this.#ask(effect.generation);
+        continue;
+      }
       this.#hangUp();
       if (effect.type === "open") this.#dial(effect.generation);
     }
@@ -147,11 +156,29 @@ export class Listener {
         transport: (state) => this.#dispatch({ type: "transport", generation, state }),
         stream: (stream) => this.#play(generation, stream),
       },
-      { prepare: (peer) => (this.#attached = this.#attach(peer)) },
+      { prepare: (peer) => this.#open(peer, generation) },
     );
     this.#connection = connection;
     connection.open();
     this.#read(connection, generation);
+  }
+
+  /**
+   * @param {RTCPeerConnection} peer
+   * @param {number} generation
+   */
+  #open(peer, generation) {
+    const attached = this.#attach(peer);
+    this.#attached = attached;
+    if (!attached.link) return;
+    attached.link.onLeaving = ({ reason, message, after_ms: afterMs }) =>
+      this.#dispatch({ type: "leaving", generation, reason, message, afterMs });
+  }
+
+  /** @param {number} generation */
+  async #ask(generation) {
+    const found = (await this.#connection?.ask()) ?? "silent";
+    this.#dispatch({ type: "asked", generation, found });
   }
 
   #hangUp() {
@@ -179,13 +206,18 @@ export class Listener {
    * @param {number} generation
    */
   async #read(connection, generation) {
+    const sinceMs = performance.now() - (this.#counters?.atMs ?? -Infinity);
+    // The statistics are dear, and whether the sound goes on is cheap to see.
+    if (this.#session.phase === "live" && connection.flows() && sinceMs < STEADY_READ_MS - EARLY_MS) {
+      this.#reading = setTimeout(() => this.#read(connection, generation), EAGER_READ_MS);
+      return;
+    }
     const report = await connection.stats();
     if (connection !== this.#connection) return;
     const counters = report && readCounters(report.values(), performance.now());
     if (counters) this.#take(counters, connection.stereo, generation);
     if (connection !== this.#connection) return;
-    const steady = this.#session.phase === "live";
-    this.#reading = setTimeout(() => this.#read(connection, generation), steady ? STEADY_READ_MS : EAGER_READ_MS);
+    this.#reading = setTimeout(() => this.#read(connection, generation), EAGER_READ_MS);
   }
 
   /**

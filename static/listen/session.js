@@ -7,15 +7,18 @@
  *      ▲                 │  ▲                        │    ◄─────────┤
  *      │ stop (any)      │  │ clock, hurry, listen   │  1.5 s quiet │
  *      │                 ▼  │                        │              │
- *      │             reconnecting ◄──────────────────┴──────────────┘  failed, quiet for 5 s, disconnected for 3 s
+ *      │             reconnecting ◄──────────────────┴──────────────┘  failed, leaving, quiet for 5 s, disconnected for 3 s
  *      └── failed ◄── (a problem that trying again does not mend)
+ *
+ * A connection on which packets are missing is kept, and the server is asked whether it still has the session, several times a
+ * second: only its "gone" (or 5 s of quiet) ends it, since a network that pauses is not a server that is gone.
  *
  * Every connection has a generation; an event of an earlier one is ignored. All waiting is in `wakeAtMs`: the owner
  * sets one timer for it and sends `clock`. Times are milliseconds of one monotonic clock.
  */
 
-import { CONNECTION_LOST, NO_MEDIA, SERVER_UNREACHABLE, iceFailed } from "../connection/problems.js";
-import { backoffMs } from "./backoff.js";
+import { CONNECTION_LOST, NO_MEDIA, SERVER_STOPS, SERVER_UNREACHABLE, iceFailed, leaving } from "../connection/problems.js";
+import { backoffMs, soonMs } from "./backoff.js";
 
 /** @typedef {import("../connection/problems.js").Problem} Problem */
 /** @typedef {"idle" | "connecting" | "buffering" | "live" | "reconnecting" | "failed"} Phase */
@@ -32,6 +35,9 @@ import { backoffMs } from "./backoff.js";
  * @property {boolean} blocked the browser wants a tap before it plays sound
  * @property {boolean} heard packets have arrived on the current connection
  * @property {number} quietMs how long no packet has arrived, by the statistics' own intervals
+ * @property {number | null} askAtMs when the server is to be asked whether it still has the session; null while packets come, and
+ *   while its answer is awaited
+ * @property {boolean} asking its answer is awaited
  * @property {number | null} disconnectedAtMs since when the transport is disconnected
  * @property {number | null} liveSinceMs
  * @property {number | null} wakeAtMs when the session wants a `clock` event
@@ -44,11 +50,13 @@ import { backoffMs } from "./backoff.js";
  *   | {type: "refused", generation: number, problem: Problem}
  *   | {type: "transport", generation: number, state: TransportState}
  *   | {type: "media", generation: number, packets: number, elapsedMs: number}
+ *   | {type: "asked", generation: number, found: "there" | "gone" | "silent"}
+ *   | {type: "leaving", generation: number, reason: string, message: string, afterMs: number}
  *   | {type: "playback", generation: number, blocked: boolean}} ConnectionEvent
  * @typedef {OwnEvent | ConnectionEvent} SessionEvent
  */
 
-/** @typedef {{type: "open", generation: number} | {type: "close"}} Effect */
+/** @typedef {{type: "open", generation: number} | {type: "ask", generation: number} | {type: "close"}} Effect */
 /** @typedef {{nowMs: number, random: number}} Moment `random` in [0, 1) */
 /** @typedef {{session: Session, effects: Effect[]}} Step */
 
@@ -58,10 +66,14 @@ export const ANSWER_TIMEOUT_MS = 12_000;
 export const TRANSPORT_TIMEOUT_MS = 12_000;
 /** A transport that is disconnected gets this long to recover by itself, as ICE often does. */
 export const DISCONNECTED_GRACE_MS = 3_000;
+/** After this long without packets the server is asked whether it still has the session. */
+export const QUIET_ASK_MS = 350;
 /** After this long without packets the page says that it buffers. */
 export const QUIET_BUFFERING_MS = 1_500;
 /** After this long without packets the page connects anew. */
 export const QUIET_RECONNECT_MS = 5_000;
+/** Attempts, of some twenty seconds, in which a server that announced its stop is believed to be back soon. */
+const BACK_ATTEMPTS = 40;
 /** After this long with sound earlier failures are forgotten. */
 export const STEADY_MS = 10_000;
 
@@ -76,6 +88,8 @@ export const INITIAL = Object.freeze({
   blocked: false,
   heard: false,
   quietMs: 0,
+  askAtMs: null,
+  asking: false,
   disconnectedAtMs: null,
   liveSinceMs: null,
   wakeAtMs: null,
@@ -88,9 +102,9 @@ export const INITIAL = Object.freeze({
  */
 const TRANSITIONS = {
   idle: { listen: begin },
-  connecting: { stop, answered, refused, transport, playback, clock },
-  buffering: { stop, refused, transport, playback, media, clock, hurry },
-  live: { stop, refused, transport, playback, media, clock, hurry },
+  connecting: { stop, answered, refused, transport, playback, leaving: left, clock },
+  buffering: { stop, refused, transport, playback, media, asked, leaving: left, clock, hurry },
+  live: { stop, refused, transport, playback, media, asked, leaving: left, clock, hurry },
   reconnecting: { stop, listen: reopen, hurry: (session, event, at) => (mayHurry(session) ? reopen(session, event, at) : stay(session)), clock },
   failed: { stop, listen: begin, hurry: (session, _event, at) => (session.problem?.retry ? begin(session, _event, at) : stay(session)) },
 };
@@ -190,9 +204,13 @@ function stop(session) {
  */
 function giveUp(session, problem, { nowMs, random }) {
   const attempt = session.attempt + 1;
+  // A server that said it would be back in a moment is not yet one that does not answer.
+  const announced = session.problem?.code === SERVER_STOPS && problem === SERVER_UNREACHABLE && attempt <= BACK_ATTEMPTS;
+  if (announced && session.problem) problem = session.problem;
   const base = { ...INITIAL, generation: session.generation, attempt, problem, addresses: session.addresses };
   if (!problem.retry) return stay({ ...base, phase: "failed" }, {}, [{ type: "close" }]);
-  const wakeAtMs = nowMs + backoffMs(attempt, random, problem.retryAfterMs);
+  const waitMs = problem.soon ? soonMs : backoffMs;
+  const wakeAtMs = nowMs + waitMs(attempt, random, problem.retryAfterMs);
   return stay({ ...base, phase: "reconnecting", wakeAtMs }, {}, [{ type: "close" }]);
 }
 
@@ -223,11 +241,11 @@ function refused(session, { problem }, at) {
 function transport(session, { state }, at) {
   switch (state) {
     case "connected":
-      if (session.phase !== "connecting") return stay(session, { disconnectedAtMs: null, wakeAtMs: null });
+      if (session.phase !== "connecting") return stay(session, due({ ...session, disconnectedAtMs: null }));
       return stay(session, { phase: "buffering", quietMs: 0, wakeAtMs: null });
     case "disconnected":
       if (session.phase === "connecting" || session.disconnectedAtMs !== null) return stay(session);
-      return stay(session, { disconnectedAtMs: at.nowMs, wakeAtMs: at.nowMs + DISCONNECTED_GRACE_MS });
+      return stay(session, due({ ...session, disconnectedAtMs: at.nowMs }));
     case "failed":
     case "closed":
       return giveUp(session, session.phase === "connecting" ? iceFailed(session.addresses) : CONNECTION_LOST, at);
@@ -252,11 +270,62 @@ function media(session, { packets, elapsedMs }, at) {
     }
     const steady = session.liveSinceMs !== null && at.nowMs - session.liveSinceMs >= STEADY_MS;
     const attempt = steady ? 0 : session.attempt;
-    return session.quietMs === 0 && attempt === session.attempt ? stay(session) : stay(session, { quietMs: 0, attempt });
+    if (session.quietMs === 0 && attempt === session.attempt) return stay(session);
+    return stay(session, due({ ...session, quietMs: 0, attempt, askAtMs: null }));
   }
   const quietMs = session.quietMs + elapsedMs;
   if (quietMs >= QUIET_RECONNECT_MS) return giveUp(session, NO_MEDIA, at);
-  return stay(session, { quietMs, phase: quietMs >= QUIET_BUFFERING_MS ? "buffering" : session.phase });
+  const quiet = { ...session, quietMs, phase: quietMs >= QUIET_BUFFERING_MS ? /** @type {const} */ ("buffering") : session.phase };
+  const first = session.heard && quietMs >= QUIET_ASK_MS && session.askAtMs === null && !session.asking;
+  return first ? ask(quiet) : stay(quiet, {});
+}
+
+/**
+ * @param {Session} session
+ * @returns {Step}
+ */
+function ask(session) {
+  const { generation } = session;
+  return stay(session, due({ ...session, askAtMs: null, asking: true }), [{ type: "ask", generation }]);
+}
+
+/**
+ * @param {Session} session
+ * @param {{found: "there" | "gone" | "silent"}} event
+ * @param {Moment} at
+ * @returns {Step}
+ */
+function asked(session, { found }, at) {
+  const answered = { ...session, asking: false };
+  // Those who lose a server together ask at different moments, and so they do not come back at the same one.
+  if (found === "gone" && session.quietMs > 0) return open({ ...answered, problem: CONNECTION_LOST }, at);
+  if (session.quietMs === 0) return stay(answered, {});
+  return stay(session, due({ ...answered, askAtMs: at.nowMs + soonMs(1, at.random) }));
+}
+
+/**
+ * The server ends the session, and says when to come again.
+ *
+ * @param {Session} session
+ * @param {{reason: string, message: string, afterMs: number}} event
+ * @param {Moment} at
+ * @returns {Step}
+ */
+function left(session, { reason, message, afterMs }, at) {
+  const { generation, attempt, addresses } = session;
+  const gone = { ...INITIAL, generation, attempt, addresses, problem: leaving(reason, message) };
+  if (afterMs <= 0) return open(gone, at);
+  return stay({ ...gone, phase: "reconnecting", wakeAtMs: at.nowMs + afterMs }, {}, [{ type: "close" }]);
+}
+
+/**
+ * @param {Session} session that stands
+ * @returns {Session} with `wakeAtMs` for whatever comes first
+ */
+function due(session) {
+  const { disconnectedAtMs, askAtMs } = session;
+  const times = [...(disconnectedAtMs === null ? [] : [disconnectedAtMs + DISCONNECTED_GRACE_MS]), ...(askAtMs === null ? [] : [askAtMs])];
+  return { ...session, wakeAtMs: times.length > 0 ? Math.min(...times) : null };
 }
 
 /**
@@ -279,6 +348,7 @@ function clock(session, _event, at) {
   if (session.phase === "connecting") {
     return giveUp(session, session.answered ? iceFailed(session.addresses) : SERVER_UNREACHABLE, at);
   }
+  if (session.askAtMs !== null && at.nowMs >= session.askAtMs) return ask(session);
   return giveUp(session, CONNECTION_LOST, at);
 }
 

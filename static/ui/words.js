@@ -1,6 +1,7 @@
 // @ts-check
 /** Says in plain words how listening goes. Pure: session and room in, sentences out. */
 
+import { SERVER_STOPS } from "../connection/problems.js";
 import { mayHurry, stateOf } from "../listen/session.js";
 import { kilohertz, plural } from "./format.js";
 
@@ -46,7 +47,7 @@ export function describe(session, asked, roomName) {
       return live(room);
     case "reconnecting":
       return {
-        ...words("reconnecting", "warn", "Reconnecting", session.problem?.message ?? ""),
+        ...words("reconnecting", "warn", again(session.problem), session.problem?.message ?? ""),
         addresses: session.problem?.addresses ?? [],
         canHurry: mayHurry(session),
       };
@@ -62,7 +63,9 @@ export function describe(session, asked, roomName) {
  */
 export function secondsLeft(session, nowMs) {
   if (session.phase !== "reconnecting" || session.wakeAtMs === null) return null;
-  return Math.max(0, Math.ceil((session.wakeAtMs - nowMs) / 1000));
+  const leftMs = session.wakeAtMs - nowMs;
+  // Nobody counts the parts of a second that pass between two of many attempts.
+  return session.problem?.soon && leftMs < 1000 ? null : Math.max(0, Math.ceil(leftMs / 1000));
 }
 
 /**
@@ -102,6 +105,7 @@ function idle(asked, roomName) {
  */
 function connecting({ answered, attempt, problem }) {
   // The last problem stays readable while the next attempt runs.
+  if (problem?.soon) return words("connecting", "warn", again(problem), problem.message);
   if (problem) {
     const headline = attempt > 0 ? "Reconnecting now" : "Connecting";
     return { ...words("connecting", "busy", headline, problem.message), addresses: problem.addresses ?? [] };
@@ -109,6 +113,13 @@ function connecting({ answered, attempt, problem }) {
   const detail = answered ? "The server has answered. Finding a way through the network." : "Asking the server for the sound.";
   return words("connecting", "busy", "Connecting", detail);
 }
+
+/**
+ * The headline while the sound is asked for again, the same in all attempts.
+ *
+ * @param {import("../connection/problems.js").Problem | null} problem
+ */
+const again = (problem) => (problem?.code === SERVER_STOPS ? "Back in a moment" : "Reconnecting");
 
 /**
  * @param {Room | null} room

@@ -232,9 +232,16 @@ def test_a_full_welcome_fits_and_is_understood() -> None:
     assert 20 < len(found["performers"]) <= announce.MAX_PERFORMERS
 
 
+def test_a_goodbye_says_when_to_come_again() -> None:
+    found = parse_server(announce.leaving("server_stops", "It stops.", 250))
+    assert found == {"type": "leaving", "reason": "server_stops", "message": "It stops.", "after_ms": 250}
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        '{"type":"leaving","reason":"server_stops","message":"","after_ms":-1}',
+        '{"type":"leaving","reason":"server_stops","message":""}',
         '{"type":"welcome","version":2,"rtp_offset":0,"media_time":0}',
         '{"type":"welcome","version":1,"rtp_offset":-1,"media_time":0}',
         '{"type":"welcome","version":1,"rtp_offset":0,"media_time":1e3}',

@@ -10,13 +10,39 @@ import pytest
 from aiohttp import web
 
 from rtcserver.client.midi import token_of
-from rtcserver.client.whep import ListenError, WhepClient, endpoint_of, retry_after_s, split_url
+from rtcserver.client.whep import (
+    AwayError,
+    ListenError,
+    WhepClient,
+    WhepSession,
+    endpoint_of,
+    retry_after_s,
+    split_url,
+)
+from rtcserver.sdp.fragment import parse_sdpfrag
 
 
 async def answer(request: web.Request) -> web.Response:
     return web.Response(
         status=201, text="v=0\r\n", content_type="application/sdp", headers={"Location": "one"}
     )
+
+
+async def full(request: web.Request) -> web.Response:
+    raise web.HTTPServiceUnavailable(text="no place", headers={"Retry-After": "7"})
+
+
+async def asked(request: web.Request) -> web.Response:
+    fragment = await request.text()
+    assert request.content_type == "application/trickle-ice-sdpfrag"
+    assert request.headers["If-Match"] == '"one"'
+    parsed = parse_sdpfrag(fragment)
+    assert (parsed.ice_ufrag, parsed.ice_pwd, parsed.complete) == ("some", "password" * 3, True)
+    return web.Response(status=204)
+
+
+async def broken(request: web.Request) -> web.Response:
+    raise web.HTTPBadGateway
 
 
 async def only_room(request: web.Request) -> web.Response:
@@ -36,6 +62,9 @@ async def root() -> AsyncIterator[str]:
     app.router.add_post("/montage/r/main/whep", answer)
     app.router.add_get("/hall/", page)
     app.router.add_post("/listen", answer)
+    app.router.add_post("/full", full)
+    app.router.add_patch("/there", asked)
+    app.router.add_patch("/broken", broken)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -99,3 +128,30 @@ async def test_a_date_to_come_again_is_understood() -> None:
     assert retry_after_s(Said("Wed, 21 Oct 2015 07:28:00 GMT")) == 0  # type: ignore[arg-type]
     later = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
     assert 85 < retry_after_s(Said(later)) <= 90  # type: ignore[arg-type]
+
+
+async def test_a_server_without_a_place_or_without_an_answer_may_be_tried_again(root: str) -> None:
+    client = WhepClient(5.0)
+    with pytest.raises(AwayError) as refused:
+        await client.offer(f"{root}/full", "v=0\r\n")
+    assert (refused.value.again, refused.value.retry_after_s) == (True, 7.0)
+    with pytest.raises(AwayError) as away:
+        await client.offer("http://127.0.0.1:9/r/main", "v=0\r\n")
+    assert (away.value.again, away.value.retry_after_s) == (True, 0.0)
+    with pytest.raises(ListenError) as unknown:
+        await client.offer(f"{root}/r/none", "v=0\r\n")
+    assert not unknown.value.again
+    await client.close()
+
+
+async def test_a_session_is_asked_for_by_saying_again_that_there_are_no_more_candidates(root: str) -> None:
+    offer = f"v=0\r\na=ice-ufrag:some\r\na=ice-pwd:{'password' * 3}\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n"
+    client = WhepClient(5.0)
+
+    def session(resource: str) -> WhepSession:
+        return WhepSession("", resource, "", {"ETag": '"one"'})
+
+    places = (f"{root}/there", f"{root}/ended", f"{root}/broken", "http://127.0.0.1:9/", "")
+    found = [await client.ask(session(place), offer) for place in places]
+    assert found == ["there", "gone", "silent", "silent", "silent"]
+    await client.close()

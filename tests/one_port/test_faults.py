@@ -6,10 +6,13 @@ import asyncio
 import os
 import signal
 from contextlib import AsyncExitStack, ExitStack
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rtcserver.client.listener import Listener
+from rtcserver.client.returning import ReturningListener
 from tests.one_port.serving import LEFT_HZ, ServerIn, press_listen, room_at
 from tests.rig.chromium import Chromium
 from tests.rig.netns import Namespace, cable
@@ -22,6 +25,12 @@ pytestmark = pytest.mark.unhurried("waits for ends and beginnings, and counts pa
 def broadcast_pid(server: RtcServer) -> int:
     pid = server.health()["processes"]["broadcast"]["pid"]
     assert isinstance(pid, int)
+    return pid
+
+
+def spare_pid(server: RtcServer) -> int | None:
+    """The broadcast process that waits to follow."""
+    pid: int | None = server.health()["processes"]["broadcast"]["spare"]
     return pid
 
 
@@ -92,9 +101,10 @@ async def test_when_the_broadcast_process_dies_everybody_reconnects_with_fresh_k
             first_streams = {ear._ssrc for ear in ears}
 
             pid = broadcast_pid(server)
+            await watch_problems(page)
             os.kill(pid, signal.SIGKILL)
-            # The server's goodbye tells the page; without it, "no_media" would, seconds later.
-            await page.wait_for_function("rtcserver.session.problem?.code === 'connection_lost'")
+            # The server's goodbye tells the page; without it, missing packets would, later.
+            await page.wait_for_function("problems.includes('sound_restarts')")
             for ear in ears:
                 assert await ear.hear(60) is False, "it ends long before"
             assert [ear.state for ear in ears] == ["closed", "closed"]
@@ -112,6 +122,65 @@ async def test_when_the_broadcast_process_dies_everybody_reconnects_with_fresh_k
         backend = server.health()["backend"]
     assert backend["ended_broadcast_lost"] == 3
     assert backend["connected"] == 6, "each of them once before and once after"
+
+
+async def test_the_page_and_the_client_come_back_without_a_back_off(tmp_path: Path) -> None:
+    """The broadcast process is killed, then the server; a supervisor starts that again, with the same keys."""
+    state = str(tmp_path)
+    with ExitStack() as stack:
+        server = stack.enter_context(RtcServer(instrument="tone", state_dir=state))
+        server.wait_healthy(lambda said: said["status"] == "ok")
+        async with Chromium() as browser, ReturningListener(server.room_url) as ears:
+            page = await browser.open(server.room_url)
+            await press_listen(page)
+            await watch_problems(page)
+            await until_returned(ears, 0)
+            await asyncio.to_thread(wait_until, lambda: spare_pid(server), "a spare waits")
+            os.kill(broadcast_pid(server), signal.SIGKILL)
+            await until_returned(ears, 1)
+            await page.wait_for_function("rtcserver.session.generation === 2 && rtcserver.state === 'live'")
+            assert await page.evaluate("problems") == ["sound_restarts"], "one attempt was enough"
+
+            await page.evaluate("problems.length = 0")
+            server.kill()
+            again = stack.enter_context(RtcServer(instrument="tone", port=server.port, state_dir=state))
+            await until_returned(ears, 2)
+            await page.wait_for_function("rtcserver.session.generation > 2 && rtcserver.state === 'live'")
+            said = await page.evaluate("problems")
+            assert "no_media" not in said, "it did not wait for that long"
+            assert await page.evaluate("rtcserver.session.generation") == 3, (
+                "it left when the next server knew no session"
+            )
+
+            await page.evaluate("problems.length = 0")
+            again.stop()
+            await page.wait_for_function("problems.includes('server_stops')")
+            await page.wait_for_function(
+                "document.querySelector('#headline').textContent === 'Back in a moment'"
+            )
+            stack.enter_context(RtcServer(instrument="tone", port=server.port, state_dir=state))
+            await until_returned(ears, 3)
+            await page.wait_for_function("rtcserver.state === 'live'")
+
+
+async def watch_problems(page: Any) -> None:
+    """`problems` becomes the codes of what the page says is wrong, in the order in which they come."""
+    await page.evaluate(
+        """() => {
+            window.problems = [];
+            setInterval(() => {
+                const code = rtcserver.session.problem?.code;
+                if (code && code !== problems.at(-1)) problems.push(code);
+            }, 1);
+        }"""
+    )
+
+
+async def until_returned(ears: ReturningListener, times: int) -> None:
+    """Until it has come back so often and has packets."""
+    async with asyncio.timeout(30):
+        while ears.returns < times or ears.ear is None or not ears.ear.packets:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
 
 async def test_a_broadcast_process_that_hangs_does_not_outlive_a_killed_server() -> None:

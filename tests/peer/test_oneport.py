@@ -10,7 +10,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aiortc import (
@@ -27,9 +27,10 @@ from rtcserver.broadcast.supervisor import BroadcastSupervisor
 from rtcserver.clock import monotonic_ns, ns_to_samples
 from rtcserver.encode.packet import EncodedPacket
 from rtcserver.errors import PeerError
+from rtcserver.peer import oneport
 from rtcserver.peer.base import PeerRequest
 from rtcserver.peer.limits import SessionLimits
-from rtcserver.peer.oneport import OnePortBackend, OnePortSession, supervised
+from rtcserver.peer.oneport import RETURN_PACE_MS, OnePortBackend, OnePortSession, supervised
 from rtcserver.peer.state import State
 from rtcserver.sdp.fragment import parse_sdpfrag
 from rtcserver.transport import stun
@@ -49,6 +50,7 @@ class InThisProcess:
     def __init__(self, backend: OnePortBackend) -> None:
         self.engine = BroadcastEngine(backend.endpoint.send_sockets())
         self.client: InThisProcess | None = None
+        self.spare_wanted = False
         self.set_address = self.engine.set_address
         self.nack = self.engine.nack
         self.listener_stats = self.engine.counters
@@ -60,6 +62,12 @@ class InThisProcess:
 
     async def close(self) -> None:
         self.client = None
+
+    async def serving(self, timeout_s: float) -> bool:
+        return self.client is not None
+
+    def keep_spare(self, wanted: bool) -> None:
+        self.spare_wanted = wanted
 
     async def fetch_stats(self, listener_ids: Sequence[int] = (), *, timeout: float = 2.0) -> None:
         """The engine's counters are always fresh here."""
@@ -409,14 +417,48 @@ async def test_an_offer_that_is_lite_too_is_refused() -> None:
         assert server.endpoint.half_open == 0
 
 
-async def test_losing_the_broadcast_process_ends_everybody() -> None:
+class Telemetry:
+    """The server's side of a channel, which keeps what is said."""
+
+    label, readyState = "telemetry", "open"  # noqa: N815
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.send = self.said.append
+
+
+async def test_losing_the_broadcast_process_ends_everybody_and_tells_each_when_to_come_again() -> None:
+    def parting(reason: str, message: str, after_ms: int) -> str:
+        return f"{reason} {after_ms}"
+
+    async with serving(parting=parting) as server:
+        listeners = [Listener() for _ in range(3)]
+        sessions = [await listener.join(server.backend) for listener in listeners]
+        channels = [Telemetry() for _ in sessions]
+        for session, channel in zip(sessions, channels, strict=True):
+            session.channels.append(cast(RTCDataChannel, channel))
+        server.backend.broadcast_lost()
+        for listener, session in zip(listeners, sessions, strict=True):
+            assert session.state is State.CLOSED
+            await until(lambda closing=listener: closing.dtls.state == "closed")
+        assert server.backend.counters["ended_broadcast_lost"] == 3
+        assert [channel.said for channel in channels] == [
+            [f"sound_restarts {number * RETURN_PACE_MS}"] for number in range(3)
+        ], "the first one at once, and not all together"
+        for listener in listeners:
+            await listener.close()
+
+
+async def test_a_spare_is_wanted_while_somebody_listens() -> None:
     async with serving() as server:
+        owner = server.backend._owner
+        assert isinstance(owner, InThisProcess)
+        assert not owner.spare_wanted
         listener = Listener()
         session = await listener.join(server.backend)
-        server.backend.broadcast_lost()
-        assert session.state is State.CLOSED
-        await until(lambda: listener.dtls.state == "closed")
-        assert server.backend.counters["ended_broadcast_lost"] == 1
+        assert owner.spare_wanted
+        await session.close()
+        assert not owner.spare_wanted
         await listener.close()
 
 
@@ -433,8 +475,8 @@ async def test_what_the_broadcast_process_says_of_a_listener() -> None:
         await listener.close()
 
 
-async def test_with_a_broadcast_process_of_its_own() -> None:
-    """Feed → process → SRTP → client; the process is killed; the next listener hears again."""
+async def test_with_a_broadcast_process_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Feed → process → SRTP → client; the process is killed; who comes meanwhile waits for the next, and hears again."""
     feed, writer = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     start_ns = monotonic_ns()
     written = 0
@@ -470,11 +512,13 @@ async def test_with_a_broadcast_process_of_its_own() -> None:
         os.kill(owner.pid, signal.SIGKILL)
         await until(lambda: session.state is State.CLOSED)
         assert session.close_reason == "broadcast-lost"
-        with pytest.raises(PeerError) as between:
-            await server.backend.open("main", small(), REQUEST)
-        assert between.value.status == 503
+        assert server.backend.broadcast is None
+        with monkeypatch.context() as hurried:
+            hurried.setattr(oneport, "SERVING_S", 0.001)
+            with pytest.raises(PeerError) as between:
+                await server.backend.open("main", small(), REQUEST)
+        assert (between.value.status, between.value.retry_after_s) == (503, 1)
         await listener.close()
-        await until(lambda: server.backend.broadcast is not None)
         again = Listener()
         await again.join(server.backend)
         await hear(again)

@@ -165,6 +165,21 @@ async def test_an_aborted_association_leaves_the_stream_alone() -> None:
         client.close()
 
 
+async def test_what_is_said_in_the_moment_of_the_end_still_leaves() -> None:
+    """aiortc's queue is flushed by a later turn of the loop, which would find it empty."""
+    async with running() as endpoint:
+        client = RawClient(endpoint)
+        channel = await channel_of(client)
+        channel.send("goodbye")
+        client.peer.close()
+        said = await client.chunk(sctp.DataChunk)
+        while said.protocol != 51:
+            said = await client.chunk(sctp.DataChunk)
+        assert said.user_data == b"goodbye"
+        await client.chunk(sctp.AbortChunk)
+        client.close()
+
+
 async def test_a_coroutine_that_waits_is_not_left_hanging() -> None:
     async def waits() -> None:
         await asyncio.sleep(1)

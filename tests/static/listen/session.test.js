@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { iceFailed, refused } from "../../../static/connection/problems.js";
-import { CAP_MS, FIRST_MS } from "../../../static/listen/backoff.js";
+import { SERVER_UNREACHABLE, iceFailed, refused } from "../../../static/connection/problems.js";
+import { CAP_MS, FIRST_MS, SOON_MS } from "../../../static/listen/backoff.js";
 import {
   ANSWER_TIMEOUT_MS,
   DISCONNECTED_GRACE_MS,
   INITIAL,
+  QUIET_ASK_MS,
   QUIET_BUFFERING_MS,
   QUIET_RECONNECT_MS,
   STEADY_MS,
@@ -32,7 +33,7 @@ class Rig {
   send(event) {
     const { session, effects } = step(this.session, event, { nowMs: this.nowMs, random: this.random });
     this.session = session;
-    this.effects.push(...effects.map((effect) => (effect.type === "open" ? `open ${effect.generation}` : "close")));
+    this.effects.push(...effects.map((effect) => (effect.type === "close" ? "close" : `${effect.type} ${effect.generation}`)));
     return this;
   }
 
@@ -122,7 +123,7 @@ test("a room that does not exist is final; a full one is tried again when the se
 
   const full = new Rig().send({ type: "listen" }).hear("refused", { problem: refused(503, "", 7000) });
   assert.equal(full.phase, "reconnecting");
-  assert.equal(full.session.wakeAtMs, full.nowMs + 7000 + FIRST_MS);
+  assert.equal(full.session.wakeAtMs, full.nowMs + 7000 + SOON_MS);
   assert.deepEqual(full.send({ type: "hurry" }).effects, ["open 1", "close"], "not before the server's time, whatever happens");
   assert.equal(full.wake().phase, "connecting");
 });
@@ -175,6 +176,69 @@ test("missing packets are first buffering, then a new connection", () => {
   rig.hear("media", { packets: 0, elapsedMs: QUIET_RECONNECT_MS });
   assert.equal(rig.phase, "reconnecting");
   assert.equal(rig.session.problem?.code, "no_media");
+});
+
+test("while packets are missing the server is asked for the session, and only its answer ends it", () => {
+  const rig = new Rig().live().hear("media", { packets: 0, elapsedMs: QUIET_ASK_MS - 1 });
+  assert.deepEqual(rig.effects, ["open 1"]);
+  rig.hear("media", { packets: 0, elapsedMs: 1 });
+  assert.deepEqual(rig.effects, ["open 1", "ask 1"]);
+  rig.hear("media", { packets: 0, elapsedMs: 200 });
+  assert.deepEqual(rig.effects, ["open 1", "ask 1"], "one question at a time");
+  for (const found of /** @type {const} */ (["there", "silent"])) {
+    rig.hear("asked", { found });
+    assert.equal(rig.session.wakeAtMs, rig.nowMs + SOON_MS);
+    rig.wake();
+    assert.equal(rig.effects.pop(), "ask 1");
+    assert.equal(rig.phase, "live");
+  }
+  rig.hear("asked", { found: "gone" });
+  assert.equal(rig.phase, "connecting", "without any wait");
+  assert.equal(rig.effects.pop(), "open 2");
+  assert.equal(rig.session.problem?.code, "connection_lost");
+});
+
+test("packets that come again end the asking, whatever the server says afterwards", () => {
+  const rig = new Rig().live().hear("media", { packets: 0, elapsedMs: QUIET_ASK_MS });
+  rig.hear("media", { packets: 3, elapsedMs: 200 }).hear("asked", { found: "gone" });
+  assert.equal(rig.phase, "live");
+  assert.equal(rig.session.wakeAtMs, null);
+  rig.hear("media", { packets: 0, elapsedMs: QUIET_ASK_MS }).hear("asked", { found: "silent" });
+  assert.notEqual(rig.session.wakeAtMs, null);
+  rig.hear("media", { packets: 3, elapsedMs: 200 });
+  assert.equal(rig.session.wakeAtMs, null);
+  assert.deepEqual(rig.effects, ["open 1", "ask 1", "ask 1"]);
+});
+
+test("a server that does not answer is asked for four times a second at first", () => {
+  const rig = new Rig().live().hear("transport", { state: "closed" });
+  /** @type {number[]} */
+  const waits = [];
+  for (let i = 0; i < 20; i += 1) {
+    waits.push(/** @type {number} */ (rig.session.wakeAtMs) - rig.nowMs);
+    rig.wake().hear("refused", { problem: SERVER_UNREACHABLE });
+  }
+  assert.equal(waits[0], SOON_MS);
+  assert.ok(waits.every((ms, at) => ms < 3 * SOON_MS && ms >= (waits[at - 1] ?? 0)));
+});
+
+test("a server that ends the session says when to come again", () => {
+  const said = { message: "The sound is restarted." };
+  const now = new Rig().live().hear("leaving", { reason: "sound_restarts", ...said, afterMs: 0 });
+  assert.deepEqual(now.effects, ["open 1", "open 2"]);
+  assert.equal(now.session.problem?.message, said.message);
+  const later = new Rig().live().hear("leaving", { reason: "sound_restarts", ...said, afterMs: 700 });
+  assert.deepEqual(later.effects, ["open 1", "close"]);
+  assert.equal(later.session.wakeAtMs, later.nowMs + 700);
+  assert.equal(later.wake().phase, "connecting");
+});
+
+test("a server that announced its stop is back in a moment, until it has been away for long", () => {
+  const rig = new Rig().live().hear("leaving", { reason: "server_stops", message: "It stops.", afterMs: 250 });
+  const began = rig.nowMs;
+  while (rig.session.problem?.code === "server_stops") rig.wake().hear("refused", { problem: SERVER_UNREACHABLE });
+  assert.equal(rig.session.problem?.code, "server_unreachable");
+  assert.ok(rig.nowMs - began > 15_000 && rig.nowMs - began < 60_000);
 });
 
 test("a page that slept long is not taken for a dead connection", () => {

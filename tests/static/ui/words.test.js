@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { CONNECTION_LOST, iceFailed, refused } from "../../../static/connection/problems.js";
+import { CONNECTION_LOST, iceFailed, leaving, refused } from "../../../static/connection/problems.js";
 import { readRoom } from "../../../static/connection/room.js";
 import { INITIAL } from "../../../static/listen/session.js";
 import { describe, instrumentLine, secondsLeft } from "../../../static/ui/words.js";
@@ -20,7 +20,7 @@ const said = (changes, asked = known()) => describe({ ...INITIAL, ...changes }, 
 
 test("every phase has a headline, a tone and one action", () => {
   const shown = /** @type {const} */ (["idle", "connecting", "buffering", "live", "reconnecting", "failed"]).map((phase) => {
-    const { headline, tone, action } = said({ phase, problem: CONNECTION_LOST });
+    const { headline, tone, action } = said({ phase, problem: iceFailed([]) });
     assert.notEqual(headline, "");
     return [phase, tone, action];
   });
@@ -94,6 +94,14 @@ test("seconds are counted down to zero, and only while waiting", () => {
   const waiting = { ...INITIAL, phase: /** @type {const} */ ("reconnecting"), wakeAtMs: 10_000 };
   assert.deepEqual([7000, 9100, 9999, 10_000, 12_000].map((nowMs) => secondsLeft(waiting, nowMs)), [3, 1, 1, 0, 0]);
   assert.equal(secondsLeft({ ...waiting, phase: "connecting" }, 0), null);
+  const soon = { ...waiting, problem: CONNECTION_LOST };
+  assert.deepEqual([7000, 9000, 9001].map((nowMs) => secondsLeft(soon, nowMs)), [3, 1, null]);
+});
+
+test("a server that stops is back in a moment, in the same words through all attempts", () => {
+  const problem = leaving("server_stops", "The server stops.");
+  const said = /** @type {const} */ (["reconnecting", "connecting"]).map((phase) => describe({ ...INITIAL, phase, problem }, known(), "main"));
+  for (const { headline, detail, tone } of said) assert.deepEqual([headline, detail, tone], ["Back in a moment", "The server stops.", "warn"]);
 });
 
 test("an instrument is named with what is known of it", () => {

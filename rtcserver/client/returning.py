@@ -1,0 +1,129 @@
+"""A listener that comes back: whenever its sound is gone, it connects anew, as the page does.
+
+It leaves a session when the server says goodbye (PROTOCOL.md, "leaving"), closes the connection, or knows the session
+no more. Where packets are missing it asks the server before it believes that, as a network that pauses is not a
+server that is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable
+from typing import Any, Self
+
+from rtcserver.client.listener import Listener
+from rtcserver.client.midi import MidiClient
+from rtcserver.client.patience import FIRST_S, LOST_S, QUIET_S, wait_s
+from rtcserver.client.whep import ListenError
+from rtcserver.clock import NS, monotonic_ns
+
+_LOOK_S = 0.1
+
+
+class ReturningListener:
+    """``async with ReturningListener(url) as ears:`` listens until its end; `ear` is the session of the moment.
+
+    make: a listener that is not connected, with the channels that it is to open. on_session: called with each one
+    when it is connected. Raises `ListenError` on entry if there is no first connection. Loop-bound.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        make: Callable[[str, MidiClient], Listener] = lambda url, channels: Listener(url, channels=channels),
+        on_session: Callable[[Listener], None] = lambda ear: None,
+    ) -> None:
+        self.ear: Listener | None = None
+        self.returns = 0
+        """How often it has come back."""
+        self._url = url
+        self._make = make
+        self._on_session = on_session
+        self._leaving: dict[str, Any] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        await self._connect()
+        self._task = asyncio.create_task(self._run(), name=f"listens to {self._url}")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, ListenError):
+                await task
+        self._leave()
+        if self._closing:
+            await asyncio.wait(tuple(self._closing))
+
+    async def ended(self) -> None:
+        """Until it cannot come back any more. Raises `ListenError` that says why."""
+        if self._task is not None:
+            await asyncio.shield(self._task)
+
+    async def _connect(self) -> None:
+        channels = MidiClient(on_said=self._hear)
+        ear = self._make(self._url, channels)
+        self._leaving = None
+        try:
+            await ear.connect()
+        except BaseException:
+            await ear.close()
+            raise
+        self.ear = ear
+        self._on_session(ear)
+
+    def _hear(self, said: dict[str, Any]) -> None:
+        if said.get("type") == "leaving":
+            self._leaving = said
+
+    async def _run(self) -> None:
+        while True:
+            assert self.ear is not None
+            await self._stay(self.ear)
+            said = self._leaving or {}
+            self._leave()
+            await asyncio.sleep(float(said.get("after_ms") or 0) / 1000)
+            attempt = 0
+            while True:
+                try:
+                    await self._connect()
+                    break
+                except ListenError as error:
+                    if not error.again:
+                        raise
+                    attempt += 1
+                    await asyncio.sleep(wait_s(attempt, random.random(), error.retry_after_s))
+            self.returns += 1
+
+    async def _stay(self, ear: Listener) -> None:
+        """Return when this session is over."""
+        # Not all at the same moment: those who lose a server lose it together.
+        spread_ns = round(random.random() * FIRST_S * NS)
+        ask_ns = 0
+        while not self._over(ear):
+            await ear.until(lambda: self._over(ear), _LOOK_S)
+            now = monotonic_ns()
+            quiet_ns = now - ear.last_ns
+            if quiet_ns > LOST_S * NS:
+                return
+            if quiet_ns > QUIET_S * NS + spread_ns and now >= ask_ns:
+                if await ear.ask() == "gone":
+                    return
+                ask_ns = monotonic_ns() + round(wait_s(1, random.random()) * NS)
+
+    def _over(self, ear: Listener) -> bool:
+        return self._leaving is not None or ear.state != "connected"
+
+    def _leave(self) -> None:
+        """Close the session of the moment, without waiting: a server that is gone lets its client wait for seconds."""
+        ear, self.ear = self.ear, None
+        if ear is not None:
+            task = asyncio.create_task(ear.close(), name="closes a session")
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
