@@ -173,6 +173,7 @@ class BroadcastReport:
     late_counts: packets by the time from `captured_ns` to after the last listener's datagram, in the
     buckets of `lateness.BOUNDS_US`, and late_sum_ns their sum, since the process began; late_max_ns since the last report.
     unknown: messages about listeners that are not there. unsent: own messages that found the socket full.
+    dropped_resends: requests to resend that gave way to newer ones.
     """
 
     token: int
@@ -183,6 +184,7 @@ class BroadcastReport:
     unknown: int = 0
     unsent: int = 0
     late_sum_ns: int = 0
+    dropped_resends: int = 0
 
 
 Message = (

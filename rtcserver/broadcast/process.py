@@ -18,6 +18,7 @@ import select
 import signal
 import socket
 import sys
+from collections import deque
 from dataclasses import dataclass, field, replace
 
 from rtcserver.broadcast import batch, control
@@ -37,6 +38,8 @@ from rtcserver.errors import ProcessError
 
 CONTROL_BUDGET_NS = 400_000
 """Time for control messages before media is looked after again."""
+MAX_RESENDS = 256
+"""Requests to resend that wait until all other messages are handled; the oldest gives way."""
 TICK_NS = 100_000_000
 """Time between two shares of the sender reports."""
 TICK_SLACK_NS = 60_000_000
@@ -78,6 +81,8 @@ class BroadcastProcess:
         self._rooms: dict[str, RoomFeed] = {}
         self._feeds: dict[int, RoomFeed] = {}
         self._lateness = Lateness()
+        self._resends: deque[control.Resend] = deque()
+        self._dropped_resends = 0
         self._unknown = 0
         self._unsent = 0
         self._stopping = False
@@ -97,7 +102,7 @@ class BroadcastProcess:
         self._next_summary_ns = monotonic_ns() + SUMMARY_NS
         while not self._stopping:
             ready = self._poll.poll(self._timeout_ms(monotonic_ns()))
-            control_ready = False
+            control_ready = bool(self._resends)
             for fd, _ in ready:
                 if fd == control_fd:
                     control_ready = True
@@ -109,6 +114,8 @@ class BroadcastProcess:
                 self._serve_control()
 
     def _timeout_ms(self, now: int) -> int:
+        if self._resends:
+            return 0
         due = min(self._next_tick_ns, self._next_summary_ns) + TICK_SLACK_NS
         for room in self._rooms.values():
             silence = room.continuity.due_ns()
@@ -205,13 +212,25 @@ class BroadcastProcess:
             self._unknown,
             self._unsent,
             self._lateness.sum_ns,
+            self._dropped_resends,
         )
 
     # Control
 
     def _serve_control(self) -> None:
-        """Handle messages until there are none or the budget is spent; the rest waits in the socket."""
+        """Handle messages until there are none or the budget is spent; the rest waits in the socket.
+
+        Requests to resend come last, whoever they are from: a listener is added before another one's losses are mended.
+        """
         end = monotonic_ns() + CONTROL_BUDGET_NS
+        self._read_control(end)
+        while self._resends and not self._stopping:
+            resend = self._resends.popleft()
+            self._engine.nack(resend.listener_id, resend.sequences)
+            if monotonic_ns() >= end:
+                return
+
+    def _read_control(self, end: int) -> None:
         while not self._stopping and monotonic_ns() < end:
             try:
                 data, fds, _, _ = socket.recv_fds(self._control, control.MAX_MESSAGE, control.MAX_FDS)
@@ -248,9 +267,13 @@ class BroadcastProcess:
                 known = engine.set_kind(listener_id, kind)
             case control.RemoveListener(listener_id):
                 known = engine.remove(listener_id)
-            case control.Resend(listener_id, sequences):
+            case control.Resend(listener_id):
                 known = listener_id in engine
-                engine.nack(listener_id, sequences)
+                if known and len(self._resends) == MAX_RESENDS:
+                    self._resends.popleft()
+                    self._dropped_resends += 1
+                if known:
+                    self._resends.append(message)
             case control.StatsRequest(token, listener_ids):
                 rows = [row for row in map(engine.counters, listener_ids) if row is not None]
                 self._send(ListenerStats(tuple(rows)))

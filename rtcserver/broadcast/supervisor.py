@@ -16,7 +16,7 @@ from typing import Any
 
 from rtcserver.broadcast import control
 from rtcserver.broadcast.client import BroadcastClient
-from rtcserver.broadcast.control import Message, Ready
+from rtcserver.broadcast.control import Message, Ready, Resend
 from rtcserver.children.supervised import SupervisedProcess
 from rtcserver.errors import ProcessError
 
@@ -77,6 +77,8 @@ class BroadcastSupervisor(SupervisedProcess):
         self._serving = asyncio.Event()
         self._served = False
         """Whether the process that has ended had listeners to lose."""
+        self.dropped_resends = 0
+        """Requests to resend that were left out because the process had other messages to read first."""
         self.client: BroadcastClient | None = None
         """The running process, or None before it is ready and between two of them."""
 
@@ -155,6 +157,10 @@ class BroadcastSupervisor(SupervisedProcess):
         self._say(control.AddFeed(room, feed.frame_samples, *feed.anchor()), (feed.sock,))
 
     def _say(self, message: Message, sockets: Sequence[socket.socket] = ()) -> None:
+        if isinstance(message, Resend) and self.unread_ns:
+            # Everything else is worth waiting for: a listener that is added must be heard of.
+            self.dropped_resends += 1
+            return
         taken = self._post(control.pack(message), [sock.fileno() for sock in sockets])
         if not taken and not self._ended.is_set():
             # It has lost a message, which may be the end of a listener.

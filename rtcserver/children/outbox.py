@@ -8,6 +8,8 @@ import socket
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from rtcserver.clock import monotonic_ns
+
 
 class Outbox:
     """The writing side of one control socket, on the running event loop. Nothing here waits.
@@ -21,6 +23,7 @@ class Outbox:
         self._limit = limit
         self._on_broken = on_broken
         self._waiting: deque[tuple[bytes, list[int]]] = deque()
+        self._since_ns = 0
         self._watching = False
         self._broken = False
 
@@ -35,11 +38,18 @@ class Outbox:
             return not self._broken
         if len(self._waiting) >= self._limit:
             return False
+        if not self._waiting:
+            self._since_ns = monotonic_ns()
         self._waiting.append((data, [os.dup(fd) for fd in fds]))
         if not self._watching:
             self._watching = True
             asyncio.get_running_loop().add_writer(self._sock.fileno(), self._flush)
         return True
+
+    @property
+    def waiting_ns(self) -> int:
+        """For how long there have been messages that wait for the child to read; 0 if none do."""
+        return monotonic_ns() - self._since_ns if self._waiting else 0
 
     def close(self) -> None:
         """Forget what waits. Before the socket is closed; idempotent."""

@@ -155,6 +155,11 @@ class SupervisedProcess:
             log.warning("%s: the process does not read its control socket", self._label)
         return False
 
+    @property
+    def unread_ns(self) -> int:
+        """For how long messages have been waiting for the process to read; 0 if none do."""
+        return 0 if self._outbox is None else self._outbox.waiting_ns
+
     def _kill(self, reason: str) -> None:
         """End a process that cannot be worked with; the watch does the rest. Once for each process."""
         if self._process is not None and not self._killed:

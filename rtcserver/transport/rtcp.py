@@ -17,7 +17,9 @@ from dataclasses import dataclass
 SR, RR, BYE, RTPFB = 200, 201, 203, 205
 NACK_FORMAT = 1
 MAX_NACKED = 512
-"""Sequence numbers taken from one NACK. A listener that lost more needs no retransmission but time."""
+"""Sequence numbers taken from one datagram. A listener that lost more needs no retransmission but time."""
+MAX_PACKETS = 16
+"""Packets of one compound packet. A browser's has a report, its CNAME, and feedback of two or three kinds."""
 
 _HEAD = struct.Struct("!BBH")
 _U32 = struct.Struct("!I")
@@ -79,8 +81,11 @@ def parse_compound(data: bytes) -> list[RtcpPacket]:
     if len(data) < 8 or len(data) & 3:
         raise RtcpError("length is no multiple of four of at least eight bytes")
     out: list[RtcpPacket] = []
-    at = 0
+    at = packets = nacked = 0
     while at < len(data):
+        packets += 1
+        if packets > MAX_PACKETS:
+            raise RtcpError(f"more than {MAX_PACKETS} packets in a datagram")
         first, kind, words = _HEAD.unpack_from(data, at)
         end = at + 4 * (words + 1)
         if first >> 6 != 2:
@@ -100,7 +105,9 @@ def parse_compound(data: bytes) -> list[RtcpPacket]:
         elif kind == SR:
             out.append(_report(body, count, 24))
         elif kind == RTPFB and count == NACK_FORMAT:
-            out.append(_nack(body))
+            nack = _nack(body, MAX_NACKED - nacked)
+            nacked += len(nack.sequences)
+            out.append(nack)
         elif kind == BYE:
             if len(body) < 4 * count:
                 raise RtcpError("BYE shorter than its count")
@@ -122,17 +129,18 @@ def _report(body: bytes, count: int, blocks_at: int) -> ReceptionReport:
     return ReceptionReport(_U32.unpack_from(body)[0], tuple(blocks))
 
 
-def _nack(body: bytes) -> Nack:
+def _nack(body: bytes, most: int) -> Nack:
+    """A NACK, with the first `most` of the numbers that it asks for."""
     if len(body) < 12:
         raise RtcpError("NACK without an entry")
     sequences: list[int] = []
     for at in range(8, len(body) - 3, 4):
+        if len(sequences) >= most:
+            break
         first, mask = _PAIR.unpack_from(body, at)
         sequences.append(first)
         while mask:
             low = mask & -mask
             sequences.append((first + low.bit_length()) & 0xFFFF)
             mask ^= low
-        if len(sequences) >= MAX_NACKED:
-            break
-    return Nack(_U32.unpack_from(body)[0], _U32.unpack_from(body, 4)[0], tuple(sequences[:MAX_NACKED]))
+    return Nack(_U32.unpack_from(body)[0], _U32.unpack_from(body, 4)[0], tuple(sequences[:most]))

@@ -178,7 +178,7 @@ async def test_a_process_that_does_not_read_is_given_up(
     os.kill(pid, signal.SIGSTOP)
     # Without a turn for the loop: far more than the socket's megabyte holds.
     for _ in range(2000):
-        client.nack(1, range(512))
+        client.set_kind(1, "long" * 500)
     await asyncio.wait_for(lost.wait(), 10)
     await supervisor.close()
 
@@ -190,7 +190,7 @@ async def test_messages_that_had_to_wait_arrive_in_order(
     await client.fetch_stats()
     os.kill(pid, signal.SIGSTOP)
     for _ in range(1000):
-        client.nack(1, range(512))
+        client.set_kind(1, "long" * 500)
     # With a descriptor, behind all those, and closed here before it leaves.
     spare = feed[1].dup()
     broadcast.add_feed("main", spare, FRAME, later)
@@ -203,6 +203,31 @@ async def test_messages_that_had_to_wait_arrive_in_order(
     assert list(report.rooms) == ["main"]
     feed[0].send(packet(0).pack())
     await hear(ear, packet(0))
+
+
+async def test_requests_to_resend_do_not_wait_in_the_way_of_others(
+    broadcast: BroadcastSupervisor, feed: tuple[socket.socket, socket.socket], listening: Make
+) -> None:
+    client, pid = running(broadcast)
+    broadcast.add_feed("main", feed[1], FRAME, later)
+    asking, ear = listening(1), listening(2)
+    client.add_listener(asking.spec)
+    await client.fetch_stats()
+    os.kill(pid, signal.SIGSTOP)
+    # Far more than is kept for a process that does not read, which is then given up.
+    for _ in range(3 * supervisor_module.MAX_QUEUE):
+        client.nack(1, range(512))
+    client.add_listener(ear.spec)
+    assert broadcast.unread_ns > 0
+    os.kill(pid, signal.SIGCONT)
+    # At once, although some hundred requests are still to be worked off.
+    report = await client.fetch_stats(timeout=10)
+    assert report.totals.listeners == 2
+    assert broadcast.dropped_resends > 2 * supervisor_module.MAX_QUEUE
+    feed[0].send(packet(0).pack())
+    await hear(ear, packet(0))
+    assert broadcast.restarts == 0
+    assert broadcast.unread_ns == 0
 
 
 async def test_a_start_that_fails_says_so(

@@ -246,6 +246,28 @@ def test_bad_messages_change_nothing(child: Child, feed: socket.socket, listenin
     assert ear.decrypt(ear.wait(1))[0].payload == packet(0).payload
 
 
+def test_a_listener_is_added_before_losses_are_mended(
+    child: Child, feed: socket.socket, listening: Make
+) -> None:
+    asking, newcomer = listening(1), listening(2)
+    child.tell(control.AddListener(asking.spec))
+    child.report()
+    child.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+    os.kill(child.process.pid, signal.SIGSTOP)
+    for _ in range(25):
+        child.tell(control.Resend(1, tuple(range(40_000, 40_000 + control.MAX_NACKS))))
+    child.tell(control.AddListener(newcomer.spec))
+    child.tell(control.StatsRequest(77))
+    os.kill(child.process.pid, signal.SIGCONT)
+    while (report := child.receive_a(control.BroadcastReport)).token != 77:
+        pass
+    assert report.totals.listeners == 2
+    assert report.totals.refused_nacks < 25 * control.MAX_NACKS, "all were looked up first"
+    while report.totals.refused_nacks < 25 * control.MAX_NACKS:  # none is forgotten
+        report = child.report()
+    assert report.dropped_resends == 0
+
+
 def test_media_goes_on_through_a_flood_of_control_messages(
     child: Child, feed: socket.socket, listening: Make
 ) -> None:

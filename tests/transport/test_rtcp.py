@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from rtcserver.transport.rtcp import (
     MAX_NACKED,
+    MAX_PACKETS,
     Bye,
     Nack,
     ReceptionReport,
@@ -115,3 +116,15 @@ def test_framed_nonsense_raises_only_rtcp_errors(packets: list[tuple[int, int, b
     )
     with contextlib.suppress(RtcpError):
         parse_compound(data)
+
+
+def test_what_one_datagram_asks_for_is_bounded_however_it_is_packed() -> None:
+    entries = struct.pack("!HH", 1000, 0xFFFF) * 20
+    one = struct.pack("!BBHII", 0x81, 205, 2 + 20, 1, 2) + entries
+    packets = parse_compound(one * 4)
+    nacks = [packet for packet in packets if isinstance(packet, Nack)]
+    assert [len(nack.sequences) for nack in nacks] == [340, MAX_NACKED - 340, 0, 0]
+    report = struct.pack("!BBHI", 0x80, 201, 1, 1)
+    assert len(parse_compound(report * MAX_PACKETS)) == MAX_PACKETS
+    with pytest.raises(RtcpError, match="more than"):
+        parse_compound(report * (MAX_PACKETS + 1))
