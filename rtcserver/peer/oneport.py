@@ -33,6 +33,9 @@ from rtcserver.transport.candidates import Arrival
 from rtcserver.transport.dtls import SctpParameters
 from rtcserver.transport.endpoint import MediaEndpoint
 
+JOINS_WAIT_MS = 500
+"""How long a join may have to wait for a place in a queue before health says that joins wait."""
+
 log = logging.getLogger(__name__)
 
 SERVING_S = 3.0
@@ -52,6 +55,10 @@ class BroadcastOwner(Protocol):
     @property
     def client(self) -> Broadcast | None:
         """The running process, or None between two of them."""
+
+    @property
+    def unread_ns(self) -> int:
+        """For how long messages have been waiting for the process to read; 0 if none do."""
 
     async def start(self) -> None: ...
 
@@ -201,6 +208,7 @@ class OnePortBackend:
         with session.about():
             peer = self.endpoint.create_peer(
                 remote_ufrag=summary.ice_ufrag,
+                remote_password=summary.ice_pwd,
                 fingerprints=summary.fingerprints,
                 listener=session,
                 sctp=_sctp_of(summary, self.limits.channels),
@@ -238,9 +246,23 @@ class OnePortBackend:
         return self._ended.take(session_id, room, monotonic_ns())
 
     def health(self) -> dict[str, object]:
+        """Figures of this moment. ``status`` is "degraded" while joins wait, and ``waiting`` says for what."""
         states = Counter(session.state for session in self._sessions.values())
+        port_ms = self.endpoint.behind_ns // 1_000_000 if self.endpoint.started else 0
+        broadcast_ms = 0 if self._owner is None else self._owner.unread_ns // 1_000_000
+        waiting = [
+            f"Joins wait: {what} since {ms / 1000:.1f} s."
+            for what, ms in (
+                ("datagrams have not been read", port_ms),
+                ("the broadcast process has not read its messages", broadcast_ms),
+            )
+            if ms > JOINS_WAIT_MS
+        ]
         return {
             "transport": "one-port",
+            "status": "degraded" if waiting else "ok",
+            "waiting": " ".join(waiting),
+            "joins_wait_ms": max(port_ms, broadcast_ms),
             "media_port": self.endpoint.port.port if self.endpoint.started else 0,
             "sessions": len(self._sessions),
             "connecting": states[State.CONNECTING],

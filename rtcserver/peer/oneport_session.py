@@ -23,6 +23,7 @@ from rtcserver.logs import about
 from rtcserver.peer.base import Mode, SessionInfo, new_session_id, public_handle
 from rtcserver.peer.limits import SessionLimits
 from rtcserver.peer.reception import Reception, ReceptionJudge
+from rtcserver.peer.sent import may_be_kept, most_sent
 from rtcserver.peer.state import Answered, Closed, Connected, Event, Moved, RestartAsked, State, advance
 from rtcserver.rate import RateLimit
 from rtcserver.sdp.answer import AnswerStream, AnswerTransport, build_answer, build_restart_fragment
@@ -42,8 +43,8 @@ STUDIO_PACKETS_PER_S = 4_000
 ENDS_ALL = ("broadcast-lost", "shutdown")
 """Reasons that end every session at once."""
 MINUTE_NS = 60 * NS
-SENT_AT_ONCE = 200
-"""Packets that may have been sent beyond what the time since the start tells."""
+REPORTS_PER_S = 20
+"""Reports of a listener that are judged. Chromium sends one with each request for lost packets."""
 
 
 class Broadcast(Protocol):
@@ -126,6 +127,7 @@ class OnePortSession:
         self.ssrc = secrets.randbits(32) or 1
         self.first_sequence = secrets.randbelow(MAX_FIRST_SEQUENCE)
         self._reception = ReceptionJudge(self.first_sequence)
+        self._reports = RateLimit(REPORTS_PER_S, REPORTS_PER_S)
         self._packets_per_s = 0.0
         self._connected_ns = 0
         self._backend = backend
@@ -195,7 +197,7 @@ class OnePortSession:
         self._count(self._restarts, "restarts", f"restart ICE {limits.restarts_per_minute} times a minute")
         self._advance(RestartAsked())
         self._remote_ufrag = fragment.ice_ufrag
-        peer.restart_ice(fragment.ice_ufrag)
+        peer.restart_ice(fragment.ice_ufrag, fragment.ice_pwd)
         self.etag = secrets.token_hex(8)
         self.counters["ice_restarts"] += 1
         return build_restart_fragment(self.offer, self._answer_transport())
@@ -312,21 +314,36 @@ class OnePortSession:
 
     def on_rtcp(self, packets: list[RtcpPacket]) -> None:
         """Reports that can be true are kept for `info` and handed on, NACKs go to the broadcast process."""
+        now = monotonic_ns()
         for packet in packets:
             if isinstance(packet, Nack):
-                broadcast = self._backend.broadcast
-                if packet.media_ssrc == self.ssrc and broadcast is not None:
-                    self.counters["nacked"] += len(packet.sequences)
-                    broadcast.nack(self.listener_id, packet.sequences)
+                if packet.media_ssrc == self.ssrc:
+                    self._on_nack(packet.sequences, now)
             elif isinstance(packet, ReceptionReport):
                 for block in packet.blocks:
-                    if block.ssrc == self.ssrc:
-                        self._on_report(block)
+                    if block.ssrc != self.ssrc:
+                        continue
+                    if self._reports.take(now):
+                        self._on_report(block, now)
+                    else:
+                        self._backend.counters["reports_too_many"] += 1
 
-    def _on_report(self, block: ReportBlock) -> None:
+    def _on_nack(self, sequences: tuple[int, ...], now_ns: int) -> None:
+        broadcast = self._backend.broadcast
+        if broadcast is None:
+            return
+        elapsed_s = (now_ns - self._connected_ns) / NS
+        counted = broadcast.listener_stats(self.listener_id)
+        kept = may_be_kept(sequences, self.first_sequence, elapsed_s, self._packets_per_s, counted)
+        if len(kept) < len(sequences):
+            self._backend.counters["nacked_never_sent"] += len(sequences) - len(kept)
+        if kept:
+            self.counters["nacked"] += len(kept)
+            broadcast.nack(self.listener_id, kept)
+
+    def _on_report(self, block: ReportBlock, now_ns: int) -> None:
         judge = self._reception
-        elapsed_s = (monotonic_ns() - self._connected_ns) / NS
-        sent = SENT_AT_ONCE + int(elapsed_s * self._packets_per_s)
+        sent = most_sent((now_ns - self._connected_ns) / NS, self._packets_per_s)
         now_ntp = ntp_from_wall(wall_ns()) >> 16 & 0xFFFF_FFFF
         reception = judge.judge(block, sent, self.counters["nacked"], now_ntp)
         told = {"reports": judge.reports, "left_out": judge.left_out}

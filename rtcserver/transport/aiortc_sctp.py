@@ -16,6 +16,7 @@ from google_crc32c import value as crc32c
 
 from rtcserver.clock import NS, wall_ns
 from rtcserver.transport.aiortc_internals import SteppedDtls
+from rtcserver.transport.budget import ACKS, CHUNKS, REPLIES, PeerBudget
 from rtcserver.transport.sctp_guard import check_packet
 
 _HEADER = struct.Struct("!HHL")
@@ -23,6 +24,16 @@ _CHECKSUM = struct.Struct("<L")
 _DATA = struct.Struct("!BBHLHHL")
 _UNORDERED_WHOLE = sctp.SCTP_DATA_UNORDERED | sctp.SCTP_DATA_FIRST_FRAG | sctp.SCTP_DATA_LAST_FRAG
 _NO_CHECKSUM = bytes(4)
+_ANSWERED = (
+    sctp.HeartbeatChunk,
+    sctp.InitChunk,
+    sctp.CookieEchoChunk,
+    sctp.ShutdownChunk,
+    sctp.ReconfigChunk,
+)
+"""Chunks that get an answer each, in a packet of its own. One of a kind in a packet is answered."""
+_KEPT_DUPLICATES = 16
+"""Repeated TSNs that the next SACK tells of (RFC 9260, section 3.3.4: as many as there is room for)."""
 
 
 class SteppedTooFarError(RuntimeError):
@@ -56,10 +67,18 @@ class SctpAssociation(sctp.RTCSctpTransport):
     MAX_FLIGHT = 32 * 1024
     MAX_KEPT = 512
 
-    def __init__(self, dtls: SteppedDtls, port: int, counters: Counter[str], max_channels: int = 16) -> None:
+    def __init__(
+        self,
+        dtls: SteppedDtls,
+        port: int,
+        counters: Counter[str],
+        max_channels: int = 16,
+        budget: PeerBudget | None = None,
+    ) -> None:
         super().__init__(dtls, port)
         self._max_channels = max_channels
         self._dtls = dtls
+        self._budget = budget or PeerBudget(counters)
         self._advertised_rwnd = self.RECEIVE_WINDOW
         self._counters = counters
         self.failed = False
@@ -68,10 +87,11 @@ class SctpAssociation(sctp.RTCSctpTransport):
         """Send INIT; both sides do (RFC 8841, section 9.3)."""
         run_now(self.start(sctp.RTCSctpCapabilities(maxMessageSize=max_message_size), remote_port))
 
-    def receive(self, packet: bytes) -> None:
-        """Handle one SCTP packet from DTLS."""
+    def receive(self, packet: bytes, now_ns: int) -> None:
+        """Handle one SCTP packet from DTLS. One with more chunks than the peer may still send is dropped whole."""
         try:
-            check_packet(packet)
+            if not self._budget.take(CHUNKS, now_ns, check_packet(packet)):
+                return
             _, _, tag, chunks = sctp.parse_packet(packet)
         except ValueError:
             self._counters["sctp_malformed"] += 1
@@ -84,7 +104,7 @@ class SctpAssociation(sctp.RTCSctpTransport):
             self._counters["sctp_wrong_tag"] += 1
             return
         try:
-            run_now(self._take(chunks))
+            run_now(self._take(chunks, now_ns))
         except Exception:
             # The edge of what a peer can reach in aiortc: whatever it is, it ends this peer only.
             self._counters["sctp_errors"] += 1
@@ -118,14 +138,34 @@ class SctpAssociation(sctp.RTCSctpTransport):
         queued = sum(len(item[2]) for item in self._data_channel_queue)
         return queued + sum(len(c.user_data) for c in self._outbound_queue) + flight
 
-    async def _take(self, chunks: list[sctp.Chunk]) -> None:
+    async def _take(self, chunks: list[sctp.Chunk], now_ns: int) -> None:
+        answered: set[type[sctp.Chunk]] = set()
         for chunk in chunks:
+            kind = type(chunk)
+            if kind in _ANSWERED:
+                if kind in answered:
+                    self._counters["sctp_refused"] += 1
+                    continue
+                answered.add(kind)
+                if not self._budget.take(REPLIES, now_ns):
+                    continue
             if self._acceptable(chunk):
                 await self._receive_chunk(chunk)
             else:
                 self._counters["sctp_refused"] += 1
-        if self._sack_needed:
+        await self._acknowledge(now_ns)
+
+    async def _acknowledge(self, now_ns: int) -> None:
+        if not self._sack_needed:
+            return
+        del self._sack_duplicates[_KEPT_DUPLICATES:]
+        if self._budget.take(ACKS, now_ns):
             await self._send_sack()
+
+    def tick(self, now_ns: int) -> None:
+        """Acknowledge what was not worth a packet of its own when it came."""
+        if self._sack_needed and self.established:
+            run_now(self._acknowledge(now_ns))
 
     def _acceptable(self, chunk: sctp.Chunk) -> bool:
         """Whether the association's state allows for the chunk."""

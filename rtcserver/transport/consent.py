@@ -14,11 +14,16 @@ from rtcserver.transport import stun
 
 
 class Credentials(NamedTuple):
-    """One ICE generation: our ufrag and password, and the client's ufrag, "" while it is not known: then any will do."""
+    """One ICE generation: our ufrag and password, and the client's.
+
+    remote_ufrag is "" while it is not known: then any will do. remote_password is "" if it is not known: then the
+    client's answers to our requests are known by their transaction id alone.
+    """
 
     ufrag: str
     password: str
     remote_ufrag: str
+    remote_password: str = ""
 
 
 class Kept(NamedTuple):

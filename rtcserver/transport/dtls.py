@@ -24,7 +24,8 @@ from rtcserver.transport.aiortc_internals import (
     remote_parameters,
 )
 from rtcserver.transport.aiortc_sctp import SctpAssociation
-from rtcserver.transport.rtcp import RtcpError, RtcpPacket, parse_compound
+from rtcserver.transport.budget import HANDSHAKE_COST, NUMBERS, RECORDS, RTCP, PeerBudget
+from rtcserver.transport.rtcp import Nack, RtcpError, RtcpPacket, parse_compound
 
 MAX_RTCP_SOURCES = 8
 """SSRCs that one peer may send RTCP from: libsrtp keeps a stream of a few KB for each."""
@@ -59,7 +60,8 @@ class SecureEvents(Protocol):
 class SecurePeer:
     """DTLS and what it protects, for one peer.
 
-    send: takes each outgoing datagram. counters: shared by all peers.
+    send: takes each outgoing datagram. counters: shared by all peers. budget: what the peer may ask for in a second; it
+    is spent before anything is decrypted.
     """
 
     def __init__(
@@ -70,7 +72,9 @@ class SecurePeer:
         send: Callable[[bytes], None],
         events: SecureEvents,
         counters: Counter[str],
+        budget: PeerBudget,
     ) -> None:
+        self._budget = budget
         self._certificate = certificate
         self._fingerprints = fingerprints
         self._sctp_parameters = sctp
@@ -97,9 +101,11 @@ class SecurePeer:
         """Bytes on data channels that wait to be sent or acknowledged."""
         return 0 if self._sctp is None else self._sctp.buffered
 
-    def receive_dtls(self, data: bytes) -> None:
+    def receive_dtls(self, data: bytes, now_ns: int) -> None:
         """Take one DTLS datagram from an authenticated path."""
         if self._closed:
+            return
+        if not self._budget.take(RECORDS, now_ns, HANDSHAKE_COST if self.keys is None else _records(data)):
             return
         if len(data) < 13:
             self._counters["dtls_malformed"] += 1
@@ -110,10 +116,15 @@ class SecurePeer:
         if self.keys is None:
             self._handshake(self._dtls, data)
         else:
-            self._application(self._dtls, data)
+            self._application(self._dtls, data, now_ns)
 
-    def receive_rtcp(self, data: bytes) -> list[RtcpPacket]:
-        """Authenticate, decrypt and parse one SRTCP datagram. Empty if it is not genuine; counted."""
+    def receive_rtcp(self, data: bytes, now_ns: int) -> list[RtcpPacket]:
+        """Authenticate, decrypt and parse one SRTCP datagram. Empty if it is not genuine; counted.
+
+        Requests to resend more than the peer may still ask for are left out.
+        """
+        if not self._budget.take(RTCP, now_ns):
+            return []
         if self._srtcp is None or self._closed:
             self._counters["rtcp_before_keys"] += 1
             return []
@@ -134,10 +145,15 @@ class SecurePeer:
             self._counters["rtcp_malformed"] += 1
             return []
         self._counters["rtcp_received"] += 1
+        wanted = sum(len(packet.sequences) for packet in packets if isinstance(packet, Nack))
+        if wanted and not self._budget.take(NUMBERS, now_ns, wanted):
+            packets = [packet for packet in packets if not isinstance(packet, Nack)]
         return packets
 
-    def tick(self) -> None:
-        """Resend a lost flight when due. Cheap when no handshake is going on."""
+    def tick(self, now_ns: int) -> None:
+        """Resend a lost flight when due, send an acknowledgement that was held back. Cheap when there is nothing to do."""
+        if self._sctp is not None:
+            self._sctp.tick(now_ns)
         if self._timing and self._dtls is not None:
             self._timing = self._dtls.retransmit()
             if self._dtls.state == "failed":
@@ -185,12 +201,14 @@ class SecurePeer:
             self._begin_sctp(dtls, self._sctp_parameters)
 
     def _begin_sctp(self, dtls: SteppedDtls, parameters: SctpParameters) -> None:
-        association = SctpAssociation(dtls, parameters.local_port, self._counters, parameters.max_channels)
+        association = SctpAssociation(
+            dtls, parameters.local_port, self._counters, parameters.max_channels, self._budget
+        )
         association.on("datachannel", self._events.on_datachannel)
         self._sctp = association
         association.begin(parameters.remote_port, parameters.max_message_size)
 
-    def _application(self, dtls: SteppedDtls, data: bytes) -> None:
+    def _application(self, dtls: SteppedDtls, data: bytes, now_ns: int) -> None:
         records = dtls.receive(data)
         if records is None:
             self._end("bye")
@@ -205,7 +223,7 @@ class SecurePeer:
             if self._sctp is None:
                 self._counters["sctp_not_negotiated"] += 1
                 continue
-            self._sctp.receive(record)
+            self._sctp.receive(record, now_ns)
             if not self._closed and self._sctp.failed:
                 self._end("sctp")
                 return
@@ -214,3 +232,12 @@ class SecurePeer:
         if not self._closed:
             self.close()
             self._events.on_secure_closed(reason)
+
+
+def _records(data: bytes) -> int:
+    """How many DTLS records a datagram holds, by their lengths (RFC 6347, section 4.1); 1 at least."""
+    count = at = 0
+    while at + 13 <= len(data):
+        count += 1
+        at += 13 + (data[at + 11] << 8 | data[at + 12])
+    return count or 1

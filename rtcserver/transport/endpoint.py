@@ -6,6 +6,9 @@ It owns the sockets, the ICE registry, the certificate and one timer, and routes
                                                       ├─ DTLS, RTCP ► the peer that bound the path
                                                       └─ RTP, anything else, strangers: dropped
 
+Before any work is done, the peer's budget says whether it may be (`rtcserver.transport.budget`); from a source that goes
+far beyond it, nothing is read for a while (`rtcserver.transport.gate`).
+
 Everything runs on one event loop and nothing waits: there are no tasks, and `close` returns at once.
 Whatever goes wrong while a peer's datagram is handled ends that peer only. `counters` tells
 what was dropped and why.
@@ -21,9 +24,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rtcserver.clock import monotonic_ns
+from rtcserver.clock import NS, monotonic_ns
 from rtcserver.transport.address import Path
 from rtcserver.transport.aiortc_internals import SharedCertificate
+from rtcserver.transport.budget import LIMITS
 from rtcserver.transport.candidates import (
     Arrival,
     HostCandidate,
@@ -34,7 +38,9 @@ from rtcserver.transport.candidates import (
 )
 from rtcserver.transport.demux import DatagramKind, classify
 from rtcserver.transport.dtls import SctpParameters
-from rtcserver.transport.ice import IceAgent, IceRegistry
+from rtcserver.transport.gate import Gate
+from rtcserver.transport.ice import IceRegistry
+from rtcserver.transport.ice_agent import IceAgent
 from rtcserver.transport.peer import PeerListener, TransportPeer
 from rtcserver.transport.resolver import Resolver
 from rtcserver.transport.udp import UdpPort, open_sockets
@@ -49,6 +55,9 @@ VANISHED_NS = 30_000_000_000
 lets consent expire after 30 s. Browsers check every 2.5 s; libnice (GStreamer) sends no check after the start, but SRTCP."""
 MAX_BEHIND_NS = 30_000_000_000
 """How much longer than that a peer may stay while the port cannot be read as fast as it fills."""
+STRANGERS_PER_TICK = 250
+"""Datagrams from a source that nobody knows, in a tick, beyond which it is not read for a while."""
+_MAX_STRANGERS = 1024
 _LOG_NS = 1_000_000_000
 _MACHINE_NS = 3_000_000_000
 _DROPS = (
@@ -67,6 +76,9 @@ _DROPS = (
     "sctp_errors",
     "dtls_malformed",
     "peer_errors",
+    *(f"over_{limit.name}" for limit in LIMITS),
+    "gate_dropped",
+    "udp_overflowed",
 )
 
 log = logging.getLogger(__name__)
@@ -111,6 +123,12 @@ class MediaEndpoint:
         self._rota: list[list[TransportPeer]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._port: UdpPort | None = None
+        self._gate: Gate | None = None
+        self._strangers: Counter[Path] = Counter()
+        """Datagrams by unknown source since the last tick."""
+        self._ticked_ns = 0
+        self._behind_ns = 0
+        """How far the port was behind at the last tick."""
         self._reach: Reach | None = None
         """Known once the port is open."""
         self._machine_addresses: list[InterfaceAddress] = []
@@ -138,7 +156,9 @@ class MediaEndpoint:
             await self._public.check("public_host", self.config.public_hosts, monotonic_ns())
             number = self.config.port if port is None else port
             self._port = UdpPort(open_sockets(self.config.host, number), self.counters)
+            self._gate = Gate(self._port.sockets, self.counters)
             self._port.start(self.receive)
+            self._ticked_ns = monotonic_ns()
             self._arm()
 
     def send_sockets(self) -> list[socket.socket]:
@@ -172,6 +192,7 @@ class MediaEndpoint:
         self,
         *,
         remote_ufrag: str,
+        remote_password: str,
         fingerprints: Iterable[tuple[str, str]],
         listener: PeerListener,
         sctp: SctpParameters | None = None,
@@ -182,7 +203,9 @@ class MediaEndpoint:
         fingerprints: (algorithm, value) of the offer. sctp: None if no data channel is offered.
         source: the client's address as signaling saw it, for `half_open_from`.
         """
-        peer = TransportPeer(self, remote_ufrag, list(fingerprints), sctp, source, listener, monotonic_ns())
+        peer = TransportPeer(
+            self, remote_ufrag, remote_password, list(fingerprints), sctp, source, listener, monotonic_ns()
+        )
         self.peers.add(peer)
         self._half_open.add(peer)
         self._half_open_from[source] += 1
@@ -201,21 +224,51 @@ class MediaEndpoint:
         """Route one datagram. Never raises."""
         kind = classify(data)
         if kind is DatagramKind.STUN:
+            over = self.counters["over_checks"]
             checked = self.registry.receive(data, path, now_ns)
             if checked is None:
+                self._dropped(
+                    self.registry.owner_of(path), kind, path, now_ns, self.counters["over_checks"] != over
+                )
                 return
-            self.port.send(checked.reply, path)
+            for answer in (checked.reply, checked.challenge):
+                if answer:
+                    self.port.send(answer, path)
             if checked.moved:
-                self._guarded(checked.agent, DatagramKind.STUN, data, path)
-            return
-        if kind is DatagramKind.UNKNOWN:
-            self.counters["unknown_protocol"] += 1
+                self._guarded(checked.agent, kind, data, path, now_ns)
             return
         agent = self.registry.owner_of(path)
         if agent is None:
-            self.counters["stranger"] += 1
+            self.counters["unknown_protocol" if kind is DatagramKind.UNKNOWN else "stranger"] += 1
+            self._dropped(None, kind, path, now_ns, True)
             return
-        self._guarded(agent, kind, data, path)
+        over = agent.budget.over
+        self._guarded(agent, kind, data, path, now_ns)
+        if agent.budget.over != over:
+            self._dropped(agent, kind, path, now_ns, True)
+
+    def _dropped(
+        self, agent: IceAgent | None, kind: DatagramKind, path: Path, now_ns: int, is_over: bool
+    ) -> None:
+        """A datagram came to nothing: one of a source that sends many more than it may is not to be read at all."""
+        if self._gate is None:
+            return
+        if agent is not None:
+            if is_over and agent.budget.floods(now_ns):
+                self._gate.shut(path, now_ns, stun_passes=kind is not DatagramKind.STUN)
+            return
+        if len(self._strangers) >= _MAX_STRANGERS:
+            self._strangers.clear()
+        self._strangers[path] += 1
+        if self._strangers[path] > STRANGERS_PER_TICK:
+            self._gate.shut(path, now_ns, stun_passes=False)
+
+    @property
+    def behind_ns(self) -> int:
+        """For how long what arrives at the port has been waiting to be read: now, or a moment ago."""
+        now = monotonic_ns()
+        late = now - self._ticked_ns - round(TICK_S * NS)
+        return max(late, self._behind_ns, now - self.port.heard_until(now), 0)
 
     def send(self, data: bytes, path: Path) -> bool:
         """Send a datagram along a path. False if the kernel did not take it; counted."""
@@ -245,7 +298,7 @@ class MediaEndpoint:
         if self._port is not None:
             self._port.close()
 
-    def _guarded(self, agent: IceAgent, kind: DatagramKind, data: bytes, path: Path) -> None:
+    def _guarded(self, agent: IceAgent, kind: DatagramKind, data: bytes, path: Path, now_ns: int) -> None:
         """Hand a datagram to its peer; what escapes ends that peer, and nobody else."""
         peer = agent.owner
         assert isinstance(peer, TransportPeer)
@@ -253,7 +306,7 @@ class MediaEndpoint:
             if kind is DatagramKind.STUN:
                 peer.context.run(peer.moved)
             else:
-                peer.context.run(peer.take, kind, data, path, monotonic_ns())
+                peer.context.run(peer.take, kind, data, path, now_ns)
         except Exception:
             peer.context.run(self._contain, peer)
 
@@ -274,7 +327,12 @@ class MediaEndpoint:
         now = monotonic_ns()
         # Nobody is late whose checks may lie in the socket, unread by a server that is busy. A flood does not put
         # the deadlines off for good.
-        heard = max(self.port.heard_until(now), now - MAX_BEHIND_NS)
+        heard = self.port.heard_until(now)
+        self._ticked_ns, self._behind_ns = now, now - heard
+        heard = max(heard, now - MAX_BEHIND_NS)
+        assert self._gate is not None
+        self._gate.tick(now)
+        self._strangers.clear()
         if not self._rota:
             peers = list(self.peers)
             share = -(-len(peers) // ROUND_TICKS)

@@ -12,6 +12,11 @@ Pure: datagrams, paths and `now_ns` go in; replies and events come out.
   one that has moved does not. Many clients nominate once and then only check (RFC 7675): when their
   NAT gives them another address, they do not know. So when the selected path has been silent for
   `SILENT_SELECTED_NS`, any authenticated check takes over.
+- Whoever holds a session's password can send a check with a forged source address. So from the moment that a stream
+  is at stake (`IceAgent.secured`), no path is selected before its other end has answered a request of ours there: a
+  check that would move the stream is answered, and a *challenge* goes along, a Binding request with a transaction id
+  that only its receiver learns. Every full agent answers it at once (RFC 8445, section 7.3). So the move costs a
+  round trip, and a session cannot be turned on somebody who did not ask for it.
 - An ICE restart (RFC 8445, section 2.4; 9) makes new credentials; the old ones stay good, and media
   stays where it is, until the new ones nominate.
 
@@ -26,14 +31,14 @@ from __future__ import annotations
 
 import os
 from base64 import b64encode
-from binascii import crc32
 from collections import Counter
 from dataclasses import dataclass
-from enum import Enum, auto
 
 from rtcserver.transport import stun
 from rtcserver.transport.address import Path
+from rtcserver.transport.budget import CHECKS, NEW_PATHS, PeerBudget
 from rtcserver.transport.consent import Credentials, Kept
+from rtcserver.transport.ice_agent import Bound, IceAgent, IceEvent, IceState
 
 UFRAG_CHARS = 20
 PASSWORD_CHARS = 24
@@ -42,134 +47,33 @@ PASSWORD_CHARS = 24
 MAX_PATHS = 16
 """Bound paths of one peer: its candidates times ours. Beyond, the one idle for longest gives way."""
 
+PROOF_NS = 30_000_000_000
+"""A path on which nothing came for so long has to be proven anew: its address may have a new owner (RFC 7675)."""
 PATH_HOLD_NS = 5_000_000_000
 SILENT_SELECTED_NS = 5_000_000_000
 """Without a check on the selected path for this long, the next checked path takes over. Consent checks
 come every 4 to 6 s (RFC 7675, section 5.1), so a client that has moved waits for its second one at most."""
 
-_SEEN_BITS = 8192
-
-
-class IceState(Enum):
-    """Where a peer is with ICE."""
-
-    WAITING = auto()
-    CHECKED = auto()
-    SELECTED = auto()
-    RESTARTING = auto()
-    CLOSED = auto()
-
-
-class IceEvent(Enum):
-    """What moves it."""
-
-    CHECK = auto()
-    NOMINATION = auto()
-    RESTART = auto()
-    CLOSE = auto()
-
-
-TRANSITIONS: dict[IceState, dict[IceEvent, IceState]] = {
-    IceState.WAITING: {
-        IceEvent.CHECK: IceState.CHECKED,
-        IceEvent.NOMINATION: IceState.SELECTED,
-        IceEvent.RESTART: IceState.WAITING,
-        IceEvent.CLOSE: IceState.CLOSED,
-    },
-    IceState.CHECKED: {
-        IceEvent.CHECK: IceState.CHECKED,
-        IceEvent.NOMINATION: IceState.SELECTED,
-        IceEvent.RESTART: IceState.CHECKED,
-        IceEvent.CLOSE: IceState.CLOSED,
-    },
-    IceState.SELECTED: {
-        IceEvent.CHECK: IceState.SELECTED,
-        IceEvent.NOMINATION: IceState.SELECTED,
-        IceEvent.RESTART: IceState.RESTARTING,
-        IceEvent.CLOSE: IceState.CLOSED,
-    },
-    IceState.RESTARTING: {
-        IceEvent.CHECK: IceState.RESTARTING,
-        IceEvent.NOMINATION: IceState.SELECTED,
-        IceEvent.RESTART: IceState.RESTARTING,
-        IceEvent.CLOSE: IceState.CLOSED,
-    },
-    IceState.CLOSED: {},
-}
-
-
-class _Bound:
-    """What is known of one bound path. kept: the last check on it, if another one like it changes nothing."""
-
-    __slots__ = ("kept", "last_ns", "priority", "streak")
-
-    def __init__(self, now_ns: int) -> None:
-        self.priority = 0
-        self.streak = 0
-        self.last_ns = now_ns
-        self.kept: Kept | None = None
-
-
-class IceAgent:
-    """The ICE-lite side of one peer. Made by `IceRegistry.create`; `owner` is the caller's own."""
-
-    __slots__ = ("_seen", "bound", "current", "last_check_ns", "owner", "pending", "selected", "state")
-
-    def __init__(self, credentials: Credentials, owner: object, now_ns: int) -> None:
-        self.current = credentials
-        self.pending: Credentials | None = None
-        self.owner = owner
-        self.state = IceState.WAITING
-        self.bound: dict[Path, _Bound] = {}
-        self.selected: Path | None = None
-        self.last_check_ns = now_ns
-        """Time of the last authenticated request, or of the creation."""
-        self._seen: bytearray = bytearray()
-
-    def is_replay(self, transaction_id: bytes) -> bool:
-        """Whether the id was probably noted before: a Bloom filter that lasts for hours of checks."""
-        if not self._seen:
-            return False
-        first, second = _seen_bits(transaction_id)
-        seen = self._seen
-        return bool(seen[first >> 3] >> (first & 7) & seen[second >> 3] >> (second & 7) & 1)
-
-    def note(self, transaction_id: bytes) -> None:
-        """Remember a transaction id."""
-        if not self._seen:
-            self._seen = bytearray(_SEEN_BITS // 8)
-        for bit in _seen_bits(transaction_id):
-            self._seen[bit >> 3] |= 1 << (bit & 7)
-
-    def advance(self, event: IceEvent) -> None:
-        """Move by the table. An illegal move is our own mistake and raises KeyError."""
-        self.state = TRANSITIONS[self.state][event]
-
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """An authenticated check: send `reply` back on its path.
+    """An authenticated check, or the answer to one of ours: send `reply` and `challenge` back on its path, if any.
 
-    moved: another path is selected now, or the new generation of a restart nominated the same one.
+    moved: another path is selected now, or the new generation of a restart nominated the same one, or the selected one
+    was proven.
     """
 
     agent: IceAgent
     reply: bytes
     moved: bool
+    challenge: bytes = b""
 
 
-def _seen_bits(transaction_id: bytes) -> tuple[int, int]:
-    """Two places in the filter. A request for a new path is refused by mistake once in ten after an hour
-    of checks; the client's next one has another id."""
-    spread = crc32(transaction_id)
-    return spread % _SEEN_BITS, (spread >> 13) % _SEEN_BITS
-
-
-def make_credentials(remote_ufrag: str) -> Credentials:
-    """Random credentials of one generation."""
+def make_credentials(remote_ufrag: str, remote_password: str = "") -> Credentials:
+    """Random credentials of one generation, for a client with its own."""
     # Base64 of whole groups of three bytes is made of ice-chars alone (RFC 8839, section 5.4).
     letters = b64encode(os.urandom((UFRAG_CHARS + PASSWORD_CHARS) // 4 * 3)).decode()
-    return Credentials(letters[:UFRAG_CHARS], letters[UFRAG_CHARS:], remote_ufrag)
+    return Credentials(letters[:UFRAG_CHARS], letters[UFRAG_CHARS:], remote_ufrag, remote_password)
 
 
 class IceRegistry:
@@ -189,19 +93,20 @@ class IceRegistry:
         """Number of bound paths."""
         return len(self._by_path)
 
-    def create(self, remote_ufrag: str, owner: object, now_ns: int) -> IceAgent:
+    def create(self, remote_ufrag: str, owner: object, now_ns: int, remote_password: str = "") -> IceAgent:
         """A new agent with a ufrag that no other has."""
-        agent = IceAgent(self._fresh(remote_ufrag), owner, now_ns)
+        credentials = self._fresh(remote_ufrag, remote_password)
+        agent = IceAgent(credentials, owner, now_ns, PeerBudget(self.counters))
         self._by_ufrag[agent.current.ufrag.encode()] = (agent, agent.current)
         self._agents += 1
         return agent
 
-    def restart(self, agent: IceAgent, remote_ufrag: str) -> Credentials:
+    def restart(self, agent: IceAgent, remote_ufrag: str, remote_password: str = "") -> Credentials:
         """New local credentials for `agent`; the old ones stay valid until the new ones nominate."""
         agent.advance(IceEvent.RESTART)
         if agent.pending is not None:
             del self._by_ufrag[agent.pending.ufrag.encode()]
-        agent.pending = self._fresh(remote_ufrag)
+        agent.pending = self._fresh(remote_ufrag, remote_password)
         self._by_ufrag[agent.pending.ufrag.encode()] = (agent, agent.pending)
         return agent.pending
 
@@ -227,16 +132,22 @@ class IceRegistry:
     def receive(self, data: bytes, path: Path, now_ns: int) -> Checked | None:
         """Handle one STUN datagram. None: silence. Never raises on any bytes."""
         count = self.counters
-        again = self._receive_again(data, path, now_ns)
-        if again is not None:
-            return again
+        known = self._by_path.get(path)
+        if known is not None:
+            if not known.budget.take(CHECKS, now_ns):
+                return None
+            again = self._receive_again(known, data, path, now_ns)
+            if again is not None:
+                return again
         try:
             message = stun.parse(data)
         except stun.StunError:
             count["stun_malformed"] += 1
             return None
+        if message.kind == stun.BINDING_SUCCESS and known is not None:
+            return self._receive_answer(known, data, message, path, now_ns)
         if message.kind != stun.BINDING_REQUEST:
-            # A lite agent sends no requests, so a response is nobody's; an indication is a keep-alive.
+            # An indication is a keep-alive.
             count["stun_not_request"] += 1
             return None
         if not message.fingerprint or not message.integrity_at or message.username is None:
@@ -250,6 +161,8 @@ class IceRegistry:
         agent, credentials = found
         if credentials.remote_ufrag and remote != credentials.remote_ufrag.encode():
             count["stun_wrong_remote_ufrag"] += 1
+            return None
+        if agent is not known and not agent.budget.take(NEW_PATHS, now_ns):
             return None
         key = credentials.password.encode()
         if not stun.verify(data, message, key):
@@ -276,18 +189,53 @@ class IceRegistry:
         count["stun_checks"] += 1
         agent.last_check_ns = now_ns
         moved = self._apply(agent, credentials, path, message, now_ns)
+        bound = agent.bound[path]
+        challenge = b""
+        if agent.secured and not bound.proven and (bound.wanted or path == agent.selected):
+            challenge = self._challenge(bound, credentials, remote)
         if path == agent.selected and credentials is agent.current:
-            agent.bound[path].kept = Kept.of(data, message, credentials, path.remote[:2])
-        return Checked(agent, stun.build_success(tid, path.remote[:2], key), moved)
+            bound.kept = Kept.of(data, message, credentials, path.remote[:2])
+        return Checked(agent, stun.build_success(tid, path.remote[:2], key), moved, challenge)
 
-    def _receive_again(self, data: bytes, path: Path, now_ns: int) -> Checked | None:
+    def challenge(self, agent: IceAgent, path: Path) -> bytes:
+        """A request to send on `path`, which is bound, so that it is proven."""
+        credentials = agent.current
+        return self._challenge(agent.bound[path], credentials, credentials.remote_ufrag.encode())
+
+    def _challenge(self, bound: Bound, credentials: Credentials, remote: bytes) -> bytes:
+        self.counters["stun_challenges"] += 1
+        bound.challenge = bound.challenge or os.urandom(12)
+        bound.key = credentials.remote_password.encode()
+        username = remote + b":" + credentials.ufrag.encode()
+        return stun.build_request(bound.challenge, username, bound.key, controlling=False)
+
+    def _receive_answer(
+        self, agent: IceAgent, data: bytes, message: stun.StunMessage, path: Path, now_ns: int
+    ) -> Checked | None:
+        """The answer to a challenge: the path is proven, and selected if that was what it waited for."""
+        bound = agent.bound[path]
+        if not bound.challenge or message.transaction_id != bound.challenge:
+            self.counters["stun_not_request"] += 1
+            return None
+        if not stun.verify(data, message, bound.key):
+            self.counters["stun_bad_integrity"] += 1
+            return None
+        self.counters["stun_proven"] += 1
+        bound.challenge = b""
+        bound.proven = True
+        bound.last_ns = agent.last_check_ns = now_ns
+        moved = path == agent.selected
+        if bound.wanted:
+            moved = self._select(agent, path)
+        return Checked(agent, b"", moved)
+
+    def _receive_again(self, agent: IceAgent, data: bytes, path: Path, now_ns: int) -> Checked | None:
         """Answer a check for consent that is like the one before. None: look at it as at any other.
 
         Almost everything that ever arrives is one of these. It does here exactly what it would do there, for
         half the price.
         """
-        agent = self._by_path.get(path)
-        if agent is None or agent.pending is not None:
+        if agent.pending is not None:
             return None
         bound = agent.bound[path]
         kept = bound.kept
@@ -296,6 +244,7 @@ class IceRegistry:
             or kept.credentials is not agent.current
             or (kept.nominates and len(agent.bound) > 1)
             or path != agent.selected
+            or (agent.secured and not bound.proven)
             or not kept.comes_again(data)
         ):
             return None
@@ -306,15 +255,17 @@ class IceRegistry:
         bound.streak += kept.nominates
         return Checked(agent, kept.reply(tid), False)
 
-    def _fresh(self, remote_ufrag: str) -> Credentials:
+    def _fresh(self, remote_ufrag: str, remote_password: str) -> Credentials:
         while True:
-            credentials = make_credentials(remote_ufrag)
+            credentials = make_credentials(remote_ufrag, remote_password)
             if credentials.ufrag.encode() not in self._by_ufrag:
                 return credentials
 
     def _bind(self, agent: IceAgent, path: Path, now_ns: int) -> bool:
         bound = agent.bound.get(path)
         if bound is not None:
+            if now_ns - bound.last_ns > PROOF_NS:
+                bound.proven = False
             bound.last_ns = now_ns
             return True
         other = self._by_path.get(path)
@@ -329,7 +280,7 @@ class IceRegistry:
             del agent.bound[idle]
             del self._by_path[idle]
             self.counters["paths_evicted"] += 1
-        agent.bound[path] = _Bound(now_ns)
+        agent.bound[path] = Bound(now_ns)
         self._by_path[path] = agent
         return True
 
@@ -365,6 +316,8 @@ class IceRegistry:
             agent.current, agent.pending = agent.pending, None
         agent.advance(IceEvent.NOMINATION)
         if path == agent.selected:
+            for each in agent.bound.values():
+                each.wanted = False
             return restarted
         selected = agent.bound.get(agent.selected) if agent.selected is not None else None
         if (
@@ -382,6 +335,12 @@ class IceRegistry:
         return selected is None or now_ns - selected.last_ns > SILENT_SELECTED_NS
 
     def _select(self, agent: IceAgent, path: Path) -> bool:
+        """Select a path, or want it until it is proven. Returns `Checked.moved`."""
+        if agent.secured and not agent.bound[path].proven:
+            agent.bound[path].wanted = True
+            return False
+        for each in agent.bound.values():
+            each.wanted = False
         agent.selected = path
         self.counters["selections"] += 1
         return True

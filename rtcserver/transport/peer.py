@@ -13,10 +13,12 @@ from aiortc import RTCDataChannel
 
 from rtcserver.transport.address import Path
 from rtcserver.transport.aiortc_internals import SharedCertificate, SrtpKeys
+from rtcserver.transport.budget import MEDIA
 from rtcserver.transport.consent import Credentials
 from rtcserver.transport.demux import DatagramKind
 from rtcserver.transport.dtls import SctpParameters, SecurePeer
-from rtcserver.transport.ice import IceAgent, IceRegistry
+from rtcserver.transport.ice import IceRegistry
+from rtcserver.transport.ice_agent import IceAgent
 from rtcserver.transport.rtcp import RtcpPacket
 
 
@@ -24,10 +26,10 @@ class PeerListener(Protocol):
     """What the owner of a `TransportPeer` is told, on the event loop, from within the datagram's handling."""
 
     def on_connected(self, path: Path, keys: SrtpKeys) -> None:
-        """DTLS is complete and a pair is nominated. Once."""
+        """DTLS is complete and a pair is nominated, whose other end gets what is sent there. Once."""
 
     def on_path_changed(self, path: Path) -> None:
-        """Another pair was nominated."""
+        """Another pair was nominated, and its other end has answered there."""
 
     def on_rtcp(self, packets: list[RtcpPacket]) -> None:
         """Authenticated RTCP from the peer."""
@@ -68,6 +70,7 @@ class TransportPeer:
         self,
         owner: PeerOwner,
         remote_ufrag: str,
+        remote_password: str,
         fingerprints: list[tuple[str, str]],
         sctp: SctpParameters | None,
         source: str,
@@ -83,9 +86,14 @@ class TransportPeer:
         self.connected = False
         self.closed = False
         self._heard_ns = now_ns
-        self.agent: IceAgent = owner.registry.create(remote_ufrag, self, now_ns)
-        self.secure = SecurePeer(owner.certificate, fingerprints, sctp, self._send, self, owner.counters)
+        self.agent: IceAgent = owner.registry.create(remote_ufrag, self, now_ns, remote_password)
+        self.secure = SecurePeer(
+            owner.certificate, fingerprints, sctp, self._send, self, owner.counters, self.agent.budget
+        )
         self._dtls_path: Path | None = None
+        self._answered: Path | None = None
+        """Where all flights of the handshake were sent; None before the first, or if they went different ways."""
+        self._scattered = False
 
     @property
     def local_ufrag(self) -> str:
@@ -107,9 +115,9 @@ class TransportPeer:
         """Bytes on data channels that wait to be sent or acknowledged."""
         return self.secure.buffered
 
-    def restart_ice(self, remote_ufrag: str) -> Credentials:
+    def restart_ice(self, remote_ufrag: str, remote_password: str) -> Credentials:
         """New local credentials (RFC 8445, section 2.4). Media stays where it is until they nominate."""
-        return self._owner.registry.restart(self.agent, remote_ufrag)
+        return self._owner.registry.restart(self.agent, remote_ufrag, remote_password)
 
     def close(self) -> None:
         """End the peer: SCTP ABORT, close_notify, forget it. Idempotent; does not call `on_closed`."""
@@ -129,20 +137,20 @@ class TransportPeer:
     def take(self, kind: DatagramKind, data: bytes, path: Path, now_ns: int) -> None:
         """Handle a datagram from a path that this peer bound."""
         authenticated = self.secure.authenticated
-        self._take(kind, data, path)
+        self._take(kind, data, path, now_ns)
         if self.secure.authenticated != authenticated:
             self._heard_ns = now_ns
 
-    def _take(self, kind: DatagramKind, data: bytes, path: Path) -> None:
+    def _take(self, kind: DatagramKind, data: bytes, path: Path, now_ns: int) -> None:
         if kind is DatagramKind.DTLS:
             self._dtls_path = path
-            self.secure.receive_dtls(data)
+            self.secure.receive_dtls(data, now_ns)
         elif kind is DatagramKind.RTCP:
-            packets = self.secure.receive_rtcp(data)
+            packets = self.secure.receive_rtcp(data, now_ns)
             if packets and self.connected:
                 self._listener.on_rtcp(packets)
-        else:
-            self._owner.counters["rtp_received"] += 1
+        elif self.agent.budget.take(MEDIA, now_ns):
+            self._owner.counters["rtp_received" if kind is DatagramKind.RTP else "unknown_protocol"] += 1
 
     def moved(self) -> None:
         """Another path was selected."""
@@ -162,7 +170,7 @@ class TransportPeer:
         elif now_ns - self.created_ns > half_open_ns:
             self.end("no-dtls" if self.agent.bound else "no-ice")
             return
-        self.secure.tick()
+        self.secure.tick(now_ns)
 
     def end(self, reason: str) -> None:
         """Close and tell the listener why."""
@@ -175,7 +183,10 @@ class TransportPeer:
     # SecureEvents
 
     def on_keys(self, keys: SrtpKeys) -> None:
-        """The handshake is complete."""
+        """The handshake is complete: whoever got its flights has answered them."""
+        self.agent.secured = True
+        if self._answered is not None:
+            self.agent.prove(self._answered)
         self._maybe_connected()
 
     def on_datachannel(self, channel: RTCDataChannel) -> None:
@@ -190,6 +201,9 @@ class TransportPeer:
         path, keys = self.path, self.secure.keys
         if self.connected or self.closed or path is None or keys is None:
             return
+        if not self.agent.is_proven(path):
+            self._owner.send(self._owner.registry.challenge(self.agent, path), path)
+            return
         self.connected = True
         self._owner.settled(self)
         self._listener.on_connected(path, keys)
@@ -197,5 +211,9 @@ class TransportPeer:
     def _send(self, data: bytes) -> None:
         """DTLS goes to the nominated pair, and before there is one, back to where it came from."""
         path = self.agent.selected or self._dtls_path
-        if path is not None:
-            self._owner.send(data, path)
+        if path is None:
+            return
+        if self.secure.keys is None:
+            self._scattered = self._scattered or self._answered not in (None, path)
+            self._answered = None if self._scattered else path
+        self._owner.send(data, path)

@@ -38,8 +38,8 @@ class SctpError(ValueError):
     """The packet is not well-formed, or asks for more than a data channel needs."""
 
 
-def check_packet(data: bytes) -> None:
-    """Raise `SctpError`, and nothing else, unless every length and count in the packet holds.
+def check_packet(data: bytes) -> int:
+    """The number of chunks. Raises `SctpError`, and nothing else, unless every length and count in the packet holds.
 
     The checksum is left to aiortc, which verifies it while parsing.
     """
@@ -61,6 +61,7 @@ def check_packet(data: bytes) -> None:
             raise SctpError("INIT is not alone in its packet")
         _check_chunk(kind, data[at + 4 : at + length])
         at += (length + 3) & ~3
+    return chunks
 
 
 def _check_chunk(kind: int, body: bytes) -> None:

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import struct
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any, cast
@@ -38,6 +39,7 @@ from rtcserver.transport.endpoint import EndpointConfig, MediaEndpoint
 from rtcserver.transport.peer import TransportPeer
 from tests.peer.hearing import REQUEST, Listener
 from tests.sdp.offers import NAMES, load, small
+from tests.transport.raw import answer_to
 from tests.transport.stock import WAIT_S, on_loopback, until
 
 __all__ = ["on_loopback"]
@@ -51,6 +53,7 @@ class InThisProcess:
         self.engine = BroadcastEngine(backend.endpoint.send_sockets())
         self.client: InThisProcess | None = None
         self.spare_wanted = False
+        self.unread_ns = 0
         self.set_address = self.engine.set_address
         self.nack = self.engine.nack
         self.listener_stats = self.engine.counters
@@ -286,11 +289,15 @@ async def test_an_ice_restart_moves_the_stream() -> None:
         )
         reply = await asyncio.wait_for(arrived.get(), WAIT_S)
         assert stun.parse(reply).kind == stun.BINDING_SUCCESS
-        assert session.state is State.PLAYING
+        challenge = await asyncio.wait_for(arrived.get(), WAIT_S)
+        server.play(1)
+        await until(lambda: len(listener.rtp) == 3)
+        new.sendto(answer_to(challenge, "w" * 24))
+        await until(lambda: session.state is State.PLAYING)
         server.play(3)
         packets = [await asyncio.wait_for(arrived.get(), WAIT_S) for _ in range(3)]
         assert {struct.unpack_from("!I", p, 8)[0] for p in packets} == {session.ssrc}
-        assert len(listener.rtp) == 2
+        assert len(listener.rtp) == 3
         new.close()
         await listener.close()
 
@@ -554,6 +561,25 @@ async def test_before_the_port_is_open_nobody_is_answered() -> None:
     await server.backend.start()
     await server.backend.open("main", small(), REQUEST)
     await server.backend.close()
+
+
+async def test_health_tells_when_joins_wait() -> None:
+    async with serving() as server:
+        said = server.backend.health()
+        assert (said["status"], said["waiting"]) == ("ok", "")
+        owner = server.backend.broadcast
+        assert isinstance(owner, InThisProcess)
+        owner.unread_ns = 2_300_000_000
+        said = server.backend.health()
+        assert (said["status"], said["joins_wait_ms"]) == ("degraded", 2300)
+        assert said["waiting"] == "Joins wait: the broadcast process has not read its messages since 2.3 s."
+        owner.unread_ns = 0
+        # The event loop has not had a turn: what was sent meanwhile is not read.
+        time.sleep(1.2)  # noqa: ASYNC251 -- the loop is to be held up
+        said = server.backend.health()
+        assert said["status"] == "degraded"
+        assert "datagrams have not been read" in str(said["waiting"])
+        await until(lambda: server.backend.health()["status"] == "ok")
 
 
 async def test_health_counts() -> None:

@@ -22,6 +22,18 @@ from rtcserver.transport.peer import TransportPeer
 from tests.transport.stock import WAIT_S, Recorder
 
 UFRAG = "rawU"
+PASSWORD = "the-password-of-the-raw-client"
+
+
+def answer_to(challenge: bytes, password: str = PASSWORD) -> bytes:
+    """What a full agent with this password answers to a check of the server's (RFC 8445, section 7.3)."""
+    asked = stun.parse(challenge)
+    assert asked.kind == stun.BINDING_REQUEST
+    assert asked.controlling is False, "the server is lite, and so never controls"
+    assert stun.verify(challenge, asked, password.encode())
+    return stun.build_success(asked.transaction_id, ("192.0.2.1", 9), password.encode())
+
+
 _certificates: list[RTCCertificate] = []
 
 
@@ -194,6 +206,7 @@ class RawClient(RawPeer):
         self.server = Recorder()
         self.peer: TransportPeer = endpoint.create_peer(
             remote_ufrag=UFRAG,
+            remote_password=PASSWORD,
             fingerprints=[("sha-256", certificate().getFingerprints()[0].value)],
             listener=self.server,
             sctp=SctpParameters(max_channels=max_channels) if data else None,

@@ -122,6 +122,7 @@ class StockClient:
         offer = self.pc.localDescription.sdp
         self.peer = endpoint.create_peer(
             remote_ufrag=_value(offer, "ice-ufrag"),
+            remote_password=_value(offer, "ice-pwd"),
             fingerprints=[tuple(v.split(" ", 1)) for v in re.findall(r"a=fingerprint:(.*?)\r\n", offer)],
             listener=self.server,
             sctp=SctpParameters() if self.channel is not None else None,

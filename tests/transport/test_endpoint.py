@@ -24,7 +24,7 @@ from rtcserver.transport.endpoint import EndpointConfig, MediaEndpoint
 from rtcserver.transport.peer import TransportPeer
 from rtcserver.transport.rtcp import Nack, ReceptionReport
 from rtcserver.transport.udp import BATCH
-from tests.transport.raw import RawClient
+from tests.transport.raw import PASSWORD, RawClient, answer_to
 from tests.transport.stock import (
     SSRC,
     WAIT_S,
@@ -207,7 +207,7 @@ async def test_a_wrong_fingerprint_fails() -> None:
 async def test_half_open_peers_end_at_their_deadline() -> None:
     async with running(half_open_ns=100_000_000) as endpoint:
         recorder = Recorder()
-        endpoint.create_peer(remote_ufrag="abcd", fingerprints=[], listener=recorder)
+        endpoint.create_peer(remote_ufrag="abcd", remote_password="", fingerprints=[], listener=recorder)
         assert endpoint.half_open == 1
         await asyncio.wait_for(recorder.closed.wait(), WAIT_S)
         assert recorder.reasons == ["no-ice"]
@@ -268,7 +268,7 @@ async def test_half_open_peers_are_counted_in_total_and_by_address() -> None:
 
         def join(source: str) -> TransportPeer:
             return endpoint.create_peer(
-                remote_ufrag="abcd", fingerprints=[], listener=Recorder(), source=source
+                remote_ufrag="abcd", remote_password="", fingerprints=[], listener=Recorder(), source=source
             )
 
         first = join("192.0.2.1")
@@ -304,7 +304,7 @@ async def test_ice_restart_keeps_media_until_the_new_pair_is_nominated() -> None
         peer = await client.join(endpoint)
         old = (peer.local_ufrag, peer.local_password)
         before = peer.path
-        new = peer.restart_ice("newU")
+        new = peer.restart_ice("newU", PASSWORD)
         assert (peer.local_ufrag, peer.local_password) == (new.ufrag, new.password) != old
         assert await client.echo("meanwhile") == "meanwhile"
         assert peer.path == before
@@ -318,6 +318,10 @@ async def test_ice_restart_keeps_media_until_the_new_pair_is_nominated() -> None
             sock.send(request)
             reply = stun.parse(await asyncio.wait_for(loop.sock_recv(sock, 2000), WAIT_S))
             assert reply.xor_mapped == sock.getsockname()
+            assert client.server.moves == []
+            challenge = await asyncio.wait_for(loop.sock_recv(sock, 2000), WAIT_S)
+            sock.send(answer_to(challenge))
+            await until(lambda: client.server.moves)
             assert [m.destination.port for m in client.server.moves] == [sock.getsockname()[1]]
         await client.close()
 

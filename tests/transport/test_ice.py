@@ -15,18 +15,17 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from rtcserver.transport import stun
 from rtcserver.transport.address import Path
+from rtcserver.transport.budget import CHECKS, NEW_PATHS
 from rtcserver.transport.consent import Credentials
 from rtcserver.transport.ice import (
     MAX_PATHS,
     PATH_HOLD_NS,
+    PROOF_NS,
     SILENT_SELECTED_NS,
-    TRANSITIONS,
     Checked,
-    IceAgent,
-    IceEvent,
     IceRegistry,
-    IceState,
 )
+from rtcserver.transport.ice_agent import TRANSITIONS, IceAgent, IceEvent, IceState
 
 S = 1_000_000_000
 TIDS = itertools.count()
@@ -265,25 +264,93 @@ def test_a_live_path_cannot_be_taken_by_another_peer() -> None:
     assert one.selected is None
 
 
+def test_once_there_is_a_stream_a_path_is_selected_when_it_has_answered() -> None:
+    registry = IceRegistry()
+    agent = registry.create(REMOTE, None, 0, "their-password")
+    registry.receive(check(agent.current, nominate=True, priority=20), path(1), 0)
+    agent.secured = True
+    agent.prove(path(1))
+    again = registry.receive(check(agent.current, nominate=True, priority=20), path(1), 1)
+    assert again is not None
+    assert not again.challenge, "the selected path is proven"
+    checked = registry.receive(check(agent.current, nominate=True, priority=30), path(2), 2)
+    assert checked is not None
+    assert not checked.moved
+    asked = stun.parse(checked.challenge)
+    assert asked.username == f"{REMOTE}:{agent.current.ufrag}".encode()
+    assert stun.verify(checked.challenge, asked, b"their-password")
+    assert agent.selected == path(1)
+    answer = stun.build_success(asked.transaction_id, ("192.0.2.9", 9), b"their-password")
+    assert registry.receive(answer, path(1), 3) is None
+    assert agent.selected == path(1)
+    answered = registry.receive(answer, path(2), 4)
+    assert answered is not None
+    assert (answered.moved, answered.reply) == (True, b"")
+    assert agent.selected == path(2)
+    assert registry.receive(answer, path(2), 5) is None, "once"
+
+
+def test_a_path_that_was_silent_for_long_is_proven_anew() -> None:
+    registry = IceRegistry()
+    agent = registry.create(REMOTE, None, 0, "their-password")
+    registry.receive(check(agent.current, nominate=True, priority=20), path(1), 0)
+    registry.receive(check(agent.current, priority=20), path(2), 0)
+    agent.secured = True
+    agent.prove(path(1))
+    agent.prove(path(2))
+    for now in range(0, PROOF_NS + 1, S):
+        registry.receive(check(agent.current, priority=20), path(1), now)
+    late = registry.receive(check(agent.current, nominate=True, priority=30), path(2), PROOF_NS + 1)
+    assert late is not None
+    assert not late.moved
+    assert late.challenge
+
+
+def test_checks_beyond_the_budget_are_not_looked_at() -> None:
+    registry = IceRegistry()
+    agent, other = make(registry), make(registry)
+    data = check(agent.current, nominate=True)
+    registry.receive(data, path(1), 0)
+    answered = sum(registry.receive(data, path(1), 0) is not None for _ in range(3 * CHECKS.burst))
+    assert answered == CHECKS.burst
+    assert registry.counters["over_checks"] == 2 * CHECKS.burst
+    assert registry.receive(check(other.current), path(3), 0) is not None
+
+
+def test_who_only_knows_the_name_of_a_peer_does_not_spend_its_budget() -> None:
+    registry = IceRegistry()
+    agent = make(registry)
+    registry.receive(check(agent.current, nominate=True), path(1), 0)
+    forged = check(agent.current._replace(password="not-theirs"))
+    for n in range(5000):
+        assert registry.receive(forged, path(2 + n % 500), n) is None
+    # Most are not even authenticated.
+    assert registry.counters["stun_bad_integrity"] < NEW_PATHS.burst
+    assert registry.counters["over_new_paths"] > 5000 - NEW_PATHS.burst
+    assert registry.receive(check(agent.current, nominate=True), path(1), 5000) is not None
+
+
 def test_a_replayed_check_binds_no_other_path() -> None:
     registry = IceRegistry()
     agent = make(registry)
     captured = check(agent.current, nominate=True, priority=2**31)
     registry.receive(captured, path(1), 0)
     for turn in range(1, 2000):
-        registry.receive(check(agent.current, nominate=True), path(1), turn)
-    assert registry.receive(captured, path(2), 3000) is None
+        registry.receive(check(agent.current, nominate=True), path(1), turn * S)
+    assert registry.receive(captured, path(2), 3000 * S) is None
     assert registry.counters["stun_replayed"] == 1
     assert agent.selected == path(1)
-    assert registry.receive(captured, path(1), 3000) is not None, "a retransmission on its own path"
+    assert registry.receive(captured, path(1), 3000 * S) is not None, "a retransmission on its own path"
 
 
 def test_after_an_hour_of_checks_a_new_path_still_gets_through() -> None:
     registry = IceRegistry()
     agent = make(registry)
     for turn in range(1440):
-        registry.receive(check(agent.current, nominate=True), path(1), turn)
-    bound = sum(registry.receive(check(agent.current), path(2 + n), 2000) is not None for n in range(200))
+        registry.receive(check(agent.current, nominate=True), path(1), turn * S)
+    bound = sum(
+        registry.receive(check(agent.current), path(2 + n), (2000 + n) * S) is not None for n in range(200)
+    )
     assert bound > 150
 
 
@@ -292,7 +359,7 @@ def test_bound_paths_are_bounded_and_the_selected_one_stays() -> None:
     agent = make(registry)
     registry.receive(check(agent.current, nominate=True), path(1), 0)
     for port in range(2, 200):
-        while registry.receive(check(agent.current), path(port), port) is None:
+        while registry.receive(check(agent.current), path(port), port * S // 50) is None:
             pass  # refused as a replay by mistake
     assert len(agent.bound) == MAX_PATHS == registry.paths
     assert registry.owner_of(path(1)) is agent
@@ -447,7 +514,7 @@ TestLife.settings = settings(max_examples=40, stateful_step_count=40)
 class EachAnew(IceRegistry):
     """Looks at every check as at the first one."""
 
-    def _receive_again(self, data: bytes, path: Path, now_ns: int) -> None:
+    def _receive_again(self, agent: IceAgent, data: bytes, path: Path, now_ns: int) -> None:
         return None
 
 

@@ -14,14 +14,14 @@ import pylibsrtp
 from aiortc.rtcdtlstransport import SRTP_PROFILES
 from OpenSSL import SSL
 
-from rtcserver.clock import monotonic_ns
+from rtcserver.clock import NS, monotonic_ns
 from rtcserver.transport import stun
 from rtcserver.transport.address import Path
 from rtcserver.transport.dtls import SctpParameters
 from rtcserver.transport.endpoint import EndpointConfig, MediaEndpoint
 from tests.fuzz.target import joined, pieces, target
 from tests.transport.hostile import ALERT, CHUNKS, HELLO, RECORD, RTCP, RTP
-from tests.transport.raw import certificate, seal
+from tests.transport.raw import PASSWORD, certificate, seal
 from tests.transport.stock import Recorder
 
 TID = bytes(range(12))
@@ -60,6 +60,7 @@ class Port:
         asyncio.set_event_loop(self.loop)
         self.endpoint = MediaEndpoint(EndpointConfig(host="127.0.0.1"))
         self.wire = self.endpoint._port = Wire()  # type: ignore[assignment]
+        self._now_ns = monotonic_ns()
         self._under_way = self._peer()
         self._inside = self._peer()
         self.ready()
@@ -67,6 +68,7 @@ class Port:
     def _peer(self):  # type: ignore[no-untyped-def]
         return self.endpoint.create_peer(
             remote_ufrag="rawU",
+            remote_password=PASSWORD,
             fingerprints=[("sha-256", certificate().getFingerprints()[0].value)],
             listener=Kept(),
             sctp=SctpParameters(),
@@ -92,7 +94,9 @@ class Port:
             else:
                 self._ssl.send(seal(self._tag, data[:1200]) or b"x")
                 data = self._ssl.bio_read(4096)
-        self.endpoint.receive(data, sender, monotonic_ns())
+        # So late that no peer is ever over its budget: each input is looked at.
+        self._now_ns += NS
+        self.endpoint.receive(data, sender, self._now_ns)
 
     def close(self) -> None:
         """End both peers and the loop."""
