@@ -203,7 +203,8 @@ class BroadcastEngine:
             return 0
         group = listener.place.group
         earned = (group.sent - listener.credited_at) * RESEND_SHARE
-        listener.credit = min(RESEND_BURST, listener.credit + earned)
+        # No more than is kept can be missing.
+        listener.credit = min(RESEND_BURST, group.depth, listener.credit + earned)
         listener.credited_at = group.sent
         sent = 0
         for sequence in sequences:

@@ -32,7 +32,7 @@ class Limit(NamedTuple):
     burst: int
 
 
-CHECKS = Limit(0, "checks", 100, 200)
+CHECKS = Limit(0, "checks", 100, 100)
 """STUN. An agent sends a check each 50 ms while it connects (RFC 8445, section 14), later one in some seconds."""
 RECORDS = Limit(1, "records", 1000, 500)
 """DTLS records. A performer's page plays at most 500 messages a second; a Studio listener by DataChannel acknowledges
@@ -49,7 +49,7 @@ NUMBERS = Limit(6, "numbers", 2000, 4000)
 """Sequence numbers that are asked for. After an outage Chromium asks for up to 250, some ten times."""
 MEDIA = Limit(7, "media", 50, 50)
 """Datagrams that are of no use here: RTP, and what is no protocol."""
-NEW_PATHS = Limit(8, "new_paths", 50, 100)
+NEW_PATHS = Limit(8, "new_paths", 20, 40)
 """STUN that names the peer on paths that it has not bound, which anybody can send who has seen its ufrag: apart from
 `CHECKS`, so that the peer's own are heard all the same."""
 LIMITS = (CHECKS, RECORDS, CHUNKS, ACKS, REPLIES, RTCP, NUMBERS, MEDIA, NEW_PATHS)

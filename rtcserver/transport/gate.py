@@ -90,7 +90,7 @@ class Gate:
         before = shut.get(source)
         if before is not None and before[0] <= stun_passes:
             return True
-        self.count()
+        self._count(path.socket, bool(shut))
         shut[source] = (stun_passes, now_ns + SHUT_NS)
         if not self._attach(path.socket):
             del shut[source]
@@ -100,22 +100,22 @@ class Gate:
 
     def tick(self, now_ns: int) -> None:
         """Open what has been shut for long enough, and count what was dropped."""
-        self.count()
         for index, shut in enumerate(self._shut):
+            was_shut = bool(shut)
             over = [source for source, (_, until) in shut.items() if now_ns >= until]
             for source in over:
                 del shut[source]
             if over:
                 self._attach(index)
+            self._count(index, was_shut)
 
-    def count(self) -> None:
-        """Count what the kernel has dropped since the last time."""
-        for index, sock in enumerate(self._sockets):
-            drops = _drops(sock)
-            fresh = (drops - self._seen[index]) & _ALL
-            if fresh:
-                self._seen[index] = drops
-                self._counters["gate_dropped" if self._shut[index] else "udp_overflowed"] += fresh
+    def _count(self, index: int, was_shut: bool) -> None:
+        """Count what the kernel has dropped at a socket since the last time."""
+        drops = _drops(self._sockets[index])
+        fresh = (drops - self._seen[index]) & _ALL
+        if fresh:
+            self._seen[index] = drops
+            self._counters["gate_dropped" if was_shut else "udp_overflowed"] += fresh
 
     def _attach(self, index: int) -> bool:
         sources = {source: leave for source, (leave, _) in self._shut[index].items()}

@@ -47,6 +47,8 @@ PASSWORD_CHARS = 24
 MAX_PATHS = 16
 """Bound paths of one peer: its candidates times ours. Beyond, the one idle for longest gives way."""
 
+CHALLENGE_NS = 400_000_000
+"""Between two challenges on a path; each goes along with the answer to a check."""
 PROOF_NS = 30_000_000_000
 """A path on which nothing came for so long has to be proven anew: its address may have a new owner (RFC 7675)."""
 PATH_HOLD_NS = 5_000_000_000
@@ -191,7 +193,13 @@ class IceRegistry:
         moved = self._apply(agent, credentials, path, message, now_ns)
         bound = agent.bound[path]
         challenge = b""
-        if agent.secured and not bound.proven and (bound.wanted or path == agent.selected):
+        if (
+            agent.secured
+            and not bound.proven
+            and (bound.wanted or path == agent.selected)
+            and (not bound.challenge or now_ns - bound.challenged_ns >= CHALLENGE_NS)
+        ):
+            bound.challenged_ns = now_ns
             challenge = self._challenge(bound, credentials, remote)
         if path == agent.selected and credentials is agent.current:
             bound.kept = Kept.of(data, message, credentials, path.remote[:2])

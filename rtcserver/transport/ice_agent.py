@@ -71,7 +71,17 @@ class Bound:
     send there. wanted: whether it is to be selected as soon as it is proven.
     """
 
-    __slots__ = ("challenge", "kept", "key", "last_ns", "priority", "proven", "streak", "wanted")
+    __slots__ = (
+        "challenge",
+        "challenged_ns",
+        "kept",
+        "key",
+        "last_ns",
+        "priority",
+        "proven",
+        "streak",
+        "wanted",
+    )
 
     def __init__(self, now_ns: int) -> None:
         self.priority = 0
@@ -79,6 +89,7 @@ class Bound:
         self.last_ns = now_ns
         self.kept: Kept | None = None
         self.challenge = self.key = b""
+        self.challenged_ns = 0
         self.proven = self.wanted = False
 
 

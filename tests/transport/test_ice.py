@@ -359,7 +359,9 @@ def test_bound_paths_are_bounded_and_the_selected_one_stays() -> None:
     agent = make(registry)
     registry.receive(check(agent.current, nominate=True), path(1), 0)
     for port in range(2, 200):
-        while registry.receive(check(agent.current), path(port), port * S // 50) is None:
+        registry.receive(check(agent.current, nominate=True), path(1), port * S)
+        now = itertools.count(port * S, S // 10)
+        while registry.receive(check(agent.current), path(port), next(now)) is None:
             pass  # refused as a replay by mistake
     assert len(agent.bound) == MAX_PATHS == registry.paths
     assert registry.owner_of(path(1)) is agent

@@ -53,13 +53,15 @@ async def test_a_check_alone_moves_nothing() -> None:
         path = client.peer.path
         async with Elsewhere(endpoint) as victim:
             sent = endpoint.counters["udp_sent"]
-            for _ in range(50):
-                await victim.check(client)
-            # A reply and a challenge each, and nothing else that somebody could be flooded with.
-            assert endpoint.counters["udp_sent"] - sent == 100
+            await victim.check(client)
+            for _ in range(30):
+                victim.sock.send(client.check())
+                assert stun.parse(await victim.receive()).kind == stun.BINDING_SUCCESS
+            # A reply each, one challenge, and nothing else that somebody could be flooded with.
+            assert endpoint.counters["udp_sent"] - sent == 32
             assert client.peer.path == path
             assert client.server.moves == []
-            assert endpoint.counters["stun_challenges"] == 50
+            assert endpoint.counters["stun_challenges"] == 1
             # Not after the real path has fallen silent either: DTLS and SRTCP can be forged as well.
             victim.sock.send(client.report())
             await until(lambda: endpoint.counters["rtcp_received"])
