@@ -238,6 +238,7 @@ def _broadcasting(report: BroadcastReport) -> Iterator[Metric]:
         "payload_bytes": ("Octets of RTP payload sent.", totals.octets),
         "retransmits": ("Packets resent for a NACK.", totals.retransmits),
         "refused_nacks": ("Packets asked for too late or too often.", totals.refused_nacks),
+        "dropped_resends": ("Requests to resend that gave way to newer ones.", report.dropped_resends),
         "send_errors": ("Datagrams the kernel refused.", totals.errors),
         "dropped_packets": ("Datagrams dropped by back-pressure.", totals.dropped),
         "sender_reports": ("RTCP sender reports.", totals.reports),

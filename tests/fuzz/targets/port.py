@@ -94,7 +94,10 @@ class Port:
             else:
                 self._ssl.send(seal(self._tag, data[:1200]) or b"x")
                 data = self._ssl.bio_read(4096)
-        # So late that no peer is ever over its budget: each input is looked at.
+        self._receive(data, sender)
+
+    def _receive(self, data: bytes, sender: Path) -> None:
+        """A datagram, so long after the one before that no peer is ever over its budget: each is looked at."""
         self._now_ns += NS
         self.endpoint.receive(data, sender, self._now_ns)
 
@@ -113,7 +116,7 @@ class Port:
     def _bind(self, peer, path: Path) -> None:  # type: ignore[no-untyped-def]
         name = f"{peer.local_ufrag}:rawU".encode()
         check = stun.build_request(TID, name, peer.local_password.encode(), use_candidate=True)
-        self.endpoint.receive(check, path, monotonic_ns())
+        self._receive(check, path)
 
     def _connect(self) -> None:
         self._bind(self._inside, INSIDE)
@@ -123,7 +126,7 @@ class Port:
         while not self._inside.secure.keys:
             with contextlib.suppress(SSL.WantReadError):
                 self._ssl.do_handshake()
-            self.endpoint.receive(self._ssl.bio_read(4096), INSIDE, monotonic_ns())
+            self._receive(self._ssl.bio_read(4096), INSIDE)
             for datagram in self.wire.sent:
                 self._ssl.bio_write(datagram)
             self.wire.sent.clear()
