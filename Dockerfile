@@ -38,7 +38,7 @@ RUN pip uninstall -y --quiet --root-user-action=ignore pip \
  && rm -r /usr/local/lib/python3.12/ensurepip \
  && ldconfig \
  && useradd --system --uid 999 --groups audio --home-dir /srv/rtcserver rtcserver \
- && install -d -m 1777 /var/lib/rtcserver \
+ && install -d -o rtcserver -g rtcserver -m 1777 /var/lib/rtcserver \
  && printf '#!/bin/sh\nexec python -m rtcserver "$@"\n' > /usr/local/bin/rtcserver \
  && chmod 755 /usr/local/bin/rtcserver
 
