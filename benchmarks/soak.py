@@ -1,9 +1,9 @@
 """Hours of use: joins, leaves, MIDI, Studio and faults; what is lost, and what the server does not give back.
 
-A real server with the embedded instrument; listeners of the load generator, two who stay, many who come and go; one more
-in Studio; a headless performer who plays. Every so often something breaks (`FAULTS`, in turn). ``start`` is measured with
-nobody there, after a warm-up, and ``end`` when everybody has left again. Memory slopes are straight lines by least squares
-through samples of the time between, in which each process that was replaced begins a new height.
+A real server with the embedded instrument; listeners of the load generator, one who stays, many who come and go, some
+of them in Studio; a headless performer who plays. Every so often something breaks (`FAULTS`, in turn). ``start`` is
+measured with nobody there, after a warm-up, and ``end`` when everybody has left again. Memory slopes are straight lines
+by least squares through samples of the time between, in which each process that was replaced begins a new height.
 
 All of it takes less than 15 % of one core, so that it can run beside other things; a busy machine shows in ``gaps``.
 """

@@ -19,8 +19,8 @@ from tests.rig.perform import performer_token
 from tests.rig.process import RigError, wait_until
 from tests.rig.server import RtcServer
 
-RESIDENTS = 2
-"""Listeners who stay. One more stays in Studio."""
+RESIDENTS = 1
+"""Listeners who stay."""
 STAY_S = 4.0
 """How long one who comes and goes listens."""
 EVENTS = 60
@@ -70,14 +70,12 @@ class Household:
     def settle_in(self) -> None:
         """Those who stay join, the performer too."""
         self._count(self._listen.join(RESIDENTS))
-        self._count(self._studio.join(1))
         self._begin_performer()
 
     def move_out(self) -> None:
         """They leave."""
         self._end_performer()
         self._listen.leave(RESIDENTS)
-        self._studio.leave(1)
 
     def round(self, joins: int, seconds: float) -> Window:
         """`joins` listeners come and go within `seconds`, one more in Studio; the performer plays.
@@ -100,13 +98,10 @@ class Household:
     def begin(self) -> None:
         """Count what those who stay get from now on."""
         self._listen.begin()
-        self._studio.begin()
 
     def end(self) -> Window:
         """What they got since `begin`."""
-        window = self._listen.end()
-        window.add(self._studio.end())
-        return window
+        return self._listen.end()
 
     # Faults; each returns how long it lasted, in seconds.
 
