@@ -13,6 +13,7 @@ ALLOWED = {
         ("connection_made", "connection_lost", "data_received", "eof_received", "datagram_received"),
         "asyncio calls it",
     ),
+    "response_received": "aioice's STUN protocol calls it",
     "_send_data": "aiortc's SCTP transport calls it",
     "_send_rtp": "aiortc's senders call it",
     "StudioSignaling": "named by a string on the load generator's command line",

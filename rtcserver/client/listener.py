@@ -39,6 +39,7 @@ from rtcserver.client.whep import (
     codec_of,
 )
 from rtcserver.clock import monotonic_ns
+from rtcserver.transport.aiortc_consent import count_late_answers
 from rtcserver.transport.aiortc_tap import ReceiverTap, TappedPacket
 
 MAX_PACKETS = 1_000_000
@@ -170,6 +171,7 @@ class Listener:
         pc.on("connectionstatechange", self._changed.set)
         self._receiver = _opus_only(pc.addTransceiver("audio", direction="recvonly"))
         self._tap = ReceiverTap(self._receiver, self._on_packet, self._on_payload)
+        count_late_answers(self._receiver)
         if self._channels is not None:
             self._channels.open(pc, self.packets)
         await pc.setLocalDescription(await pc.createOffer())
