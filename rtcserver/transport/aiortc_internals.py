@@ -49,6 +49,8 @@ DTLS_MTU = 1200
 """Bytes of a datagram: no fragments at any usual path MTU."""
 
 _DTLS_1_2 = 0xFEFD
+_CIPHERS = b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305"
+"""Authenticated encryption alone; the first is what everybody has to speak (RFC 8827, section 6.5)."""
 _EXTRACTOR = b"EXTRACTOR-dtls_srtp"  # RFC 5764, section 4.2
 _MAX_RECORDS = 64
 
@@ -67,7 +69,9 @@ class SharedCertificate(RTCCertificate):
             context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
             context.set_options(SSL.OP_NO_QUERY_MTU)
             # DTLS 1.2, what every browser speaks: its records are all framed the same way (see `_flush`).
+            context.set_min_proto_version(_DTLS_1_2)
             context.set_max_proto_version(_DTLS_1_2)
+            context.set_cipher_list(_CIPHERS)
             self._context = context
         return self._context
 
