@@ -17,6 +17,7 @@ JOURNEYS = {
     "rig": "the virtual MONTAGE, impaired networks, browsers",
     "fuzz": "every parser of bytes or text, guided by coverage",
     "hostile": "whatever strangers send to a real server, beside a bystander",
+    "faults": "what breaks around a real server: processes, descriptors, disk, clock, device",
     "vectors": "wire formats that Python and the page both read",
 }
 """Folders of tests that belong to no single folder of the tree."""

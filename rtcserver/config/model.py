@@ -128,6 +128,8 @@ class ServerConfig(LimitConfig):
     """Folder of what is kept between starts; empty: the user's data folder (~/.local/share/rtcserver)."""
     health_file: str = ""
     """File that is written anew every 3 s while the server serves, for health checks; empty: none."""
+    watchdog_s: Annotated[float, Ge(0), Le(3600)] = 30
+    """Seconds that the event loop may stand still until the server ends, to be started again; 0: never."""
     transport: Literal["one-port", "aiortc"] = "one-port"
     """one-port: all listeners on one UDP port. aiortc: one stock RTCPeerConnection each (reference)."""
     room: Annotated[str, MaxLen(64)] = "main"

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -33,7 +33,9 @@ from rtcserver.server.https import Https
 from rtcserver.server.lapse import Lapses
 from rtcserver.server.links import from_elsewhere, listen_link, perform_link, prints_secrets
 from rtcserver.server.listening import Listening, OnePort, Stock, metrics_of, places_of
+from rtcserver.server.shortage import ShortageHandler
 from rtcserver.server.tokens import NoPlaceError, TokenStore
+from rtcserver.server.watchdog import Watchdog
 from signaling.app import create_app
 from signaling.authority import CA_FILE
 from signaling.limits import Limits
@@ -85,11 +87,11 @@ class Server:
             for room in self.rooms.all()
             if room.config.instrument.monitor
         ]
+        health_file = Path(config.health_file) if config.health_file else None
         self._heartbeat = (
-            Heartbeat(Path(config.health_file), lambda: str(self.rooms.health()["status"]))
-            if config.health_file
-            else None
+            Heartbeat(health_file, lambda: str(self.rooms.health()["status"])) if health_file else None
         )
+        self._watchdog = Watchdog(config.watchdog_s, health_file)
 
     async def start(self) -> None:
         """Take the port first, so that a taken one ends the server before a device is touched; serve last."""
@@ -107,6 +109,7 @@ class Server:
             self.metrics.loop_lag.start()
         if self._heartbeat is not None:
             self._heartbeat.start()
+        self._watchdog.start()
 
     async def close(self) -> None:
         """End everything, each part bounded in time."""
@@ -124,6 +127,7 @@ class Server:
         await self.listening.close()
         await asyncio.gather(*(monitor.close() for monitor in self.monitors))
         await asyncio.gather(*(room.instrument.close() for room in self.rooms.all()))
+        self._watchdog.close()
 
     def take_rules(self) -> None:
         """Judge by the configuration's rules and users from now on; sessions of users that are gone end."""
@@ -146,7 +150,8 @@ class Server:
         return self.http.connections, self.http.refused, self.http.malformed
 
     def _processes(self) -> dict[str, dict[str, object]]:
-        return self.listening.processes() | {f"monitor:{m.room}": m.health() for m in self.monitors}
+        monitors = {f"monitor:{m.room}": m.health() for m in self.monitors}
+        return {"server": self._watchdog.health(), **self.listening.processes(), **monitors}
 
 
 async def serve(config: ServerConfig, reread: Callable[[], ServerConfig]) -> None:
@@ -154,6 +159,7 @@ async def serve(config: ServerConfig, reread: Callable[[], ServerConfig]) -> Non
     server = Server(config)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(ShortageHandler())
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, reload, server, reread)
@@ -188,21 +194,31 @@ def reload(server: Server, reread: Callable[[], ServerConfig]) -> None:
 
 
 def announce(server: Server) -> None:
-    """Print where to listen: the line that a new user needs. A log in JSON gets it instead, without secrets."""
+    """Print where to listen: the lines that a new user needs. A log in JSON gets them instead, without secrets.
+
+    A full disk that takes no line ends nothing.
+    """
     say = log.info if server.config.log_format == "json" else partial(print, flush=True)
-    names = server.rooms.names()
-    for name in names:
+    for line in _links(server):
+        with contextlib.suppress(OSError):
+            say(line)
+
+
+def _links(server: Server) -> Iterator[str]:
+    for name in server.rooms.names():
         page = listen_link(server.config, name, server.port)
         # The link that may be shared comes first: whoever copies in haste gives no secret away.
-        say(f"Listen at  {page}")
+        yield f"Listen at  {page}"
         if server.listening.playable(name):
             if prints_secrets(server.config) and server.config.log_format != "json":
-                link = perform_link(server.tokens, page, name, int(wall_ns() / NS))
-                say(f"Play at    {link}")
+                try:
+                    yield f"Play at    {perform_link(server.tokens, page, name, int(wall_ns() / NS))}"
+                except ConfigError as error:
+                    yield f"Play at    (no link can be made: {error})"
             else:
-                say("Play at    (a secret: `python -m rtcserver link` prints it)")
+                yield "Play at    (a secret: `python -m rtcserver link` prints it)"
     if elsewhere := from_elsewhere(server.config, server.port):
-        say(elsewhere)
+        yield elsewhere
 
 
 def open_tokens(config: ServerConfig) -> TokenStore:

@@ -130,9 +130,7 @@ class TokenStore:
             with (folder / LOCK_FILE).open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 if not path.exists():
-                    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                    with os.fdopen(fd, "w") as file:
-                        file.write(secrets.token_hex(MIN_KEY))
+                    _make_key(path)
             key = path.read_bytes().strip()
         except OSError as error:
             raise NoPlaceError(
@@ -141,6 +139,16 @@ class TokenStore:
         if len(key) < MIN_KEY:
             raise ConfigError(f"{path}: this secret is too short: it has {len(key)} bytes, not {MIN_KEY}")
         return key
+
+
+def _make_key(path: Path) -> None:
+    """Whole or not at all: a full disk must leave no part of a key behind, which would end every later start."""
+    draft = path.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(fd, "w") as file:
+        file.write(secrets.token_hex(MIN_KEY))
+    draft.replace(path)
 
 
 def rooms_of(named: Sequence[str]) -> tuple[str, ...]:

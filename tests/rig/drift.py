@@ -45,17 +45,23 @@ int clock_gettime(clockid_t clock, struct timespec *now) {
 
 def clock_shim(directory: Path, ppm: float) -> dict[str, str]:
     """Build the shim in `directory`; returns the environment that loads it. Needs a C compiler."""
-    library = directory / "clock.so"
+    library = shim(directory, "clock", _SOURCE)
+    return {"LD_PRELOAD": str(library), "RIG_CLOCK_PPM": repr(ppm)}
+
+
+def shim(directory: Path, name: str, source: str) -> Path:
+    """Build a library to preload from C source, in `directory`. Needs a C compiler."""
+    library = directory / f"{name}.so"
     if not library.exists():
         compiler = program("cc", "gcc libc6-dev")
         build = subprocess.run(
             [compiler, "-shared", "-fPIC", "-O1", "-x", "c", "-", "-o", str(library)],
-            input=_SOURCE.encode(),
+            input=source.encode(),
             capture_output=True,
         )
         if build.returncode:
-            raise RigError(f"the clock shim does not compile:\n{build.stderr.decode()}")
-    return {"LD_PRELOAD": str(library), "RIG_CLOCK_PPM": repr(ppm)}
+            raise RigError(f"the {name} shim does not compile:\n{build.stderr.decode()}")
+    return library
 
 
 _SITE = """

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import pytest
 
-from rtcserver.access.token import read
+from rtcserver.access.token import MIN_KEY, read
 from rtcserver.commands.table import main
 from rtcserver.errors import ConfigError
-from rtcserver.server.tokens import KEY_FILE, LINK_S, TokenStore
+from rtcserver.server.tokens import KEY_FILE, LINK_S, NoPlaceError, TokenStore
 
 NOW_S = 1_800_000_000
 
@@ -37,6 +38,18 @@ def test_the_key_is_its_owners_only_and_a_short_one_is_named(tmp_path: Path) -> 
     (tmp_path / KEY_FILE).write_text("short")
     with pytest.raises(ConfigError, match="too short: it has 5 bytes, not 32"):
         TokenStore(str(tmp_path))
+
+
+def test_a_full_disk_leaves_no_part_of_a_key(tmp_path: Path) -> None:
+    """Half a key would end every later start."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    try:
+        with pytest.raises(NoPlaceError, match="File too large"):
+            TokenStore(str(tmp_path))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert len(TokenStore(str(tmp_path)).key) >= MIN_KEY
 
 
 def test_a_broken_list_lets_nobody_in(tmp_path: Path) -> None:
