@@ -20,7 +20,7 @@ def _streams() -> Iterator[bytes]:
     yield bytes.fromhex("f0 43 f8 10 90 3c 40 f4 05 f7 3c f0") + bytes(40)
 
 
-@target("midi-stream", good=_streams, max_bytes=600)
+@target("midi-stream", good=_streams, max_bytes=160)
 def stream(data: bytes) -> None:
     """However the bytes are cut, the same complete messages come out."""
     whole, cut = StreamParser(32), StreamParser(32)
