@@ -191,6 +191,36 @@ def _tokens() -> Iterator[Case]:
         "not-yet": _claims(nbf=LATER),
     }
     song = b"MThd"
+    served = {
+        "files": ("POST", FILES),
+        "sessions": ("GET", "/api/sessions"),
+        "tokens": ("GET", "/api/tokens"),
+        "end": ("DELETE", "/api/sessions/0123456789ab"),
+        "revoke": ("DELETE", "/api/tokens/0123"),
+    }
+    for where, (method, path) in served.items():
+        for name in (
+            "nonsense",
+            "unsigned",
+            "other-key",
+            "other-hash",
+            "expired",
+            "never-ends",
+            "long",
+            "jku",
+        ):
+
+            def asked_for(
+                port: int,
+                key: bytes,
+                build: Callable[[bytes], str] = made[name],
+                method: str = method,
+                path: str = path,
+            ) -> bytes:
+                return request(method, path, authorization=f"Bearer {build(key)}")
+
+            yield Case(f"token/{where}/{name}", asked_for, (401, 403))
+        yield Case(f"token/{where}/none", _fixed(request(method, path)), (401, 403))
     for name, build in made.items():
 
         def as_bearer(port: int, key: bytes, build: Callable[[bytes], str] = build) -> bytes:
@@ -202,6 +232,12 @@ def _tokens() -> Iterator[Case]:
         "empty": {"authorization": ""},
         "bare": {"authorization": "Bearer"},
         "basic": {"authorization": "Basic " + base64.b64encode(b"admin:admin").decode()},
+        "basic-wrong": {"authorization": "Basic " + base64.b64encode(b"anna:wrong password").decode()},
+        "basic-of-bytes": {"authorization": "Basic " + base64.b64encode(b"\xff:\xff").decode()},
+        "basic-without-colon": {"authorization": "Basic " + base64.b64encode(b"anna").decode()},
+        "basic-long": {"authorization": "Basic " + base64.b64encode(b"anna:" + b"x" * 4000).decode()},
+        "basic-not-base64": {"authorization": "Basic =*="},
+        "basic-not-ascii": {"authorization": "Basic ünïcode"},
         "digest": {"authorization": 'Digest username="admin"'},
         "control": {"authorization": "Bearer a\tb"},
         "not-utf8": {"authorization": "Bearer \udcff\udcfe"},

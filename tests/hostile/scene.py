@@ -21,9 +21,13 @@ instrument = "tone"
 [rooms.keys]
 instrument = "fluidsynth"
 demo = false
+[[users]]
+name = "anna"
+password = "scrypt$14$8$5$vUg0dm8Bd5oaTYv1qNTkXg==$0vuyP1c_ggiiqa71WdlsWkn2GcTSeCvDSkbchn5QG3Y="
+actions = ["listen", "read", "perform"]
 """
 """The bystander listens in the one room; the other one's instrument can be played. Limits by address count for this machine,
-too."""
+too. Anna's password is "the right password"."""
 GAP_MS = 40
 """Longest time without a packet that a bystander may have."""
 HEARD_S = 5

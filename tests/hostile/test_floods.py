@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import os
 import socket
@@ -17,7 +18,7 @@ from rtcserver.channel.up.messages import Ping
 from tests.hostile.http import exchange, request
 from tests.hostile.intruder import SDP, Intruder, address, intruder, offer
 from tests.hostile.messages import HELLO
-from tests.hostile.requests import SDPFRAG
+from tests.hostile.requests import FILES, SDPFRAG
 from tests.hostile.scene import Scene
 from tests.transport.hostile import HELLO as CLIENT_HELLO
 from tests.transport.hostile import RTCP, RTP, Sender
@@ -231,7 +232,29 @@ async def guesses(scene: Scene) -> None:
         assert (await exchange(scene.port, wanted, address())).status in (404, 429)
 
 
-HOLDS: list[Hold] = [idle, slow_heads, slow_bodies, deaf, abrupt, offers, bad_offers, restarts, guesses]
+async def passwords(scene: Scene) -> None:
+    """Guessed, each from an address of its own: a guess costs the server a tenth of a second, and few may wait."""
+    coded = [base64.b64encode(f"anna:password {n}".encode()).decode() for n in range(40)]
+    wanted = [
+        request("POST", FILES, b"MThd", content_type="audio/midi", authorization=f"Basic {text}")
+        for text in coded
+    ]
+    answers = await asyncio.gather(*(exchange(scene.port, each, address()) for each in wanted))
+    assert {answer.status for answer in answers} <= {401, 403, 429, 503}
+
+
+HOLDS: list[Hold] = [
+    idle,
+    slow_heads,
+    slow_bodies,
+    deaf,
+    abrupt,
+    offers,
+    bad_offers,
+    restarts,
+    guesses,
+    passwords,
+]
 
 
 @pytest.mark.parametrize("hold", HOLDS, ids=lambda hold: hold.__name__)

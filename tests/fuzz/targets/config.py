@@ -39,6 +39,8 @@ def _files() -> Iterator[bytes]:
     yield from (f"{line}\n".encode() for line in uncommented if "=" in line)
     yield b'[rooms.main]\ntitle = "A"\ninstrument = "tone"\nchannels = [1, 2]\n[rooms.b]\ndevice = 3\n'
     yield b'[[access]]\nactions = ["listen"]\nnetworks = ["10.1.0.0/16"]\nrooms = ["main"]\ntoken = true\n'
+    hashed = f"scrypt$14$8$5${'A' * 22}==${'A' * 43}="
+    yield f'[[users]]\nname = "anna"\npassword = "{hashed}"\nactions = ["listen"]\nrooms = ["main"]\n'.encode()
     yield b"port = yes\n"
     yield b'options = {decay_s = 4.0, body = "warm"}\nallowed_hosts = ["a", "b"]\n'
 
@@ -47,7 +49,7 @@ def _files() -> Iterator[bytes]:
     "config-file",
     ConfigError,
     good=_files,
-    words=(*KEYS, "[[access]]", "[rooms.main]", " = ", '"', "[", "{"),
+    words=(*KEYS, "[[access]]", "[[users]]", "[rooms.main]", " = ", '"', "[", "{"),
     max_bytes=800,
 )
 def file(data: bytes) -> None:

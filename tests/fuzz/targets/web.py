@@ -43,6 +43,7 @@ def _heads() -> Iterator[bytes]:
         b"1.2.3.4:5",
         b"unknown, 10.0.0.1",
         b"Basic YTpi",
+        b"Basic dTpwOnE=",
     )
 
 
@@ -54,6 +55,9 @@ def head(data: bytes) -> None:
     assert "/" not in host
     assert "@" not in host
     headers.bearer_of(text)
+    user, password = headers.basic_of(text)
+    assert ":" not in user
+    (user + password).encode()
     headers.if_match(text, "tag")
     headers.wants_html(text)
     assert headers.printable(text).isprintable()
