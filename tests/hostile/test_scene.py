@@ -60,15 +60,17 @@ def test_what_is_missing_is_noticed(scene: Scene) -> None:
     assert max(gaps_ms(heard[:20] + late)) > GAP_MS
 
 
-def stopped(pid: int, seconds: float) -> None:
-    """Let a process stand still."""
-    os.kill(pid, signal.SIGSTOP)
-    time.sleep(seconds)
-    os.kill(pid, signal.SIGCONT)
+def stopped(pids: list[int], seconds: float) -> None:
+    """Let processes stand still."""
+    for number in (signal.SIGSTOP, signal.SIGCONT):
+        for pid in pids:
+            os.kill(pid, number)
+        time.sleep(seconds)
 
 
 def test_a_process_that_stands_still_is_noticed() -> None:
     with Scene() as scene:
-        (broadcast,) = scene.server.pids_with("rtcserver.broadcast")
+        broadcast = scene.server.pids_with("rtcserver.broadcast")
+        assert broadcast
         with pytest.raises(AssertionError, match="without a packet"), scene.undisturbed():
             stopped(broadcast, STOPPED_S)
