@@ -11,6 +11,7 @@ import logging
 import secrets
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 from aiortc import RTCConfiguration, RTCIceCandidate, RTCPeerConnection, RTCSessionDescription
@@ -18,7 +19,8 @@ from aiortc import RTCConfiguration, RTCIceCandidate, RTCPeerConnection, RTCSess
 from rtcserver.access.admission import Admission
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.errors import PeerError, ProcessError
-from rtcserver.peer.base import PeerRequest, PeerSession, SessionInfo, new_session_id
+from rtcserver.logs import about
+from rtcserver.peer.base import PeerRequest, PeerSession, SessionInfo, new_session_id, public_handle
 from rtcserver.peer.ended import EndedSessions
 from rtcserver.peer.limits import SessionLimits
 from rtcserver.sdp.answer import served_lines
@@ -47,7 +49,7 @@ class StockSession:
     def __init__(
         self, backend: StockBackend, room: str, track: MontageTrack, offer: OfferSummary, request: PeerRequest
     ) -> None:
-        self.id = request.session_id or new_session_id()
+        self.id = request.session_id
         self.grant = request.grant
         self.etag = secrets.token_hex(8)
         self.room = room
@@ -123,7 +125,9 @@ class StockSession:
             self._deadline.cancel()
             self._backend.forget(self)
             self._track.stop()
-            self._closing = self._backend.spawn(self._close_connection())
+            with about(room=self.room, session=public_handle(self.id)):
+                log.info("ended after %.1f s", (monotonic_ns() - self.since_ns) / NS)
+                self._closing = self._backend.spawn(self._close_connection())
         return self._closing
 
     async def _close_connection(self) -> None:
@@ -140,6 +144,7 @@ class StockSession:
             self._deadline.cancel()
             self._backend.counters["connected"] += 1
             self._track.flush()
+            log.info("connected after %.3f s", (monotonic_ns() - self.since_ns) / NS)
         elif state in ("failed", "closed") and self._closing is None:
             self._backend.counters[f"ended_{state}"] += 1
             self._end_by_itself()
@@ -204,13 +209,16 @@ class StockBackend:
             track = self._subscribe(room)
         except ProcessError as error:
             raise PeerError(503, "no_instrument", str(error), retry_after_s=5) from error
-        session = StockSession(self, room, track, summary, request)
-        self._sessions[session.id] = session
-        try:
-            await session.negotiate(self._frame_ms(room))
-        except BaseException:
-            session.begin_close()
-            raise
+        request = replace(request, session_id=request.session_id or new_session_id())
+        # What aiortc makes for it in here, tasks and timers, logs about it.
+        with about(room=room, session=public_handle(request.session_id)):
+            session = StockSession(self, room, track, summary, request)
+            self._sessions[session.id] = session
+            try:
+                await session.negotiate(self._frame_ms(room))
+            except BaseException:
+                session.begin_close()
+                raise
         self.counters["opened"] += 1
         return session
 

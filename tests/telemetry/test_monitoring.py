@@ -193,3 +193,13 @@ def test_the_data_source_of_the_dashboard_is_provisioned() -> None:
     )
     assert folder is not None
     assert f"./monitoring/grafana/dashboards:{folder[1]}:ro" in compose
+
+
+def test_compose_lets_prometheus_call_the_server_by_its_name() -> None:
+    target = re.search(r'targets: \["([\w-]+):8080"\]', (MONITORING / "prometheus.yml").read_text())
+    assert target is not None
+    compose = (ROOT / "docker-compose.yml").read_text()
+    assert f"\n  {target[1]}:\n" in compose
+    allowed = re.search(r'RTCSERVER_ALLOWED_HOSTS: "([^"$]*)', compose)
+    assert allowed is not None
+    assert target[1] in allowed[1].split(",")
