@@ -16,6 +16,7 @@ from rtcserver.channel.up.receiver import Played
 from rtcserver.errors import PeerError
 from rtcserver.midi.profile_file import load
 from rtcserver.midiport.control import PortStatus
+from rtcserver.room import stage as stage_module
 from rtcserver.room.player import MAX_EVENTS_A_TURN
 from rtcserver.room.stage import MAX_READING, Stage, StageLimits
 
@@ -185,6 +186,23 @@ async def test_a_room_keeps_the_newest_files() -> None:
     with pytest.raises(PeerError, match="upload it again"):
         made.control_player(ANN, PlayerCommand("play", file=files[0]))
     made.control_player(ANN, PlayerCommand("play", file=files[1]))
+
+
+async def test_files_with_many_events_are_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever their number, they have so many events together; the newest stays, however many it has."""
+    monkeypatch.setattr(stage_module, "MAX_KEPT_EVENTS", 100)
+    made, _ = stage()
+    small = midi_file((0, ON), *[(0, bytes((0xB0, 7, n))) for n in range(30)], (10, OFF))
+    large = midi_file((0, ON), *[(0, bytes((0xB0, 7, n))) for n in range(120)], (10, OFF))
+    files = [(await made.upload("", small))["file"] for _ in range(4)]
+    with pytest.raises(PeerError, match="upload it again"):
+        made.control_player(ANN, PlayerCommand("play", file=files[0]))
+    made.control_player(ANN, PlayerCommand("play", file=files[1]))
+    newest = (await made.upload("", large))["file"]
+    made.control_player(ANN, PlayerCommand("play", file=newest))
+    with pytest.raises(PeerError, match="upload it again"):
+        made.control_player(ANN, PlayerCommand("play", file=files[3]))
+    made.close()
 
 
 async def test_files_are_read_one_by_one_and_few_may_wait() -> None:
