@@ -11,6 +11,7 @@ from aiohttp import web
 
 from rtcserver.access.door import Action, Grant
 from rtcserver.errors import ConfigError, PeerError
+from rtcserver.logs import about
 from rtcserver.peer.base import PeerBackend, PeerSession, public_handle
 from signaling.entrance import Entrance
 from signaling.respond import as_json
@@ -57,7 +58,8 @@ class Admin:
         grant = await self._entrance.check(request, Action.ADMIN, None if found is None else found.room)
         if found is None:
             raise PeerError(404, "no_such_session", "There is no session of this name, or it has ended.")
-        log.info("session %s in room %s is ended by %s", handle, found.room, _who(grant))
+        with about(room=found.room, session=handle):
+            log.info("ended by %s", _who(grant))
         found.end("by_admin")
         return as_json({"ended": handle})
 

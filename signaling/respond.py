@@ -110,8 +110,10 @@ async def error_boundary(request: web.Request, handler: Handler) -> web.StreamRe
     and broken connections pass: nobody is left to answer.
     """
     info = request.match_info
-    session = info.get("session")
-    with about(room=info.get("room", "")[:64], session=public_handle(session) if session else ""):
+    session = info.get("session", "")[:64]
+    # WHEP names sessions by their ids, which are secrets; administrators by what is shown.
+    shown = public_handle(session) if session and _is_whep(request) else session
+    with about(room=info.get("room", "")[:64], session=shown):
         return await _logged(request, handler)
 
 

@@ -121,10 +121,13 @@ class Member:
         if channel.ordered or channel.maxRetransmits != 0:
             return
         session = self.session
-        self.samples = SampleListener(
-            channel, session.rtp_offset, lambda: session.buffered, lambda: session.end("stuck")
-        )
+        self.samples = SampleListener(channel, session.rtp_offset, lambda: session.buffered, self._give_up)
         channel.on("close", lambda: self._desk.on_samples_closed(self))
+
+    def _give_up(self) -> None:
+        with self.session.about():
+            log.warning("it takes next to nothing of what Studio sends it, and is ended")
+        self.session.end("stuck")
 
     def tell(self, text: str) -> None:
         """Send JSON on ``telemetry``."""

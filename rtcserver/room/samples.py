@@ -7,7 +7,6 @@ time is skipped and never kept; one that takes hardly anything for seconds is gi
 
 from __future__ import annotations
 
-import logging
 import socket
 import struct
 from collections import Counter
@@ -22,8 +21,6 @@ from rtcserver.encode.packet import KIND_PCM, EncodedPacket
 from rtcserver.encode.pcm import Redundancy
 from rtcserver.encode.subscription import FeedWatch
 from rtcserver.room.studio import Patience
-
-log = logging.getLogger(__name__)
 
 MOST_WAITING = 24 * 1024
 """Bytes waiting in a session's association beyond which blocks are skipped; notes still find room there."""
@@ -133,7 +130,6 @@ class Samples:
                 self._counts["skipped"] += 1
             if listener.patience.offered(fits, now_ns):
                 self._counts["gave_up"] += 1
-                log.warning("a Studio listener takes next to nothing of what it is sent; it is ended")
                 listener.give_up()
                 self.remove(listener)
                 return

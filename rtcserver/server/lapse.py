@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 
 from rtcserver.access.authorizer import Authorizer
+from rtcserver.logs import about
 from rtcserver.peer.base import PeerBackend, public_handle
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,8 @@ class Lapses:
                 continue
             sentence = self._authorizer.lapsed(session.grant)
             if sentence:
-                log.info("session %s in room %s ends: %s", public_handle(session.id), session.room, sentence)
+                with about(room=session.room, session=public_handle(session.id)):
+                    log.info("its token ends it: %s", sentence)
                 session.end("lapsed")
         self._lapse_performers()
 
