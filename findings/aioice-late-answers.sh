@@ -48,7 +48,11 @@ async def watch(delay_s):
         nonlocal answered
         answered += message.message_class == aioice.stun.Class.RESPONSE
         # The path is long for what this side sends: its answers, and its own requests, too.
-        asyncio.get_running_loop().call_later(delay_s, send, message, to)
+        asyncio.get_running_loop().call_later(delay_s, send_if_open, message, to, send)
+
+    def send_if_open(message, to, send):
+        if not send.__self__.transport.is_closing():
+            send(message, to)
 
     for connection, action in ((one, count_asked), (other, answer_late)):
         for protocol in connection._protocols:
