@@ -26,6 +26,10 @@ class Allowed:
     ``https://studio.example``, or `ANY`. Pure but for the machine's own name, read once."""
 
     def __init__(self, hosts: Iterable[str] = (), origins: Iterable[str] = ()) -> None:
+        self.change(hosts, origins)
+
+    def change(self, hosts: Iterable[str], origins: Iterable[str]) -> None:
+        """Let these pass from now on, in the place of those before."""
         own = socket.gethostname().lower()
         self._hosts = {host.lower().rstrip(".") for host in hosts} | {"localhost", own, own.partition(".")[0]}
         self._origins = {origin.lower().rstrip("/") for origin in origins}

@@ -52,12 +52,16 @@ class Admission:
     """Decides whether one more may come in. Each method raises PeerError if not, and counts that in `refused`."""
 
     def __init__(self, places: Places | None = None) -> None:
-        self.places = places or Places()
         self.refused: Counter[str] = Counter()
-        self._shared = Shared(self.places.shared_addresses)
-        self._offers = ClientRates(self.places.offers_per_minute)
-        self._requests = ClientRates(self.places.requests_per_minute)
-        self._uploads = ClientRates(self.places.uploads_per_minute)
+        self.change(places or Places())
+
+    def change(self, places: Places) -> None:
+        """Ask for these from now on; who is in stays in, and every client's minute begins anew."""
+        self.places = places
+        self._shared = Shared(places.shared_addresses)
+        self._offers = ClientRates(places.offers_per_minute)
+        self._requests = ClientRates(places.requests_per_minute)
+        self._uploads = ClientRates(places.uploads_per_minute)
 
     def request(self, address: str, now_ns: int) -> None:
         """One more HTTP request of any kind from `address` ("" if unknown)."""

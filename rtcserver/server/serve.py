@@ -55,7 +55,8 @@ class Server:
         self.logins = Logins(config.users) if config.users else None
         self.external = External(config.auth_url) if config.auth_url else None
         self.authorizer = Authorizer(self._door(), self.logins, self.external)
-        admission = Admission(places_of(config))
+        self.admission = admission = Admission(places_of(config))
+        self.allowed = Allowed(*allowed_of(config))
         self.rooms = Rooms(config, self._listeners, self._processes, self._studio)
         self.listening: Listening = (OnePort if config.transport == "one-port" else Stock)(
             config, self.rooms, self.authorizer, admission
@@ -75,7 +76,7 @@ class Server:
             refused=self.metrics.joins.refused if self.metrics is not None else None,
             tokens=self.tokens,
             trusted_proxies=parse_networks(config.trusted_proxies, "trusted_proxies"),
-            allowed=allowed_of(config),
+            allowed=self.allowed,
             frame_ancestors=parse_frame_ancestors(config.frame_ancestors),
         )
         self.lapses = Lapses(self.authorizer, self.listening.backend, self.listening.lapse)
@@ -184,6 +185,15 @@ def reload(server: Server, reread: Callable[[], ServerConfig]) -> None:
     if found.rules:
         server.take_rules()
         log.info("the rules of access and the users are as the configuration has them now")
+    if found.limits:
+        server.admission.change(places_of(found.config))
+        log.info("newcomers meet the limits that the configuration has now")
+    if found.pages:
+        server.allowed.change(*allowed_of(found.config))
+        log.info("allowed_hosts and allowed_origins are as the configuration has them now")
+    for room, title in found.titles.items():
+        server.rooms[room].config = found.config.rooms[room]
+        log.info('room %s: its title is "%s" now', room, title)
     for room, bitrate_bps in found.bitrates_bps.items():
         server.rooms[room].instrument.set_bitrate(bitrate_bps)
         log.info("room %s: bitrate_bps is %d now", room, bitrate_bps)
@@ -233,13 +243,13 @@ def open_tokens(config: ServerConfig) -> TokenStore:
         return TokenStore("")
 
 
-def allowed_of(config: ServerConfig) -> Allowed:
-    """Whose pages are served, by the configuration; that all are, is said in the log."""
+def allowed_of(config: ServerConfig) -> tuple[list[str], list[str]]:
+    """Hosts and origins whose pages are served, by the configuration; that all are, is said in the log."""
     hosts = [*_words(config.allowed_hosts), *_words(config.public_host), config.host]
     origins = _words(config.allowed_origins)
     if "*" in origins:
         log.warning("allowed_origins = *: every page that a listener opens anywhere may listen, too")
-    return Allowed([host for host in hosts if host], origins)
+    return [host for host in hosts if host], origins
 
 
 def warn_of_openness(config: ServerConfig) -> None:

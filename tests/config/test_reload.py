@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from rtcserver.config.load import load
-from rtcserver.config.model import INSTRUMENT_KEYS, SERVER_KEYS
-from rtcserver.config.reload import RELOADABLE, compare
+from rtcserver.config.model import INSTRUMENT_KEYS, SERVER_KEYS, ServerConfig
+from rtcserver.config.reload import LIMITS, PAGES, RELOADABLE, compare
+from rtcserver.server.listening import places_of
 from tests.access.test_users import CHEAP
 
 HOME = {"HOME": "/home/ann"}
@@ -40,13 +44,43 @@ def test_bitrates_and_the_log_level_are_taken_over_and_others_wait() -> None:
     found = compare(old, new)
     assert found.bitrates_bps == {"main": 96_000}
     assert found.log_level == "debug"
-    assert found.waiting == ("port", "rooms.gone", "rooms.main.device", "rooms.more", "rooms.side.title")
+    assert found.waiting == ("port", "rooms.gone", "rooms.main.device", "rooms.more")
+    assert found.titles == {"side": "B"}
     assert (found.config.port, found.config.log_level) == (old.port, "debug")
     assert found.config.rooms["main"].instrument.bitrate_bps == 96_000
     assert found.config.rooms["main"].instrument.device == ""
     # The next time, only what still waits is told.
     again = compare(found.config, new)
     assert (again.bitrates_bps, again.log_level, again.waiting) == ({}, None, found.waiting)
+
+
+def changed(config: ServerConfig, key: str, value: Any) -> ServerConfig:
+    members: dict[str, Any] = {key: value}
+    return replace(config, **members)
+
+
+def test_limits_and_names_are_taken_over_as_groups() -> None:
+    old = load({}, HOME, {})
+    for group, mark in ((LIMITS, "limits"), (PAGES, "pages")):
+        for key in sorted(group):
+            value: object = "10.0.0.0/8" if "addresses" in key else "a.example" if "allowed" in key else 7
+            new = changed(old, key, value)
+            found = compare(old, new)
+            assert (found.limits, found.pages) == (mark == "limits", mark == "pages"), key
+            assert found.config == new
+            assert found.waiting == ()
+
+
+def test_the_limits_that_are_taken_over_are_those_that_newcomers_meet() -> None:
+    """Each changes what `Admission` asks for, and no other key does."""
+    old = load({}, HOME, {})
+    changing = {
+        key
+        for key in SERVER_KEYS
+        if isinstance(value := getattr(old, key), int) and not isinstance(value, bool)
+        if places_of(changed(old, key, value + 1)) != places_of(old)
+    }
+    assert changing | {"shared_addresses"} == LIMITS
 
 
 def test_every_key_that_can_be_reloaded_exists() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import urllib.error
 import urllib.request
 
 import pytest
@@ -34,3 +35,30 @@ def test_a_running_server_takes_a_bitrate_over_and_survives_a_broken_file() -> N
         wait_until(lambda: bitrate(server) == 96_000, "the new bitrate")
         assert "take effect at the next start: rooms.main.frame_ms" in server.log()
         assert server.health()["status"] == "ok"
+
+
+def test_a_running_server_takes_limits_names_and_titles_over() -> None:
+    def asked(path: str, host: str = "") -> int:
+        request = urllib.request.Request(server.url + path, headers={"Host": host} if host else {})
+        try:
+            with urllib.request.urlopen(request, timeout=5) as response:
+                return int(response.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    with RtcServer(
+        instrument="tone",
+        shared_addresses="10.9.9.9",
+        max_requests_per_minute=60,
+        config='title = "Before"\n',
+    ) as server:
+        server.wait_healthy(lambda health: bool(health["status"] == "ok"))
+        file = server.directory / "rtcserver.toml"
+        assert asked("/healthz", "music.example") == 421
+        assert 429 in (asked("/healthz") for _ in range(200))
+        file.write_text('title = "The studio"\nallowed_hosts = "music.example"\nmax_listeners = 7\n')
+        os.kill(server.pid, signal.SIGHUP)
+        # A change of limits begins every client's minute anew.
+        wait_until(lambda: asked("/healthz", "music.example") == 200, "the new name", 10)
+        assert server.get_json("/api/rooms/main")["title"] == "The studio"
+        assert "take effect at the next start" not in server.log()
