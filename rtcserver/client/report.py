@@ -15,6 +15,7 @@ class ListenReport:
     connected_ms, first_packet_ms: since the listener set out; first_packet_ms is None if none came.
     state: the peer connection's at the end. audio_missing_ms: holes between the decoded frames.
     rejected: RTP datagrams that were not authentic. foreign: packets of another SSRC than the first's.
+    returns: how often the listener came back (`rtcserver.client.returning`); the figures are of its last session.
     """
 
     url: str
@@ -28,6 +29,7 @@ class ListenReport:
     audio_missing_ms: float
     rejected: int
     foreign: int
+    returns: int = 0
 
     @property
     def heard(self) -> bool:
@@ -62,6 +64,7 @@ class ListenReport:
             "audio_missing_ms": round(self.audio_missing_ms, 1),
             "rejected": self.rejected,
             "foreign": self.foreign,
+            "returns": self.returns,
             "heard": self.heard,
             "url": self.url,
             "gap_list": [asdict(gap) for gap in delivered.gap_list],
@@ -83,6 +86,7 @@ class ListenReport:
                 f"{len(delivered.gap_list)} gaps ({delivered.gap_ms:.0f} ms), "
                 f"jitter {delivered.jitter_ms:.2f} ms",
                 f"{words('left', self.left)}; {words('right', self.right)}",
+                *((f"came back {self.returns} times; these are the figures since",) if self.returns else ()),
             )
         )
 

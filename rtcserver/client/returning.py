@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from rtcserver.client.listener import Listener
-from rtcserver.client.midi import MidiClient
+from rtcserver.client.midi import MidiClient, MidiEvent
 from rtcserver.client.patience import FIRST_S, LOST_S, QUIET_S, wait_s
 from rtcserver.client.whep import ListenError
 from rtcserver.clock import NS, monotonic_ns
@@ -25,8 +25,8 @@ _LOOK_S = 0.1
 class ReturningListener:
     """``async with ReturningListener(url) as ears:`` listens until its end; `ear` is the session of the moment.
 
-    make: a listener that is not connected, with the channels that it is to open. on_session: called with each one
-    when it is connected. Raises `ListenError` on entry if there is no first connection. Loop-bound.
+    make: a listener that is not connected, with the channels that it is to open. on_event: called with each event
+    that is played. Raises `ListenError` on entry if there is no first connection. Loop-bound.
     """
 
     def __init__(
@@ -34,14 +34,18 @@ class ReturningListener:
         url: str,
         *,
         make: Callable[[str, MidiClient], Listener] = lambda url, channels: Listener(url, channels=channels),
-        on_session: Callable[[Listener], None] = lambda ear: None,
+        on_event: Callable[[MidiEvent], None] | None = None,
     ) -> None:
         self.ear: Listener | None = None
+        self.latest: Listener | None = None
+        """The newest session that was connected, also when it is over."""
+        self.channels: MidiClient | None = None
+        """Its channels."""
         self.returns = 0
         """How often it has come back."""
         self._url = url
         self._make = make
-        self._on_session = on_session
+        self._on_event = on_event
         self._leaving: dict[str, Any] | None = None
         self._task: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
@@ -67,7 +71,7 @@ class ReturningListener:
             await asyncio.shield(self._task)
 
     async def _connect(self) -> None:
-        channels = MidiClient(on_said=self._hear)
+        channels = MidiClient(on_said=self._hear, on_event=self._on_event)
         ear = self._make(self._url, channels)
         self._leaving = None
         try:
@@ -75,8 +79,8 @@ class ReturningListener:
         except BaseException:
             await ear.close()
             raise
-        self.ear = ear
-        self._on_session(ear)
+        self.ear = self.latest = ear
+        self.channels = channels
 
     def _hear(self, said: dict[str, Any]) -> None:
         if said.get("type") == "leaving":

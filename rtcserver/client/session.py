@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urldefrag
 
-from rtcserver.client.listener import listen
+from rtcserver.client.listener import Listener, listen
 from rtcserver.client.midi import MidiClient, MidiEvent, token_of
 from rtcserver.client.phrase import Step
 from rtcserver.client.record import Recorder
 from rtcserver.client.report import ListenReport
+from rtcserver.client.returning import ReturningListener
 from rtcserver.client.studio import StudioSummary, listen_studio
 from rtcserver.client.whep import ListenError
+from rtcserver.clock import NS, monotonic_ns
 
 SPREAD_S = 0.5
+PROGRESS_S = 0.25
 _AROUND_PHRASE_S = 3.0
 """Media time around a phrase: to be let in before it, and to hear its end."""
 
@@ -27,7 +31,8 @@ class Run:
 
     seconds: media time to listen to, prolonged for the phrase. studio: in Studio instead of Listen. midi: to
     follow the notes, too. phrase: what to play; it needs a performer link. insecure: accept any certificate.
-    wait_s: how long to come again, when a server that is full or busy says so.
+    wait_s: how long to come again, when a server that is full or busy says so. stay: come back whenever the sound is
+    gone, for `seconds` by the clock; with neither `studio` nor `phrase`.
     """
 
     url: str
@@ -37,6 +42,7 @@ class Run:
     phrase: Sequence[Step] = ()
     insecure: bool = False
     wait_s: float = 0.0
+    stay: bool = False
 
 
 async def perform(
@@ -50,6 +56,8 @@ async def perform(
     left_s = run.wait_s
     while True:
         try:
+            if run.stay:
+                return await _stay(run, recorder, on_progress, on_event)
             return await _perform(run, recorder, on_progress, on_event)
         except ListenError as error:
             # Somewhat later than was asked for, so that those who were turned away together do not come back together.
@@ -58,6 +66,28 @@ async def perform(
                 raise
             left_s -= pause_s
             await asyncio.sleep(pause_s)
+
+
+async def _stay(
+    run: Run,
+    recorder: Recorder | None,
+    on_progress: Callable[[float], None] | None,
+    on_event: Callable[[MidiEvent], None] | None,
+) -> tuple[ListenReport, MidiClient | None]:
+    def make(url: str, channels: MidiClient) -> Listener:
+        on_audio = recorder.write if recorder else None
+        return Listener(url, channels=channels, on_audio=on_audio, insecure=run.insecure)
+
+    began = monotonic_ns()
+    async with ReturningListener(run.url, make=make, on_event=on_event if run.midi else None) as ears:
+        while (spent_s := (monotonic_ns() - began) / NS) < run.seconds:
+            if on_progress is not None:
+                on_progress(spent_s)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ears.ended(), min(PROGRESS_S, run.seconds - spent_s))
+        assert ears.latest is not None, "there is a first session, or the entry raises"
+        report = replace(ears.latest.report(), url=urldefrag(run.url).url, returns=ears.returns)
+        return report, ears.channels if run.midi else None
 
 
 async def _perform(

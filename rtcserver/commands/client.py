@@ -53,11 +53,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="while the server is full or busy, come again when it says so, for N seconds at most (default 10)",
     )
+    parser.add_argument(
+        "--stay",
+        action="store_true",
+        help="come back whenever the sound is gone; --seconds are then by the clock",
+    )
     parser.add_argument("--insecure", action="store_true", help="accept any TLS certificate")
 
 
 def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Listen and print."""
+    if args.stay and (args.send or args.mode == "studio"):
+        print("rtcserver client: --stay goes with neither --send nor --mode studio", file=sys.stderr)
+        return NO_CONNECTION
     what = Run(
         args.url,
         args.seconds,
@@ -66,6 +74,7 @@ def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
         tuple(args.send or ()),
         args.insecure,
         args.wait,
+        args.stay,
     )
     on_event = None if args.json else print_event
     try:

@@ -44,6 +44,11 @@ export class Limits {
     this.#startedMs = this.#movedMs = nowMs;
   }
 
+  /** How long no block has come. @param {number} nowMs */
+  quietMs(nowMs) {
+    return nowMs - this.#movedMs;
+  }
+
   /**
    * @param {Reading} reading about ten a second
    * @returns {Verdict | null} why Studio should be left

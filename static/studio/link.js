@@ -108,6 +108,11 @@ export class StudioLink {
     this.#connection.open();
   }
 
+  /** Whether the server still has this session; see `WhepConnection`. */
+  ask() {
+    return this.#connection.ask();
+  }
+
   stats() {
     return this.#connection.stats();
   }

@@ -6,6 +6,8 @@
 
 import { PER_MS } from "../channel/clock.js";
 import { modulo, unwrap } from "../channel/codec.js";
+import { soonMs } from "../listen/backoff.js";
+import { QUIET_ASK_MS } from "../listen/session.js";
 import { FADE_S, StudioAudio } from "./audio.js";
 import { Limits, REASONS } from "./limits.js";
 import { StudioLink } from "./link.js";
@@ -48,6 +50,7 @@ import { studioSupport } from "./support.js";
 /** Latency that is assumed of an output whose browser does not say it. */
 const USUAL_OUTPUT_MS = 20;
 const LOOK_MS = 100;
+const GONE = "The server has been started again.";
 const FADE_STEP_MS = 5;
 
 export class Studio {
@@ -75,6 +78,8 @@ export class Studio {
   #fading;
   /** @type {Reporter | null} */
   #reporter = null;
+  /** When the server may be asked whether it still has the session; while its answer is awaited, never. */
+  #askAtMs = 0;
   #volume = { position: 1, muted: false };
   /** Whether Studio is to follow as soon as Listen plays. */
   #wanted = false;
@@ -322,7 +327,21 @@ export class Studio {
     const { payloads, lost, underruns, targetMs } = ring;
     const verdict = this.#limits?.judge({ atMs: nowMs, payloads, lost, underruns, targetMs }) ?? null;
     if (verdict) this.#dispatch({ type: "lost", generation, notice: REASONS[verdict], again: true });
+    if (this.#limits && this.#limits.quietMs(nowMs) >= QUIET_ASK_MS && nowMs >= this.#askAtMs) this.#ask(this.#link, generation);
     this.#tell();
+  }
+
+  /**
+   * Blocks are missing: if the server does not know the session any more, there is nothing to wait for.
+   *
+   * @param {StudioLink | null} link
+   * @param {number} generation
+   */
+  async #ask(link, generation) {
+    this.#askAtMs = Infinity;
+    const found = (await link?.ask()) ?? "silent";
+    this.#askAtMs = performance.now() + soonMs(1, Math.random());
+    if (found === "gone") this.#dispatch({ type: "lost", generation, notice: GONE, again: true });
   }
 
   /**

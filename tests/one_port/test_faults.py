@@ -13,6 +13,7 @@ import pytest
 
 from rtcserver.client.listener import Listener
 from rtcserver.client.returning import ReturningListener
+from rtcserver.client.session import Run, perform
 from tests.one_port.serving import LEFT_HZ, ServerIn, press_listen, room_at
 from tests.rig.chromium import Chromium
 from tests.rig.netns import Namespace, cable
@@ -135,7 +136,7 @@ async def test_the_page_and_the_client_come_back_without_a_back_off(tmp_path: Pa
             await press_listen(page)
             await watch_problems(page)
             await until_returned(ears, 0)
-            await asyncio.to_thread(wait_until, lambda: spare_pid(server), "a spare waits")
+            await asyncio.to_thread(wait_until, lambda: spare_pid(server) is not None, "a spare waits")
             os.kill(broadcast_pid(server), signal.SIGKILL)
             await until_returned(ears, 1)
             await page.wait_for_function("rtcserver.session.generation === 2 && rtcserver.state === 'live'")
@@ -161,6 +162,18 @@ async def test_the_page_and_the_client_come_back_without_a_back_off(tmp_path: Pa
             stack.enter_context(RtcServer(instrument="tone", port=server.port, state_dir=state))
             await until_returned(ears, 3)
             await page.wait_for_function("rtcserver.state === 'live'")
+
+
+async def test_a_client_that_stays_says_how_often_it_came_back() -> None:
+    with RtcServer(instrument="tone") as server:
+        server.wait_healthy(lambda said: said["status"] == "ok")
+        staying = asyncio.ensure_future(perform(Run(server.room_url, 6.0, stay=True)))
+        await asyncio.to_thread(wait_until, lambda: spare_pid(server) is not None, "a spare waits")
+        os.kill(broadcast_pid(server), signal.SIGKILL)
+        report, _ = await staying
+    assert report.heard
+    assert report.to_json()["returns"] == 1
+    assert report.to_json()["state"] == "connected"
 
 
 async def watch_problems(page: Any) -> None:

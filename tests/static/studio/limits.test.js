@@ -35,6 +35,15 @@ test("underruns again and again; those while it settles do not count", () => {
   assert.ok(MOST_UNDERRUNS > 1);
 });
 
+test("it is known how long nothing has arrived", () => {
+  const limits = new Limits(1_000);
+  const reading = { lost: 0, underruns: 0, targetMs: 12 };
+  assert.equal(limits.quietMs(1_250), 250);
+  limits.judge({ ...reading, atMs: 1_500, payloads: 10 });
+  limits.judge({ ...reading, atMs: 1_900, payloads: 10 });
+  assert.equal(limits.quietMs(2_000), 500);
+});
+
 test("nothing arrives any more", () => {
   const [verdict, atMs] = judged((atMs) => ({ payloads: Math.min(atMs, 10_000) })) ?? [];
   assert.deepEqual([verdict, Math.round(Number(atMs) / 1000)], ["quiet", 10 + QUIET_MS / 1000]);
