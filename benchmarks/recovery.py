@@ -198,7 +198,7 @@ def herd(server: Rtcserver, count: int) -> tuple[dict[str, Any], int]:
     return {
         "herd_back_s": round(took, 2) if took is not None and back >= joined else None,
         "herd_predicted_s": round(predicted, 2),
-    }, count - back
+    }, joined - back
 
 
 async def all_rounds(result: Result, rounds: Rounds, count: int) -> None:

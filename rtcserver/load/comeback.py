@@ -91,17 +91,17 @@ class Comeback:
     async def _bring_back(self, lost: LoadPeer) -> None:
         # A session that the server has ended needs no DELETE; one that is only quiet may still be there.
         leaving = asyncio.get_running_loop().create_task(lost.leave())
-        attempt = 0
+        attempt, asked_s = 0, 0.0
         while True:
             # The first time, too: those who lose a server together do not come back in one tick.
             attempt += 1
-            await asyncio.sleep(wait_s(attempt, random.random()))
+            await asyncio.sleep(wait_s(attempt, random.random(), asked_s))
             peer = self._make()
             try:
                 await peer.join(self._signaling, _JOIN_S)
                 break
-            except JoinError:
-                continue
+            except JoinError as error:
+                asked_s = error.retry_after_s
         await leaving
         self._expected.add(peer)
         self._peers.append(peer)

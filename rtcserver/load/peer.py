@@ -36,7 +36,11 @@ _SO_RCVBUFFORCE = 33
 
 
 class JoinError(Exception):
-    """A listener could not join; the message names the step."""
+    """A listener could not join; the message names the step. retry_after_s: when the server asks to come again, or 0."""
+
+    def __init__(self, message: str, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class Signaling(Protocol):

@@ -30,7 +30,7 @@ class WhepSignaling:
         try:
             session = await self._http.offer(self._url, sdp.offer(local), self.headers)
         except ListenError as error:
-            raise JoinError(_short(str(error))) from error
+            raise JoinError(_short(str(error)), error.retry_after_s) from error
         try:
             for name, value in self.headers.items():
                 if session.headers.get(name) != value:
