@@ -33,6 +33,7 @@ from rtcserver.server.https import Https
 from rtcserver.server.lapse import Lapses
 from rtcserver.server.links import from_elsewhere, listen_link, perform_link, prints_secrets
 from rtcserver.server.listening import Listening, OnePort, Stock, metrics_of, places_of
+from rtcserver.server.memory import GivingBack
 from rtcserver.server.shortage import ShortageHandler
 from rtcserver.server.tokens import NoPlaceError, TokenStore
 from rtcserver.server.watchdog import Watchdog
@@ -92,6 +93,7 @@ class Server:
         self._heartbeat = (
             Heartbeat(health_file, lambda: str(self.rooms.health()["status"])) if health_file else None
         )
+        self._giving_back = GivingBack(lambda: len(self.listening.backend.sessions()))
         self._watchdog = Watchdog(config.watchdog_s, health_file)
 
     async def start(self) -> None:
@@ -110,6 +112,7 @@ class Server:
             self.metrics.loop_lag.start()
         if self._heartbeat is not None:
             self._heartbeat.start()
+        self._giving_back.start()
         self._watchdog.start()
 
     async def close(self) -> None:
@@ -118,6 +121,7 @@ class Server:
             self.metrics.loop_lag.close()
         if self._heartbeat is not None:
             await self._heartbeat.close()
+        await self._giving_back.close()
         await self.https.close()
         await self.lapses.close()
         await self.http.close()
