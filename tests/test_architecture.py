@@ -27,7 +27,7 @@ UPSTREAM: dict[str, set[str]] = {
     "channel": {"encode", "midi"},
     "transport": set(),
     "sdp": {"transport"},
-    "peer": {"access", "broadcast", "sdp", "transport"},
+    "peer": {"access", "broadcast", "encode", "sdp", "transport"},
     "stock": {"access", "encode", "peer", "sdp"},
     "room": {
         "access",

@@ -13,7 +13,7 @@ from typing import Any
 
 from rtcserver.broadcast import control
 from rtcserver.broadcast.control import BroadcastReport, ListenerStats, Message, Ready, Refused
-from rtcserver.broadcast.listener import PAYLOAD_CODED, ListenerCounters, ListenerSpec
+from rtcserver.broadcast.listener import ListenerCounters, ListenerSpec
 from rtcserver.errors import ProcessError
 from rtcserver.transport.address import Address
 
@@ -60,9 +60,9 @@ class BroadcastClient:
         """Send a listener's next packets elsewhere."""
         self._tell(control.SetAddress(listener_id, destination, source, fd_index))
 
-    def set_kind(self, listener_id: int, kind: str = PAYLOAD_CODED) -> None:
+    def set_kind(self, listener_id: int, kind: str, payload_type: int) -> None:
         """Give a listener another kind of its room's payload, in the same RTP stream."""
-        self._tell(control.SetKind(listener_id, kind))
+        self._tell(control.SetKind(listener_id, kind, payload_type))
 
     def remove_listener(self, listener_id: int) -> None:
         """Say BYE to a listener and forget it. Ignored if it is not there."""

@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import Any, TypeVar
 
 from rtcserver.broadcast.lateness import BOUNDS_US
-from rtcserver.broadcast.listener import PAYLOAD_CODED, ListenerCounters, ListenerSpec, Totals
+from rtcserver.broadcast.listener import ListenerCounters, ListenerSpec, Totals
 from rtcserver.broadcast.srtp import SrtpProfile
 from rtcserver.encode import codec
 from rtcserver.errors import ProcessError
@@ -84,10 +84,14 @@ class SetAddress:
 
 @dataclass(frozen=True, slots=True)
 class SetKind:
-    """Down: give a listener another kind of payload, in the same RTP stream."""
+    """Down: give a listener another kind of payload, in the same RTP stream. payload_type: of its packets from then on."""
 
     listener_id: int
-    kind: str = PAYLOAD_CODED
+    kind: str
+    payload_type: int
+
+    def __post_init__(self) -> None:
+        _in_range("payload_type", self.payload_type, 0, 127)
 
 
 @dataclass(frozen=True, slots=True)

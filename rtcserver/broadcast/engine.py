@@ -53,6 +53,8 @@ class BroadcastEngine:
         self._batched = batched
         self._bench = Bench()
         self._groups: dict[tuple[str, str], Group] = {}
+        self._kinds: dict[str, dict[str, None]] = {}
+        """Of each room, what `_groups` has, in order."""
         self._clocks: dict[str, rtcp.CaptureClock] = {}
         self._listeners: dict[int, ListenerState] = {}
         self._due: OrderedDict[int, ListenerState] = OrderedDict()
@@ -148,14 +150,14 @@ class BroadcastEngine:
         listener.place.block.set_route(listener.place.slot, way)
         return True
 
-    def set_kind(self, listener_id: int, kind: str) -> bool:
-        """Give a listener another kind of payload of its room, in the same RTP stream."""
+    def set_kind(self, listener_id: int, kind: str, payload_type: int) -> bool:
+        """Give a listener another kind of payload of its room, under this payload type, in the same RTP stream."""
         listener = self._listeners.get(listener_id)
         if listener is None:
             return False
         old, group = listener.place.group, self._group(listener.spec.room, kind)
         if group is not old:
-            listener.relocate(group, listener.place.fd_index)
+            listener.relocate(group, listener.place.fd_index, payload_type)
             self._prune(old)
         return True
 
@@ -191,6 +193,10 @@ class BroadcastEngine:
     def has_listeners(self, room: str, kind: str) -> bool:
         """Whether anybody gets this kind of a room's payloads."""
         return (room, kind) in self._groups
+
+    def kinds(self, room: str) -> tuple[str, ...]:
+        """The kinds of a room's payloads that somebody gets."""
+        return tuple(self._kinds.get(room, ()))
 
     def forget_room(self, room: str) -> None:
         """Let go of a room's clock, when its feed is removed."""
@@ -312,6 +318,7 @@ class BroadcastEngine:
         group = self._groups.get((room, kind))
         if group is None:
             group = self._groups[room, kind] = Group(room, kind, self._bench)
+            self._kinds.setdefault(room, {})[kind] = None
         return group
 
     def _prune(self, group: Group) -> None:
@@ -319,3 +326,7 @@ class BroadcastEngine:
         if not group.lanes:
             self._left.protect_failures += group.protect_failures
             del self._groups[group.room, group.kind]
+            kinds = self._kinds[group.room]
+            del kinds[group.kind]
+            if not kinds:
+                del self._kinds[group.room]

@@ -119,12 +119,16 @@ class ListenerState:
         self.credited_at = place.since
         place.group.members[id(place.block), place.slot] = self
 
-    def relocate(self, group: Group, fd_index: int) -> None:
-        """Move to another group or socket; the RTP stream and its history go on."""
+    def relocate(self, group: Group, fd_index: int, payload_type: int | None = None) -> None:
+        """Move to another group or socket, and to another payload type if it is given; the RTP stream and its history
+        go on."""
         self.carried = self.history()
         old = self.place
+        state = old.state()
+        if payload_type is not None:
+            state = state._replace(payload_type=payload_type)
         # Into the new slot first, so that the group is not empty in between.
-        place = group.place(fd_index, old.state())
+        place = group.place(fd_index, state)
         old.group.vacate(old)
         self.settle(place)
 

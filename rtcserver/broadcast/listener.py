@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 
 from rtcserver.broadcast.srtp import MAX_FIRST_SEQUENCE, SrtpProfile
@@ -10,12 +11,29 @@ from rtcserver.transport.address import Address
 
 PAYLOAD_CODED = codec.DEFAULT.name
 """The packets of the room's codec."""
+PAYLOAD_RED = f"{PAYLOAD_CODED}+"
+"""Begins the kinds of packets of the room's codec that carry earlier ones, too: `redundant_kind`."""
 PAYLOAD_SILENCE = "silence"
 """Encoded silence on the same timeline: for Studio listeners until their worker says that it is there."""
 PAYLOAD_PCM = "pcm"
 """Studio payloads (`rtcserver.encode.pcm`)."""
 PAYLOAD_PCM_TWICE = "pcm-twice"
 """Studio payloads with each block sent twice."""
+
+
+def redundant_kind(level: int, payload_type: int) -> str:
+    """The kind of packets with up to `level` earlier frames (`rtcserver.encode.red`), for listeners that know the room's
+    codec by this payload type; level 0 is `PAYLOAD_CODED`."""
+    return f"{PAYLOAD_RED}{level}/{payload_type}" if level else PAYLOAD_CODED
+
+
+@functools.lru_cache(maxsize=512)
+def redundancy_of(kind: str) -> tuple[int, int] | None:
+    """``(level, payload type)`` of a kind that `redundant_kind` made, None for the other kinds."""
+    if not kind.startswith(PAYLOAD_RED):
+        return None
+    level, _, payload_type = kind.removeprefix(PAYLOAD_RED).partition("/")
+    return int(level), int(payload_type)
 
 
 @dataclass(frozen=True, slots=True)

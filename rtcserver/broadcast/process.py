@@ -25,7 +25,7 @@ from rtcserver.broadcast import batch, control
 from rtcserver.broadcast.control import BroadcastReport, ListenerStats, Message, Ready, Refused, RoomCounters
 from rtcserver.broadcast.engine import BroadcastEngine
 from rtcserver.broadcast.lateness import Lateness
-from rtcserver.broadcast.listener import PAYLOAD_PCM, PAYLOAD_PCM_TWICE, PAYLOAD_SILENCE
+from rtcserver.broadcast.listener import PAYLOAD_PCM, PAYLOAD_PCM_TWICE, PAYLOAD_SILENCE, redundancy_of
 from rtcserver.children.child import die_with_parent
 from rtcserver.children.scheduling import steady
 from rtcserver.clock import NS, monotonic_ns, wall_ns
@@ -34,6 +34,7 @@ from rtcserver.encode.continuity import Continuity
 from rtcserver.encode.feed import EXPIRED_NS, FeedReader
 from rtcserver.encode.packet import KIND_PCM, EncodedPacket
 from rtcserver.encode.pcm import Redundancy
+from rtcserver.encode.red import RedundantPackets
 from rtcserver.errors import ProcessError
 
 CONTROL_BUDGET_NS = 400_000
@@ -59,6 +60,7 @@ class RoomFeed:
     name: str
     feed: FeedReader
     continuity: Continuity
+    redundant: RedundantPackets = field(default_factory=RedundantPackets)
     redundancy: Redundancy = field(default_factory=Redundancy)
     last_pcm: EncodedPacket | None = None
     polled: bool = True
@@ -140,12 +142,22 @@ class BroadcastProcess:
                 self._send_pcm(room, packet)
                 continue
             for fresh in room.continuity.push(packet, feed.read_ns):
-                self._engine.send(room.name, fresh)
+                self._send_coded(room, fresh)
                 self._lateness.add(monotonic_ns() - fresh.captured_ns)
                 self._send_silence(room, fresh)
             sent += 1
             if sent == FEED_PACKETS:
                 return
+
+    def _send_coded(self, room: RoomFeed, packet: EncodedPacket) -> None:
+        """A packet of the room's codec: plain, and for those who lose some with earlier ones."""
+        self._engine.send(room.name, packet)
+        room.redundant.push(packet)
+        for kind in self._engine.kinds(room.name):
+            if (redundancy := redundancy_of(kind)) is not None:
+                self._engine.send(
+                    room.name, replace(packet, payload=room.redundant.payload(*redundancy)), kind
+                )
 
     def _send_pcm(self, room: RoomFeed, packet: EncodedPacket) -> None:
         """Studio payloads; a repeated block goes under the repeated block's timestamp."""
@@ -167,7 +179,7 @@ class BroadcastProcess:
     def _fill_silence(self) -> None:
         for room in self._rooms.values():
             for packet in room.continuity.poll(monotonic_ns()):
-                self._engine.send(room.name, packet)
+                self._send_coded(room, packet)
                 self._send_silence(room, packet)
 
     # What the clock demands
@@ -263,8 +275,8 @@ class BroadcastProcess:
                     self._send(Refused(spec.listener_id, str(error)))
             case control.SetAddress(listener_id, destination, source, fd_index):
                 known = engine.set_address(listener_id, destination, source, fd_index)
-            case control.SetKind(listener_id, kind):
-                known = engine.set_kind(listener_id, kind)
+            case control.SetKind(listener_id, kind, payload_type):
+                known = engine.set_kind(listener_id, kind, payload_type)
             case control.RemoveListener(listener_id):
                 known = engine.remove(listener_id)
             case control.Resend(listener_id):

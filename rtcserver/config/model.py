@@ -132,6 +132,8 @@ class ServerConfig(LimitConfig):
     """Seconds that the event loop may stand still until the server ends, to be started again; 0: never."""
     transport: Literal["one-port", "aiortc"] = "one-port"
     """one-port: all listeners on one UDP port. aiortc: one stock RTCPeerConnection each (reference)."""
+    redundancy: bool = True
+    """Whether listeners that lose packets get earlier frames again in each packet, where their browser can read it (RED)."""
     room: Annotated[str, MaxLen(64)] = "main"
     """Name of the room when no [rooms.NAME] table is given; letters, digits, - and _."""
     title: Annotated[str, MaxLen(200)] = ""

@@ -99,7 +99,8 @@ class OnePortBackend:
 
     endpoint: started and closed by this backend. own_broadcast: makes what runs the broadcast process on the
     endpoint's sockets, and is started and closed by this backend too; feeds are added by `add_feed`.
-    frame_ms: duration of a room's Opus frames. on_datachannel: called for each channel that a listener
+    frame_ms: duration of a room's Opus frames. redundancy: whether listeners that lose packets get earlier frames in
+    each, where they can read it. on_datachannel: called for each channel that a listener
     opens, on_ended: for each session that has ended. admission: says whether there is
     room for one more. admit: asked for each Studio session; returns further headers, or raises PeerError.
     limits: what one session may cost.
@@ -113,6 +114,7 @@ class OnePortBackend:
         *,
         own_broadcast: Callable[[OnePortBackend], BroadcastOwner] = supervised,
         frame_ms: Callable[[str], float] = lambda room: 10.0,
+        redundancy: bool = True,
         on_datachannel: Callable[[OnePortSession, RTCDataChannel], None] = _ignore_channel,
         on_ended: Callable[[OnePortSession], None] = lambda session: None,
         admission: Admission | None = None,
@@ -134,6 +136,7 @@ class OnePortBackend:
         self.cname = secrets.token_hex(8)
         self.counters: Counter[str] = Counter()
         self._frame_ms = frame_ms
+        self._redundancy = redundancy
         self._admission = admission or Admission()
         self._on_ended = on_ended
         self._admit = admit
@@ -215,7 +218,7 @@ class OnePortBackend:
                 source=source,
             )
         self._next_listener += 1
-        session.begin(peer, candidates, self._frame_ms(room))
+        session.begin(peer, candidates, self._frame_ms(room), redundant=self._redundancy)
         self._sessions[session.id] = session
         self._by_listener[session.listener_id] = session
         self._in_room[room] += 1

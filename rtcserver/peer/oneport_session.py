@@ -15,15 +15,16 @@ from typing import Protocol
 from aiortc import RTCDataChannel
 
 from rtcserver.access.door import Grant
-from rtcserver.broadcast.listener import PAYLOAD_CODED, PAYLOAD_SILENCE, ListenerCounters, ListenerSpec
+from rtcserver.broadcast.listener import PAYLOAD_SILENCE, ListenerCounters, ListenerSpec
 from rtcserver.broadcast.srtp import MAX_FIRST_SEQUENCE, SrtpProfile
 from rtcserver.clock import NS, monotonic_ns, ntp_from_wall, wall_ns
 from rtcserver.errors import PeerError, ProcessError
 from rtcserver.logs import about
 from rtcserver.peer.base import Mode, SessionInfo, new_session_id, public_handle
+from rtcserver.peer.feedback import Feedback
 from rtcserver.peer.limits import SessionLimits
-from rtcserver.peer.reception import Reception, ReceptionJudge
-from rtcserver.peer.sent import may_be_kept, most_sent
+from rtcserver.peer.reception import Reception
+from rtcserver.peer.redundancy import Redundancy
 from rtcserver.peer.state import Answered, Closed, Connected, Event, Moved, RestartAsked, State, advance
 from rtcserver.rate import RateLimit
 from rtcserver.sdp.answer import AnswerStream, AnswerTransport, build_answer, build_restart_fragment
@@ -34,7 +35,7 @@ from rtcserver.transport.aiortc_internals import SrtpKeys
 from rtcserver.transport.candidates import HostCandidate
 from rtcserver.transport.endpoint import MediaEndpoint
 from rtcserver.transport.peer import TransportPeer
-from rtcserver.transport.rtcp import Nack, ReceptionReport, ReportBlock, RtcpPacket
+from rtcserver.transport.rtcp import Nack, ReceptionReport, RtcpPacket
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +44,6 @@ STUDIO_PACKETS_PER_S = 4_000
 ENDS_ALL = ("broadcast-lost", "shutdown")
 """Reasons that end every session at once."""
 MINUTE_NS = 60 * NS
-REPORTS_PER_S = 20
-"""Reports of a listener that are judged. Chromium sends one with each request for lost packets."""
 
 
 class Broadcast(Protocol):
@@ -61,8 +60,8 @@ class Broadcast(Protocol):
     def remove_listener(self, listener_id: int) -> None:
         """Stop sending, with a BYE."""
 
-    def set_kind(self, listener_id: int, kind: str) -> None:
-        """Give a listener another kind of payload."""
+    def set_kind(self, listener_id: int, kind: str, payload_type: int) -> None:
+        """Give a listener another kind of payload, under this payload type."""
 
     def nack(self, listener_id: int, sequences: Iterable[int]) -> None:
         """Resend what a listener misses."""
@@ -126,9 +125,9 @@ class OnePortSession:
         """RTP timestamp = (media time + this) mod 2³²."""
         self.ssrc = secrets.randbits(32) or 1
         self.first_sequence = secrets.randbelow(MAX_FIRST_SEQUENCE)
-        self._reception = ReceptionJudge(self.first_sequence)
-        self._reports = RateLimit(REPORTS_PER_S, REPORTS_PER_S)
-        self._packets_per_s = 0.0
+        self._reception: dict[str, object] = {}
+        """What `info` says of it, empty until there is a report."""
+        self._feedback = Feedback(self.first_sequence, self.counters, backend.counters, self._reception)
         self._connected_ns = 0
         self._backend = backend
         self._since_ns = monotonic_ns()
@@ -155,17 +154,28 @@ class OnePortSession:
         """Whether it is connected."""
         return self.state in (State.PLAYING, State.RESTARTING)
 
-    def begin(self, peer: TransportPeer, candidates: list[HostCandidate], frame_ms: float) -> None:
-        """Make `answer`."""
+    def begin(
+        self,
+        peer: TransportPeer,
+        candidates: list[HostCandidate],
+        frame_ms: float,
+        *,
+        redundant: bool = False,
+    ) -> None:
+        """Make `answer`. redundant: whether packets may carry earlier frames, where the offer has RED."""
+        red = self.offer.red_payload_type
+        if redundant and red is not None and self.mode == "listen":
+            self._feedback.redundancy = Redundancy(self.offer.opus_payload_type, red)
         self._peer = peer
         self._candidates = candidates
-        self._packets_per_s = 1000 / frame_ms if self.mode == "listen" else STUDIO_PACKETS_PER_S
+        self._feedback.packets_per_s = 1000 / frame_ms if self.mode == "listen" else STUDIO_PACKETS_PER_S
         stream = AnswerStream(
             ssrc=self.ssrc,
             cname=self._backend.cname,
             stream_id=f"room-{self.listener_id}",
             track_id=f"audio-{self.listener_id}",
             frame_ms=frame_ms,
+            redundant=self._feedback.redundancy is not None,
         )
         self.answer = build_answer(self.offer, self._answer_transport(), stream, secrets.randbits(62))
         self._advance(Answered())
@@ -266,7 +276,7 @@ class OnePortSession:
         self._kind = kind
         broadcast = self._backend.broadcast
         if broadcast is not None and self.playing:
-            broadcast.set_kind(self.listener_id, kind)
+            broadcast.set_kind(self.listener_id, kind, self.offer.opus_payload_type)
             self.details["payload"] = kind
 
     # PeerListener
@@ -277,6 +287,9 @@ class OnePortSession:
         if broadcast is None:
             self.end("broadcast-lost")
             return
+        kind, payload_type = self._feedback.payload(self.offer.opus_payload_type)
+        if self.mode != "listen":
+            kind = self._kind
         spec = ListenerSpec(
             listener_id=self.listener_id,
             room=self.room,
@@ -284,13 +297,13 @@ class OnePortSession:
             profile=SrtpProfile(keys.name),
             master=keys.send,
             ssrc=self.ssrc,
-            payload_type=self.offer.opus_payload_type,
+            payload_type=payload_type,
             first_sequence=self.first_sequence,
             timestamp_offset=self.rtp_offset,
             cname=self._backend.cname,
             source=path.source,
             fd_index=path.socket,
-            kind=PAYLOAD_CODED if self.mode == "listen" else self._kind,
+            kind=kind,
         )
         self.details["payload"] = spec.kind
         try:
@@ -298,7 +311,7 @@ class OnePortSession:
         except (ValueError, ProcessError) as error:
             self._backend.on_refused(self.listener_id, str(error))
             return
-        self._connected_ns = monotonic_ns()
+        self._connected_ns = self._feedback.connected_ns = monotonic_ns()
         self._advance(Connected(path))
         self._backend.counters["connected"] += 1
         self._backend.on_joined(self)
@@ -314,52 +327,29 @@ class OnePortSession:
 
     def on_rtcp(self, packets: list[RtcpPacket]) -> None:
         """Reports that can be true are kept for `info` and handed on, NACKs go to the broadcast process."""
-        now = monotonic_ns()
-        for packet in packets:
-            if isinstance(packet, Nack):
-                if packet.media_ssrc == self.ssrc:
-                    self._on_nack(packet.sequences, now)
-            elif isinstance(packet, ReceptionReport):
-                for block in packet.blocks:
-                    if block.ssrc != self.ssrc:
-                        continue
-                    if self._reports.take(now):
-                        self._on_report(block, now)
-                    else:
-                        self._backend.counters["reports_too_many"] += 1
-
-    def _on_nack(self, sequences: tuple[int, ...], now_ns: int) -> None:
         broadcast = self._backend.broadcast
         if broadcast is None:
             return
-        elapsed_s = (now_ns - self._connected_ns) / NS
-        counted = broadcast.listener_stats(self.listener_id)
-        kept = may_be_kept(sequences, self.first_sequence, elapsed_s, self._packets_per_s, counted)
-        if len(kept) < len(sequences):
-            self._backend.counters["nacked_never_sent"] += len(sequences) - len(kept)
-        if kept:
-            self.counters["nacked"] += len(kept)
-            broadcast.nack(self.listener_id, kept)
+        now = monotonic_ns()
+        for packet in packets:
+            if isinstance(packet, Nack) and packet.media_ssrc == self.ssrc:
+                counted = broadcast.listener_stats(self.listener_id)
+                if missing := self._feedback.nack(packet.sequences, counted, now):
+                    broadcast.nack(self.listener_id, missing)
+            elif isinstance(packet, ReceptionReport):
+                blocks = (block for block in packet.blocks if block.ssrc == self.ssrc)
+                for reception in self._feedback.reports(blocks, now, ntp_from_wall(wall_ns())):
+                    self._backend.on_reception(self, reception)
+                self._adapt(broadcast)
 
-    def _on_report(self, block: ReportBlock, now_ns: int) -> None:
-        judge = self._reception
-        sent = most_sent((now_ns - self._connected_ns) / NS, self._packets_per_s)
-        now_ntp = ntp_from_wall(wall_ns()) >> 16 & 0xFFFF_FFFF
-        reception = judge.judge(block, sent, self.counters["nacked"], now_ntp)
-        told = {"reports": judge.reports, "left_out": judge.left_out}
-        if reception is None:
-            self._backend.counters["reports_left_out"] += 1
-            self.details["reception"] = {**self._told(), **told}
-            return
-        self.counters["lost"] = judge.lost
-        self.details["reception"] = {**self._told(), **told, **reception.values()}
-        if reception.jitter is not None:
-            self.counters["jitter_48k"] = reception.jitter
-        self._backend.on_reception(self, reception)
-
-    def _told(self) -> dict[str, object]:
-        told = self.details.get("reception")
-        return told if isinstance(told, dict) else {}
+    def _adapt(self, broadcast: Broadcast) -> None:
+        """Let its packets carry as many earlier frames as its losses ask for."""
+        if self._reception:
+            self.details["reception"] = dict(self._reception)
+        kind, payload_type = self._feedback.payload(self.offer.opus_payload_type)
+        if self.mode == "listen" and self.playing and kind != self.details["payload"]:
+            broadcast.set_kind(self.listener_id, kind, payload_type)
+            self.details["payload"] = kind
 
     @property
     def reports_itself(self) -> bool:

@@ -6,7 +6,8 @@ What an answer says:
   rejected with port 0 and left out of BUNDLE;
 - ICE-lite with all candidates and ``end-of-candidates`` on the BUNDLE's tagged m-line; DTLS passive;
   rtcp-mux;
-- Opus only, at the client's own payload type, stereo, with NACK; no header extensions, as none are sent.
+- Opus only, at the client's own payload type, stereo, with NACK, and RED around it where it is offered and wanted;
+  no header extensions, as none are sent.
 """
 
 from __future__ import annotations
@@ -36,13 +37,14 @@ class AnswerTransport:
 
 @dataclass(frozen=True, slots=True)
 class AnswerStream:
-    """The RTP stream that is sent. frame_ms: duration of an Opus frame."""
+    """The RTP stream that is sent. frame_ms: duration of an Opus frame. redundant: whether it may come as RED, too."""
 
     ssrc: int
     cname: str
     stream_id: str
     track_id: str
     frame_ms: float
+    redundant: bool = False
 
 
 def build_answer(
@@ -94,14 +96,17 @@ def _audio(
     line: MediaLine, offer: OfferSummary, transport: AnswerTransport, stream: AnswerStream
 ) -> list[str]:
     payload_type = offer.opus_payload_type
+    red = offer.red_payload_type if stream.redundant else None
+    formats = str(payload_type) if red is None else f"{payload_type} {red}"
     return [
-        f"m=audio {_port(transport)} {line.protocol} {payload_type}",
+        f"m=audio {_port(transport)} {line.protocol} {formats}",
         _connection(transport),
         *mid(line),
         "a=sendonly",
         "a=rtcp-mux",
         f"a=rtpmap:{payload_type} opus/48000/2",
         *opus_attributes(payload_type, stream.frame_ms),
+        *(red_attributes(red, payload_type) if red is not None else ()),
         f"a=msid:{stream.stream_id} {stream.track_id}",
         f"a=ssrc:{stream.ssrc} cname:{stream.cname}",
     ]
@@ -181,3 +186,8 @@ def opus_attributes(payload_type: int, frame_ms: float) -> list[str]:
         f"a=fmtp:{payload_type} stereo=1;sprop-stereo=1;minptime=10;useinbandfec=0",
         f"a=ptime:{math.ceil(frame_ms)}",
     ]
+
+
+def red_attributes(payload_type: int, opus: int) -> list[str]:
+    """RED whose blocks are all Opus (RFC 2198, section 5). opus: its payload type."""
+    return [f"a=rtpmap:{payload_type} red/48000/2", f"a=fmtp:{payload_type} {opus}/{opus}"]

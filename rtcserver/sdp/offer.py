@@ -43,6 +43,7 @@ class OfferSummary:
     data_index: the data channel's m-line in the same BUNDLE group, or None.
     bundle: mids of the BUNDLE group, () if the offer has none (then it has one usable m-line).
     opus_payload_type: of the first ``opus/48000/2`` in the audio m-line's order; per listener.
+    red_payload_type: of RED (RFC 2198) around this Opus, or None if the offer has none.
     ice_ufrag, ice_pwd, fingerprints, setup, candidates, end_of_candidates: of the one transport.
     ice_lite: the offerer is ICE-lite too; a lite server cannot reach it (RFC 8445, section 6.1.1).
     trickle: ``ice-options:trickle``; candidates may follow by PATCH.
@@ -54,6 +55,7 @@ class OfferSummary:
     data_index: int | None
     bundle: tuple[str, ...]
     opus_payload_type: int
+    red_payload_type: int | None
     ice_ufrag: str
     ice_pwd: str
     fingerprints: tuple[tuple[str, str], ...]
@@ -121,6 +123,7 @@ def check_offer(text: str, limits: SdpLimits = LIMITS) -> OfferSummary:
         data_index=None if data is None else data.index,
         bundle=bundle,
         opus_payload_type=opus.payload_type,
+        red_payload_type=_red(audio, opus),
         ice_ufrag=transport.ice_ufrag,
         ice_pwd=transport.ice_pwd,
         fingerprints=transport.fingerprints,
@@ -194,6 +197,19 @@ def _choose_audio(media: tuple[MediaLine, ...]) -> tuple[MediaLine, RtpMap]:
         if problem is not None and not found:
             reason, found = problem, True
     raise reason
+
+
+def _red(audio: MediaLine, opus: RtpMap) -> int | None:
+    """The payload type whose blocks are all this Opus (RFC 2198, section 5: ``a=fmtp:63 111/111``)."""
+    blocks = {str(opus.payload_type)}
+    return next(
+        (
+            codec.payload_type
+            for codec in audio.codecs
+            if _is(codec, "red", opus.channels) and any(set(key.split("/")) == blocks for key in codec.fmtp)
+        ),
+        None,
+    )
 
 
 def _is(codec: RtpMap, name: str, channels: int) -> bool:

@@ -190,6 +190,7 @@ class OnePort:
             admit=self.desk.admit,
             own_broadcast=self._own_broadcast,
             frame_ms=lambda room: rooms[room].config.instrument.frame_ms,
+            redundancy=config.redundancy,
             admission=admission,
             limits=session_limits_of(config),
             parting=announce.leaving,

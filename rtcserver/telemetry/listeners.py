@@ -29,7 +29,10 @@ _COUNTS = {
     "packets": ("packets_received", "RTP packets received."),
     "lost": ("packets_lost", "RTP packets lost on the way."),
     "nacks": ("nacks", "NACKs sent by browsers."),
-    "discarded": ("packets_discarded", "RTP packets that came too late."),
+    "discarded": (
+        "packets_discarded",
+        "RTP packets that came too late; not of listeners with RED, whose browsers count every unneeded repeat here.",
+    ),
     "played": ("samples_played", "Samples played, at 48 kHz."),
     "concealed": ("samples_concealed", "Samples made up, silence too."),
     "inserted": ("samples_inserted", "Samples inserted to slow the playing down."),

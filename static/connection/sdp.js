@@ -44,6 +44,14 @@ export function asksForStereo(sdp) {
 
 /**
  * @param {string} sdp
+ * @returns {boolean} whether audio may come in packets that carry earlier frames (RED, RFC 2198)
+ */
+export function takesRedundancy(sdp) {
+  return sdp.split(/\r?\n/).some((line) => /^a=rtpmap:\d+ red\/48000(?:\/2)?$/i.test(line));
+}
+
+/**
+ * @param {string} sdp
  * @returns {Candidate[]} in the order of the description, each address and port once
  */
 export function candidates(sdp) {

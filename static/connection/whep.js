@@ -7,7 +7,7 @@
 import { WEBRTC_MISSING, SERVER_UNREACHABLE, negotiationFailed, parseRetryAfter, refused, sentenceOf } from "./problems.js";
 import { FROM_PAGE } from "./server.js";
 import { authorization } from "./token.js";
-import { addressOf, asksForStereo, candidates, noMoreCandidates, withLocalName, withStereoOpus } from "./sdp.js";
+import { addressOf, asksForStereo, candidates, noMoreCandidates, takesRedundancy, withLocalName, withStereoOpus } from "./sdp.js";
 
 /** @typedef {import("./problems.js").Problem} Problem */
 /** @typedef {"connecting" | "connected" | "disconnected" | "failed" | "closed"} TransportState */
@@ -63,6 +63,11 @@ export class WhepConnection {
   get stereo() {
     const sdp = this.#peer?.localDescription?.sdp;
     return sdp ? asksForStereo(sdp) : null;
+  }
+
+  /** Whether packets may carry earlier frames: the answer says so. */
+  get redundant() {
+    return takesRedundancy(this.#peer?.remoteDescription?.sdp ?? "");
   }
 
   /**

@@ -214,7 +214,7 @@ export class Listener {
     }
     const report = await connection.stats();
     if (connection !== this.#connection) return;
-    const counters = report && readCounters(report.values(), performance.now());
+    const counters = report && readCounters(report.values(), performance.now(), connection.redundant);
     if (counters) this.#take(counters, connection.stereo, generation);
     if (connection !== this.#connection) return;
     this.#reading = setTimeout(() => this.#read(connection, generation), EAGER_READ_MS);

@@ -18,7 +18,8 @@
  * @property {number | null} jitterS RTP inter-arrival jitter (RFC 3550, section 6.4.1)
  * @property {number | null} rttS
  * @property {number | null} nacks
- * @property {number | null} discarded packets that came too late or twice
+ * @property {number | null} discarded packets that came too late or twice; null where they may carry earlier frames, as
+ *   Chromium then counts each packet whose earlier frames were not needed
  * @property {number | null} inserted samples that were stretched in
  * @property {number | null} removed samples that were squeezed out
  * @property {number | null} playoutDelayS sum over all played samples of the delay that the device reported
@@ -61,9 +62,10 @@ export const SETTLING_MS = 2_000;
 /**
  * @param {Iterable<Stat>} report the values of an RTCStatsReport
  * @param {number} atMs monotonic clock of the page
+ * @param {boolean} [redundant] whether packets may carry earlier frames (RED, RFC 2198)
  * @returns {Counters | null} null while there is no incoming audio
  */
-export function readCounters(report, atMs) {
+export function readCounters(report, atMs, redundant = false) {
   const stats = [...report];
   const inbound = stats.find((stat) => stat.type === "inbound-rtp" && (stat.kind ?? stat.mediaType) === "audio");
   if (!inbound) return null;
@@ -84,7 +86,7 @@ export function readCounters(report, atMs) {
     jitterS: number(inbound.jitter),
     rttS: roundTrip(stats),
     nacks: number(inbound.nackCount),
-    discarded: number(inbound.packetsDiscarded),
+    discarded: redundant ? null : number(inbound.packetsDiscarded),
     inserted: number(inbound.insertedSamplesForDeceleration),
     removed: number(inbound.removedSamplesForAcceleration),
     playoutDelayS: number(playout?.totalPlayoutDelay),

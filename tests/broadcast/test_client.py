@@ -178,7 +178,7 @@ async def test_a_process_that_does_not_read_is_given_up(
     os.kill(pid, signal.SIGSTOP)
     # Without a turn for the loop: far more than the socket's megabyte holds.
     for _ in range(2000):
-        client.set_kind(1, "long" * 500)
+        client.set_kind(1, "long" * 500, 111)
     await asyncio.wait_for(lost.wait(), 10)
     await supervisor.close()
 
@@ -190,7 +190,7 @@ async def test_messages_that_had_to_wait_arrive_in_order(
     await client.fetch_stats()
     os.kill(pid, signal.SIGSTOP)
     for _ in range(1000):
-        client.set_kind(1, "long" * 500)
+        client.set_kind(1, "long" * 500, 111)
     # With a descriptor, behind all those, and closed here before it leaves.
     spare = feed[1].dup()
     broadcast.add_feed("main", spare, FRAME, later)

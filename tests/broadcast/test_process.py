@@ -19,10 +19,12 @@ from aiortc.rtp import RtcpByePacket, RtcpPacket
 
 from rtcserver.broadcast import control
 from rtcserver.broadcast.control import Message
+from rtcserver.broadcast.listener import redundant_kind
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.encode.opus import OPUS
 from rtcserver.encode.packet import EncodedPacket
 from tests.broadcast.listening import Listening, is_rtcp
+from tests.encode.red_reader import unpack
 
 Make = Callable[..., Listening]
 M = TypeVar("M")
@@ -125,6 +127,37 @@ def test_what_is_fed_is_heard_and_timed(child: Child, feed: socket.socket, liste
     while set(rows) != {0, 1}:
         rows = {row.listener_id: row for row in child.receive_a(control.ListenerStats).rows}
     assert all(row.packets >= 20 for row in rows.values())
+
+
+def test_each_gets_as_many_earlier_frames_as_it_was_given(
+    child: Child, feed: socket.socket, listening: Make
+) -> None:
+    plain, one, two = (listening(n) for n in range(3))
+    one.change(kind=redundant_kind(1, 111), payload_type=63)
+    two.change(kind=redundant_kind(2, 100), payload_type=120)
+    for ear in (plain, one, two):
+        child.tell(control.AddListener(ear.spec))
+    child.report()
+    sent = [packet(n) for n in range(10)]
+    for packed in sent:
+        feed.send(packed.pack())
+    got = {ear: ear.decrypt(ear.wait(10))[:10] for ear in (plain, one, two)}
+    assert [rtp.payload for rtp in got[plain]] == [packed.payload for packed in sent]
+    for ear, level, opus, red in ((one, 1, 111, 63), (two, 2, 100, 120)):
+        for n, rtp in enumerate(got[ear]):
+            assert rtp.payload_type == red
+            newest = (rtp.timestamp - ear.spec.timestamp_offset) % 2**32
+            assert unpack(rtp.payload, newest) == [
+                (opus, earlier.media_time, earlier.payload) for earlier in sent[max(0, n - level) : n + 1]
+            ]
+    # Without a hole in the stream, and with each packet once, the level changes.
+    child.tell(control.SetKind(1, redundant_kind(0, 111), 111))
+    child.report()
+    feed.send(packet(10).pack())
+    rtp = one.decrypt(one.wait(1))[0]
+    assert (rtp.payload, rtp.payload_type) == (packet(10).payload, 111)
+    assert rtp.sequence == got[one][-1].sequence + 1
+    assert (rtp.timestamp - got[one][-1].timestamp) % 2**32 == FRAME
 
 
 def test_a_stalled_feed_becomes_silence_and_comes_back(
@@ -234,7 +267,7 @@ def test_bad_messages_change_nothing(child: Child, feed: socket.socket, listenin
         control.Resend(77, (1,)),
         control.RemoveListener(77),
         control.SetAddress(77, ear.spec.destination),
-        control.SetKind(77, "pcm"),
+        control.SetKind(77, "pcm", 111),
     ):
         child.tell(message)
     report = child.report()

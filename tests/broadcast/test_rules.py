@@ -129,7 +129,7 @@ def test_a_nack_after_a_change_of_payload_gives_the_old_bytes(
         engine.add(other.spec)
     for n in range(5):
         engine.send("main", media(n))
-    assert engine.set_kind(1, "pcm")
+    assert engine.set_kind(1, "pcm", 111)
     for n in range(5, 10):
         engine.send("main", media(n, size=60))
         engine.send("main", media(n, size=900, frame=128), "pcm")
@@ -140,7 +140,7 @@ def test_a_nack_after_a_change_of_payload_gives_the_old_bytes(
     assert engine.nack(1, range(1000, 1010)) == 10
     assert ear.drain() == original
     # Whoever has moved into its slot in the meantime has its own history.
-    assert engine.set_kind(1, "opus")
+    assert engine.set_kind(1, "opus", 111)
     engine.send("main", media(10))
     assert engine.nack(1, range(1000, 1011)) == 11
     assert ear.drain()[1:11] == original

@@ -21,9 +21,12 @@ from tests.rig.server import RtcServer
 
 NETWORKS = {
     "loss": Impairment(loss=0.05),
+    "loss, repaired by the next packets": Impairment(loss=0.05),
     "reordering": Impairment(reorder=0.05, reorder_ms=25),
     "duplication": Impairment(duplicate=0.1),
 }
+WITH_REDUNDANCY = {"loss, repaired by the next packets"}
+"""The others are sent again what they ask for, as browsers that know no RED are."""
 SETTLING_S, MEASURED_S = 2.0, 6.0
 
 
@@ -52,7 +55,7 @@ class Outcome:
 def outcomes() -> dict[str, Outcome]:
     """All networks at the same time, as each needs its seconds."""
     with ExitStack() as stack:
-        parts = {name: through_relay(stack) for name in NETWORKS}
+        parts = {name: through_relay(stack, redundancy=name in WITH_REDUNDANCY) for name in NETWORKS}
 
         async def all_of_them() -> list[Outcome]:
             async with Chromium() as browser:
@@ -63,10 +66,13 @@ def outcomes() -> dict[str, Outcome]:
         return dict(zip(NETWORKS, asyncio.run(all_of_them()), strict=True))
 
 
-def through_relay(stack: ExitStack) -> tuple[UdpRelay, RtcServer]:
+def through_relay(stack: ExitStack, *, redundancy: bool) -> tuple[UdpRelay, RtcServer]:
     relay = stack.enter_context(UdpRelay())
     host, port = relay.address
-    server = stack.enter_context(RtcServer(instrument="tone", public_host=host, public_media_port=port))
+    arguments = () if redundancy else ("--no-redundancy",)
+    server = stack.enter_context(
+        RtcServer(instrument="tone", public_host=host, public_media_port=port, arguments=arguments)
+    )
     relay.route(("127.0.0.1", server.port))
     server.wait_healthy(lambda said: said["status"] == "ok")
     return relay, server
@@ -119,6 +125,16 @@ def test_lost_packets_are_sent_again(outcomes: dict[str, Outcome]) -> None:
     # A loss that nobody repairs stays counted as one; of the repairs, 5 % are lost again.
     assert outcome.page["packetsLost"] <= outcome.network.lost / 4
     assert outcome.audible_gap < share / 2
+
+
+def test_lost_packets_are_in_the_next_ones(outcomes: dict[str, Outcome]) -> None:
+    outcome = outcomes["loss, repaired by the next packets"]
+    share = outcome.network.lost / outcome.network.received
+    assert share == pytest.approx(0.05, abs=0.025)
+    # The loss is counted as one, and yet it is not heard; nothing is sent again.
+    assert outcome.page["packetsLost"] == pytest.approx(outcome.network.lost, abs=10)
+    assert outcome.session.get("retransmits", 0) == 0
+    assert outcome.audible_gap < share / 5
 
 
 def test_late_packets_find_their_place(outcomes: dict[str, Outcome]) -> None:

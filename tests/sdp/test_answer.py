@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
@@ -79,6 +80,40 @@ def test_the_audio_of_every_answer(name: str) -> None:
     assert "a=msid:stream track" in part
     assert f"a=ssrc:{0xDEADBEEF} cname:cname" in part
     assert not any(line.startswith("a=extmap:") for line in part)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_red_is_answered_where_it_is_offered_and_wanted(name: str) -> None:
+    offer = check_offer(load(name))
+    red, opus = offer.red_payload_type, offer.opus_payload_type
+    assert (red is not None) == name.startswith("chromium")
+    wanted = sections(build_answer(offer, TRANSPORT, replace(STREAM, redundant=True), 7))[
+        1 + offer.audio_index
+    ]
+    plain = sections(build_answer(offer, TRANSPORT, STREAM, 7))[1 + offer.audio_index]
+    if red is not None:
+        assert wanted[0] == f"{plain[0]} {red}"
+        assert f"a=rtpmap:{red} red/48000/2" in wanted
+        assert f"a=fmtp:{red} {opus}/{opus}" in wanted
+    else:
+        assert wanted == plain
+    assert not any("red/" in line for line in plain)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("a=fmtp:63 111/111", "a=fmtp:63 0/0"),  # redundancy of another codec
+        ("a=fmtp:63 111/111", "a=fmtp:63 111/0"),
+        ("a=fmtp:63 111/111", "a=x-nothing"),
+        ("red/48000/2", "red/8000"),
+        ("red/48000/2", "red/48000"),
+        ("63", "72"),  # would be taken for RTCP (RFC 5761, section 4)
+    ],
+)
+def test_red_around_something_else_is_no_red_for_us(old: str, new: str) -> None:
+    assert check_offer(small()).red_payload_type == 63
+    assert check_offer(changed(old, new)).red_payload_type is None
 
 
 @pytest.mark.parametrize("name", NAMES)

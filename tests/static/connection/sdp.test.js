@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { addressOf, asksForStereo, candidates, withLocalName, withStereoOpus } from "../../../static/connection/sdp.js";
+import { addressOf, asksForStereo, candidates, takesRedundancy, withLocalName, withStereoOpus } from "../../../static/connection/sdp.js";
 import { ANSWER, CHROMIUM, FIREFOX } from "./offers.js";
 
 /** @param {string} sdp @param {string} prefix */
@@ -18,6 +18,12 @@ test("Firefox's Opus has another payload type, its fmtp comes before the rtpmap,
     "a=fmtp:109 maxplaybackrate=48000;useinbandfec=1;stereo=1;sprop-stereo=1",
     "a=fmtp:101 0-15",
   ]);
+});
+
+test("an answer with RED around its Opus takes redundancy, one without does not", () => {
+  assert.equal(takesRedundancy(ANSWER), false);
+  assert.equal(takesRedundancy(`${ANSWER}a=rtpmap:63 red/48000/2\r\na=fmtp:63 111/111\r\n`), true);
+  assert.equal(takesRedundancy("m=video 9 UDP 118\r\na=rtpmap:118 red/90000\r\n"), false);
 });
 
 test("asking twice asks once", () => {

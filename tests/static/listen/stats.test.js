@@ -43,6 +43,12 @@ test("no incoming audio, no reading", () => {
   assert.equal(readCounters([CODEC, { type: "inbound-rtp", kind: "video" }], 0), null);
 });
 
+test("packets with earlier frames: what was not needed of them is not late", () => {
+  const report = chromium({ packetsDiscarded: 95 });
+  assert.equal(read(report, 0).discarded, 95);
+  assert.equal(readCounters(report, 0, true)?.discarded, null);
+});
+
 test("the first reading counts from the start of the connection", () => {
   const first = snapshot(null, read(chromium({}), 5000), true, null);
   assert.equal(first.elapsedMs, 0);

@@ -1,0 +1,90 @@
+"""What one listener's RTCP says of its sound: what it misses, and how much it loses. No I/O; the caller gives the time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from rtcserver.broadcast.listener import PAYLOAD_CODED, ListenerCounters
+from rtcserver.clock import NS
+from rtcserver.peer.reception import Reception, ReceptionJudge
+from rtcserver.peer.redundancy import Redundancy
+from rtcserver.peer.sent import may_be_kept, most_sent
+from rtcserver.rate import RateLimit
+from rtcserver.transport.rtcp import ReportBlock
+
+REPORTS_PER_S = 20
+"""Receiver reports of one listener that are judged. Chromium sends one with each request for lost packets."""
+
+
+class Feedback:
+    """One listener's.
+
+    first_sequence: of the first packet that it was sent. counters: the session's, and totals those of all sessions;
+    both are added to. said: what the session tells of its reception, by name, kept up to date.
+    """
+
+    def __init__(
+        self, first_sequence: int, counters: Counter[str], totals: Counter[str], said: dict[str, object]
+    ) -> None:
+        self.packets_per_s = 0.0
+        """Packets that it is sent, at most."""
+        self.connected_ns = 0
+        """When the first of them was sent."""
+        self.redundancy: Redundancy | None = None
+        """None for a listener that gets no earlier frames."""
+        self._first_sequence = first_sequence
+        self._counters, self._totals, self._said = counters, totals, said
+        self._judge = ReceptionJudge(first_sequence)
+        self._reports = RateLimit(REPORTS_PER_S, REPORTS_PER_S)
+        self._reported_ns = 0
+
+    def payload(self, opus: int) -> tuple[str, int]:
+        """Kind and payload type of its packets of the room's codec. opus: the payload type of plain ones."""
+        return (PAYLOAD_CODED, opus) if self.redundancy is None else self.redundancy.payload
+
+    def nack(
+        self, sequences: Sequence[int], counted: ListenerCounters | None, now_ns: int
+    ) -> tuple[int, ...]:
+        """Which of the packets that it asks for are to be sent again. counted: its latest counters."""
+        kept = may_be_kept(sequences, self._first_sequence, self._since(now_ns), self.packets_per_s, counted)
+        if len(kept) < len(sequences):
+            self._totals["nacked_never_sent"] += len(sequences) - len(kept)
+        if self.redundancy is not None and self.redundancy.covers(kept):
+            # The packets after it have it. Sent again, too, it would only come later, and all sound with it.
+            self._counters["nacked_redundant"] += len(kept)
+            return ()
+        if kept:
+            self._counters["nacked"] += len(kept)
+        return kept
+
+    def reports(self, blocks: Iterable[ReportBlock], now_ns: int, now_ntp: int) -> list[Reception]:
+        """What those of its reports say that can be true. now_ntp: the NTP time of the sender reports, 64 bits."""
+        found = []
+        for block in blocks:
+            if not self._reports.take(now_ns):
+                self._totals["reports_too_many"] += 1
+            elif (reception := self._report(block, now_ns, now_ntp >> 16 & 0xFFFF_FFFF)) is not None:
+                found.append(reception)
+        return found
+
+    def _report(self, block: ReportBlock, now_ns: int, ntp_mid: int) -> Reception | None:
+        judge = self._judge
+        sent = most_sent(self._since(now_ns), self.packets_per_s)
+        reception = judge.judge(block, sent, self._counters["nacked"], ntp_mid)
+        self._said |= {"reports": judge.reports, "left_out": judge.left_out}
+        if reception is None:
+            self._totals["reports_left_out"] += 1
+            return None
+        self._counters["lost"] = judge.lost
+        self._said |= reception.values()
+        if reception.jitter is not None:
+            self._counters["jitter_48k"] = reception.jitter
+        if self.redundancy is not None:
+            elapsed_s = (now_ns - (self._reported_ns or self.connected_ns)) / NS
+            self.redundancy.report(reception.expected, reception.lost, elapsed_s)
+        self._reported_ns = now_ns
+        return reception
+
+    def _since(self, now_ns: int) -> float:
+        return (now_ns - self.connected_ns) / NS

@@ -1,0 +1,90 @@
+"""How many earlier frames a listener's packets carry, by what it loses. Pure.
+
+One earlier frame repairs every loss of a single packet, two repair losses of two in a row. Each costs the bytes of a
+frame in every packet, so a listener gets them only while it loses packets. The loop looks at the share of packets that
+were lost in intervals of `INTERVAL_S`, or longer where reports are rarer:
+
+- up: at once, to one frame for any loss, to two where one would leave more than `LEFT_OVER` of the packets missing;
+- down: by one after `CALM_S` without a reason for the present level.
+
+A listener that reports losses that are not true gets at most `MAX_LEVEL` frames more in each packet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rtcserver.broadcast.listener import redundant_kind
+from rtcserver.encode.red import MAX_LEVEL
+
+FIRST_LEVEL = 1
+"""Until it is known whether there are losses: the first of them would be heard otherwise."""
+INTERVAL_S = 1.0
+"""Reports may come more often: a single loss is a large share of a tenth of a second."""
+CALM_S = 30.0
+LEFT_OVER = 0.002
+"""Share of packets that one earlier frame may leave missing, where losses are independent: the square of their share."""
+SMALL = 0.0005
+"""A share of losses that is left to retransmission: about one packet in twenty seconds."""
+
+MAX_MISSING = 512
+"""Sequence numbers asked for between two reports that count."""
+
+
+class Redundancy:
+    """One listener's level. opus, red: its payload types."""
+
+    def __init__(self, opus: int, red: int) -> None:
+        self.level = FIRST_LEVEL
+        self._opus, self._red = opus, red
+        self._missing: set[int] = set()
+        self._calm_s = 0.0
+        self._expected = self._lost = 0
+        self._elapsed_s = 0.0
+
+    @property
+    def payload(self) -> tuple[str, int]:
+        """Kind (`rtcserver.broadcast.listener`) and payload type of its packets."""
+        return redundant_kind(self.level, self._opus), self._red if self.level else self._opus
+
+    def covers(self, sequences: Iterable[int]) -> bool:
+        """Whether packets that it asks for with a NACK are in those that follow. Each counts as lost in its next report."""
+        if len(self._missing) < MAX_MISSING:
+            self._missing.update(sequences)
+        return self.level > 0
+
+    def report(self, expected: int, lost: int, elapsed_s: float) -> int:
+        """The level after a report.
+
+        expected, lost: packets of the interval; `lost` may be negative when late ones came. elapsed_s: its length.
+        """
+        self._expected += expected
+        self._lost += lost
+        self._elapsed_s += max(0.0, elapsed_s)
+        if self._elapsed_s < INTERVAL_S or self._expected <= 0:
+            return self.level
+        # A packet that was sent again is lost no more by the report, but it came late.
+        share = max(0, self._lost, len(self._missing)) / self._expected
+        elapsed_s = self._elapsed_s
+        self._missing.clear()
+        self._expected = self._lost = 0
+        self._elapsed_s = 0.0
+        wanted = level_for(share)
+        if wanted > self.level:
+            self.level = wanted
+            self._calm_s = 0.0
+        elif wanted == self.level:
+            self._calm_s = 0.0
+        else:
+            self._calm_s += elapsed_s
+            if self._calm_s >= CALM_S:
+                self.level -= 1
+                self._calm_s = 0.0
+        return self.level
+
+
+def level_for(share: float) -> int:
+    """The level that a share of lost packets (0 to 1) asks for."""
+    if share <= SMALL:
+        return 0
+    return 1 if share * share <= LEFT_OVER else MAX_LEVEL
