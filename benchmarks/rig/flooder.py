@@ -115,10 +115,13 @@ class Flooder(LoadPeer):
         )
 
     def _nack(self) -> bytes:
-        """All that may be kept, and thousands of others: 17 numbers in four bytes (RFC 4585, section 6.2.1)."""
+        """All that may be kept and thousands of others: 8 requests, 17 numbers in four bytes (RFC 4585, section 6.2.1)."""
         first = self.newest - 100
-        entries = [struct.pack("!HH", (first + 17 * n) & 0xFFFF, 0xFFFF) for n in range(280)]
-        return struct.pack("!BBHII", 0x81, 205, 2 + len(entries), 7, self.ssrc) + b"".join(entries)
+        entries = [struct.pack("!HH", (first + 17 * n) & 0xFFFF, 0xFFFF) for n in range(8 * 33)]
+        return b"".join(
+            struct.pack("!BBHII", 0x81, 205, 2 + 33, 7, self.ssrc) + b"".join(entries[at : at + 33])
+            for at in range(0, len(entries), 33)
+        )
 
     def _data(self) -> bytes:
         """A chunk of one byte on the open channel, unordered (RFC 9260, section 3.3.1)."""
