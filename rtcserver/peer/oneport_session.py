@@ -188,6 +188,8 @@ class OnePortSession:
             self.counters["packets"] = sent.packets
             self.counters["retransmits"] = sent.retransmits
             self.counters["dropped"] = sent.dropped + sent.errors
+        if self._peer is not None and self._peer.over_budget:
+            self.counters["over_budget"] = self._peer.over_budget
         return SessionInfo(
             self.id, self.state.value, seconds, dict(self.counters), dict(self.details), self.remote_address
         )

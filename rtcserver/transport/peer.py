@@ -111,6 +111,11 @@ class TransportPeer:
         return self.agent.selected
 
     @property
+    def over_budget(self) -> int:
+        """Datagrams, or parts of them, that were dropped because the peer had asked for too much."""
+        return self.agent.budget.over
+
+    @property
     def buffered(self) -> int:
         """Bytes on data channels that wait to be sent or acknowledged."""
         return self.secure.buffered

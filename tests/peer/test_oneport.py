@@ -35,6 +35,7 @@ from rtcserver.peer.oneport import RETURN_PACE_MS, OnePortBackend, OnePortSessio
 from rtcserver.peer.state import State
 from rtcserver.sdp.fragment import parse_sdpfrag
 from rtcserver.transport import stun
+from rtcserver.transport.budget import NUMBERS
 from rtcserver.transport.endpoint import EndpointConfig, MediaEndpoint
 from rtcserver.transport.peer import TransportPeer
 from tests.peer.hearing import REQUEST, Listener
@@ -561,6 +562,19 @@ async def test_before_the_port_is_open_nobody_is_answered() -> None:
     await server.backend.start()
     await server.backend.open("main", small(), REQUEST)
     await server.backend.close()
+
+
+async def test_a_session_tells_that_it_asked_for_too_much() -> None:
+    async with serving() as server:
+        listener = Listener()
+        session = await listener.join(server.backend)
+        assert "over_budget" not in session.info().counters
+        nack = rtp.RtcpRtpfbPacket(fmt=1, ssrc=1, media_ssrc=session.ssrc, lost=list(range(0, 17 * 40, 17)))
+        for _ in range(2 * NUMBERS.burst // 40):
+            await listener.dtls._send_rtp(bytes(nack))
+        await until(lambda: session.info().counters.get("over_budget"))
+        assert server.endpoint.counters["over_numbers"] == session.info().counters["over_budget"]
+        await listener.close()
 
 
 async def test_health_tells_when_joins_wait() -> None:
