@@ -24,7 +24,7 @@ from tests.transport.hostile import HELLO as CLIENT_HELLO
 from tests.transport.hostile import RTCP, RTP, Sender
 from tests.transport.raw import seal
 
-FLOOD_S = 1.0
+FLOOD_S = 0.7
 BURST = 25
 JOIN_S = 5.0
 
@@ -113,21 +113,47 @@ async def joins(scene: Scene) -> None:
         assert time.monotonic() - begun < JOIN_S
 
 
+async def send(flood: Flood, client: Intruder) -> int:
+    """Flood for `FLOOD_S`; returns the number of datagrams."""
+    over = time.monotonic() + FLOOD_S
+    sent = 0
+    while time.monotonic() < over:
+        for _ in range(BURST):
+            for datagram in flood.packets(client):
+                with contextlib.suppress(OSError):  # a session that was ended meanwhile
+                    client.socket.send(datagram)
+                sent += 1
+        await asyncio.sleep(0.001)
+    return sent
+
+
 @pytest.mark.parametrize("flood", FLOODS, ids=lambda flood: flood.name)
 async def test_a_flood_of_datagrams(scene: Scene, flood: Flood) -> None:
+    """While it goes on, somebody new can join."""
     with scene.undisturbed():
         async with intruder(scene.port, flood.sender, data=flood.sender == "associated") as client:
-            over = time.monotonic() + FLOOD_S
-            sent = 0
+            flooding = asyncio.create_task(send(flood, client))
+            await asyncio.sleep(FLOOD_S / 4)
+            await joins(scene)
+            assert await flooding > 200
+
+
+async def test_a_stream_is_not_sent_to_who_does_not_want_it(scene: Scene) -> None:
+    """The owner of a session names an address that answers nothing, in checks that are right, again and again."""
+    with scene.undisturbed(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as victim:
+        victim.setblocking(False)
+        victim.bind((address(), 0))
+        async with intruder(scene.port, "session") as client:
+            sent = got = 0
+            over = time.monotonic() + 2 * FLOOD_S
             while time.monotonic() < over:
-                for datagram in flood.packets(client):
-                    with contextlib.suppress(OSError):  # a session that was ended meanwhile
-                        client.socket.send(datagram)
-                    sent += 1
-                if sent % BURST == 0:
-                    await asyncio.sleep(0.001)
-        await joins(scene)
-    assert sent > 200
+                check = client.check()
+                sent += victim.sendto(check, client.target)
+                await asyncio.sleep(0.1)
+                with contextlib.suppress(BlockingIOError):
+                    while True:
+                        got += len(victim.recv(4096))
+    assert got <= 5 * sent
 
 
 Hold = Callable[[Scene], Awaitable[None]]
