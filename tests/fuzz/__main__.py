@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".cache" / "fuzz"
 SECONDS = 60
-KEPT, KEPT_BYTES = 24, 600
+KEPT, KEPT_BYTES = 20, 600
 """Inputs that `--distil` writes for a target, and the most bytes of one."""
 
 
@@ -74,8 +74,10 @@ def main() -> int:
             continue
         if given.distil:
             kept = engine.distil(target, folder / name, KEPT, KEPT_BYTES)
-            lines = "".join(f"{base64.b64encode(data).decode()}\n" for data in kept)
-            (SEEDS / f"{name}.txt").write_text(lines)
+            file = SEEDS / f"{name}.txt"
+            file.unlink(missing_ok=True)
+            if kept:
+                file.write_text("".join(f"{base64.b64encode(data).decode()}\n" for data in kept))
             print(f"{name:20} {len(kept)} inputs kept")
             continue
         executions = given.executions

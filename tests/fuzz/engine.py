@@ -18,13 +18,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from types import FrameType
+from typing import Any, NoReturn
 
 from tests.fuzz.target import LIMIT_MS, Target
 
 RSS_LIMIT_MB = 1024
 OURS = ("rtcserver", "signaling", "aiortc.rtcsctptransport", "aiortc.rtp", "aiortc.sdp")
 """What is instrumented: ours, and what is reached of aiortc."""
+TraceFunction = Callable[[FrameType, str, Any], Any]
 _SHARED = struct.Struct("QQ")
 _WORTH_LOOKING_NS = 1_000_000
 _COVERED = re.compile(r"cov: (\d+) ft: (\d+) corp: (\d+)")
@@ -136,16 +138,43 @@ def fuzz(
 
 
 def distil(target: Target, folder: Path, most: int, max_bytes: int) -> list[bytes]:
-    """The smallest inputs of the corpus that together reach all that it reaches; at most `most`, each below `max_bytes`."""
-    small = folder / "small"
-    small.mkdir(exist_ok=True)
-    for old in small.iterdir():
-        old.unlink()
-    arguments = [target.name, "-merge=1", f"-max_len={target.max_bytes}", str(small), str(folder / "corpus")]
-    _in_a_fork(folder / "merge.txt", lambda: _endless(arguments, target))
-    found = sorted((path.read_bytes() for path in small.iterdir()), key=lambda data: (len(data), data))
-    known = set(target.good())
-    return [data for data in found if len(data) <= max_bytes and data not in known][:most]
+    """The smallest inputs of the corpus that reach each a line which those before, and the good ones, do not.
+
+    At most `most`, none above `max_bytes`.
+    """
+    known: set[tuple[str, int]] = set()
+    for data in target.good():
+        known |= _lines(target, data)
+    corpus = [path.read_bytes() for path in (folder / "corpus").iterdir()]
+    kept = []
+    for data in sorted(corpus, key=lambda data: (len(data), data)):
+        if len(data) > max_bytes or len(kept) == most:
+            break
+        lines = _lines(target, data)
+        if lines - known:
+            known |= lines
+            kept.append(data)
+    return kept
+
+
+def _lines(target: Target, data: bytes) -> set[tuple[str, int]]:
+    """The lines of ours that an input reaches."""
+    found: set[tuple[str, int]] = set()
+
+    def trace(frame: FrameType, event: str, argument: object) -> TraceFunction | None:
+        name = frame.f_globals.get("__name__", "")
+        if not name.startswith(OURS):
+            return None
+        found.add((name, frame.f_lineno))
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        target(data)
+    finally:
+        sys.settrace(before)
+    return found
 
 
 def _escaped(word: bytes) -> str:
