@@ -43,8 +43,8 @@ ACKS = Limit(3, "acks", 200, 100)
 """SACKs of ours. One that is held back goes with the next: RFC 9260, section 6.2, asks for every second packet."""
 REPLIES = Limit(4, "replies", 10, 20)
 """Other answers of SCTP. A heartbeat comes each 30 s (RFC 9260, section 8.3), one for each channel that is closed."""
-RTCP = Limit(5, "rtcp", 500, 500)
-"""SRTCP datagrams. Chromium may ask for lost packets with each one that comes."""
+RTCP = Limit(5, "rtcp", 1000, 500)
+"""SRTCP datagrams. Chromium may ask for lost packets with each one that comes, 750 a second in Studio at most."""
 NUMBERS = Limit(6, "numbers", 2000, 4000)
 """Sequence numbers that are asked for. After an outage Chromium asks for up to 250, some ten times."""
 MEDIA = Limit(7, "media", 50, 50)
