@@ -127,6 +127,21 @@ export function parseRetryAfter(value, nowMs) {
 }
 
 /**
+ * The stable word of a JSON error body, or "" when the body is anything else.
+ *
+ * @param {string} body
+ * @returns {string}
+ */
+export function codeOf(body) {
+  try {
+    const { error } = JSON.parse(body);
+    return typeof error === "string" ? error : "";
+  } catch {
+    return "";
+  }
+}
+
+/**
  * The sentence of a JSON error body, or "" when the body is anything else.
  *
  * @param {string} body

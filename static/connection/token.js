@@ -51,16 +51,39 @@ export function dropToken(room) {
 }
 
 /**
+ * Forgets the performer's token of a room that did not let this tab in, where a listener's is kept, which may.
+ *
+ * @param {string} url of the room's endpoint
+ * @returns {boolean} whether `authorization` shows another token now
+ */
+export function fallBack(url) {
+  const page = pageOf(url);
+  try {
+    if (page === null || !sessionStorage.getItem(`rtcserver.perform.${page}`)) return false;
+    if (!sessionStorage.getItem(`rtcserver.listen.${page}`)) return false;
+    sessionStorage.removeItem(`rtcserver.perform.${page}`);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** @param {string} url @returns {string | null} the address of the page of the room that an address is about */
+function pageOf(url) {
+  const room = /\/(?:r|api\/rooms)\/([^/]+)/.exec(url)?.[1];
+  return room === undefined ? null : `${ROOT}r/${room}`;
+}
+
+/**
  * The header that shows this tab's token for a room.
  *
  * @param {string} url of the room's endpoint or of the API about it
  * @returns {Record<string, string>} empty where there is no token
  */
 export function authorization(url) {
-  const room = /\/(?:r|api\/rooms)\/([^/]+)/.exec(url)?.[1];
-  if (room === undefined) return {};
+  const page = pageOf(url);
+  if (page === null) return {};
   try {
-    const page = `${ROOT}r/${room}`;
     const token =
       sessionStorage.getItem(`rtcserver.perform.${page}`) ?? sessionStorage.getItem(`rtcserver.listen.${page}`);
     return token ? { Authorization: `Bearer ${token}` } : {};

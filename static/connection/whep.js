@@ -4,9 +4,9 @@
  * used once; another connection needs another object.
  */
 
-import { WEBRTC_MISSING, SERVER_UNREACHABLE, negotiationFailed, parseRetryAfter, refused, sentenceOf } from "./problems.js";
+import { WEBRTC_MISSING, SERVER_UNREACHABLE, negotiationFailed, codeOf, parseRetryAfter, refused, sentenceOf } from "./problems.js";
 import { FROM_PAGE } from "./server.js";
-import { authorization } from "./token.js";
+import { authorization, fallBack } from "./token.js";
 import { addressOf, asksForStereo, candidates, noMoreCandidates, takesRedundancy, withLocalName, withStereoOpus } from "./sdp.js";
 
 /** @typedef {import("./problems.js").Problem} Problem */
@@ -218,6 +218,7 @@ export class WhepConnection {
       this.#tell.refused(problem);
       return null;
     }
+    if (response.status === 403 && codeOf(body) === "bad_token" && fallBack(this.#url)) return this.#post(offer);
     const retryAfterMs = parseRetryAfter(response.headers.get("Retry-After"), Date.now());
     this.#tell.refused(refused(response.status, sentenceOf(body), retryAfterMs));
     return null;

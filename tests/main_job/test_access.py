@@ -100,6 +100,19 @@ async def test_a_performer_whose_link_lapses_goes_on_to_listen_without_a_gap() -
             assert await late.evaluate("rtcserver.midi.role") == "listener"
 
 
+async def test_who_may_listen_by_another_link_listens_although_the_performers_link_is_over() -> None:
+    with RtcServer(instrument="fluidsynth", demo="false", config=BY_LINK_ONLY) as server:
+        server.wait_healthy(live)
+        store = store_of(server)
+        link = store.issue(("main",), ("listen", "read"), in_seconds(3600))
+        over = sign(store.key, Token("over", ("main",), ("perform", "listen"), in_seconds(-5)))
+        async with Chromium() as browser:
+            page = await browser.open(f"{server.room_url}#listen={link}")
+            await until(page, "rtcserver.room !== null")
+            await page.goto(f"{server.room_url}?listen#perform={over}")
+            await until(page, f"rtcserver.state === 'live' && {NOTE}.includes('{EXPIRED}')")
+
+
 @pytest.fixture
 async def decider() -> AsyncIterator[tuple[str, list[dict[str, str]], Callable[[str], None]]]:
     """A URL that decides, what it was asked, and what makes it refuse an action."""
