@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from rtcserver.access.door import Action, Grant
+from rtcserver.channel import announce
 from rtcserver.errors import ConfigError, PeerError
 from rtcserver.logs import about
 from rtcserver.peer.base import PeerBackend, PeerSession, public_handle
@@ -17,6 +18,9 @@ from signaling.entrance import Entrance
 from signaling.respond import as_json
 
 log = logging.getLogger(__name__)
+
+COME_AGAIN_MS = 3_000
+"""When the page of a session that was ended asks again."""
 
 
 class Tokens(Protocol):
@@ -60,7 +64,8 @@ class Admin:
             raise PeerError(404, "no_such_session", "There is no session of this name, or it has ended.")
         with about(room=found.room, session=handle):
             log.info("ended by %s", _who(grant))
-        found.end("by_admin")
+        parting = announce.leaving("by_admin", "An administrator ended this session.", COME_AGAIN_MS)
+        found.end("by_admin", parting)
         return as_json({"ended": handle})
 
     async def tokens(self, request: web.Request) -> web.Response:

@@ -106,8 +106,11 @@ class PeerSession(Protocol):
     async def close(self) -> None:
         """End the session. Idempotent, bounded in time."""
 
-    def end(self, reason: str) -> None:
-        """End the session for a reason of the server's, such as ``lapsed``. Idempotent; does not wait."""
+    def end(self, reason: str, parting: str = "") -> None:
+        """End the session for a reason of the server's, such as ``lapsed``. Idempotent; does not wait.
+
+        parting: what its page is told before, if it can be told anything (PROTOCOL.md, "leaving").
+        """
 
 
 class PeerBackend(Protocol):

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 
 from rtcserver.access.authorizer import Authorizer
+from rtcserver.channel import announce
 from rtcserver.logs import about
 from rtcserver.peer.base import PeerBackend, public_handle
 
@@ -50,7 +51,8 @@ class Lapses:
             if sentence:
                 with about(room=session.room, session=public_handle(session.id)):
                     log.info("its token ends it: %s", sentence)
-                session.end("lapsed")
+                # The page asks again at once: it may listen without the token, or is told why not.
+                session.end("lapsed", announce.leaving("lapsed", sentence, 0))
         self._lapse_performers()
 
     async def _look_on(self) -> None:

@@ -153,8 +153,8 @@ class StockSession:
         self._backend.counters["half_open_reaped"] += 1
         self._end_by_itself()
 
-    def end(self, reason: str) -> None:
-        """End the session, for `reason`. Idempotent; does not wait."""
+    def end(self, reason: str, parting: str = "") -> None:
+        """End the session, for `reason`. Idempotent; does not wait. It has no channel to say `parting` on."""
         if self._closing is None:
             self._backend.counters[f"ended_{reason}"] += 1
             self._end_by_itself()

@@ -49,6 +49,18 @@ def id_of(store: TokenStore, text: str) -> str:
     return token.id
 
 
+async def end_all(server: RtcServer, token: str) -> None:
+    """What an administrator does."""
+    sessions = f"{server.url}/api/sessions"
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as http:
+        async with http.get(sessions) as answer:
+            found = (await answer.json())["sessions"]
+        assert found
+        for session in found:
+            async with http.delete(f"{sessions}/{session['id']}") as answer:
+                assert answer.status == 200
+
+
 async def test_a_listeners_page_says_that_its_link_is_revoked_or_over_and_asks_for_no_password() -> None:
     challenges = []
     with RtcServer(instrument="tone", config=BY_LINK_ONLY + user("vlc", "a password")) as server:
@@ -66,6 +78,9 @@ async def test_a_listeners_page_says_that_its_link_is_revoked_or_over_and_asks_f
             page.on("response", note)
             await until(page, "rtcserver.state === 'live'")
             assert link not in page.url
+            await end_all(server, store.issue(("*",), ("admin",), in_seconds(60)))
+            await until(page, f"{STATUS}.includes('An administrator ended this session.')")
+            await until(page, "rtcserver.state === 'live'")
             store.revoke(id_of(store, link))
             await until(page, f"rtcserver.state === 'failed' && {STATUS}.includes('{REVOKED}')")
             other = await browser.open(f"{server.room_url}#listen={over}")
