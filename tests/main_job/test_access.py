@@ -25,7 +25,7 @@ from tests.sdp import offers
 
 pytestmark = pytest.mark.unhurried("waits for the page's state and for sessions to end")
 
-BY_LINK_ONLY = '[[access]]\nactions = ["listen", "read", "perform"]\ntoken = true\n'
+BY_LINK_ONLY = '[[access]]\nactions = ["listen", "read", "perform", "admin"]\ntoken = true\n'
 STATUS = "document.querySelector('#status').innerText"
 NOTE = "document.querySelector('#stage-note').innerText"
 REVOKED, EXPIRED = "This link has been revoked.", "This link has expired; ask for a new one."
@@ -54,6 +54,7 @@ async def end_all(server: RtcServer, token: str) -> None:
     sessions = f"{server.url}/api/sessions"
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as http:
         async with http.get(sessions) as answer:
+            assert answer.status == 200, await answer.text()
             found = (await answer.json())["sessions"]
         assert found
         for session in found:
