@@ -90,6 +90,7 @@ _VALUES: tuple[Callable[[str], Any], ...] = (
     lambda text: parse_mix(text, ""),
     lambda text: parse_mix("", text),
     lambda text: parse_mix("1,2", text, 1),
+    published.parse_auth_url,
 )
 
 
@@ -101,6 +102,8 @@ def _values() -> Iterator[bytes]:
         "{a = 1}",
         "1 / 2",
         "1:LR:-6dB",
+        "1:L:0",
+        "http://[::1]:9/auth",
     )
     for number, text in enumerate(examples):
         yield bytes([number]) + text.encode()

@@ -9,6 +9,7 @@ from rtcserver.errors import PeerError
 from rtcserver.midi import message as m
 from rtcserver.midi import profile_file, smf, title
 from rtcserver.midi.parser import StreamParser
+from rtcserver.midi.settings import Settings
 from tests.fuzz.target import target
 
 FILES = Path(__file__).parents[2] / "vectors" / "files" / "midi"
@@ -84,6 +85,9 @@ def song(data: bytes) -> None:
         elif m.is_note_off(message):
             down.discard(key)
     assert not down
+    settings = Settings(found.events)
+    for index in (0, len(times) // 2, len(times)):
+        assert all(m.fault(message) is None for message in settings.before(index))
     assert len(found.name) <= title.MAX_TITLE
 
 

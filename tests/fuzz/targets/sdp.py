@@ -45,6 +45,8 @@ WORDS = (
         "a=group:BUNDLE ",
         "a=rtpmap:",
         "opus/48000/2",
+        "red/48000/2",
+        "111/111",
         "a=fmtp:",
         "a=rtcp-fb:",
         "a=extmap:",

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Iterator
 
 from aiortc import rtcsctptransport as sctp
 
+from rtcserver.clock import NS
 from rtcserver.load.sctp import DataChannelClient
+from rtcserver.peer.feedback import Feedback
 from rtcserver.peer.reception import ReceptionJudge
 from rtcserver.transport import demux, stun
 from rtcserver.transport.aiortc_tap import _header
-from rtcserver.transport.rtcp import ReceptionReport, RtcpError, parse_compound
+from rtcserver.transport.rtcp import Nack, ReceptionReport, RtcpError, parse_compound
 from rtcserver.transport.sctp_guard import SctpError, check_packet
 from tests.fuzz.target import joined, pieces, target
 from tests.transport.hostile import CHUNKS, HELLO, RECORD, RTCP, RTP
@@ -76,12 +79,19 @@ def _rtcp() -> Iterator[bytes]:
 
 @target("rtcp", RtcpError, good=_rtcp, max_bytes=1500)
 def parse_rtcp(data: bytes) -> None:
-    for packet in parse_compound(data):
+    counters: Counter[str] = Counter()
+    feedback = Feedback(100, counters, Counter(), {})
+    feedback.packets_per_s = 100.0
+    for number, packet in enumerate(parse_compound(data), 1):
         if isinstance(packet, ReceptionReport):
             judge = ReceptionJudge(100)
             for block in packet.blocks:
                 judge.judge(block, 70_000, 10, 0x12345678)
             assert judge.reports == len(packet.blocks)
+            feedback.reports(packet.blocks, number * NS, 0x1234 << 48)
+        elif isinstance(packet, Nack):
+            kept = feedback.nack(packet.sequences, None, number * NS)
+            assert set(kept) <= set(packet.sequences)
 
 
 @target("sctp-guard", SctpError, good=lambda: CHUNKS.values(), max_bytes=1488)
