@@ -107,6 +107,10 @@ class PeerBudget:
             self.over += 1
         return False
 
+    def is_spent(self, limit: Limit, now_ns: int) -> bool:
+        """Whether nothing more of a kind of work may be done now."""
+        return self._empty_ns[limit[0]] - now_ns >= _BUCKETS[limit[0]].burst_ns
+
     def floods(self, now_ns: int) -> bool:
         """Whether more than `FLOOD_PER_S` were dropped in a second. To be asked after each one that was."""
         if now_ns - self._since_ns > NS:

@@ -25,7 +25,7 @@ from rtcserver.transport.aiortc_internals import (
 )
 from rtcserver.transport.aiortc_sctp import SctpAssociation
 from rtcserver.transport.budget import HANDSHAKE_COST, NUMBERS, RECORDS, RTCP, PeerBudget
-from rtcserver.transport.rtcp import Nack, RtcpError, RtcpPacket, parse_compound
+from rtcserver.transport.rtcp import MAX_NACKED, Nack, RtcpError, RtcpPacket, parse_compound
 
 MAX_RTCP_SOURCES = 8
 """SSRCs that one peer may send RTCP from: libsrtp keeps a stream of a few KB for each."""
@@ -140,12 +140,15 @@ class SecurePeer:
         self.authenticated += 1
         self._sources.add(source)
         try:
-            packets = parse_compound(plain)
+            # A peer that has asked for too much is not even read: the numbers are what a NACK costs.
+            spent = self._budget.is_spent(NUMBERS, now_ns)
+            packets = parse_compound(plain, 0 if spent else MAX_NACKED)
         except RtcpError:
             self._counters["rtcp_malformed"] += 1
             return []
         self._counters["rtcp_received"] += 1
-        wanted = sum(len(packet.sequences) for packet in packets if isinstance(packet, Nack))
+        nacks = [packet for packet in packets if isinstance(packet, Nack)]
+        wanted = MAX_NACKED if spent and nacks else sum(len(nack.sequences) for nack in nacks)
         if wanted and not self._budget.take(NUMBERS, now_ns, wanted):
             packets = [packet for packet in packets if not isinstance(packet, Nack)]
         return packets

@@ -76,8 +76,11 @@ class Bye:
 RtcpPacket = ReceptionReport | Nack | Bye
 
 
-def parse_compound(data: bytes) -> list[RtcpPacket]:
-    """The packets of one (decrypted) datagram that matter to a sender. Raises `RtcpError` only."""
+def parse_compound(data: bytes, most: int = MAX_NACKED) -> list[RtcpPacket]:
+    """The packets of one (decrypted) datagram that matter to a sender. Raises `RtcpError` only.
+
+    most: sequence numbers that are taken from it; with 0 its NACKs are empty, and cost nothing.
+    """
     if len(data) < 8 or len(data) & 3:
         raise RtcpError("length is no multiple of four of at least eight bytes")
     out: list[RtcpPacket] = []
@@ -105,7 +108,7 @@ def parse_compound(data: bytes) -> list[RtcpPacket]:
         elif kind == SR:
             out.append(_report(body, count, 24))
         elif kind == RTPFB and count == NACK_FORMAT:
-            nack = _nack(body, MAX_NACKED - nacked)
+            nack = _nack(body, most - nacked)
             nacked += len(nack.sequences)
             out.append(nack)
         elif kind == BYE:

@@ -44,6 +44,7 @@ def test_a_flood_gets_its_first_burst_and_nothing_after_it(limit: Limit) -> None
     flood = 20 * limit.per_second
     first = taken(budget, limit, flood, 0, 5)
     assert limit.burst <= first <= limit.burst * 1.2 + 2
+    assert budget.is_spent(limit, 5 * NS)
     assert taken(budget, limit, flood, 5 * NS, 5) == 0
     assert counters == {f"over_{limit.name}": 10 * flood - first}
     assert budget.over == (0 if limit is ACKS else 10 * flood - first)
@@ -54,6 +55,8 @@ def test_who_has_calmed_down_is_heard_again(limit: Limit) -> None:
     budget = PeerBudget(Counter())
     taken(budget, limit, 20 * limit.per_second, 0, 2)
     assert not budget.take(limit, 2 * NS + MEMORY_NS // 2)
+    assert budget.is_spent(limit, 2 * NS + MEMORY_NS // 2)
+    assert not budget.is_spent(limit, 6 * NS)
     calm = 2 * NS + 2 * MEMORY_NS + limit.burst * NS // limit.per_second
     assert taken(budget, limit, limit.per_second, calm, 3) == 3 * limit.per_second
 

@@ -124,6 +124,7 @@ def test_what_one_datagram_asks_for_is_bounded_however_it_is_packed() -> None:
     packets = parse_compound(one * 4)
     nacks = [packet for packet in packets if isinstance(packet, Nack)]
     assert [len(nack.sequences) for nack in nacks] == [340, MAX_NACKED - 340, 0, 0]
+    assert {nack.sequences for nack in parse_compound(one * 4, 0) if isinstance(nack, Nack)} == {()}
     report = struct.pack("!BBHI", 0x80, 201, 1, 1)
     assert len(parse_compound(report * MAX_PACKETS)) == MAX_PACKETS
     with pytest.raises(RtcpError, match="more than"):
