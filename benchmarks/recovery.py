@@ -22,13 +22,15 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from benchmarks.rig.common import MachineCpu, percentile, say
 from benchmarks.rig.isolated import isolate
 from benchmarks.rig.outcome import LONG_S, Result, main_of
 from benchmarks.rig.serving import LOAD_CPU, Rtcserver
+from rtcserver.client.listener import Listener
+from rtcserver.client.measure import Packet
 from rtcserver.client.returning import ReturningListener
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.load.fleet import Fleet
@@ -44,8 +46,6 @@ SETTLE_S = 2.0
 LOOK_S = 0.002
 SOUND_BYTES = 60
 """A datagram of the tone is larger, one of encoded silence smaller."""
-GAP_NS = 60_000_000
-"""Three packets of 20 ms: sound after a longer pause is sound that is back."""
 AT_A_TIME = 4
 """As in `joins`."""
 KEYS = (
@@ -62,22 +62,36 @@ PARTS = ("join", "instrument", "broadcast", "server")
 
 
 class Ears(ReturningListener):
-    """A returning listener that knows when it last heard sound, in whatever session."""
-
-    def last_sound_ns(self, since_ns: int) -> int | None:
-        """When the first sound after a moment came, if it has."""
-        ear = self.ear
-        for packet in tuple(ear.packets) if ear is not None else ():
-            if packet.arrival_ns > since_ns and packet.size > SOUND_BYTES:
-                return packet.arrival_ns
-        return None
+    """A returning listener that tells when it hears sound. Each method gives ms, or None for one that is left behind."""
 
     async def sound_after(self, since_ns: int) -> float | None:
-        """ms from a moment to the sound after it; None if the listener is left behind."""
+        """From a moment to the first sound after it."""
+        return await self._first(since_ns, lambda ear, packet: packet.size > SOUND_BYTES)
+
+    async def sound_after_silence(self, since_ns: int) -> float | None:
+        """From a moment to the first sound behind silence, in the same session."""
+        silent: set[int] = set()
+
+        def heard(ear: Listener, packet: Packet) -> bool:
+            if packet.size <= SOUND_BYTES:
+                silent.add(packet.arrival_ns)
+            return packet.size > SOUND_BYTES and bool(silent) and packet.arrival_ns > min(silent)
+
+        return await self._first(since_ns, heard)
+
+    async def sound_elsewhere(self, since_ns: int) -> float | None:
+        """From a moment to the first sound of another session than that of now."""
+        before = self.ear
+        return await self._first(
+            since_ns, lambda ear, packet: ear is not before and packet.size > SOUND_BYTES
+        )
+
+    async def _first(self, since_ns: int, wanted: Callable[[Listener, Packet], bool]) -> float | None:
         while monotonic_ns() - since_ns < LIMIT_S * NS:
-            found = self.last_sound_ns(since_ns)
-            if found is not None:
-                return (found - since_ns) / 1e6
+            ear = self.ear
+            for packet in tuple(ear.packets) if ear is not None else ():
+                if ear is not None and packet.arrival_ns > since_ns and wanted(ear, packet):
+                    return (packet.arrival_ns - since_ns) / 1e6
             await asyncio.sleep(LOOK_S)
         return None
 
@@ -124,7 +138,7 @@ class Rounds:
                 took = await self._lose_server(ears)
             else:
                 pid = self._pid("instrument:main" if part == "instrument" else "broadcast")
-                took = await self._lose(ears, pid)
+                took = await self._lose(ears, pid, same_session=part == "instrument")
         if took is None:
             self.left_behind += 1
             say(f"  {part}: left behind")
@@ -132,32 +146,16 @@ class Rounds:
             self.times[part].append(took)
         await self._settled()
 
-    async def _lose(self, ears: Ears, pid: int) -> float | None:
+    async def _lose(self, ears: Ears, pid: int, *, same_session: bool) -> float | None:
         os.kill(pid, signal.SIGKILL)
         killed = monotonic_ns()
-        return await self._after_gap(ears, killed)
-
-    async def _after_gap(self, ears: Ears, killed: int) -> float | None:
-        """The first sound that is not of the stream as it was: that of another session, or after silence or a pause."""
-        ear, latest = ears.ear, killed
-        while monotonic_ns() - killed < LIMIT_S * NS:
-            if ears.ear is not ear:
-                found = ears.last_sound_ns(killed) if ears.ear is not None else None
-                if found is not None:
-                    return (found - killed) / 1e6
-            elif ear is not None:
-                found = ears.last_sound_ns(latest)
-                if found is not None and found - latest > GAP_NS:
-                    return (found - killed) / 1e6
-                latest = found or latest
-            await asyncio.sleep(LOOK_S)
-        return None
+        return await (ears.sound_after_silence(killed) if same_session else ears.sound_elsewhere(killed))
 
     async def _lose_server(self, ears: Ears) -> float | None:
         killed = monotonic_ns()
-        began = self._server.crash()
+        began = await asyncio.to_thread(self._server.crash)
         starting = asyncio.create_task(asyncio.to_thread(first_answer, self._server, began))
-        took = await self._after_gap(ears, killed)
+        took = await ears.sound_elsewhere(killed)
         self.times["server_start"].append(await starting)
         return took
 

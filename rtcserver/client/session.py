@@ -7,7 +7,10 @@ import contextlib
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import urldefrag
+
+from OpenSSL import SSL
 
 from rtcserver.client.listener import Listener, listen
 from rtcserver.client.midi import MidiClient, MidiEvent, token_of
@@ -78,6 +81,7 @@ async def _stay(
         on_audio = recorder.write if recorder else None
         return Listener(url, channels=channels, on_audio=on_audio, insecure=run.insecure)
 
+    asyncio.get_running_loop().set_exception_handler(_quiet)
     began = monotonic_ns()
     async with ReturningListener(run.url, make=make, on_event=on_event if run.midi else None) as ears:
         while (spent_s := (monotonic_ns() - began) / NS) < run.seconds:
@@ -88,6 +92,12 @@ async def _stay(
         assert ears.latest is not None, "there is a first session, or the entry raises"
         report = replace(ears.latest.report(), url=urldefrag(run.url).url, returns=ears.returns)
         return report, ears.channels if run.midi else None
+
+
+def _quiet(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Keep from people that aiortc's SCTP still wants to send, in a task of nobody's, when the server has closed DTLS."""
+    if not isinstance(context.get("exception"), SSL.Error):
+        loop.default_exception_handler(context)
 
 
 async def _perform(
