@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rtcserver.access.token import EVERY_ROOM, MIN_KEY, Token, sign
+from rtcserver.access.token import EVERY_ROOM, MAX_TOKEN, MIN_KEY, Token, sign
 from rtcserver.errors import ConfigError
 
 KEY_FILE, LIST_FILE, LOCK_FILE = "tokens.key", "tokens.json", "tokens.lock"
@@ -38,29 +38,41 @@ class TokenStore:
     def __init__(self, folder: str) -> None:
         self.folder = Path(folder) if folder else None
         self._memory: dict[str, dict[str, Any]] = {}
-        self._revoked: frozenset[str] = frozenset()
-        self._stamp: tuple[int, int] | None = None
+        self._valid: frozenset[str] = frozenset()
+        self._stamp: tuple[int, ...] | None = None
         self.key = secrets.token_bytes(MIN_KEY) if self.folder is None else self._load_key(self.folder)
 
     def issue(self, rooms: Sequence[str], actions: Sequence[str], expires_s: int, name: str = "") -> str:
-        """A new token as text; it is listed from now on."""
+        """A new token as text; it is listed from now on. Raises ConfigError if it says too much for a token."""
         token = Token(secrets.token_hex(6), tuple(rooms), tuple(actions), expires_s)
+        text = sign(self.key, token)
+        if len(text) > MAX_TOKEN:
+            raise ConfigError(
+                f"a token has at most {MAX_TOKEN} characters; this one would have {len(text)}: name fewer rooms, "
+                "or none for every room"
+            )
+        self.keep(token, name)
+        return text
+
+    def keep(self, token: Token, name: str = "") -> None:
+        """List a token: only what is listed counts."""
         with self._changing() as held:
             held[token.id] = {
-                "rooms": list(rooms),
-                "actions": list(actions),
-                "expires_s": expires_s,
+                "rooms": list(token.rooms),
+                "actions": list(token.actions),
+                "expires_s": token.expires_s,
                 "name": name,
                 "revoked": False,
             }
-        return sign(self.key, token)
 
     def link(self, room: str, now_s: int) -> str:
         """The token of a room's performer link: the same one at each start, until it is revoked or nearly over."""
         name = f"link of {room}"
+        says = {"name": name, "rooms": [room], "actions": list(PERFORMER), "revoked": False}
         for token_id, entry in self.listed().items():
-            if entry["name"] == name and not entry["revoked"] and entry["expires_s"] - now_s > RENEW_S:
-                return sign(self.key, Token(token_id, (room,), tuple(entry["actions"]), entry["expires_s"]))
+            # Somebody else's token may have the same name, and be for more or for less.
+            if entry.items() >= says.items() and entry["expires_s"] - now_s > RENEW_S:
+                return sign(self.key, Token(token_id, (room,), PERFORMER, entry["expires_s"]))
         return self.issue((room,), PERFORMER, now_s + LINK_S, name)
 
     def revoke(self, token_id: str) -> None:
@@ -71,40 +83,38 @@ class TokenStore:
             held[token_id]["revoked"] = True
 
     def listed(self) -> Mapping[str, dict[str, Any]]:
-        """All tokens by id: rooms, actions, expires_s, name, revoked."""
+        """All tokens by id: rooms, actions, expires_s, name, revoked. Raises ConfigError if they cannot be read."""
         if self.folder is None:
             return self._memory
         path = self.folder / LIST_FILE
         try:
-            held: dict[str, dict[str, Any]] = json.loads(path.read_text())
+            held = json.loads(path.read_text())
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, RecursionError) as error:
             raise ConfigError(f"{path} cannot be read: {error}") from error
+        if not isinstance(held, dict) or not all(map(_is_entry, held.values())):
+            raise ConfigError(f"{path} cannot be read: it is no list of tokens")
         return held
 
     def is_revoked(self, token_id: str) -> bool:
         """Whether a token counts no more; the list is read again whenever it has changed.
 
-        A list that cannot be read revokes all: nobody comes in by a link then.
+        Only what is listed counts: with a list that is gone, cannot be read, or has lost its revocations with its
+        entries, nobody comes in by a link.
         """
-        if self.folder is not None:
-            try:
-                found = (self.folder / LIST_FILE).stat()
-                stamp = (found.st_mtime_ns, found.st_ino)
-            except FileNotFoundError:
-                return False
-            except OSError:
-                return True
-            if stamp == self._stamp:
-                return token_id in self._revoked
+        if self.folder is None:
+            return token_id not in _valid(self._memory)
         try:
-            self._revoked = frozenset(i for i, entry in self.listed().items() if entry["revoked"])
-        except (ConfigError, KeyError, TypeError, AttributeError):
+            found = (self.folder / LIST_FILE).stat()
+            # Two changes within a tick of the file system's clock may even have the same inode.
+            stamp = (found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size)
+            if stamp != self._stamp:
+                self._valid = _valid(self.listed())
+                self._stamp = stamp
+        except (OSError, ConfigError):
             return True
-        if self.folder is not None:
-            self._stamp = stamp
-        return token_id in self._revoked
+        return token_id not in self._valid
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[dict[str, dict[str, Any]]]:
@@ -149,6 +159,26 @@ def _make_key(path: Path) -> None:
     with os.fdopen(fd, "w") as file:
         file.write(secrets.token_hex(MIN_KEY))
     draft.replace(path)
+
+
+def _is_entry(entry: Any) -> bool:
+    """Whether this is what the list says of a token."""
+
+    def texts(value: Any) -> bool:
+        return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+    return (
+        isinstance(entry, dict)
+        and texts(entry.get("rooms"))
+        and texts(entry.get("actions"))
+        and type(entry.get("expires_s")) is int
+        and isinstance(entry.get("name"), str)
+        and isinstance(entry.get("revoked"), bool)
+    )
+
+
+def _valid(listed: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
+    return frozenset(token_id for token_id, entry in listed.items() if not entry["revoked"])
 
 
 def rooms_of(named: Sequence[str]) -> tuple[str, ...]:

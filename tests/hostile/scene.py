@@ -9,8 +9,11 @@ from typing import Self
 
 import psutil
 
-from rtcserver.server.tokens import KEY_FILE
+from rtcserver.access.rules import ACTIONS
+from rtcserver.access.token import EVERY_ROOM, Token
+from rtcserver.server.tokens import TokenStore
 from tests.hostile.bystander import Bystander, gaps_ms, missing
+from tests.hostile.requests import LATER
 from tests.rig.server import RtcServer
 
 CONFIG = """
@@ -65,8 +68,11 @@ class Scene:
         return sum(counters.get(name, 0) for name in ("peer_errors", "listener_errors", "sctp_errors"))
 
     def token_key(self) -> bytes:
-        """The key that signs this server's tokens."""
-        return (self.server.directory / "state" / KEY_FILE).read_bytes().strip()
+        """The key that signs this server's tokens; the one with the id 0123 is listed, whatever it says."""
+        store = TokenStore(str(self.server.directory / "state"))
+        if "0123" not in store.listed():
+            store.keep(Token("0123", (EVERY_ROOM,), ACTIONS, LATER))
+        return store.key
 
     @contextlib.contextmanager
     def undisturbed(self) -> Iterator[None]:
