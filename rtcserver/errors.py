@@ -35,15 +35,22 @@ class ProcessError(RtcServerError):
     """A child process broke its protocol or ended."""
 
 
+RETRY_AFTER_S = 5
+"""When to ask again, where nothing better is known."""
+
+
 class PeerError(RtcServerError):
     """A client's request cannot be served.
 
     `status` is the HTTP status it maps to, `code` a stable word for programs, and the message one
-    sentence that says what is wrong. `retry_after_s`, if set, becomes a ``Retry-After`` header.
+    sentence that says what is wrong. `retry_after_s` becomes a ``Retry-After`` header; what will be otherwise
+    in a while, 429 and 503, always has one.
     """
 
     def __init__(self, status: int, code: str, message: str, *, retry_after_s: int | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
+        if retry_after_s is None and status in (429, 503):
+            retry_after_s = RETRY_AFTER_S
         self.retry_after_s = retry_after_s

@@ -14,8 +14,17 @@ from aiohttp import web
 from rtcserver.access.rules import NETWORKS, lies_in
 from signaling.headers import host_of
 
-OTHERS = ("Forwarded", "X-Real-IP")
-"""Other headers by which proxies say for whom they ask. They are not read: what they show is that a proxy asks."""
+OTHERS = (
+    "Forwarded",
+    "X-Real-IP",
+    "X-Forwarded-Host",
+    "X-Forwarded-Proto",
+    "X-Client-IP",
+    "True-Client-IP",
+    "CF-Connecting-IP",
+    "Via",
+)
+"""Other headers that proxies add, mostly to say for whom they ask. What they show here is that a proxy asks."""
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -61,8 +70,9 @@ class Proxies:
             # A proxy in the house would make neighbours of all strangers that it lets through.
             forwards = bool(forwarded_for) or others
             return Origin(address, host_of(host), forwards and lies_in(address, NETWORKS["private"]))
-        doubtful = others and not forwarded_for
-        for text in reversed(_values(forwarded_for)):
+        clients = _values(forwarded_for)
+        doubtful = (others or bool(forwarded_for)) and not clients
+        for text in reversed(clients):
             found = _address(text)
             if found is None:
                 doubtful = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import logging
+import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 REFUSED: web.AppKey[Callable[[str, str], None]] = web.AppKey("refused")
 """Of an application: called with ``join`` or ``other``, and the code of each refusal."""
+_TOKEN = re.compile(r"eyJ[\w-]*\.[\w-]*\.[\w-]*")
+"""A JSON Web Token, whose head begins with ``{"``."""
 _STATUS_WORDS = {404: "not_found", 405: "method_not_allowed", 400: "bad_request"}
 _STATUS_SENTENCES = {
     404: "There is nothing at this address.",
@@ -130,11 +133,16 @@ async def _logged(request: web.Request, handler: Handler) -> web.StreamResponse:
             log.debug(
                 "request method=%s path=%s status=%d ms=%.1f peer=%s",
                 request.method,
-                request.path.replace(session, "…") if session else request.path,
+                _without_secrets(request.path, session or ""),
                 status,
                 (monotonic_ns() / NS - begin) * 1000,
                 origin_of(request).address,
             )
+
+
+def _without_secrets(path: str, session: str) -> str:
+    """A path without a session's id, and without what looks like a token: messengers turn the # of a link into %23."""
+    return _TOKEN.sub("…", path.replace(session, "…") if session else path)
 
 
 async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:

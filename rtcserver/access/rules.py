@@ -56,6 +56,24 @@ class AccessRule:
         """Whether its networks are the whole world's."""
         return set(NETWORKS["any"]) <= set(self.networks)
 
+    @property
+    def is_wide(self) -> bool:
+        """Whether its networks hold a great part of the world: more than any network that somebody has."""
+        return any(
+            ipaddress.ip_network(network).prefixlen < 8 and network not in NETWORKS["private"]
+            for network in self.networks
+        )
+
+
+def network_of(text: str) -> str:
+    """An address or a network as a network. One of IPv4 addresses mapped into IPv6 (RFC 4291, section 2.5.5.2) is that of
+    IPv4, as addresses are compared so. Raises ValueError."""
+    network = ipaddress.ip_network(text, strict=False)
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is None or network.prefixlen < 96:
+        return str(network)
+    return f"{mapped}/{network.prefixlen - 96}"
+
 
 @lru_cache(maxsize=1024)
 def lies_in(address: str, networks: tuple[str, ...]) -> bool:
@@ -89,6 +107,8 @@ def parse(tables: Any, rooms: Sequence[str], *, elsewhere: bool = False) -> tupl
     """
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise ValueError("access must be tables such as [[access]]")
+    if not tables:
+        raise ValueError("access has no rule: nobody could do anything; leave it out for the usual rules")
     rules = tuple(_rule(number, table, rooms) for number, table in enumerate(tables, 1))
     for number, rule in enumerate(rules, 1):
         if rule.external and not elsewhere:
@@ -135,7 +155,7 @@ def _flag(where: str, table: Mapping[str, Any], key: str) -> bool:
 
 def _network(where: str, text: str) -> str:
     try:
-        return str(ipaddress.ip_network(text, strict=False))
+        return network_of(text)
     except ValueError:
         raise ValueError(
             f'{where}: "{text}" is no network; allowed are {", ".join(NETWORKS)} and such as 10.1.0.0/16'

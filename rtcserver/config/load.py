@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from rtcserver.access import users
-from rtcserver.access.rules import ACTIONS, DEFAULT, EXTERNAL, AccessRule, parse
+from rtcserver.access.rules import ACTIONS, DEFAULT, EXTERNAL, AccessRule, network_of, parse
 from rtcserver.config.limits import LIMIT_KEYS
 from rtcserver.config.mix import parse_mix
 from rtcserver.config.model import (
@@ -30,7 +30,13 @@ from rtcserver.config.model import (
     RoomConfig,
     ServerConfig,
 )
-from rtcserver.config.published import is_of_kubernetes, parse_auth_url, parse_frame_ancestors
+from rtcserver.config.published import (
+    is_of_kubernetes,
+    parse_allowed_hosts,
+    parse_allowed_origins,
+    parse_auth_url,
+    parse_frame_ancestors,
+)
 from rtcserver.config.written import choice, hint_for, shown, unknown_key, unquoted
 from rtcserver.errors import ConfigError
 
@@ -144,6 +150,8 @@ def load(
     parse_hosts(server.public_host)
     parse_networks(server.shared_addresses, "shared_addresses")
     parse_networks(server.trusted_proxies, "trusted_proxies")
+    parse_allowed_hosts(server.allowed_hosts)
+    parse_allowed_origins(server.allowed_origins)
     parse_frame_ancestors(server.frame_ancestors)
     for room in rooms.values():
         parse_mix(room.instrument.channels, room.instrument.mix)
@@ -254,15 +262,15 @@ def parse_options(text: str, where: str) -> dict[str, Any]:
 
 def parse_networks(text: str, key: str) -> tuple[str, ...]:
     """The value of a key that names addresses or networks. Raises ConfigError that names the wrong one."""
-    networks = tuple(part.strip() for part in text.split(",") if part.strip())
-    for network in networks:
+    networks: list[str] = []
+    for part in filter(None, map(str.strip, text.split(","))):
         try:
-            ipaddress.ip_network(network, strict=False)
+            networks.append(network_of(part))
         except ValueError as error:
             raise ConfigError(
-                f'{key}: "{network}" is neither an address nor a network such as 10.1.0.0/16'
+                f'{key}: "{part}" is neither an address nor a network such as 10.1.0.0/16'
             ) from error
-    return networks
+    return tuple(networks)
 
 
 def parse_hosts(text: str) -> tuple[str, ...]:

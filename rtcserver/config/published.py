@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from urllib.parse import urlsplit
 
@@ -13,6 +14,13 @@ _HOST_SOURCE = re.compile(
 )
 _SCHEME_SOURCE = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _KEYWORDS = {"self": "'self'", "'self'": "'self'", "none": "'none'", "'none'": "'none'"}
+
+_NAME = r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*"
+_HOST = re.compile(rf"{_NAME}\.?|\[?[0-9a-f.]*:[0-9a-f:.]+\]?", re.IGNORECASE)
+_ORIGIN = re.compile(
+    rf"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>{_NAME}|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{{1,5}}))?"
+)
+_USUAL_PORTS = {"http": "80", "https": "443"}
 
 _SERVICE = re.compile(
     r"_SERVICE_HOST$|_SERVICE_PORT(?:_[A-Z0-9_]+)?$|_PORT_[0-9]+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?$"
@@ -45,6 +53,48 @@ def _source(text: str) -> str:
     raise ConfigError(
         f"frame_ancestors: \"{text}\" is no origin; write origins such as https://home.local:8123, 'self', 'none' or *"
     )
+
+
+def parse_allowed_hosts(text: str) -> tuple[str, ...]:
+    """`allowed_hosts`: names as a ``Host`` header has them, without a port, or "*". Raises ConfigError for one that no
+    browser could send, as it would never match."""
+    return tuple(_allowed_host(part) for part in _parts(text))
+
+
+def _allowed_host(text: str) -> str:
+    if text == "*" or _HOST.fullmatch(text):
+        return text.lower()
+    hint = "without scheme, port and path"
+    if not text.isascii():
+        with contextlib.suppress(UnicodeError):
+            hint = f"as browsers send it: {text.encode('idna').decode()}"
+    raise ConfigError(f'allowed_hosts: "{text}" can never match: write a name such as studio.example, {hint}')
+
+
+def parse_allowed_origins(text: str) -> tuple[str, ...]:
+    """`allowed_origins`: origins as an ``Origin`` header has them (RFC 6454, section 6.2), "null" or "*".
+
+    A scheme's usual port is left out, as browsers do. Raises ConfigError for one that no browser could send.
+    """
+    return tuple(_allowed_origin(part) for part in _parts(text))
+
+
+def _allowed_origin(text: str) -> str:
+    bare = text.lower().removesuffix("/")
+    form = _ORIGIN.fullmatch(bare)
+    if bare in ("*", "null"):
+        return bare
+    if form is None:
+        raise ConfigError(
+            f'allowed_origins: "{text}" can never match: write scheme, name and port, such as '
+            "https://studio.example or http://studio.example:8080"
+        )
+    usual = form["port"] == _USUAL_PORTS.get(form["scheme"])
+    return f"{form['scheme']}://{form['host']}" if usual else bare
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def parse_auth_url(text: str) -> None:

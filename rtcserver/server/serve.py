@@ -21,7 +21,7 @@ from rtcserver.access.rules import NETWORKS, lies_in
 from rtcserver.clock import NS, wall_ns
 from rtcserver.config.load import parse_networks
 from rtcserver.config.model import ServerConfig
-from rtcserver.config.published import parse_frame_ancestors
+from rtcserver.config.published import parse_allowed_hosts, parse_allowed_origins, parse_frame_ancestors
 from rtcserver.config.reload import compare
 from rtcserver.errors import ConfigError
 from rtcserver.instrument import plugins
@@ -249,8 +249,8 @@ def open_tokens(config: ServerConfig) -> TokenStore:
 
 def allowed_of(config: ServerConfig) -> tuple[list[str], list[str]]:
     """Hosts and origins whose pages are served, by the configuration; that all are, is said in the log."""
-    hosts = [*_words(config.allowed_hosts), *_words(config.public_host), config.host]
-    origins = _words(config.allowed_origins)
+    hosts = [*parse_allowed_hosts(config.allowed_hosts), *_words(config.public_host), config.host]
+    origins = list(parse_allowed_origins(config.allowed_origins))
     if "*" in origins:
         log.warning("allowed_origins = *: every page that a listener opens anywhere may listen, too")
     return [host for host in hosts if host], origins
@@ -259,7 +259,7 @@ def allowed_of(config: ServerConfig) -> tuple[list[str], list[str]]:
 def warn_of_openness(config: ServerConfig) -> None:
     """Say in the log what is open to the world, and which secrets can be read on the way."""
     secure = config.tls == "auto" or config.tls_cert
-    if not secure and any(rule.is_open and not rule.token and not rule.external for rule in config.access):
+    if not secure and any(rule.is_wide and not rule.token and not rule.external for rule in config.access):
         log.warning(
             "OPEN TO THE WORLD WITHOUT TLS: an access rule lets everybody pass from any network, and anyone on "
             "the way can read and change what is sent; set tls, or name networks in the rule"

@@ -112,3 +112,12 @@ def test_an_action_without_a_rule_is_refused_with_its_name() -> None:
     with pytest.raises(PeerError, match="Nobody may perform here") as refused:
         door.check(Request(Action.PERFORM, "main", "x"), NOW_S)
     assert (refused.value.status, refused.value.code) == (403, "not_allowed")
+
+
+def test_no_rule_at_all_is_named_and_a_mapped_network_is_that_of_its_ipv4_addresses() -> None:
+    with pytest.raises(ValueError, match="access has no rule"):
+        parse([], ["main"])
+    door = house(parse([{"actions": ["read"], "networks": ["::ffff:10.1.0.0/112"]}], ["main"]), SECRET)
+    for address in ("10.1.2.3", "::ffff:10.1.2.3"):
+        assert door.judge(Request(Action.READ, None, "", address), NOW_S) == Grant()
+    assert isinstance(door.judge(Request(Action.READ, None, "", "10.2.0.1"), NOW_S), Refusal)

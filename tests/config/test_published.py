@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 
 from rtcserver.config.load import load
 from rtcserver.config.model import INSTRUMENT_KEYS, SERVER_KEYS
-from rtcserver.config.published import is_of_kubernetes, parse_frame_ancestors
+from rtcserver.config.published import (
+    is_of_kubernetes,
+    parse_allowed_hosts,
+    parse_allowed_origins,
+    parse_frame_ancestors,
+)
 from rtcserver.errors import ConfigError
 
 
@@ -108,3 +113,43 @@ def test_others_are_errors_as_ever(name: str, value: str) -> None:
 @pytest.mark.parametrize("key", [*SERVER_KEYS, *INSTRUMENT_KEYS])
 def test_no_key_of_ours_is_taken_for_a_services(key: str) -> None:
     assert not is_of_kubernetes(f"RTCSERVER_{key.upper()}", "8080")
+
+
+@pytest.mark.parametrize(
+    ("key", "written", "hint"),
+    [
+        ("allowed_hosts", "https://studio.example", "without scheme, port and path"),
+        ("allowed_hosts", "studio.example:8080", "without scheme, port and path"),
+        ("allowed_hosts", "a.example, *.b.example", r'"\*\.b\.example" can never match'),
+        ("allowed_hosts", "m\u00fcsik.example", "as browsers send it: xn--msik-0ra.example"),
+        ("allowed_origins", "studio.example", "scheme, name and port"),
+        ("allowed_origins", "https://studio.example/page", "can never match"),
+        ("allowed_origins", "https://*.example", "can never match"),
+        ("allowed_origins", "null, https://a b", "can never match"),
+    ],
+)
+def test_a_host_or_an_origin_that_no_browser_sends_is_named_at_start(
+    key: str, written: str, hint: str
+) -> None:
+    with pytest.raises(ConfigError, match=hint):
+        load({}, {}, {key: written})
+
+
+def test_hosts_and_origins_are_kept_as_browsers_send_them() -> None:
+    assert parse_allowed_hosts("Studio.Example., *, [2001:DB8::7], a_b") == (
+        "studio.example.",
+        "*",
+        "[2001:db8::7]",
+        "a_b",
+    )
+    assert parse_allowed_origins(
+        "HTTPS://Studio.example:443/, http://a:80, http://[::1]:8080, null, *, app://x.y, https://b:80"
+    ) == (
+        "https://studio.example",
+        "http://a",
+        "http://[::1]:8080",
+        "null",
+        "*",
+        "app://x.y",
+        "https://b:80",
+    )

@@ -110,6 +110,9 @@ WORLD = {"actions": ["listen"]}
     [
         ({}, {}, []),
         ({}, {"access": [WORLD]}, ["OPEN TO THE WORLD WITHOUT TLS"]),
+        ({}, {"access": [WORLD | {"networks": ["0.0.0.0/0"]}]}, ["OPEN TO THE WORLD WITHOUT TLS"]),
+        ({}, {"access": [WORLD | {"networks": ["2000::/3", "10.0.0.0/8"]}]}, ["OPEN TO THE WORLD"]),
+        ({}, {"access": [WORLD | {"networks": ["private", "::ffff:10.0.0.0/104"]}]}, []),
         ({"tls": "auto"}, {"access": [WORLD], "users": []}, []),
         ({}, {"access": [WORLD | {"networks": ["10.0.0.0/8"]}]}, []),
         (

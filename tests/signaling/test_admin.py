@@ -141,3 +141,17 @@ async def test_a_list_that_cannot_be_read_is_said(place: House) -> None:
     (place.tokens.folder / "tokens.json").write_text("{")
     # Nobody comes in by a link then, administrators neither.
     assert (await place.ask("GET", "/api/tokens", admin))[0] == 403
+
+
+async def test_tokens_that_cannot_be_written_are_503_with_a_time_to_come_again(place: House) -> None:
+    gone = place.tokens.issue(("main",), ("listen",), NEVER_S, "Bert")
+    token_id = next(i for i, entry in place.tokens.listed().items() if entry["name"] == "Bert")
+    headers = place.token("admin")
+    assert place.tokens.folder is not None
+    (place.tokens.folder / "tokens.json.new").mkdir()
+    async with place.served.http.delete(
+        place.served.url(f"/api/tokens/{token_id}"), headers=headers
+    ) as response:
+        assert (response.status, response.headers["Retry-After"]) == (503, "5")
+        assert gone not in await response.text()
+    assert not place.tokens.is_revoked(token_id)

@@ -13,7 +13,7 @@ from rtcserver.access.door import house
 from rtcserver.access.rules import AccessRule
 from rtcserver.peer.base import PeerBackend, PeerRequest, PeerSession
 from rtcserver.stock.peer import StockBackend
-from signaling.forwarded import Origin, Proxies
+from signaling.forwarded import OTHERS, Origin, Proxies
 from tests.sdp import offers
 from tests.signaling.served import SECRET, serve
 
@@ -56,6 +56,7 @@ def test_the_client_is_the_last_address_that_is_no_trusted_proxy(
         ("10.1.2.3", [], False, False),  # a client on a network of trusted proxies, or the proxy itself
         ("10.1.2.3", [], True, True),  # it says for whom it asks in a header that is not read
         ("10.1.2.3", ["192.0.2.7, unknown"], False, True),
+        ("10.1.2.3", ["", " , "], False, True),  # it asks for somebody, and does not say for whom
         ("10.2.0.1", ["192.0.2.7"], False, True),
         ("10.2.0.1", [], True, True),
         ("127.0.0.2", ["127.0.0.1"], False, True),
@@ -71,7 +72,7 @@ def test_who_asks_is_in_doubt_behind_a_proxy_that_is_not_believed(
     assert Proxies(TRUSTED).origin(remote, "h", forwarded_for, [], others).doubtful is doubtful
 
 
-@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP"])
+@pytest.mark.parametrize("header", ["X-Forwarded-For", *OTHERS])
 async def test_a_stranger_is_no_neighbour_because_a_proxy_in_the_house_asks(
     static: Path, header: str, caplog: pytest.LogCaptureFixture
 ) -> None:

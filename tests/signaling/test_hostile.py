@@ -9,13 +9,15 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
+from yarl import URL
 
 from rtcserver.access.admission import RETRY_AFTER_S, Places
+from rtcserver.access.token import Token, sign
 from rtcserver.peer.base import PeerBackend, PeerRequest, PeerSession
 from rtcserver.stock.peer import StockBackend
 from signaling.limits import Limits
 from tests.sdp import offers
-from tests.signaling.served import Served, raw, serve, until
+from tests.signaling.served import SECRET, Served, raw, serve, until
 
 
 class Scripted:
@@ -257,6 +259,19 @@ async def test_the_debug_log_never_has_a_session_id(served: Served, caplog: pyte
     requests = [r.getMessage() for r in caplog.records if r.name.startswith("signaling")]
     assert len(requests) == 2
     assert not any(location.rsplit("/", 1)[1] in line for line in requests)
+
+
+@pytest.mark.parametrize("path", ["/r/main%23perform={}", "/api/tokens/{}", "/{}", "/r/main/whep/{}/x"])
+async def test_the_debug_log_never_has_a_token(
+    served: Served, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    token = sign(SECRET, Token("0123", ("main",), ("perform",), 4_000_000_000))
+    with caplog.at_level(logging.DEBUG):
+        async with served.http.get(URL(served.url(path.format(token)), encoded=True)) as response:
+            assert response.status in (404, 405)
+    text = caplog.text
+    assert "method=GET" in text
+    assert not any(part in text for part in token.split(".")[1:])
 
 
 async def test_closing_the_server_leaves_no_task(static: Path) -> None:
