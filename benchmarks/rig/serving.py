@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -97,12 +98,16 @@ def _status(pid: int, name: str, key: str) -> int:
 
 
 def free_port() -> int:
-    """A port that is free for TCP and UDP at this moment."""
+    """A port that is free for TCP and UDP at this moment.
+
+    It lies below those that Linux gives to clients: hundreds that try to reach a server which is away would sooner or
+    later be given its port, and then connect to themselves.
+    """
     for _ in range(50):
+        port = random.randrange(10_000, 32_768)
         with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            tcp.bind((ADDRESS, 0))
-            port: int = tcp.getsockname()[1]
             try:
+                tcp.bind((ADDRESS, port))
                 udp.bind((ADDRESS, port))
             except OSError:
                 continue
@@ -163,6 +168,11 @@ class Server:
         self._process.kill()
         self._process.wait()
         return self._spawn()
+
+    def revive(self) -> None:
+        """Start the process again if it has ended, as a supervisor does."""
+        if self._process is not None and self._process.poll() is not None:
+            self._spawn()
 
     def _spawn(self) -> int:
         began = time.monotonic_ns()
