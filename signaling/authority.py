@@ -8,6 +8,7 @@ that ends, lacks a name, or was signed by an authority that has been replaced.
 from __future__ import annotations
 
 import datetime
+import fcntl
 import ipaddress
 import logging
 import os
@@ -26,6 +27,7 @@ from rtcserver.errors import ConfigError
 log = logging.getLogger(__name__)
 
 CA_FILE, CA_KEY, CERT_FILE, KEY_FILE = "ca.pem", "ca.key", "server.pem", "server.key"
+LOCK_FILE = "tls.lock"
 CA_DAYS = 3650
 CERT_DAYS = 397
 """Browsers refuse certificates that are valid for longer than 398 days."""
@@ -48,20 +50,27 @@ def renew(folder: Path, names: Sequence[str], now: datetime.datetime) -> bool:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        authority = _authority(folder, now)
-        if isinstance(authority, str):
-            if any((folder / name).is_file() for name in (CA_FILE, CA_KEY)):
-                log.warning(
-                    "the authority in %s is replaced, since %s; each device has to trust the new one (/trust)",
-                    folder,
-                    authority,
-                )
-            authority = _make_authority(folder, now)
-        if _still_good(folder, authority[0], names, now):
-            return False
-        _make_certificate(folder, *authority, names, now)
+        with (folder / LOCK_FILE).open("w") as lock:
+            # Servers may share the folder, and be started at once.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return _renew(folder, names, now)
     except OSError as error:
         raise ConfigError(f"tls = auto: cannot write to {folder}: {error}; set state_dir") from error
+
+
+def _renew(folder: Path, names: Sequence[str], now: datetime.datetime) -> bool:
+    authority = _authority(folder, now)
+    if isinstance(authority, str):
+        if any((folder / name).is_file() for name in (CA_FILE, CA_KEY)):
+            log.warning(
+                "the authority in %s is replaced, since %s; each device has to trust the new one (/trust)",
+                folder,
+                authority,
+            )
+        authority = _make_authority(folder, now)
+    if _still_good(folder, authority[0], names, now):
+        return False
+    _make_certificate(folder, *authority, names, now)
     return True
 
 

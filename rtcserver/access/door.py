@@ -58,11 +58,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """On what ground somebody passed. name: the token's id or the user's name. ends_s: seconds since 1970."""
+    """On what ground somebody passed. name: the token's id or the user's name. ends_s: seconds since 1970. proven: the
+    hash of the password that the user had."""
 
     by: Literal["network", "token", "user", "auth_url"] = "network"
     name: str = ""
     ends_s: float = float("inf")
+    proven: str = field(default="", repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ class Rules:
     def _if_proven(self, request: Request) -> Grant | Refusal:
         user = self._credentials.users.get(request.user)
         if user is not None and user.covers(request.action.value, request.room):
-            return Grant("user", user.name)
+            return Grant("user", user.name, proven=user.password)
         return Refusal(403, "not_for_user", "This user may not do this here.")
 
     def _by_token(self, request: Request, now_s: float) -> Grant | Refusal:
@@ -206,8 +208,12 @@ def house(
     def lapsed(grant: Grant, now_s: float) -> str:
         if grant.by == "token":
             return credentials.over(grant.name, grant.ends_s, now_s)
-        if grant.by == "user" and grant.name not in credentials.users:
-            return "This user is not known here any more."
+        if grant.by == "user":
+            user = credentials.users.get(grant.name)
+            if user is None:
+                return "This user is not known here any more."
+            if user.password != grant.proven:
+                return "This user has another password now."
         return ""
 
     return Door(dict.fromkeys(Action, Rules(rules, credentials)), lapsed)

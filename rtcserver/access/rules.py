@@ -58,11 +58,8 @@ class AccessRule:
 
     @property
     def is_wide(self) -> bool:
-        """Whether its networks hold a great part of the world: more than any network that somebody has."""
-        return any(
-            ipaddress.ip_network(network).prefixlen < 8 and network not in NETWORKS["private"]
-            for network in self.networks
-        )
+        """Whether one of its networks is a great part of the world."""
+        return any(map(is_wide, self.networks))
 
 
 def network_of(text: str) -> str:
@@ -73,6 +70,11 @@ def network_of(text: str) -> str:
     if mapped is None or network.prefixlen < 96:
         return str(network)
     return f"{mapped}/{network.prefixlen - 96}"
+
+
+def is_wide(network: str) -> bool:
+    """Whether a network is larger than any that somebody has: a great part of the world."""
+    return ipaddress.ip_network(network).prefixlen < 8 and network not in NETWORKS["private"]
 
 
 @lru_cache(maxsize=1024)

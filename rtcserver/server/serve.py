@@ -17,7 +17,7 @@ from rtcserver.access.admission import Admission
 from rtcserver.access.authorizer import Authorizer
 from rtcserver.access.door import Door, house
 from rtcserver.access.logins import Logins
-from rtcserver.access.rules import NETWORKS, lies_in
+from rtcserver.access.rules import NETWORKS, is_wide, lies_in
 from rtcserver.clock import NS, wall_ns
 from rtcserver.config.load import parse_networks
 from rtcserver.config.model import ServerConfig
@@ -263,6 +263,13 @@ def warn_of_openness(config: ServerConfig) -> None:
         log.warning(
             "OPEN TO THE WORLD WITHOUT TLS: an access rule lets everybody pass from any network, and anyone on "
             "the way can read and change what is sent; set tls, or name networks in the rule"
+        )
+    wide = [text for text in parse_networks(config.trusted_proxies, "trusted_proxies") if is_wide(text)]
+    if wide:
+        log.warning(
+            "trusted_proxies names %s: whoever can reach the server may say that they are on this machine or a "
+            "private network; name the proxies only",
+            ", ".join(wide),
         )
     if config.users and not secure and not config.trusted_proxies:
         log.warning("users have passwords, but there is no TLS: anyone on the way can read them; set tls")

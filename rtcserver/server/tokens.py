@@ -136,11 +136,13 @@ class TokenStore:
     def _load_key(folder: Path) -> bytes:
         path = folder / KEY_FILE
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with (folder / LOCK_FILE).open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                if not path.exists():
-                    _make_key(path)
+            if not path.exists():
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                with (folder / LOCK_FILE).open("w") as lock:
+                    fcntl.flock(lock, fcntl.LOCK_EX)
+                    if not path.exists():
+                        _make_key(path)
+            # What is there is whole, and enough for the links that were given out, in a folder that can only be read, too.
             key = path.read_bytes().strip()
         except OSError as error:
             raise NoPlaceError(

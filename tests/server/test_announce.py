@@ -121,6 +121,8 @@ WORLD = {"actions": ["listen"]}
             ["users have passwords, but there is no TLS"],
         ),
         ({"tls": "auto"}, {"users": [USER]}, []),
+        ({"trusted_proxies": "10.0.0.1, 0.0.0.0/0"}, {}, ["trusted_proxies names 0.0.0.0/0: whoever"]),
+        ({"trusted_proxies": "10.0.0.0/8, fc00::/7"}, {}, []),
         ({"trusted_proxies": "10.0.0.1"}, {"users": [USER]}, []),
         ({"auth_url": "http://127.0.0.1:9/"}, {"access": [WORLD | {"external": True}]}, []),
         ({"auth_url": "http://localhost:9/"}, {}, []),

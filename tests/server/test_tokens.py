@@ -11,7 +11,15 @@ import pytest
 from rtcserver.access.token import MIN_KEY, read
 from rtcserver.commands.table import main
 from rtcserver.errors import ConfigError
-from rtcserver.server.tokens import KEY_FILE, LINK_S, LIST_FILE, PERFORMER, NoPlaceError, TokenStore
+from rtcserver.server.tokens import (
+    KEY_FILE,
+    LINK_S,
+    LIST_FILE,
+    LOCK_FILE,
+    PERFORMER,
+    NoPlaceError,
+    TokenStore,
+)
 
 NOW_S = 1_800_000_000
 LATER_S = 4_000_000_000
@@ -163,3 +171,16 @@ def test_the_command_makes_lists_and_revokes(tmp_path: Path, capsys: pytest.Capt
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "Listen at  http://studio.example:8080/r/main"
     assert lines[1].startswith("Play at    http://studio.example:8080/r/main#perform=")
+
+
+def test_links_outlive_a_start_with_a_folder_that_can_only_be_read(tmp_path: Path) -> None:
+    store = TokenStore(str(tmp_path))
+    link = store.link("main", NOW_S)
+    # Whoever is root may write in every folder, but not open another folder as a file.
+    (tmp_path / LOCK_FILE).unlink()
+    (tmp_path / LOCK_FILE).mkdir()
+    again = TokenStore(str(tmp_path))
+    assert again.link("main", NOW_S) == link
+    assert not again.is_revoked(id_of(again, link))
+    with pytest.raises(ConfigError, match="cannot be written"):
+        again.revoke(id_of(again, link))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import ssl
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from cryptography import x509
 
 from signaling import authority as local
 from signaling.tls import AutomaticCertificate
+from tests.rig.process import REPOSITORY
 
 NOW = datetime.datetime.now(datetime.UTC)
 NAMES = ["localhost", "127.0.0.1", "::1", "studio.local", "192.0.2.7"]
@@ -135,3 +138,26 @@ def test_damaged_files_are_made_anew(tmp_path: Path, name: str, damage: str | No
     else:
         file.write_text(damage)
     handshake(served(tmp_path, NAMES, NOW), tmp_path / local.CA_FILE, "studio.local")
+
+
+def test_servers_that_start_at_once_in_one_folder_have_one_authority(tmp_path: Path) -> None:
+    script = (
+        "import datetime, pathlib, sys; from signaling.authority import renew; "
+        "print(flush=True); sys.stdin.readline(); "
+        "renew(pathlib.Path(sys.argv[1]), ['localhost'], datetime.datetime.now(datetime.UTC))"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    pipe = subprocess.PIPE
+    started = [
+        subprocess.Popen(command, cwd=REPOSITORY, stdin=pipe, stdout=pipe, stderr=pipe) for _ in range(3)
+    ]
+    for process in started:
+        assert process.stdout is not None
+        process.stdout.readline()
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+    assert [process.communicate()[1] for process in started] == [b""] * 3
+    authority = x509.load_pem_x509_certificate((tmp_path / local.CA_FILE).read_bytes())
+    certificate(tmp_path).verify_directly_issued_by(authority)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -12,7 +13,7 @@ from rtcserver.access.authorizer import Authorizer
 from rtcserver.access.door import house
 from rtcserver.access.logins import Logins
 from rtcserver.access.rules import AccessRule
-from rtcserver.access.users import User, hashed
+from rtcserver.access.users import NOBODY, User, hashed
 from signaling.headers import basic_of
 from tests.sdp import offers
 from tests.signaling.served import SECRET, Served, serve
@@ -46,6 +47,8 @@ async def test_a_user_listens_where_they_may(door: tuple[Served, Authorizer]) ->
     (session,) = served.backend.sessions()
     assert (session.grant.by, session.grant.name) == ("user", "anna")
     assert authorizer.lapsed(session.grant) == ""
+    authorizer.door = house(RULES, SECRET, users=[replace(ANNA, password=NOBODY)])
+    assert authorizer.lapsed(session.grant) == "This user has another password now."
     authorizer.door = house(RULES, SECRET)
     assert authorizer.lapsed(session.grant) == "This user is not known here any more."
 
