@@ -21,6 +21,8 @@ from rtcserver.access.rules import ACTIONS
 LOG_N, R, P = 14, 8, 5
 MAX_LOG_N, MAX_R, MAX_P = 17, 16, 16
 """What a hash in a configuration may cost at most: 256 MiB."""
+MAX_COST = 1 << 21
+"""N times r times p: about a second, for which all others' passwords wait."""
 SALT_BYTES, HASH_BYTES = 16, 32
 MIN_PASSWORD = 8
 MAX_PASSWORD = 256
@@ -52,6 +54,10 @@ def hashed(password: str) -> str:
             f"a password has {MIN_PASSWORD} to {MAX_PASSWORD} characters; this one has {len(password)}"
         )
     salt = secrets.token_bytes(SALT_BYTES)
+    try:
+        password.encode()
+    except UnicodeEncodeError:
+        raise ValueError("this password is not UTF-8 text, as which players send it") from None
     found = _scrypt(password, salt, LOG_N, R, P)
     return f"scrypt${LOG_N}${R}${P}${_text(salt)}${_text(found)}"
 
@@ -118,6 +124,8 @@ def _parts(kept: str) -> tuple[int, int, int, bytes, bytes] | None:
     except (binascii.Error, ValueError):
         return None
     bounded = 1 <= log_n <= MAX_LOG_N and 1 <= r <= MAX_R and 1 <= p <= MAX_P
+    # RFC 7914, section 6: N is less than 2^(128 * r / 8).
+    bounded = bounded and log_n < 16 * r and (r * p << log_n) <= MAX_COST
     whole = len(salt) >= 8 and len(wanted) == HASH_BYTES
     return (log_n, r, p, salt, wanted) if bounded and whole else None
 
@@ -125,7 +133,13 @@ def _parts(kept: str) -> tuple[int, int, int, bytes, bytes] | None:
 def _scrypt(password: str, salt: bytes, log_n: int, r: int, p: int) -> bytes:
     n = 1 << log_n
     return hashlib.scrypt(
-        password.encode(), salt=salt, n=n, r=r, p=p, maxmem=128 * r * (n + p + 2) + 4096, dklen=HASH_BYTES
+        password.encode("utf-8", "surrogatepass"),
+        salt=salt,
+        n=n,
+        r=r,
+        p=p,
+        maxmem=128 * r * (n + p + 2) + 4096,
+        dklen=HASH_BYTES,
     )
 
 

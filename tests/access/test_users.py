@@ -44,6 +44,8 @@ def test_a_hash_is_scrypts_by_its_own_parameters() -> None:
         ({"name": "a b", "password": CHEAP}, "name is 1 to 64 letters"),
         ({"name": "a", "password": "secret"}, "never the password itself"),
         ({"name": "a", "password": CHEAP.replace("$4$", "$30$")}, "never the password itself"),
+        ({"name": "a", "password": CHEAP.replace("$4$1$", "$16$1$")}, "never the password itself"),
+        ({"name": "a", "password": CHEAP.replace("$4$1$1$", "$17$16$2$")}, "never the password itself"),
         ({"name": "a", "password": CHEAP.replace("LQY=", "LQY")}, "never the password itself"),
         ({"name": "a"}, "never the password itself"),
         ({"name": "a", "password": CHEAP, "actions": ["fly"]}, 'actions knows no "fly"; allowed are listen'),
@@ -81,3 +83,9 @@ def test_the_command_makes_a_hash(
     monkeypatch.setattr("sys.stdin", io.StringIO("short\n"))
     assert main(["token", "hash"], {}) == 2
     assert "a password has 8 to 256 characters; this one has 5" in capsys.readouterr().err
+
+
+def test_a_password_that_is_no_text_is_never_right_and_gets_no_hash() -> None:
+    with pytest.raises(ValueError, match="not UTF-8 text"):
+        hashed("\udcff" * 8)
+    assert not matches("\udcff" * 8, CHEAP)
