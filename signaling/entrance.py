@@ -10,6 +10,7 @@ from aiohttp.typedefs import Handler, Middleware
 from rtcserver.access.admission import Admission
 from rtcserver.access.authorizer import Authorizer
 from rtcserver.access.door import Action, Grant, Request
+from rtcserver.access.rules import NETWORKS, lies_in
 from rtcserver.clock import monotonic_ns
 from signaling.forwarded import origin_of
 from signaling.headers import basic_of, bearer_of
@@ -53,7 +54,9 @@ class Entrance:
         return await self._authorizer.check(asked)
 
     def _tell(self, proxy: str) -> None:
-        if proxy not in self._told and len(self._told) < PROXIES_TOLD:
+        # Strangers send such headers, too, and are not to be in the log.
+        near = lies_in(proxy, NETWORKS["private"])
+        if near and proxy not in self._told and len(self._told) < PROXIES_TOLD:
             self._told.add(proxy)
             log.warning(
                 "%s forwards requests and is not in trusted_proxies, or does not say for whom: "

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from rtcserver.access.rules import NETWORKS, lies_in
 from signaling.headers import host_of
 
 OTHERS = (
@@ -67,9 +66,8 @@ class Proxies:
         """
         address = remote.partition("%")[0]
         if not self._trusted or not self._trusts(_address(address)):
-            # A proxy in the house would make neighbours of all strangers that it lets through.
-            forwards = bool(forwarded_for) or others
-            return Origin(address, host_of(host), forwards and lies_in(address, NETWORKS["private"]))
+            # A proxy in a network that a rule names would make neighbours of all strangers that it lets through.
+            return Origin(address, host_of(host), bool(forwarded_for) or others)
         clients = _values(forwarded_for)
         doubtful = (others or bool(forwarded_for)) and not clients
         for text in reversed(clients):

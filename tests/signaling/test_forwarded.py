@@ -62,8 +62,10 @@ def test_the_client_is_the_last_address_that_is_no_trusted_proxy(
         ("127.0.0.2", ["127.0.0.1"], False, True),
         ("fe80::1%eth0", ["192.0.2.7"], False, True),
         ("10.2.0.1", [], False, False),
-        ("2001:db8::1", ["192.0.2.7"], True, False),  # no network's rights are at stake
-        ("", ["192.0.2.7"], True, False),
+        ("2001:db8::1", ["192.0.2.7"], True, True),  # a rule may name a public network
+        ("203.0.113.5", [], True, True),
+        ("203.0.113.5", [], False, False),
+        ("", ["192.0.2.7"], True, True),
     ],
 )
 def test_who_asks_is_in_doubt_behind_a_proxy_that_is_not_believed(
