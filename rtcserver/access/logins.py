@@ -59,6 +59,14 @@ class Logins:
         self._running += 1
         try:
             found = await asyncio.get_running_loop().run_in_executor(self._thread, matches, password, kept)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # `close` has cancelled it: other users apply from now on.
+            raise PeerError(
+                503, "busy", "The users of this server are being changed.", retry_after_s=1
+            ) from None
         finally:
             self._running -= 1
         if not found or user not in self._hashes:
@@ -72,7 +80,7 @@ class Logins:
         return True
 
     def close(self) -> None:
-        """End the thread; what waits for it is cancelled."""
+        """End the thread; who waits for it is told to come again."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _mark(self, password: str, kept: str) -> bytes:

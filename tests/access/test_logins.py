@@ -103,3 +103,20 @@ async def test_few_wait_for_the_one_thread(door: Logins, monkeypatch: pytest.Mon
     gate.set()
     assert await asyncio.gather(*waiting) == [False] * WAITING
     assert not await door.right("anna", "guess", "10.0.1.1")
+
+
+async def test_who_waits_while_the_users_change_is_told_to_come_again(
+    door: Logins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = threading.Event()
+    monkeypatch.setattr(logins, "matches", lambda password, kept: release.wait(5))
+    asked = [asyncio.create_task(door.right("anna", str(n), f"10.0.0.{n}")) for n in range(3)]
+    await asyncio.sleep(0.05)
+    asked[2].cancel()
+    door.close()
+    release.set()
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    assert found[0] is True
+    assert isinstance(found[1], PeerError)
+    assert (found[1].status, found[1].retry_after_s) == (503, 1)
+    assert isinstance(found[2], asyncio.CancelledError)
