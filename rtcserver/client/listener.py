@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Protocol, Self
+from urllib.parse import urldefrag
 
 import av
 import numpy as np
@@ -93,7 +94,9 @@ class Listener:
         headers: Mapping[str, str] | None = None,
         on_payload: Callable[[TappedPacket, bytes], None] | None = None,
     ) -> None:
-        self.url = url
+        # What is said and reported has no fragment: it is no place for a token.
+        self.url = urldefrag(url).url
+        self._link = url
         self.packets: deque[Packet] = deque(maxlen=MAX_PACKETS)
         self.received = 0
         self.foreign = 0
@@ -179,7 +182,7 @@ class Listener:
         if self._path is not None:
             offer = self._path.offer(offer)
         self._offer = offer
-        self._session = await self._whep.offer(self.url, offer, self._headers)
+        self._session = await self._whep.offer(self._link, offer, self._headers)
         answer = self._session.answer if self._path is None else self._path.answer(self._session.answer)
         try:
             await pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))

@@ -8,7 +8,6 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urldefrag
 
 from OpenSSL import SSL
 
@@ -90,7 +89,7 @@ async def _stay(
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(ears.ended(), min(PROGRESS_S, run.seconds - spent_s))
         assert ears.latest is not None, "there is a first session, or the entry raises"
-        report = replace(ears.latest.report(), url=urldefrag(run.url).url, returns=ears.returns)
+        report = replace(ears.latest.report(), returns=ears.returns)
         return report, ears.channels if run.midi else None
 
 
@@ -117,12 +116,10 @@ async def _perform(
         if run.phrase:
             playing = asyncio.ensure_future(midi.play(list(run.phrase)))
     try:
-        # Without the fragment: a report is no place for a token.
-        url = urldefrag(run.url).url
         report: ListenReport | StudioSummary
         if run.studio:
             report = await listen_studio(
-                url,
+                run.url,
                 seconds,
                 on_pcm=recorder.write_pcm if recorder else None,
                 on_progress=on_progress,
@@ -131,7 +128,7 @@ async def _perform(
             )
         else:
             report = await listen(
-                url,
+                run.url,
                 seconds,
                 on_audio=recorder.write if recorder else None,
                 on_progress=on_progress,

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urldefrag
 
 import numpy as np
 
@@ -166,7 +167,7 @@ class StudioListener:
         path: MediaPath | None = None,
         midi: MidiClient | None = None,
     ) -> None:
-        self.url = url
+        self.url = urldefrag(url).url
         self.pcm = Assembler()
         self.format: dict[str, Any] = {}
         """What the server said that it sends: version, rate, bits, frames, exact, …"""

@@ -101,7 +101,7 @@ class WhepClient:
 
     async def offer(self, url: str, sdp: str, headers: Mapping[str, str] | None = None) -> WhepSession:
         """Post an offer, with further headers. Raises `ListenError` unless the answer is 201 with an SDP."""
-        endpoint = endpoint_of(url) or await self._ask(url)
+        endpoint = endpoint_of(url) or await self._ask(urldefrag(url).url)
         sent = {"Content-Type": "application/sdp", **_authorization(url), **(headers or {})}
         try:
             async with self._http.post(endpoint, data=sdp.encode(), headers=sent) as response:

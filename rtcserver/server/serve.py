@@ -230,7 +230,7 @@ def _links(server: Server) -> Iterator[str]:
                 except ConfigError as error:
                     yield f"Play at    (no link can be made: {error})"
             else:
-                yield "Play at    (a secret: `python -m rtcserver link` prints it)"
+                yield "Play at    (a secret: `python -m rtcserver link` with this start's flags prints it)"
     if elsewhere := from_elsewhere(server.config, server.port):
         yield elsewhere
 

@@ -1,4 +1,4 @@
-"""A run of the headless client at a server that is full: it comes again when it is told to, and not before."""
+"""A run of the headless client: it comes again to a full server when it is told to, and shows its link's token."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ class Full:
     def __init__(self, *statuses: int) -> None:
         self.left = list(statuses)
         self.asked_s: list[float] = []
+        self.shown: list[str | None] = []
 
     async def refuse(self, request: web.Request) -> web.Response:
         self.asked_s.append(asyncio.get_running_loop().time())
+        self.shown.append(request.headers.get("Authorization"))
         if not self.left:
             return web.json_response({"message": "this is another matter"}, status=403)
         return web.json_response(
@@ -62,3 +64,16 @@ async def test_a_file_is_handed_over_again_when_the_server_says_so() -> None:
             await upload(url, "token", "x.mid", b"MThd")
     first, second = server.asked_s
     assert second - first >= 1.0
+
+
+@pytest.mark.parametrize("studio", [False, True])
+@pytest.mark.parametrize("word", ["listen", "perform"])
+async def test_the_token_of_a_link_is_shown_to_the_server_and_not_said_to_people(
+    word: str, studio: bool
+) -> None:
+    server = Full()
+    async with server as url:
+        with pytest.raises(ListenError) as refused:
+            await perform(Run(f"{url}#{word}=a.token", 1.0, studio=studio))
+    assert server.shown == ["Bearer a.token"]
+    assert "a.token" not in str(refused.value)

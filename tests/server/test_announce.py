@@ -54,7 +54,7 @@ async def test_a_log_in_json_has_the_links_but_not_the_secret_ones(
     assert capsys.readouterr().out == ""
     assert caplog.messages[:2] == [
         "Listen at  http://localhost:8181/r/main",
-        "Play at    (a secret: `python -m rtcserver link` prints it)",
+        "Play at    (a secret: `python -m rtcserver link` with this start's flags prints it)",
     ]
     assert "#perform=" not in caplog.text
 
