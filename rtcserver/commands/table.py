@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -22,8 +23,8 @@ COMMANDS: Mapping[str, str] = {
     "load": "many listeners that count packets",
 }
 """Each subcommand with its line of help; its module has the same name."""
-MENDABLE, INTERRUPTED = 2, 130
-"""Exit codes: what the user can mend, said in one sentence; Ctrl-C."""
+MENDABLE, INTERRUPTED, CLOSED = 2, 130, 141
+"""Exit codes: what the user can mend, said in one sentence; Ctrl-C; nobody reads the output any more (as SIGPIPE)."""
 
 
 class Command(Protocol):
@@ -75,9 +76,15 @@ def main(words: Sequence[str], environ: Mapping[str, str]) -> int:
     if strange:
         parser.error(f"unrecognized arguments: {' '.join(strange)}{_meant(strange[0], args.command)}")
     try:
-        return command(args.command).run(args, environ)
+        code = command(args.command).run(args, environ)
+        sys.stdout.flush()
+        return code
     except RtcServerError as error:
         print(f"rtcserver: {error}", file=sys.stderr)
         return MENDABLE
+    except BrokenPipeError:
+        # Who reads the output (`| head`) has had enough. What is left in the buffer goes nowhere, without a complaint.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED
     except KeyboardInterrupt:
         return INTERRUPTED
