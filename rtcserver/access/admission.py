@@ -25,7 +25,8 @@ MAX_CLIENTS = 4096
 class Places:
     """How many there may be of each.
 
-    opening: offers being answered at the same time. connecting, connecting_per_address: sessions that are
+    opening: offers being answered at the same time; as many as may connect, since all listeners of a server that is back
+    offer within a moment, and an answer takes milliseconds. connecting, connecting_per_address: sessions that are
     answered, but not connected yet, in all and by client address. shared_addresses: addresses and networks that many
     clients share, which have no bound of their own. studio: a room's Studio listeners, 0 turns Studio off.
     studio_channel: those among them that listen by a DataChannel, in all rooms together, as each costs the
@@ -35,7 +36,7 @@ class Places:
 
     listeners: int = 2000
     listeners_per_room: int = 2000
-    opening: int = 64
+    opening: int = 512
     connecting: int = 512
     connecting_per_address: int = 64
     shared_addresses: tuple[str, ...] = ()
