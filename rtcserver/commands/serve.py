@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 
-from rtcserver.config.flags import add_server_flags, configuration
+from rtcserver.config.flags import add_server_flags, rereading
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,5 +17,5 @@ def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Serve until told to stop. Raises ConfigError before anything is served."""
     from rtcserver.server import serve
 
-    serve.run(lambda: configuration(args, environ))
+    serve.run(rereading(args, environ))
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +44,32 @@ def add_flags(parser: argparse.ArgumentParser, groups: Mapping[str, Iterable[str
                 )
 
 
-def configuration(args: argparse.Namespace, environ: Mapping[str, str]) -> ServerConfig:
-    """What the arguments, the environment and the file say together. Raises ConfigError."""
+def configuration(
+    args: argparse.Namespace, environ: Mapping[str, str], *, required: bool = False
+) -> ServerConfig:
+    """What the arguments, the environment and the file say together. Raises ConfigError.
+
+    required: whether the file has to be there even if nothing names it.
+    """
     named = args.config or (
         Path(environ[ENV_PREFIX + "CONFIG"]) if environ.get(ENV_PREFIX + "CONFIG") else None
     )
     path = named or Path(CONFIG_FILE)
-    toml = read_toml(path, required=named is not None)
+    toml = read_toml(path, required=required or named is not None)
     known = {*SERVER_KEYS, *INSTRUMENT_KEYS}
     flags: dict[str, Any] = {key: value for key, value in vars(args).items() if key in known}
     return load(flags, environ, toml, toml_name=str(path))
+
+
+def rereading(args: argparse.Namespace, environ: Mapping[str, str]) -> Callable[[], ServerConfig]:
+    """Reads the `configuration` each time. A file that was there at the first time has to be there again: a server whose
+    file is lost must not go on with the usual rules in the place of its own."""
+    was_there = False
+
+    def read() -> ServerConfig:
+        nonlocal was_there
+        found = configuration(args, environ, required=was_there)
+        was_there = was_there or Path(CONFIG_FILE).is_file()
+        return found
+
+    return read

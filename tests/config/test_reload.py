@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from rtcserver.access.rules import DEFAULT, AccessRule
+from rtcserver.config.flags import add_server_flags, rereading
 from rtcserver.config.load import load
 from rtcserver.config.model import INSTRUMENT_KEYS, SERVER_KEYS, ServerConfig
 from rtcserver.config.reload import LIMITS, PAGES, RELOADABLE, compare
+from rtcserver.errors import ConfigError
 from rtcserver.server.listening import places_of
 from tests.access.test_users import CHEAP
 
@@ -85,3 +92,21 @@ def test_the_limits_that_are_taken_over_are_those_that_newcomers_meet() -> None:
 
 def test_every_key_that_can_be_reloaded_exists() -> None:
     assert {*SERVER_KEYS, *INSTRUMENT_KEYS} >= RELOADABLE
+
+
+def test_a_file_that_is_lost_does_not_bring_the_usual_rules_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    parser = argparse.ArgumentParser()
+    add_server_flags(parser)
+    read = rereading(parser.parse_args([]), {})
+    assert read().access == DEFAULT
+    file = tmp_path / "rtcserver.toml"
+    file.write_text('[[access]]\nactions = ["listen"]\ntoken = true\n')
+    assert read().access == (AccessRule(("listen",), token=True),)
+    file.unlink()
+    with pytest.raises(ConfigError, match="there is no such file"):
+        read()
+    file.write_text("")
+    assert read().access == DEFAULT
