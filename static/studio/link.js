@@ -69,7 +69,7 @@ export class StudioLink {
     this.#tell = tell;
     const { signal } = this.#owner;
     worker.addEventListener("message", ({ data }) => data.type === "proof" && tell.proved(), { signal });
-    const died = () => this.#lose("The worker that receives the samples has failed.", true);
+    const died = () => this.#lose("studio_failed", "The worker that receives the samples has failed.", true);
     worker.addEventListener("error", died, { signal });
     worker.addEventListener("messageerror", died, { signal });
     const mode = way === "channel" ? "studio-channel" : "studio";
@@ -80,7 +80,7 @@ export class StudioLink {
         refused: (problem) => tell.lost(problem),
         transport: (state) => {
           // A disconnected transport often recovers. If it does not, no samples arrive, which `Limits` notices.
-          if (state === "failed" || state === "closed") this.#lose("The Studio connection was lost.", true);
+          if (state === "failed" || state === "closed") this.#lose("studio_lost", "The Studio connection was lost.", true);
         },
         stream: () => {},
       },
@@ -226,16 +226,17 @@ export class StudioLink {
       this.#tell.changed(this.#format);
     }
     if (message.type === "error" && message.of === "studio_ready") {
-      this.#lose(`${message.message ?? "The server refused to send samples."}`, false);
+      this.#lose("studio_refused", `${message.message ?? "The server refused to send samples."}`, false);
     }
   }
 
   /**
+   * @param {string} code "studio_lost" where the session is over
    * @param {string} message
    * @param {boolean} retry
    */
-  #lose(message, retry) {
-    if (!this.#owner.signal.aborted) this.#tell.lost({ code: "studio_lost", message, retry });
+  #lose(code, message, retry) {
+    if (!this.#owner.signal.aborted) this.#tell.lost({ code, message, retry });
   }
 }
 

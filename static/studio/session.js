@@ -22,6 +22,9 @@
  * @property {number} generation how many sessions were opened so far; names the current one
  * @property {string} notice why Studio is off or returning, in a sentence; "" if by choice
  * @property {boolean} offered whether to offer Studio again: it was left for a reason that may pass
+ * @property {boolean} resumes whether Studio is to begin again by itself once Listen plays: its session ended, as after a
+ *   restart of the server, and not for what the network or the browser can do
+ * @property {number} sinceMs when it began to play
  * @property {number | null} wakeAtMs when the session wants a `clock` event
  */
 
@@ -30,8 +33,9 @@
  *   `listening`: Listen has sound now
  * @typedef {{type: "answered", generation: number} | {type: "proved", generation: number}
  *   | {type: "sounding", generation: number}
- *   | {type: "lost", generation: number, notice: string, again: boolean}} LinkEvent
- *   `lost`: refused, disconnected, or not worth going on; `again`: whether another attempt makes sense
+ *   | {type: "lost", generation: number, notice: string, again: boolean, ended?: boolean}} LinkEvent
+ *   `lost`: refused, disconnected, or not worth going on; `again`: whether another attempt makes sense; `ended`: whether its
+ *   session with the server is over
  * @typedef {OwnEvent | LinkEvent} StudioEvent
  */
 
@@ -50,13 +54,15 @@ export const PROVING_MS = 8_000;
 const STARTING_MS = 6_000;
 /** Time limit for Listen to be back; after it Studio is ended all the same. */
 const RETURNING_MS = 10_000;
+/** Studio that has played for less does not begin again by itself, so that it does not come and go for ever. */
+export const STEADY_MS = 10_000;
 
 const SLOW_ANSWER = "The server did not answer the wish for Studio.";
 export const NO_FRAMES = "This browser hands no frames to the page, so Studio cannot begin.";
 const NO_SAMPLES = "The instrument’s samples do not arrive.";
 
 /** @type {Readonly<StudioSession>} */
-export const OFF = Object.freeze({ phase: "off", generation: 0, notice: "", offered: false, wakeAtMs: null });
+export const OFF = Object.freeze({ phase: "off", generation: 0, notice: "", offered: false, resumes: false, sinceMs: 0, wakeAtMs: null });
 
 /**
  * @type {Record<Phase, {[T in StudioEvent["type"]]?: (studio: StudioSession, event: Extract<StudioEvent, {type: T}>, nowMs: number) => StudioStep}>}
@@ -66,7 +72,7 @@ const TRANSITIONS = {
   opening: { listen: drop, stop: drop, answered, proved: early, lost: dropFor, clock: (studio) => dropFor(studio, { notice: SLOW_ANSWER, again: true }) },
   proving: { listen: drop, stop: drop, proved, lost: dropFor, clock: (studio) => dropFor(studio, { notice: NO_FRAMES, again: false }) },
   starting: { listen: drop, stop: drop, sounding, lost: dropFor, clock: (studio) => dropFor(studio, { notice: NO_SAMPLES, again: true }) },
-  playing: { listen: (studio, _event, nowMs) => giveBack(studio, "", false, nowMs), stop: drop, lost: (studio, { notice, again }, nowMs) => giveBack(studio, notice, again, nowMs) },
+  playing: { listen: (studio, _event, nowMs) => giveBack(studio, "", false, nowMs), stop: drop, lost },
   returning: { studio: stayOn, stop: drop, listening: faded, clock: faded },
 };
 
@@ -134,9 +140,23 @@ function proved(studio, _event, nowMs) {
   return stay(studio, { phase: "starting", wakeAtMs: nowMs + STARTING_MS }, [{ type: "ready" }]);
 }
 
-/** @param {StudioSession} studio */
-function sounding(studio) {
-  return stay(studio, { phase: "playing", wakeAtMs: null }, [{ type: "take-over" }]);
+/**
+ * @param {StudioSession} studio
+ * @param {unknown} _event
+ * @param {number} nowMs
+ */
+function sounding(studio, _event, nowMs) {
+  return stay(studio, { phase: "playing", sinceMs: nowMs, wakeAtMs: null }, [{ type: "take-over" }]);
+}
+
+/**
+ * @param {StudioSession} studio
+ * @param {{notice: string, again: boolean, ended?: boolean}} why
+ * @param {number} nowMs
+ */
+function lost(studio, { notice, again, ended = false }, nowMs) {
+  const resumes = ended && again && nowMs - studio.sinceMs >= STEADY_MS;
+  return giveBack({ ...studio, resumes }, notice, again, nowMs);
 }
 
 /**
@@ -158,8 +178,8 @@ function stayOn(studio) {
 
 /** @param {StudioSession} studio */
 function faded(studio) {
-  const { generation, notice, offered } = studio;
-  return stay({ ...OFF, generation, notice, offered }, {}, [{ type: "fade-out" }]);
+  const { generation, notice, offered, resumes } = studio;
+  return stay({ ...OFF, generation, notice, offered, resumes }, {}, [{ type: "fade-out" }]);
 }
 
 /** Ends Studio by choice. @param {StudioSession} studio */

@@ -140,10 +140,11 @@ export class Studio {
     this.#dispatch({ type: "stop" });
   }
 
-  /** Takes in that Listen has sound: Studio may follow it now, or end. */
+  /** Takes in that Listen has sound: Studio may follow it now, come back, or end. */
   listening() {
     this.#dispatch({ type: "listening" });
-    if (this.#wanted && this.#studio.phase === "off" && this.#studio.notice === "") this.#dispatch({ type: "studio" });
+    const { phase, notice, resumes } = this.#studio;
+    if (this.#wanted && phase === "off" && (notice === "" || resumes)) this.#dispatch({ type: "studio" });
   }
 
   /**
@@ -261,8 +262,8 @@ export class Studio {
   #open(generation) {
     if ("missing" in this.#support) return;
     const worker = new Worker(new URL("./engine/worker.js", import.meta.url), { type: "module", name: "studio" });
-    const lose = (/** @type {string} */ notice, /** @type {boolean} */ again) =>
-      this.#dispatch({ type: "lost", generation, notice, again });
+    const lose = (/** @type {string} */ notice, /** @type {boolean} */ again, ended = false) =>
+      this.#dispatch({ type: "lost", generation, notice, again, ended });
     const { attach } = this.#stage;
     const link = new StudioLink(this.#url, this.#support.way, worker, attach, {
       answered: (format) => {
@@ -277,7 +278,7 @@ export class Studio {
         this.#dispatch({ type: "answered", generation });
       },
       proved: () => this.#dispatch({ type: "proved", generation }),
-      lost: ({ message, retry }) => lose(message, retry),
+      lost: ({ code, message, retry }) => lose(message, retry, code === "studio_lost"),
       changed: (format) => (this.#format = format),
     });
     this.#link = link;
@@ -341,7 +342,7 @@ export class Studio {
     this.#askAtMs = Infinity;
     const found = (await link?.ask()) ?? "silent";
     this.#askAtMs = performance.now() + soonMs(1, Math.random());
-    if (found === "gone") this.#dispatch({ type: "lost", generation, notice: GONE, again: true });
+    if (found === "gone") this.#dispatch({ type: "lost", generation, notice: GONE, again: true, ended: true });
   }
 
   /**

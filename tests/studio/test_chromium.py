@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ from tests.studio.listening import RATE, listen, listeners, noise, record, recor
 
 pytestmark = pytest.mark.unhurried("compares samples by their frame numbers, and waits for states")
 
+STEADY_S = 11
+"""Studio that has played for less than 10 s does not come back by itself."""
 EXACT_QUANTA = 200
 """0.58 s of samples that must be the instrument's own."""
 
@@ -259,6 +263,24 @@ async def test_without_transforms_the_tones_are_on_their_sides() -> None:
     assert (session["mode"], session["payload"]) == ("studio-channel", "silence")
     assert 'rtcserver_listeners{mode="studio-channel",room="main"} 1.0' in metrics
     assert 'event="studio_channel_sent"' in metrics
+
+
+async def test_studio_is_back_after_the_broadcast_process_died() -> None:
+    with RtcServer(instrument="tone") as server:
+        server.wait_healthy(live)
+        async with Chromium() as browser:
+            page = await _opened(browser, server.room_url + "?studio")
+            await until(page, "rtcserver.studio.state === 'playing'")
+            generation = await page.evaluate("rtcserver.studio.session.generation")
+            await asyncio.sleep(STEADY_S)
+            os.kill(server.health()["processes"]["broadcast"]["pid"], signal.SIGKILL)
+            await until(page, "rtcserver.studio.state !== 'playing'")
+            await until(page, "rtcserver.studio.state === 'playing'")
+            after = await page.evaluate("rtcserver.studio.session")
+            await until(page, "rtcserver.state === 'idle'")
+            recording = await record(page, 0.5)
+    assert (after["generation"], after["notice"]) == (generation + 1, "")
+    assert recording.samples.any()
 
 
 async def test_a_recording_fails_when_its_session_ends() -> None:

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { NO_FRAMES, OFF, OPENING_MS, PROVING_MS, step } from "../../../static/studio/session.js";
+import { NO_FRAMES, OFF, OPENING_MS, PROVING_MS, STEADY_MS, step } from "../../../static/studio/session.js";
 
 /** @typedef {import("../../../static/studio/session.js").StudioSession} StudioSession */
 
@@ -88,4 +88,27 @@ test("stop ends it at once, from everywhere", () => {
     const { studio, effects } = run([...BEGIN.slice(0, events), [9_000, { type: "stop" }]]);
     assert.deepEqual([studio.phase, effects.at(-1)], ["off", "close"]);
   }
+});
+
+test("a session that ended begins again by itself once Listen plays, if it had played for a while", () => {
+  const ended = { type: "lost", notice: "Gone.", again: true, ended: true };
+  const late = 400 + STEADY_MS;
+  const back = run([...BEGIN, [late, ended], [late + 500, { type: "listening" }]]).studio;
+  assert.deepEqual([back.phase, back.notice, back.resumes], ["off", "Gone.", true]);
+  // However long Listen takes.
+  assert.equal(run([...BEGIN, [late, ended], [late + 10_000, { type: "clock" }]]).studio.resumes, true);
+  const soon = run([...BEGIN, [late - 1, ended], [late + 500, { type: "listening" }]]).studio;
+  assert.equal(soon.resumes, false);
+});
+
+test("what the network cannot carry, and what was refused, does not begin again by itself", () => {
+  const late = 400 + STEADY_MS;
+  const poor = { type: "lost", notice: "Too uneven.", again: true };
+  assert.equal(run([...BEGIN, [late, poor], [late + 500, { type: "listening" }]]).studio.resumes, false);
+  const refused = { type: "lost", notice: "No.", again: false, ended: true };
+  assert.equal(run([...BEGIN, [late, refused], [late + 500, { type: "listening" }]]).studio.resumes, false);
+  // An attempt that fails is the last one.
+  const ended = { type: "lost", notice: "Gone.", again: true, ended: true };
+  const { studio } = run([...BEGIN, [late, ended], [late + 500, { type: "listening" }], [late + 600, { type: "studio" }], [late + 700, ended]]);
+  assert.deepEqual([studio.phase, studio.resumes], ["off", false]);
 });
