@@ -131,13 +131,13 @@ def test_nonsense_is_counted(data: bytes) -> None:
     assert pcm.invalid == 1
 
 
-@pytest.mark.parametrize("first", [0, 2**63, 2**64 - 1])
-def test_extreme_frame_numbers_do_no_harm(first: int) -> None:
+@pytest.mark.parametrize(("first", "taken"), [(0, 1), (2**53 - 1, 1), (2**53, 0), (2**63, 0), (2**64 - 1, 0)])
+def test_frame_numbers_that_no_browser_can_count_are_invalid(first: int, taken: int) -> None:
     header = struct.pack("<2sBBBBHIIQ", b"\xff\x00", 1, 16, 0, 2, 1, RATE, 0, first)
     pcm = Assembler()
     for number in range(3):
         pcm.take(header + bytes(4), number)
-    assert (pcm.frames, pcm.duplicates) == (1, 2)
+    assert (pcm.frames, pcm.duplicates, pcm.invalid) == (taken, 2 * taken, 3 * (1 - taken))
 
 
 def test_opus_is_no_studio_payload() -> None:

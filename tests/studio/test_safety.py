@@ -104,7 +104,7 @@ class Watched:
     def __init__(self, server: RtcServer) -> None:
         self._server = server
         self.payloads: dict[str, list[str]] = {}
-        """Kinds by session's mode, each once, in order."""
+        """Kinds by session's mode, each once, in order; Opus is Opus, however many earlier frames its packets carry."""
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._look())
@@ -123,8 +123,8 @@ class Watched:
         room = await asyncio.to_thread(self._server.get_json, "/api/rooms/main")
         for session in room["sessions"]:
             kinds = self.payloads.setdefault(session["mode"], [])
-            kind = session.get("payload")
-            if kind is not None and kind not in kinds:
+            kind = session.get("payload", "").partition("+")[0]
+            if kind and kind not in kinds:
                 kinds.append(kind)
 
 
