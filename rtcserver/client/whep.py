@@ -101,7 +101,7 @@ class WhepClient:
 
     async def offer(self, url: str, sdp: str, headers: Mapping[str, str] | None = None) -> WhepSession:
         """Post an offer, with further headers. Raises `ListenError` unless the answer is 201 with an SDP."""
-        endpoint = endpoint_of(url) or await self._ask(urldefrag(url).url)
+        endpoint = endpoint_of(url) or await self._ask(urldefrag(url).url, _authorization(url))
         sent = {"Content-Type": "application/sdp", **_authorization(url), **(headers or {})}
         try:
             async with self._http.post(endpoint, data=sdp.encode(), headers=sent) as response:
@@ -154,13 +154,17 @@ class WhepClient:
     async def close(self) -> None:
         await self._http.close()
 
-    async def _ask(self, url: str) -> str:
+    async def _ask(self, url: str, headers: Mapping[str, str]) -> str:
         """The endpoint behind an address that does not show it: a server's root leads to its only room.
 
-        What answers with no page is taken for an endpoint itself. Raises `ListenError` for a page that is no room's.
+        What answers with no page is taken for an endpoint itself. Raises `ListenError` for a page that is no room's, and
+        for a root that does not let in.
         """
         try:
-            async with self._http.get(url) as response:
+            async with self._http.get(url, headers=headers) as response:
+                if response.status in (401, 403) and urlsplit(url).path in ("", "/"):
+                    body = (await response.content.read(MAX_ANSWER)).decode(errors="replace")
+                    raise ListenError(f"{url} answers {response.status}: {_reason(body) or response.reason}")
                 found = endpoint_of(str(response.url))
                 is_page = response.status == 200 and response.content_type == "text/html"
         except TimeoutError:

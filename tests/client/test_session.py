@@ -32,6 +32,7 @@ class Full:
     async def __aenter__(self) -> str:
         app = web.Application()
         app.router.add_post("/r/main/whep", self.refuse)
+        app.router.add_get("/", self.refuse)
         app.router.add_post("/api/rooms/main/files", self.refuse)
         self.runner = web.AppRunner(app)
         await self.runner.setup()
@@ -77,3 +78,11 @@ async def test_the_token_of_a_link_is_shown_to_the_server_and_not_said_to_people
             await perform(Run(f"{url}#{word}=a.token", 1.0, studio=studio))
     assert server.shown == ["Bearer a.token"]
     assert "a.token" not in str(refused.value)
+
+
+async def test_a_servers_root_is_asked_with_the_token_and_its_refusal_is_said() -> None:
+    server = Full()
+    async with server as url:
+        with pytest.raises(ListenError, match="answers 403: this is another matter"):
+            await perform(Run(url.replace("r/main", "#listen=a.token"), 1.0))
+    assert server.shown == ["Bearer a.token"]
