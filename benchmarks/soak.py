@@ -3,7 +3,8 @@
 A real server with the embedded instrument; listeners of the load generator, one who stays, many who come and go, some
 of them in Studio; a headless performer who plays. Every so often something breaks (`FAULTS`, in turn). ``start`` is
 measured with nobody there, after a warm-up, and ``end`` when everybody has left again. Memory slopes are straight lines
-by least squares through samples of the time between, in which each process that was replaced begins a new height.
+by least squares through samples of the time between, in which each process that was replaced begins a new height, and
+its first minutes are left out.
 
 All of it takes less than 15 % of one core, so that it can run beside other things; a busy machine shows in ``gaps``.
 """
@@ -11,6 +12,7 @@ All of it takes less than 15 % of one core, so that it can run beside other thin
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import time
 from collections import Counter
@@ -19,11 +21,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.rig.common import MachineCpu, emit, say
-from benchmarks.rig.footprint import Use, footprint, pooled_slope, total
+from benchmarks.rig.common import MachineCpu, emit, process_cpu_s, say
+from benchmarks.rig.footprint import Use, footprint, pooled_slope, role_of, total
 from benchmarks.rig.household import Household
 from benchmarks.rig.outcome import main_of, sentence
-from benchmarks.rig.serving import cpu_of, tree
+from benchmarks.rig.serving import tree
 from rtcserver.load.fleet import Fleet
 from rtcserver.load.report import Window
 from rtcserver.load.worker import Options
@@ -46,16 +48,18 @@ WARM_UP = 200
 QUIET_S = 60.0
 """What remains of sessions is given to go away: an ended session is forgotten at once, HTTP connections are not."""
 SETTLE_S = 5.0
+FILLING_S = 300.0
+"""A process fills its buffers and free lists at first: its slope begins afterwards."""
 LIMITS = {"growth_mb": 5.0, "slope_mb_per_h": 1.0, "descriptors_more": 0, "tasks_more": 0}
 """What a run is to stay within."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The server at one moment. era: its processes. at_h: since the run began."""
+    """The server at one moment. at_h: since the run began. pids: its processes, by role."""
 
     at_h: float
-    era: tuple[int, ...]
+    pids: dict[str, tuple[int, ...]]
     tasks: int
     uses: dict[str, Use]
 
@@ -71,6 +75,8 @@ class Findings:
     faults: Counter[str] = field(default_factory=Counter)
     longest_fault_s: dict[str, float] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
+    cpu_s: dict[int, float] = field(default_factory=dict)
+    """Of each process that there was, when it was last looked at."""
 
 
 class Soak:
@@ -88,9 +94,15 @@ class Soak:
 
     def sample(self) -> Sample:
         """The server now."""
-        pids = tuple(tree(self._server.pid))
+        pids = tree(self._server.pid)
+        roles: dict[str, tuple[int, ...]] = {}
+        for pid in pids:
+            with contextlib.suppress(OSError):
+                self.found.cpu_s[pid] = process_cpu_s(pid)
+            if (role := role_of(pid)) is not None:
+                roles[role] = (*roles.get(role, ()), pid)
         tasks = int(self._server.health()["backend"]["tasks"])
-        return Sample((time.monotonic() - self._began) / 3600, pids, tasks, footprint(pids))
+        return Sample((time.monotonic() - self._began) / 3600, roles, tasks, footprint(pids))
 
     def empty(self, tasks_at_most: int | None = None) -> Sample:
         """The server with nobody there, when what they left has gone, or `QUIET_S` are over."""
@@ -165,14 +177,20 @@ class Soak:
 
 
 def slope(samples: list[Sample], role: str = "", *, heap: bool = True) -> float | None:
-    """MB an hour, of all processes or of one role; heap or all of the proportional set size."""
+    """MB an hour, of one role or of all together; heap or all of the proportional set size. None if nothing tells."""
+    roles = [role] if role else sorted({name for sample in samples for name in sample.pids})
+    found = [rise for name in roles if (rise := _slope(samples, name, heap)) is not None]
+    return round(sum(found), 3) if found else None
 
-    def kb(sample: Sample) -> int:
-        use = sample.uses.get(role, Use()) if role else total(sample.uses)
-        return use.heap_kb if heap else use.pss_kb
 
-    found = pooled_slope((sample.era, sample.at_h, kb(sample) / 1024) for sample in samples)
-    return None if found is None else round(found, 3)
+def _slope(samples: list[Sample], role: str, heap: bool) -> float | None:
+    born: dict[tuple[int, ...], float] = {}
+    points = []
+    for sample in samples:
+        use, pids = sample.uses.get(role), sample.pids.get(role, ())
+        if use is not None and sample.at_h - born.setdefault(pids, sample.at_h) >= FILLING_S / 3600:
+            points.append((pids, sample.at_h, (use.heap_kb if heap else use.pss_kb) / 1024))
+    return pooled_slope(points)
 
 
 def row(sample: Sample) -> dict[str, Any]:
@@ -251,11 +269,12 @@ def main() -> int:
         say("warming up")
         soak.warm_up()
         start = soak.empty()
-        machine, began, busy = MachineCpu.now(), time.monotonic(), cpu_of(tree(server.pid)).total
+        machine, began, busy = MachineCpu.now(), time.monotonic(), sum(soak.found.cpu_s.values())
         say(f"{arguments.hours:g} h from now")
         household = soak.run()
         seconds = time.monotonic() - began
-        spent = cpu_of(tree(server.pid)).total - busy
+        soak.sample()
+        spent = sum(soak.found.cpu_s.values()) - busy
         end = soak.empty(start.tasks)
         found = soak.found
     if arguments.samples:
