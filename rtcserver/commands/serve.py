@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 from collections.abc import Mapping
 
 from rtcserver.config.flags import add_server_flags, rereading
@@ -15,7 +16,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Serve until told to stop. Raises ConfigError before anything is served."""
-    from rtcserver.server import serve
-
+    # What is imported is never garbage: to look for some on the way takes a tenth of the time until the first sound.
+    gc.disable()
+    try:
+        from rtcserver.server import serve
+    finally:
+        gc.freeze()
+        gc.enable()
     serve.run(rereading(args, environ))
     return 0
