@@ -11,7 +11,6 @@ It imports NumPy, libsrtp and its own stage, nothing of the web and no asyncio.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import os
 import select
@@ -36,6 +35,7 @@ from rtcserver.encode.packet import KIND_PCM, EncodedPacket
 from rtcserver.encode.pcm import Redundancy
 from rtcserver.encode.red import RedundantPackets
 from rtcserver.errors import ProcessError
+from rtcserver.heap import trim
 
 CONTROL_BUDGET_NS = 400_000
 """Time for control messages before media is looked after again."""
@@ -198,7 +198,7 @@ class BroadcastProcess:
             gc.collect(1)
             if self._used and not len(self._engine):
                 # There is no listener to hear the milliseconds that this may take.
-                give_memory_back()
+                trim()
             self._used = len(self._engine) > 0
 
     def _summary(self, token: int) -> BroadcastReport:
@@ -341,13 +341,6 @@ class BroadcastProcess:
             self._unsent += 1
         except OSError:
             self._stopping = True
-
-
-def give_memory_back() -> None:
-    """Return the heap's free pages to the system, where the C library can."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
 
 
 def main() -> None:

@@ -4,7 +4,8 @@ One earlier frame repairs every loss of a single packet, two repair losses of tw
 frame in every packet, so a listener gets them only while it loses packets. The loop looks at the share of packets that
 were lost in intervals of `INTERVAL_S`, or longer where reports are rarer:
 
-- up: at once, to one frame for any loss, to two where one would leave more than `LEFT_OVER` of the packets missing;
+- up: at once, to one frame for losses of more than `SMALL`, to two where one would leave more than `LEFT_OVER` of the
+  packets missing;
 - down: by one after `CALM_S` without a reason for the present level.
 
 A listener that reports losses that are not true gets at most `MAX_LEVEL` frames more in each packet.

@@ -2,18 +2,17 @@
 
 A listener costs the server process about 100 KB, most of it OpenSSL's. When they leave it is free, but it lies between what
 is still in use, and the C library keeps it for the next ones: after 300 listeners have come and gone, 40 MB, for good.
-`malloc_trim` (a GNU extension) gives back whole pages wherever they lie.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import logging
 from collections.abc import Callable
 
 from rtcserver.clock import monotonic_ns
+from rtcserver.heap import trim
 
 log = logging.getLogger(__name__)
 
@@ -65,14 +64,3 @@ class GivingBack:
                 began_ns = monotonic_ns()
                 if await asyncio.to_thread(trim):
                     log.debug("free memory was given back in %.1f ms", (monotonic_ns() - began_ns) / 1e6)
-
-
-def trim() -> bool:
-    """Give free memory of this process back. False where the C library has no way to, or there was none.
-
-    Any thread; those that allocate meanwhile wait for some milliseconds.
-    """
-    try:
-        return bool(ctypes.CDLL(None).malloc_trim(0))
-    except (AttributeError, OSError, TypeError):
-        return False

@@ -29,7 +29,7 @@ def test_what_is_free_between_what_is_used_goes_back() -> None:
     """The C library keeps it by itself: something that is in use lies above."""
     code = """
 from pathlib import Path
-from rtcserver.server.memory import trim
+from rtcserver.heap import trim
 
 def resident_mb():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
