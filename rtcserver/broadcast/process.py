@@ -25,7 +25,7 @@ from rtcserver.broadcast.control import BroadcastReport, ListenerStats, Message,
 from rtcserver.broadcast.engine import BroadcastEngine
 from rtcserver.broadcast.lateness import Lateness
 from rtcserver.broadcast.listener import PAYLOAD_PCM, PAYLOAD_PCM_TWICE, PAYLOAD_SILENCE, redundancy_of
-from rtcserver.children.child import die_with_parent
+from rtcserver.children.child import die_with_parent, print_without_errors
 from rtcserver.children.scheduling import steady
 from rtcserver.clock import NS, monotonic_ns, wall_ns
 from rtcserver.encode.codec import codec_named
@@ -347,6 +347,7 @@ def main() -> None:
     """Entry point of the process."""
     # A hung process that outlives a killed server would keep the port.
     die_with_parent()
+    print_without_errors()
     # Ctrl-C reaches the whole process group; the server decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sock = socket.socket(fileno=int(sys.argv[1]))

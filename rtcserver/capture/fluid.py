@@ -6,6 +6,7 @@ through a bounded queue.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 from collections import deque
 from pathlib import Path
@@ -78,7 +79,9 @@ def find_soundfont(configured: str) -> Path:
 def load_library() -> Any:
     """pyfluidsynth. Raises DependencyError with the command that installs libfluidsynth."""
     try:
-        import fluidsynth
+        # It prints where it has found the library if ``CI`` is in the environment.
+        with contextlib.redirect_stdout(None):
+            import fluidsynth
     except Exception as error:
         raise DependencyError(
             "libfluidsynth is missing; install it with: sudo apt-get install libfluidsynth3"

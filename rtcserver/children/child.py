@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import io
 import os
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rtcserver
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 _PR_SET_PDEATHSIG = 1
 
@@ -35,3 +41,34 @@ def die_with_parent() -> None:
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class _Lossy(io.RawIOBase):
+    """A descriptor to which all is written that it takes, and the rest is lost."""
+
+    def __init__(self, fd: int) -> None:
+        super().__init__()
+        self._fd = fd
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def write(self, data: ReadableBuffer) -> int:
+        with contextlib.suppress(OSError):
+            os.write(self._fd, data)
+        return memoryview(data).nbytes
+
+
+def print_without_errors() -> None:
+    """Let ``print`` never raise here: a pipe that nobody reads, or a full disk, is no reason for sound to end.
+
+    Libraries print as they please: pyfluidsynth does when it is imported and ``CI`` is in the environment.
+    """
+    for name, fd in (("stdout", 1), ("stderr", 2)):
+        stream = io.TextIOWrapper(
+            io.BufferedWriter(_Lossy(fd)), encoding="utf-8", errors="backslashreplace", line_buffering=True
+        )
+        setattr(sys, name, stream)

@@ -1,4 +1,4 @@
-"""What a child process writes to standard error, as lines of the server's log: tracebacks, and what libraries complain of.
+"""What a child process prints, as lines of the server's log: tracebacks, and what libraries and plug-ins say.
 
 The child never waits for the log: what does not fit into its pipe is lost, and what is too much is counted.
 """
@@ -63,9 +63,9 @@ class Lines:
 
 
 class ErrorOutput:
-    """The reading half of one child's standard error. On the event loop.
+    """The reading half of one child's standard output and error, which are one pipe. On the event loop.
 
-    say: called with each line. Give `fd` to the child as its standard error, then call `given`.
+    say: called with each line. Give `fd` to the child as both, then call `given`.
     """
 
     def __init__(self, say: Callable[[str], None]) -> None:

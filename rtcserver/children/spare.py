@@ -24,7 +24,7 @@ LINGER_NS = 60 * NS
 
 
 class ChildProcess:
-    """A child that has been started, our end of its control socket, which does not block, and of its standard error.
+    """A child that has been started, our end of its control socket, which does not block, and of what it prints.
 
     say: called with each line of the latter, on the running event loop.
     """
@@ -45,6 +45,7 @@ class ChildProcess:
                 env=child.environment() | dict(variables),
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
+                stdout=output.fd,
                 stderr=output.fd,
                 # A terminal's Ctrl-C is for the server; it tells its children itself.
                 process_group=0,

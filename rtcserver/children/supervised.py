@@ -259,7 +259,7 @@ class SupervisedProcess:
                 output.close()
 
     def _said(self, line: str) -> None:
-        """A line of the process's standard error."""
+        """A line that the process has printed."""
         with about(process=self._label):
             log.warning("%s", line)
 

@@ -377,6 +377,7 @@ class InstrumentProcess:
 def main() -> int:
     """Entry point of the process."""
     child.die_with_parent()
+    child.print_without_errors()
     sock = socket.socket(fileno=int(sys.argv[1]))
     process = InstrumentProcess(sock)
     sys.setswitchinterval(SWITCH_S)

@@ -19,7 +19,7 @@ import time
 from collections import deque
 from typing import Any
 
-from rtcserver.children import control_socket
+from rtcserver.children import child, control_socket
 from rtcserver.children.control_socket import EXIT_DEPENDENCY
 from rtcserver.children.scheduling import steady
 from rtcserver.clock import NS, monotonic_ns
@@ -297,6 +297,7 @@ class PortProcess:
 
 def main() -> int:
     """Entry point of the process."""
+    child.print_without_errors()
     process = PortProcess(socket.socket(fileno=int(sys.argv[1])))
     steady(PRIORITY)
     code = process.run()

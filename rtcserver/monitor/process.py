@@ -204,6 +204,7 @@ class MonitorProcess:
 def main() -> int:
     """Entry point of the process."""
     child.die_with_parent()
+    child.print_without_errors()
     process = MonitorProcess(socket.socket(fileno=int(sys.argv[1])))
     sys.setswitchinterval(SWITCH_S)
     steady(PRIORITY)

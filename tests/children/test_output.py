@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 from rtcserver.children.output import BURST, LINES_PER_S, MAX_LINE, ErrorOutput, Lines
 from rtcserver.clock import NS
@@ -60,3 +63,29 @@ async def test_a_full_pipe_holds_up_nobody() -> None:
     assert 4096 <= written < 1 << 24
     output.given()
     output.close()
+
+
+def test_print_raises_nothing_whatever_takes_it() -> None:
+    """A full disk, a pipe that nobody reads, and one whose reader has gone."""
+    code = """if True:
+        import sys
+        from rtcserver.children import child
+        child.print_without_errors()
+        for _ in range(20_000):
+            print("x" * 100)
+        print("end", file=sys.stderr)"""
+    read_fd, write_fd = os.pipe2(os.O_NONBLOCK)
+    gone_read, gone_write = os.pipe()
+    os.close(gone_read)
+    try:
+        with Path("/dev/full").open("wb") as full:
+            for stdout in (full.fileno(), write_fd, gone_write):
+                done = subprocess.run(
+                    [sys.executable, "-c", code], stdout=stdout, stderr=subprocess.PIPE, check=False
+                )
+                assert (done.returncode, done.stderr) == (0, b"end\n"), stdout
+        # Whole lines come of what had room.
+        assert os.read(read_fd, 65_536).startswith(b"x" * 100 + b"\n")
+    finally:
+        for fd in (read_fd, write_fd, gone_write):
+            os.close(fd)

@@ -88,6 +88,7 @@ def test_ten_seconds_of_the_tone_are_a_thousand_packets(
     assert report["left_dbfs"] == pytest.approx(-18, abs=0.5)
 
 
+@pytest.mark.realtime  # a sender of stock aiortc that has no processor for a while leaves a hole
 async def test_channels_three_and_four_of_the_device_arrive_left_and_right(
     jack_server: JackServer, eight_tones: Tones
 ) -> None:

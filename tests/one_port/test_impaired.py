@@ -32,10 +32,11 @@ SETTLING_S, MEASURED_S = 2.0, 6.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one network in `MEASURED_S`: growths of counters, but for `remote`.
+    """What came of one network in about `MEASURED_S`: growths of counters, but for `remote`.
 
     page: Chromium's inbound-rtp figures. session: the server's of that listener. network: the relay's,
-    towards the client. remote: the address that media came from.
+    towards the client. remote: the address that media came from. The three are read one after the other, and on a busy
+    machine some 100 ms apart.
     """
 
     page: dict[str, float]
@@ -43,6 +44,11 @@ class Outcome:
     network: Counters
     remote: str
     relay: str
+
+    @property
+    def seconds(self) -> float:
+        """What the page's growths took by its own clock."""
+        return self.page["timestamp"] / 1000
 
     @property
     def audible_gap(self) -> float:
@@ -111,8 +117,8 @@ def test_media_comes_from_the_advertised_address_in_real_time(
 ) -> None:
     outcome = outcomes[name]
     assert outcome.remote == outcome.relay
-    assert outcome.page["totalSamplesReceived"] == pytest.approx(MEASURED_S * 48_000, rel=0.1)
-    assert outcome.page["packetsReceived"] == pytest.approx(MEASURED_S * 100, rel=0.1)
+    assert outcome.page["totalSamplesReceived"] == pytest.approx(outcome.seconds * 48_000, rel=0.1)
+    assert outcome.page["packetsReceived"] == pytest.approx(outcome.seconds * 100, rel=0.1)
 
 
 def test_lost_packets_are_sent_again(outcomes: dict[str, Outcome]) -> None:
@@ -132,7 +138,7 @@ def test_lost_packets_are_in_the_next_ones(outcomes: dict[str, Outcome]) -> None
     share = outcome.network.lost / outcome.network.received
     assert share == pytest.approx(0.05, abs=0.025)
     # The loss is counted as one, and yet it is not heard; nothing is sent again.
-    assert outcome.page["packetsLost"] == pytest.approx(outcome.network.lost, abs=10)
+    assert outcome.page["packetsLost"] == pytest.approx(outcome.seconds * 100 * share, rel=0.5)
     assert outcome.session.get("retransmits", 0) == 0
     assert outcome.audible_gap < share / 5
 
@@ -148,5 +154,6 @@ def test_duplicates_are_not_played(outcomes: dict[str, Outcome]) -> None:
     outcome = outcomes["duplication"]
     assert outcome.network.duplicated > 30
     assert outcome.session.get("retransmits", 0) == 0
-    assert outcome.page["packetsReceived"] == pytest.approx(outcome.network.received, abs=10)
+    # With the second copies it would be 10 % more.
+    assert outcome.page["packetsReceived"] == pytest.approx(outcome.seconds * 100, rel=0.05)
     assert outcome.audible_gap < 0.025
