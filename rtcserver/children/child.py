@@ -43,22 +43,12 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-class _Lossy(io.RawIOBase):
+class _Lossy(io.FileIO):
     """A descriptor to which all is written that it takes, and the rest is lost."""
-
-    def __init__(self, fd: int) -> None:
-        super().__init__()
-        self._fd = fd
-
-    def writable(self) -> bool:
-        return True
-
-    def fileno(self) -> int:
-        return self._fd
 
     def write(self, data: ReadableBuffer) -> int:
         with contextlib.suppress(OSError):
-            os.write(self._fd, data)
+            super().write(data)
         return memoryview(data).nbytes
 
 
@@ -69,6 +59,9 @@ def print_without_errors() -> None:
     """
     for name, fd in (("stdout", 1), ("stderr", 2)):
         stream = io.TextIOWrapper(
-            io.BufferedWriter(_Lossy(fd)), encoding="utf-8", errors="backslashreplace", line_buffering=True
+            io.BufferedWriter(_Lossy(fd, "wb", closefd=False)),
+            encoding="utf-8",
+            errors="backslashreplace",
+            line_buffering=True,
         )
         setattr(sys, name, stream)
