@@ -28,7 +28,7 @@ from rtcserver.peer.limits import SessionLimits
 from rtcserver.peer.oneport_session import Broadcast, OnePortSession
 from rtcserver.peer.reception import Reception
 from rtcserver.peer.state import State
-from rtcserver.sdp.offer import OfferSummary, check_offer
+from rtcserver.sdp.offer import OPUS, OfferSummary, check_offer
 from rtcserver.transport.candidates import Arrival
 from rtcserver.transport.dtls import SctpParameters
 from rtcserver.transport.endpoint import MediaEndpoint
@@ -174,7 +174,7 @@ class OnePortBackend:
     async def open(self, room: str, offer: str, request: PeerRequest) -> PeerSession:
         """Answer an offer. Raises PeerError. If cancelled, nothing of the session is left behind."""
         asked_ns = monotonic_ns()
-        summary = check_offer(offer, self.limits.sdp)
+        summary = check_offer(offer, self.limits.sdp, (OPUS,))
         if summary.ice_lite:
             raise PeerError(
                 422, "ice_lite", "The offer is ICE-lite, and so is this server: neither would begin."

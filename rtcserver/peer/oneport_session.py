@@ -165,7 +165,7 @@ class OnePortSession:
         """Make `answer`. redundant: whether packets may carry earlier frames, where the offer has RED."""
         red = self.offer.red_payload_type
         if redundant and red is not None and self.mode == "listen":
-            self._feedback.redundancy = Redundancy(self.offer.opus_payload_type, red)
+            self._feedback.redundancy = Redundancy(self.offer.payload_type, red)
         self._peer = peer
         self._candidates = candidates
         self._feedback.packets_per_s = 1000 / frame_ms if self.mode == "listen" else STUDIO_PACKETS_PER_S
@@ -278,7 +278,7 @@ class OnePortSession:
         self._kind = kind
         broadcast = self._backend.broadcast
         if broadcast is not None and self.playing:
-            broadcast.set_kind(self.listener_id, kind, self.offer.opus_payload_type)
+            broadcast.set_kind(self.listener_id, kind, self.offer.payload_type)
             self.details["payload"] = kind
 
     # PeerListener
@@ -289,7 +289,7 @@ class OnePortSession:
         if broadcast is None:
             self.end("broadcast-lost")
             return
-        kind, payload_type = self._feedback.payload(self.offer.opus_payload_type)
+        kind, payload_type = self._feedback.payload(self.offer.payload_type)
         if self.mode != "listen":
             kind = self._kind
         spec = ListenerSpec(
@@ -348,7 +348,7 @@ class OnePortSession:
         """Let its packets carry as many earlier frames as its losses ask for."""
         if self._reception:
             self.details["reception"] = dict(self._reception)
-        kind, payload_type = self._feedback.payload(self.offer.opus_payload_type)
+        kind, payload_type = self._feedback.payload(self.offer.payload_type)
         if self.mode == "listen" and self.playing and kind != self.details["payload"]:
             broadcast.set_kind(self.listener_id, kind, payload_type)
             self.details["payload"] = kind

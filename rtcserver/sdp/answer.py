@@ -6,8 +6,9 @@ What an answer says:
   rejected with port 0 and left out of BUNDLE;
 - ICE-lite with all candidates and ``end-of-candidates`` on the BUNDLE's tagged m-line; DTLS passive;
   rtcp-mux;
-- Opus only, at the client's own payload type, stereo, with NACK, and RED around it where it is offered and wanted;
-  no header extensions, as none are sent.
+- one codec, at the client's own payload type: Opus in stereo, with NACK, and RED around it where it is offered and
+  wanted; or a telephone's codec (G.722, G.711) in mono, with NACK where that is offered;
+- no header extensions, as none are sent.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rtcserver.sdp.media import RTP_PROTOCOLS, MediaLine
-from rtcserver.sdp.offer import OfferSummary
+from rtcserver.sdp.offer import OPUS, OfferSummary
 from rtcserver.transport.candidates import HostCandidate
 
 MAX_MESSAGE_SIZE = 65536
@@ -37,7 +38,7 @@ class AnswerTransport:
 
 @dataclass(frozen=True, slots=True)
 class AnswerStream:
-    """The RTP stream that is sent. frame_ms: duration of an Opus frame. redundant: whether it may come as RED, too."""
+    """The RTP stream that is sent. frame_ms: duration of a packet. redundant: whether it may come as RED, too."""
 
     ssrc: int
     cname: str
@@ -95,7 +96,8 @@ def build_restart_fragment(offer: OfferSummary, transport: AnswerTransport) -> s
 def _audio(
     line: MediaLine, offer: OfferSummary, transport: AnswerTransport, stream: AnswerStream
 ) -> list[str]:
-    payload_type = offer.opus_payload_type
+    payload_type = offer.payload_type
+    opus = offer.codec == OPUS
     red = offer.red_payload_type if stream.redundant else None
     formats = str(payload_type) if red is None else f"{payload_type} {red}"
     return [
@@ -104,12 +106,19 @@ def _audio(
         *mid(line),
         "a=sendonly",
         "a=rtcp-mux",
-        f"a=rtpmap:{payload_type} opus/48000/2",
-        *opus_attributes(payload_type, stream.frame_ms),
+        f"a=rtpmap:{payload_type} {offer.codec}",
+        *(opus_attributes(payload_type, stream.frame_ms) if opus else _plain(offer, stream.frame_ms)),
         *(red_attributes(red, payload_type) if red is not None else ()),
         f"a=msid:{stream.stream_id} {stream.track_id}",
         f"a=ssrc:{stream.ssrc} cname:{stream.cname}",
     ]
+
+
+def _plain(offer: OfferSummary, frame_ms: float) -> list[str]:
+    """What an answer says about a codec without parameters: packets are sent again only to who offers to ask for them."""
+    payload_type = offer.payload_type
+    nack = [f"a=rtcp-fb:{payload_type} nack"] if "nack" in offer.rtcp_fb else []
+    return [*nack, f"a=ptime:{math.ceil(frame_ms)}"]
 
 
 def _data(line: MediaLine, offer: OfferSummary, transport: AnswerTransport) -> list[str]:

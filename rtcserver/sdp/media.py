@@ -21,6 +21,9 @@ DEFAULT_SCTP_PORT = 5000
 DEFAULT_MAX_MESSAGE_SIZE = 65_536
 """RFC 8841, section 6.1: what an absent ``max-message-size`` means, in bytes."""
 
+STATIC_TYPES = {0: ("PCMU", 8_000), 8: ("PCMA", 8_000), 9: ("G722", 8_000)}
+"""Name and clock rate of payload types that mean their codec without an ``a=rtpmap`` (RFC 3551, table 4)."""
+
 _FINGERPRINT_BYTES = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
 _HEX_PAIRS = re.compile(r"[0-9A-F]{2}(?::[0-9A-F]{2})*")
 _M_LINE = re.compile(
@@ -44,7 +47,7 @@ _SETUPS: dict[str, Setup] = {
 
 @dataclass(frozen=True, slots=True)
 class RtpMap:
-    """One ``a=rtpmap`` with what belongs to its payload type.
+    """One ``a=rtpmap`` with what belongs to its payload type. Static types (`STATIC_TYPES`) need no such line.
 
     name: as written, compare in lower case. clock_hz: RTP clock. channels: 1 if not written.
     fmtp: parameters by name, values as text, "" for a bare word (``red``'s ``"111/111"``).
@@ -254,6 +257,17 @@ def _with_codecs(line: MediaLine, own: Attributes) -> MediaLine:
         pt, _, what = value.partition(" ")
         number = integer(pt, "The payload type of an a=fmtp", 127)
         parameters.setdefault(number, {}).update(_fmtp(what))
+
+    def codec(number: int, name: str, clock_hz: int, channels: int) -> RtpMap:
+        return RtpMap(
+            payload_type=number,
+            name=name,
+            clock_hz=clock_hz,
+            channels=channels,
+            fmtp=parameters.get(number, {}),
+            rtcp_fb=tuple(by_type.get("*", ()) + by_type.get(str(number), ())),
+        )
+
     codecs: dict[int, RtpMap] = {}
     for value in own.all("rtpmap"):
         match = _RTPMAP.fullmatch(value)
@@ -265,14 +279,10 @@ def _with_codecs(line: MediaLine, own: Attributes) -> MediaLine:
         number = int(match[1])
         if number in codecs or number not in payloads:
             continue
-        codecs[number] = RtpMap(
-            payload_type=number,
-            name=match[2],
-            clock_hz=int(match[3]),
-            channels=int(match[4] or 1),
-            fmtp=parameters.get(number, {}),
-            rtcp_fb=tuple(by_type.get("*", ()) + by_type.get(str(number), ())),
-        )
+        codecs[number] = codec(number, match[2], int(match[3]), int(match[4] or 1))
+    for number, (name, clock_hz) in STATIC_TYPES.items():
+        if number in payloads and number not in codecs:
+            codecs[number] = codec(number, name, clock_hz, 1)
     ordered = tuple(codecs[pt] for pt in dict.fromkeys(payloads) if pt in codecs)
     return replace(line, payloads=payloads, codecs=ordered, rtcp_fb=tuple(feedback[:MAX_FEEDBACK]))
 

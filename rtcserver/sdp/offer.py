@@ -6,7 +6,8 @@ pass. Its result is everything that an answer is made of; nobody downstream read
 
 What an offer must bring (RFC 8829, section 5.8; RFC 9429; draft-ietf-wish-whep, section 4.2):
 
-- an audio m-line over DTLS-SRTP that receives (``recvonly`` or ``sendrecv``) and has ``opus/48000/2``;
+- an audio m-line over DTLS-SRTP that receives (``recvonly`` or ``sendrecv``) and has one of the codecs that are served
+  (`CODECS`): Opus before all others, G.722 before G.711;
 - ``ice-ufrag``, ``ice-pwd``, a SHA-2 ``fingerprint`` and ``rtcp-mux`` for it;
 - ``setup`` of ``actpass`` or ``active``: the server answers ``passive`` and waits for the handshake;
 - if it also has a data channel, one BUNDLE group around both, as there is one transport.
@@ -17,6 +18,7 @@ them in order with port 0 (RFC 3264, section 6).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rtcserver.errors import PeerError
@@ -34,6 +36,11 @@ from rtcserver.sdp.media import (
     parse_media,
 )
 
+OPUS = "opus/48000/2"
+CODECS = (OPUS, "G722/8000", "PCMU/8000", "PCMA/8000")
+"""What can be sent, in the order of the ``a=rtpmap`` (RFC 7587; RFC 3551, sections 4.5.2 and 4.5.14)."""
+_TELEPHONY = {name.lower(): name for name in CODECS[1:]}
+
 
 @dataclass(frozen=True, slots=True)
 class OfferSummary:
@@ -42,7 +49,8 @@ class OfferSummary:
     media: all m-lines in order. audio_index: the one to answer with sound.
     data_index: the data channel's m-line in the same BUNDLE group, or None.
     bundle: mids of the BUNDLE group, () if the offer has none (then it has one usable m-line).
-    opus_payload_type: of the first ``opus/48000/2`` in the audio m-line's order; per listener.
+    codec: which of `CODECS` the listener gets. payload_type: of the first of its kind in the audio m-line's order; per
+    listener.
     red_payload_type: of RED (RFC 2198) around this Opus, or None if the offer has none.
     ice_ufrag, ice_pwd, fingerprints, setup, candidates, end_of_candidates: of the one transport.
     ice_lite: the offerer is ICE-lite too; a lite server cannot reach it (RFC 8445, section 6.1.1).
@@ -54,7 +62,8 @@ class OfferSummary:
     audio_index: int
     data_index: int | None
     bundle: tuple[str, ...]
-    opus_payload_type: int
+    codec: str
+    payload_type: int
     red_payload_type: int | None
     ice_ufrag: str
     ice_pwd: str
@@ -90,17 +99,19 @@ class OfferSummary:
 
     @property
     def rtcp_fb(self) -> tuple[str, ...]:
-        """Feedback kinds that the offer allows for its Opus."""
-        opus = self.audio.codec(self.opus_payload_type)
-        return opus.rtcp_fb if opus is not None else ()
+        """Feedback kinds that the offer allows for the codec."""
+        codec = self.audio.codec(self.payload_type)
+        return codec.rtcp_fb if codec is not None else ()
 
 
-def check_offer(text: str, limits: SdpLimits = LIMITS) -> OfferSummary:
+def check_offer(text: str, limits: SdpLimits = LIMITS, codecs: Sequence[str] = CODECS) -> OfferSummary:
     """Check an SDP offer and return what it says; of its candidates the first ones only, as `limits` has it.
 
+    codecs: those of `CODECS` that are served.
+
     Raises PeerError 400 (``malformed_sdp``: not SDP, or incomplete) or 422 (``no_audio``,
-    ``no_opus``, ``wrong_direction``, ``wrong_setup``, ``no_fingerprint``, ``no_rtcp_mux``,
-    ``not_bundled``: SDP that this server cannot serve). Never raises anything else.
+    ``no_codec``, or ``no_opus`` where only that is served, ``wrong_direction``, ``wrong_setup``, ``no_fingerprint``,
+    ``no_rtcp_mux``, ``not_bundled``: SDP that this server cannot serve). Never raises anything else.
     """
     session_lines, sections = _split_sections(sdp_lines.split_lines(text), limits.media_lines)
     session = SessionPart(session_lines)
@@ -109,7 +120,7 @@ def check_offer(text: str, limits: SdpLimits = LIMITS) -> OfferSummary:
     if len(set(mids)) != len(mids):
         raise malformed("Two m-lines have the same a=mid.")
     bundle = _bundle(session, media)
-    audio, opus = _choose_audio(media)
+    audio, name, codec = _choose_audio(media, codecs)
     if not audio.mid and bundle:
         raise malformed("The audio m-line has no a=mid, yet the offer has a BUNDLE group.")
     data = _choose_data(media, audio, bundle)
@@ -122,8 +133,9 @@ def check_offer(text: str, limits: SdpLimits = LIMITS) -> OfferSummary:
         audio_index=audio.index,
         data_index=None if data is None else data.index,
         bundle=bundle,
-        opus_payload_type=opus.payload_type,
-        red_payload_type=_red(audio, opus),
+        codec=name,
+        payload_type=codec.payload_type,
+        red_payload_type=_red(audio, codec) if name == OPUS else None,
         ice_ufrag=transport.ice_ufrag,
         ice_pwd=transport.ice_pwd,
         fingerprints=transport.fingerprints,
@@ -169,34 +181,67 @@ def _bundle(session: SessionPart, media: tuple[MediaLine, ...]) -> tuple[str, ..
     return tuple(mid for mid in dict.fromkeys(groups[0]) if mid in known)
 
 
-def _choose_audio(media: tuple[MediaLine, ...]) -> tuple[MediaLine, RtpMap]:
-    """The first audio m-line that can be served; else the first one's reason why not."""
+def _choose_audio(media: tuple[MediaLine, ...], codecs: Sequence[str]) -> tuple[MediaLine, str, RtpMap]:
+    """The first audio m-line with the best codec, of those that can be served; else the first one's reason why not."""
     reason = PeerError(422, "no_audio", "The offer has no audio m-line, and this server sends only audio.")
     found = False
+    best: tuple[MediaLine, str, RtpMap] | None = None
     for line in media:
         if line.kind != "audio" or not line.enabled:
             continue
-        opus = next((c for c in line.codecs if _is(c, "opus", 2)), None)
-        # RFC 7587, section 7 wants "/2" in every rtpmap of Opus; GStreamer's users write caps without it.
-        opus = opus or next((c for c in line.codecs if _is(c, "opus", 1)), None)
+        choice = _choose_codec(line, codecs)
         problem: PeerError | None = None
         if line.protocol not in RTP_PROTOCOLS:
             problem = PeerError(422, "no_audio", "The offer's audio is not DTLS-SRTP (UDP/TLS/RTP/SAVPF).")
-        elif opus is None:
-            problem = PeerError(
-                422, "no_opus", "The offer's audio has no opus/48000/2, the only codec of this server."
-            )
+        elif choice is None:
+            problem = _no_codec(codecs)
         elif line.direction in ("sendonly", "inactive"):
             problem = PeerError(
                 422,
                 "wrong_direction",
                 f"The offer's audio is {line.direction}; it must be recvonly or sendrecv.",
             )
-        if problem is None and opus is not None:
-            return line, opus
+        if problem is None and choice is not None:
+            if choice[0] == OPUS:
+                return line, *choice
+            if best is None or _rank(choice[0]) < _rank(best[1]):
+                best = (line, *choice)
         if problem is not None and not found:
             reason, found = problem, True
-    raise reason
+    if best is None:
+        raise reason
+    return best
+
+
+def _choose_codec(line: MediaLine, codecs: Sequence[str]) -> tuple[str, RtpMap] | None:
+    """Opus if there is any, else G.722, else what the client prefers of the two kinds of G.711."""
+    if OPUS in codecs:
+        # RFC 7587, section 7 wants "/2" in every rtpmap of Opus; GStreamer's users write caps without it.
+        for channels in (2, 1):
+            for codec in line.codecs:
+                if _is(codec, "opus", channels):
+                    return OPUS, codec
+    best: tuple[str, RtpMap] | None = None
+    for codec in line.codecs:
+        name = _TELEPHONY.get(f"{codec.name}/{codec.clock_hz}".lower(), "")
+        if name not in codecs or codec.channels != 1 or not _is_rtp(codec):
+            continue
+        if best is None or _rank(name) < _rank(best[0]):
+            best = name, codec
+    return best
+
+
+def _no_codec(codecs: Sequence[str]) -> PeerError:
+    if len(codecs) == 1:
+        sentence = f"The offer's audio has no {codecs[0]}, the only codec that can be had here."
+        return PeerError(422, "no_opus" if codecs[0] == OPUS else "no_codec", sentence)
+    names = f"{', '.join(codecs[:-1])} and {codecs[-1]}"
+    return PeerError(422, "no_codec", f"The offer's audio has none of {names}, the codecs of this server.")
+
+
+def _rank(name: str) -> int:
+    """Better codecs first; the client's order decides between those of the same rank."""
+    return min(CODECS.index(name), 2)
 
 
 def _red(audio: MediaLine, opus: RtpMap) -> int | None:
@@ -213,13 +258,17 @@ def _red(audio: MediaLine, opus: RtpMap) -> int | None:
 
 
 def _is(codec: RtpMap, name: str, channels: int) -> bool:
-    """Payload types 64 to 95 would be taken for RTCP (RFC 5761, section 4) and do not count."""
     return (
         codec.name.lower() == name
         and codec.clock_hz == 48_000
         and codec.channels == channels
-        and not 64 <= codec.payload_type <= 95
+        and _is_rtp(codec)
     )
+
+
+def _is_rtp(codec: RtpMap) -> bool:
+    """Payload types 64 to 95 would be taken for RTCP (RFC 5761, section 4) and do not count."""
+    return not 64 <= codec.payload_type <= 95
 
 
 def _choose_transport(

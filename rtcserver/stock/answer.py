@@ -56,7 +56,7 @@ def offer_for_aiortc(offer: OfferSummary) -> str:
     text += [f"a=group:BUNDLE {' '.join(map(mid_for_aiortc, lines))}", "a=msid-semantic:WMS *"]
     for line in lines:
         if line is offer.audio:
-            pt = offer.opus_payload_type
+            pt = offer.payload_type
             text.append(f"m=audio 9 UDP/TLS/RTP/SAVPF {pt}")
             text += ["c=IN IP4 0.0.0.0", f"a=mid:{mid_for_aiortc(line)}", "a=recvonly", "a=rtcp-mux"]
             text.append(f"a=rtpmap:{pt} opus/48000/2")
@@ -93,7 +93,7 @@ def answer_for_client(aiortc_answer: str, offer: OfferSummary, frame_ms: float) 
             text += rejected(line)
         elif line is offer.audio:
             own = [part for part in section if line.mid or not part.startswith("a=mid:")]
-            text += _with_opus_parameters(own, offer.opus_payload_type, frame_ms)
+            text += _with_opus_parameters(own, offer.payload_type, frame_ms)
         else:
             text += section
     return "\r\n".join(text) + "\r\n"

@@ -25,7 +25,7 @@ from rtcserver.peer.ended import EndedSessions
 from rtcserver.peer.limits import SessionLimits
 from rtcserver.sdp.answer import served_lines
 from rtcserver.sdp.fragment import parse_sdpfrag
-from rtcserver.sdp.offer import OfferSummary, check_offer
+from rtcserver.sdp.offer import OPUS, OfferSummary, check_offer
 from rtcserver.stock.answer import (
     MAX_REMOTE_CANDIDATES,
     answer_for_client,
@@ -200,7 +200,8 @@ class StockBackend:
 
     async def open(self, room: str, offer: str, request: PeerRequest) -> PeerSession:
         """Answer an offer. Raises PeerError. If cancelled, nothing of the session is left behind."""
-        summary = check_offer(offer, self.limits.sdp)
+        # Its tracks have packets of Opus only.
+        summary = check_offer(offer, self.limits.sdp, (OPUS,))
         if request.mode != "listen":
             raise PeerError(422, "studio_unavailable", "Studio needs transport = one-port on this server.")
         self._admission.listener(len(self._sessions), sum(s.room == room for s in self._sessions.values()))

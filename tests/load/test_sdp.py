@@ -37,7 +37,7 @@ def test_the_offer_is_one_that_our_server_takes(datachannel: bool) -> None:
     assert (summary.ice_ufrag, summary.ice_pwd) == ("ufrag123", "p" * 24)
     assert summary.fingerprints == (("sha-256", FINGERPRINT),)
     assert summary.has_datachannel is datachannel
-    assert summary.opus_payload_type == sdp.PAYLOAD_TYPE
+    assert summary.payload_type == sdp.PAYLOAD_TYPE
     assert [(c.address, c.port) for c in summary.candidates] == [("127.0.0.1", 4000)]
 
 

@@ -118,7 +118,7 @@ async def test_a_stock_client_hears_the_room() -> None:
         await until(lambda: len(listener.rtp) == 20)
         assert [p.payload for p in listener.rtp] == payloads
         assert {p.ssrc for p in listener.rtp} == {session.ssrc}
-        assert {p.payload_type for p in listener.rtp} == {session.offer.opus_payload_type}
+        assert {p.payload_type for p in listener.rtp} == {session.offer.payload_type}
         first = listener.rtp[0]
         assert [p.timestamp for p in listener.rtp] == [
             (first.timestamp + 480 * n) & 0xFFFFFFFF for n in range(20)

@@ -46,7 +46,7 @@ async def test_answer_to_a_real_client(name: str) -> None:
         if served:
             accepted.append(line.mid)
             assert "a=setup:passive" in section
-    pt = offer.opus_payload_type
+    pt = offer.payload_type
     audio = sections[offer.audio_index]
     assert audio[0].split()[3:] == [str(pt)]
     assert f"a=fmtp:{pt} stereo=1;sprop-stereo=1;minptime=10;useinbandfec=0" in audio
