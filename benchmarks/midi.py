@@ -28,7 +28,7 @@ from typing import Any, Self
 from benchmarks.rig.common import MachineCpu, emit, percentile, say
 from benchmarks.rig.midi_client import when_ns
 from benchmarks.rig.outcome import LONG_S, main_of
-from tests.rig.impair import CLEAN, Impairment
+from rtcserver.network.impair import CLEAN, Impairment
 from tests.rig.perform import performer_token
 from tests.rig.process import REPOSITORY, RigError
 from tests.rig.relay import UdpRelay

@@ -1,7 +1,7 @@
 """Studio in a real Chromium on a bad network, and with an instrument whose clock is off.
 
 Without arguments two networks, each for ``--seconds`` of play (default 60), through the seeded relay of the rig
-(`tests.rig.impair`); the instrument is a looped file of noise at 44.1 kHz, the hardest sound to conceal:
+(`rtcserver.network.impair`); the instrument is a looped file of noise at 44.1 kHz, the hardest sound to conceal:
 
 - ``loss``: jitter of 0 to 5 ms, 1 % of the datagrams lost. Counted from the moment at which the server, told of the
   first losses, sends each block twice. 24 bits, so the second one is a datagram of its own.
@@ -46,10 +46,10 @@ from playwright.async_api import Page
 from benchmarks.rig.common import MachineCpu, emit, percentile, say
 from benchmarks.rig.outcome import LONG_S, main_of
 from benchmarks.rig.stalls import Stalls
+from rtcserver.network.impair import Impairment
 from tests.rig.chromium import Chromium
 from tests.rig.drift import source_drift
 from tests.rig.firefox import NullSink
-from tests.rig.impair import Impairment
 from tests.rig.relay import UdpRelay
 from tests.rig.server import RtcServer
 from tests.studio.listening import RATE, noise

@@ -18,8 +18,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 RIG = "tests.rig."
-TIMELESS = {"tests.rig.impair"}
-"""What of the rig is arithmetic alone."""
 FIXTURES = {"jack_server", "eight_tones"}
 """What `tests.conftest` takes from the rig for everybody."""
 
@@ -59,7 +57,7 @@ def uses_rig(path: Path) -> bool:
             target = module_path(name)
             if target is None:  # a name in a module, whose own name is in `imports` as well
                 continue
-            if name.startswith(RIG) and name not in TIMELESS:
+            if name.startswith(RIG):
                 return True
             todo.append(target)
     return False

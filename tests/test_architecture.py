@@ -25,6 +25,7 @@ UPSTREAM: dict[str, set[str]] = {
     "midiport": {"capture", "children", "config", "instrument", "midi"},
     "broadcast": {"children", "encode", "transport"},
     "channel": {"encode", "midi"},
+    "network": {"children"},
     "transport": set(),
     "sdp": {"transport"},
     "peer": {"access", "broadcast", "encode", "sdp", "transport"},
@@ -43,7 +44,7 @@ UPSTREAM: dict[str, set[str]] = {
         "peer",
     },
     "telemetry": {"broadcast"},
-    "client": {"channel", "encode", "midi", "transport"},
+    "client": {"channel", "encode", "midi", "network", "transport"},
     "load": {"channel", "client", "transport"},
     "server": {
         "access",
@@ -59,7 +60,17 @@ UPSTREAM: dict[str, set[str]] = {
         "telemetry",
         "transport",
     },
-    "commands": {"access", "capture", "client", "config", "instrument", "load", "midiport", "server"},
+    "commands": {
+        "access",
+        "capture",
+        "client",
+        "config",
+        "instrument",
+        "load",
+        "midiport",
+        "network",
+        "server",
+    },
 }
 """What each folder may import besides itself and `BASE`: exactly the edges that exist."""
 WIRING = {"serve", "https"}

@@ -20,6 +20,7 @@ from rtcserver.client.returning import ReturningListener
 from rtcserver.client.studio import StudioSummary, listen_studio
 from rtcserver.client.whep import ListenError
 from rtcserver.clock import NS, monotonic_ns
+from rtcserver.network.control import NetworkPath
 
 SPREAD_S = 0.5
 PROGRESS_S = 0.25
@@ -34,7 +35,7 @@ class Run:
     seconds: media time to listen to, prolonged for the phrase. studio: in Studio instead of Listen. midi: to
     follow the notes, too. phrase: what to play; it needs a performer link. insecure: accept any certificate.
     wait_s: how long to come again, when a server that is full or busy says so. stay: come back whenever the sound is
-    gone, for `seconds` by the clock; with neither `studio` nor `phrase`.
+    gone, for `seconds` by the clock; with neither `studio` nor `phrase`. network: what its media goes through.
     """
 
     url: str
@@ -45,6 +46,7 @@ class Run:
     insecure: bool = False
     wait_s: float = 0.0
     stay: bool = False
+    network: NetworkPath | None = None
 
 
 async def perform(
@@ -78,7 +80,7 @@ async def _stay(
 ) -> tuple[ListenReport, MidiClient | None]:
     def make(url: str, channels: MidiClient) -> Listener:
         on_audio = recorder.write if recorder else None
-        return Listener(url, channels=channels, on_audio=on_audio, insecure=run.insecure)
+        return Listener(url, channels=channels, on_audio=on_audio, insecure=run.insecure, path=run.network)
 
     asyncio.get_running_loop().set_exception_handler(_quiet)
     began = monotonic_ns()
@@ -124,6 +126,7 @@ async def _perform(
                 on_pcm=recorder.write_pcm if recorder else None,
                 on_progress=on_progress,
                 insecure=run.insecure,
+                path=run.network,
                 midi=midi,
             )
         else:
@@ -133,6 +136,7 @@ async def _perform(
                 on_audio=recorder.write if recorder else None,
                 on_progress=on_progress,
                 insecure=run.insecure,
+                path=run.network,
                 channels=midi,
             )
         if playing is not None and playing.done():

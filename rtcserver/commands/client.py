@@ -8,13 +8,17 @@ import json
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from rtcserver.client.display import listening_bar, print_event
 from rtcserver.client.phrase import Step, parse_phrase
 from rtcserver.client.record import Recorder
 from rtcserver.client.session import Run, perform
 from rtcserver.client.whep import ListenError
+from rtcserver.network.control import NetworkPath, RelayError
+from rtcserver.network.presets import PRESETS
 
 HEARD, NOTHING, NO_CONNECTION = 0, 1, 2
 """Exit codes: sound; silence or no packets; no connection (or nowhere to record to)."""
@@ -58,6 +62,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="come back whenever the sound is gone; --seconds are then by the clock",
     )
+    parser.add_argument(
+        "--network",
+        choices=tuple(PRESETS),
+        metavar="NAME",
+        help=f"listen through a bad network, made here: {', '.join(PRESETS)} (docs/networks.md)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        metavar="N",
+        help="of the network's accidents: the same number, the same losses (default 1)",
+    )
     parser.add_argument("--insecure", action="store_true", help="accept any TLS certificate")
 
 
@@ -66,6 +82,13 @@ def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     if args.stay and (args.send or args.mode == "studio"):
         print("rtcserver client: --stay goes with neither --send nor --mode studio", file=sys.stderr)
         return NO_CONNECTION
+    if args.seed is not None and args.network is None:
+        print("rtcserver client: --seed is that of a --network", file=sys.stderr)
+        return NO_CONNECTION
+    seed = 1 if args.seed is None else args.seed
+    network = None
+    if args.network is not None:
+        network = NetworkPath(args.network, seed=seed, prefer=_host_of(args.url))
     what = Run(
         args.url,
         args.seconds,
@@ -75,6 +98,7 @@ def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
         args.insecure,
         args.wait,
         args.stay,
+        network,
     )
     on_event = None if args.json else print_event
     try:
@@ -84,28 +108,48 @@ def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
         return NO_CONNECTION
     try:
         with ExitStack() as stack:
+            if network is not None:
+                stack.enter_context(network)
             if recorder is not None:
                 stack.enter_context(recorder)
             on_progress = stack.enter_context(listening_bar(args.seconds))
             report, midi = asyncio.run(
                 perform(what, recorder=recorder, on_progress=on_progress, on_event=on_event)
             )
-    except ListenError as error:
+            up, down = (None, None) if network is None else network.counters()
+    except (ListenError, RelayError) as error:
         print(f"rtcserver client: {error}", file=sys.stderr)
         return NO_CONNECTION
     if recorder is not None and recorder.full:
         print(f"rtcserver client: {args.record} is full: a WAV file ends at 4 GiB", file=sys.stderr)
     if args.json:
         played = {} if midi is None else {"midi": midi.to_json()}
-        print(json.dumps({"mode": args.mode, **report.to_json(), **played}))
+        through = {}
+        if up is not None and down is not None:
+            through = {
+                "network": {"name": args.network, "seed": seed, "up": asdict(up), "down": asdict(down)}
+            }
+        print(json.dumps({"mode": args.mode, **report.to_json(), **played, **through}))
     else:
         print(report.to_text())
         if midi is not None:
             print(midi.to_text())
+        if down is not None:
+            missing = down.lost + down.queue_full
+            print(
+                f"{args.network}: {missing} of {down.received} datagrams from the server did not come through"
+            )
     if not report.heard:
         print("rtcserver client: nothing is heard", file=sys.stderr)
         return NOTHING
     return HEARD
+
+
+def _host_of(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _phrase(text: str) -> list[Step]:

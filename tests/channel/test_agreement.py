@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from rtcserver.channel import cells
 from rtcserver.channel.down.sender import LISTEN, STUDIO, Cadence
+from rtcserver.network.impair import CLEAN, Impairment
 from tests.channel import strategies as some
 from tests.channel.world import MS, SECOND, DownWorld, UpWorld
-from tests.rig.impair import CLEAN, Impairment
 
 weather = st.builds(
     Impairment,

@@ -12,8 +12,8 @@ from rtcserver.channel.down.journal import Journal
 from rtcserver.channel.down.messages import Notes, OwnedCell, StatePart, unpack_down
 from rtcserver.channel.down.receiver import DownReceiver
 from rtcserver.channel.down.sender import LISTEN, STUDIO, Cadence, DownSender
+from rtcserver.network.impair import CLEAN, Impairment
 from tests.channel.world import MEDIA_AT_START, MS, PERFORMER, SECOND, START_NS, DownWorld, media_at
-from tests.rig.impair import CLEAN, Impairment
 
 ON = bytes((0x90, 60, 100))
 OFF = bytes((0x80, 60, 64))

@@ -10,8 +10,8 @@ from rtcserver.channel.down.messages import Reply
 from rtcserver.channel.limits import ChannelRates
 from rtcserver.channel.midi_peer import MidiPeer
 from rtcserver.channel.up.messages import Ping, Play, PlayEvent
+from rtcserver.network.impair import CLEAN
 from tests.channel.world import MS, SECOND, UpWorld
-from tests.rig.impair import CLEAN
 
 ON = bytes((0x90, 60, 100))
 PLAY = Play(0, 1, 5, (PlayEvent(ON, 0),), ((60, 100),)).pack()

@@ -10,8 +10,8 @@ from rtcserver.channel.up import messages as up_messages
 from rtcserver.channel.up.messages import Play, PlayEvent, unpack_up
 from rtcserver.channel.up.receiver import Played, UpReceiver
 from rtcserver.channel.up.sender import REPEATS_NS, UpSender
+from rtcserver.network.impair import CLEAN, Impairment
 from tests.channel.world import MS, SECOND, START_NS, UpWorld
-from tests.rig.impair import CLEAN, Impairment
 
 ON = bytes((0x90, 60, 100))
 OFF = bytes((0x80, 60, 64))

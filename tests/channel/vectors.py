@@ -21,8 +21,8 @@ from rtcserver.channel.up.messages import unpack_up
 from rtcserver.channel.up.sender import UpSender
 from rtcserver.channel.wire import ProtocolError
 from rtcserver.midi import message as m
+from rtcserver.network.impair import CLEAN, Impairment
 from tests.channel.world import MS, SECOND, DownWorld
-from tests.rig.impair import CLEAN, Impairment
 
 FOLDER = Path(__file__).parent.parent / "vectors" / "channel"
 Json = dict[str, Any]

@@ -13,7 +13,7 @@ from rtcserver.channel.midi_peer import MidiPeer
 from rtcserver.channel.up.receiver import Played
 from rtcserver.channel.up.sender import UpSender
 from rtcserver.clock import ns_to_samples
-from tests.rig.impair import CLEAN, Impairment, Path
+from rtcserver.network.impair import CLEAN, Impairment, Path
 
 MS = 1_000_000
 SECOND = 1_000 * MS

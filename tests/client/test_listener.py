@@ -19,9 +19,9 @@ from rtcserver.client.listener import Listener, listen
 from rtcserver.client.measure import tone_dbfs
 from rtcserver.client.whep import ListenError, ask_for_stereo, endpoint_of
 from rtcserver.commands.client import add_arguments, run
+from rtcserver.network.impair import Impairment, Path
 from tests.client.whep_server import ToneTrack, WhepServer
 from tests.peer.tones import LEFT_HZ, RIGHT_HZ, payloads
-from tests.rig.impair import Impairment, Path
 from tests.rig.relay import UdpRelay
 
 pytestmark = pytest.mark.unhurried("counts by sequence numbers and media time, and listens to tones")
@@ -172,6 +172,22 @@ async def test_the_command_prints_sentences(capsys: pytest.CaptureFixture[str]) 
     async with WhepServer(ToneTrack()) as server:
         assert await command(server.room, "--seconds", "0.5") == 0
     assert "50 packets, 0 lost" in capsys.readouterr().out
+
+
+async def test_the_command_listens_through_a_network_with_a_name(capsys: pytest.CaptureFixture[str]) -> None:
+    async with WhepServer(ToneTrack()) as server:
+        words = ("--seconds", "2", "--network", "lossy-20", "--seed", "7", "--json")
+        assert await command(server.room, *words) == 0
+    printed = json.loads(capsys.readouterr().out)
+    through = printed["network"]
+    assert (through["name"], through["seed"]) == ("lossy-20", 7)
+    assert printed["lost"] == pytest.approx(40, abs=30)
+    assert through["down"]["received"] > through["down"]["lost"] >= printed["lost"] > 0
+
+
+def test_a_seed_without_a_network_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(arguments("http://127.0.0.1:1/r/main", "--seed", "1"), {}) == 2
+    assert "--seed is that of a --network" in capsys.readouterr().err
 
 
 async def test_silence_exits_with_1(capsys: pytest.CaptureFixture[str]) -> None:

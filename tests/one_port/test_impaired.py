@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from rtcserver.network.impair import Counters, Impairment
 from tests.one_port.serving import PROBE
 from tests.rig.chromium import Chromium
-from tests.rig.impair import Counters, Impairment
 from tests.rig.relay import UdpRelay
 from tests.rig.server import RtcServer
 

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
+from rtcserver.network.impair import Impairment
 from tests.client.whep_server import ToneTrack, WhepServer
 from tests.peer.tones import LEFT_HZ, RIGHT_HZ
 from tests.rig.chromium import Chromium, hear
-from tests.rig.impair import Impairment
 from tests.rig.relay import UdpRelay
 
 

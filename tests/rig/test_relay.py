@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.rig.impair import Impairment, Path
+from rtcserver.network.impair import Impairment, Path
 from tests.rig.relay import UdpRelay
 
 pytestmark = pytest.mark.unhurried("asserts which datagrams come, not when")

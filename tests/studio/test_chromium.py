@@ -14,9 +14,9 @@ from playwright.async_api import Page as BrowserPage
 from playwright.async_api import Route
 
 from rtcserver.client.measure import side
+from rtcserver.network.impair import CLEAN, Impairment
 from tests.main_job.test_listening import live
 from tests.rig.chromium import Chromium
-from tests.rig.impair import CLEAN, Impairment
 from tests.rig.relay import UdpRelay
 from tests.rig.server import RtcServer
 from tests.studio.listening import RATE, listen, listeners, noise, record, record_exact, studio, until

@@ -17,9 +17,9 @@ from rtcserver.client.studio import StudioListener, listen_studio
 from rtcserver.client.whep import ListenError
 from rtcserver.commands.client import add_arguments, run
 from rtcserver.encode.pcm import decode_samples, encode_samples
+from rtcserver.network.impair import Impairment
 from tests.client.whep_server import ToneTrack, WhepServer
 from tests.main_job.test_listening import live
-from tests.rig.impair import Impairment
 from tests.rig.relay import UdpRelay
 from tests.rig.server import RtcServer
 

@@ -1,6 +1,6 @@
 """What a bad network does to each datagram: a pure function of the seed, in virtual time.
 
-Nothing here reads a clock or touches a socket; `tests.rig.relay` carries the decisions out.
+Nothing here reads a clock or touches a socket; `rtcserver.network.relay` carries the decisions out.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 MS = 1_000_000
+HEADER_BYTES = 28
+"""What IPv4 (20 bytes) and UDP (8 bytes) add to each payload on a link with a limited rate (RFC 791, RFC 768)."""
 _UINT64 = 1 << 64
 
 
@@ -17,16 +19,22 @@ _UINT64 = 1 << 64
 class Impairment:
     """One direction of a network path. Probabilities are 0–1, times in ms.
 
-    loss: chance that a datagram never arrives.
-    burst: mean length of a run of losses, in datagrams; 1 makes them independent (a Gilbert model above).
+    loss: chance that a datagram never arrives, over all.
+    burst: mean length of the bad state, in datagrams; 1 makes losses independent.
+    bad_loss, good_loss: chances of a loss in the bad state and outside of it. 1 and 0 lose whole runs (Gilbert's
+    model); others are Gilbert and Elliott's. How often the bad state comes follows from `loss`.
     delay_ms: what every datagram takes. jitter_ms: uniform extra from 0 to this, order preserved.
     reorder: chance to be held back by another `reorder_ms`, letting later datagrams overtake.
     duplicate: chance to arrive twice, the copy `duplicate_ms` after the first.
-    rate_bps: capacity of the link, 0 for unlimited; what would wait over `queue_ms` for it is dropped.
+    rate_bps: capacity of the link, 0 for unlimited, for payloads and `HEADER_BYTES` of each; what would wait over
+    `queue_ms` for it is dropped.
+    dark_ms: nothing at all passes for so long, from `dark_after_ms` after the first datagram on; 0 for never.
     """
 
     loss: float = 0.0
     burst: float = 1.0
+    bad_loss: float = 1.0
+    good_loss: float = 0.0
     delay_ms: float = 0.0
     jitter_ms: float = 0.0
     reorder: float = 0.0
@@ -35,18 +43,23 @@ class Impairment:
     duplicate_ms: float = 5.0
     rate_bps: int = 0
     queue_ms: float = 200.0
+    dark_after_ms: float = 0.0
+    dark_ms: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("loss", "reorder", "duplicate"):
+        for name in ("loss", "bad_loss", "good_loss", "reorder", "duplicate"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, not in 0–1")
         if self.burst < 1:
             raise ValueError(f"burst is {self.burst}, not 1 or more")
+        if not self.good_loss <= self.loss <= self.bad_loss:
+            raise ValueError(f"loss is {self.loss}, not between good_loss and bad_loss")
 
     @property
-    def delay_only(self) -> Impairment:
-        """The same path without its accidents: for what is not media."""
-        return Impairment(delay_ms=self.delay_ms)
+    def bad_share(self) -> float:
+        """Share of datagrams that meet the bad state."""
+        span = self.bad_loss - self.good_loss
+        return (self.loss - self.good_loss) / span if span else 0.0
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -94,16 +107,18 @@ class Path:
     seed: str
     counters: Counters = field(default_factory=Counters)
     _in_burst: bool = False
+    _began_ns: int | None = None
     _last_ns: int = 0
     _link_free_ns: int = 0
 
     def decide(self, number: int, now_ns: int, size: int) -> list[int]:
-        """Delivery times (ns, not before `now_ns`) of datagram `number` of `size` bytes; [] if it is lost."""
+        """Delivery times (ns, not before `now_ns`) of datagram `number` of `size` bytes of payload; [] if it is lost."""
         how, count = self.impairment, self.counters
         loss, jitter, reorder, duplicate = _draws(self.seed, number)
         count.received += 1
         count.received_bytes += size
-        if self._is_lost(loss):
+        # The state moves on in the dark, too: what comes after it is what would have come.
+        if self._is_lost(loss, number) or self._is_dark(now_ns):
             count.lost += 1
             return []
         start_ns = now_ns
@@ -112,7 +127,7 @@ class Path:
             if start_ns - now_ns > how.queue_ms * MS:
                 count.queue_full += 1
                 return []
-            start_ns += size * 8 * 1_000_000_000 // how.rate_bps
+            start_ns += (size + HEADER_BYTES) * 8 * 1_000_000_000 // how.rate_bps
             self._link_free_ns = start_ns
         due = start_ns + round((how.delay_ms + jitter * how.jitter_ms) * MS)
         if reorder < how.reorder:
@@ -126,15 +141,33 @@ class Path:
             times.append(due + round(how.duplicate_ms * MS))
         return times
 
-    def _is_lost(self, draw: float) -> bool:
-        """Gilbert's two states: leave a burst with 1/burst, enter one so that the mean is `loss`."""
+    def spare(self, now_ns: int) -> list[int]:
+        """Delivery time of a datagram that no accident befalls, only the delay; [] where the path is dark."""
+        if self._is_dark(now_ns):
+            self.counters.received += 1
+            self.counters.lost += 1
+            return []
+        self.counters.spared += 1
+        return [now_ns + round(self.impairment.delay_ms * MS)]
+
+    def _is_dark(self, now_ns: int) -> bool:
+        """Whether nothing passes at this moment; the first question sets the beginning."""
+        if self._began_ns is None:
+            self._began_ns = now_ns
+        how = self.impairment
+        return bool(how.dark_ms) and 0 <= now_ns - self._began_ns - how.dark_after_ms * MS < how.dark_ms * MS
+
+    def _is_lost(self, draw: float, number: int) -> bool:
+        """Two states: leave the bad one with 1/burst, enter it so that its share is `bad_share`."""
         how = self.impairment
         if how.burst == 1 or how.loss in (0, 1):
             return draw < how.loss
         leave = 1 / how.burst
-        enter = min(1.0, leave * how.loss / (1 - how.loss))
+        share = how.bad_share
+        enter = min(1.0, leave * share / (1 - share)) if share < 1 else 1.0
         self._in_burst = draw >= leave if self._in_burst else draw < enter
-        return self._in_burst
+        chance = how.bad_loss if self._in_burst else how.good_loss
+        return chance == 1 or (chance > 0 and _draw_within(self.seed, number) < chance)
 
 
 def _draws(seed: str, number: int) -> tuple[float, float, float, float]:
@@ -144,3 +177,9 @@ def _draws(seed: str, number: int) -> tuple[float, float, float, float]:
         int.from_bytes(digest[place : place + 8], "little") / _UINT64 for place in (0, 8, 16, 24)
     )
     return first, second, third, fourth
+
+
+def _draw_within(seed: str, number: int) -> float:
+    """A fifth one, for losses within a state."""
+    digest = hashlib.blake2b(f"{seed}/{number}/state".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") / _UINT64

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from tests.rig.impair import MS, Impairment, Path
+from rtcserver.network.impair import HEADER_BYTES, MS, Impairment, Path
 
 MANY = 20_000
 STEP_NS = 10 * MS
@@ -87,10 +87,43 @@ def test_duplicates_arrive_after_the_first() -> None:
 
 
 def test_a_slow_link_queues_and_then_drops() -> None:
-    """200 bytes every 10 ms are 160 kb/s; half of that capacity delivers half, `queue_ms` late."""
-    path, times = run(Impairment(rate_bps=80_000, queue_ms=100))
+    """200 bytes and two headers every 10 ms; half of that capacity delivers half, `queue_ms` late."""
+    path, times = run(Impairment(rate_bps=(200 + HEADER_BYTES) * 8 * 100 // 2, queue_ms=100))
     assert path.counters.queue_full == pytest.approx(MANY / 2, rel=0.01)
     assert all(due - number * STEP_NS <= 120 * MS for number, each in enumerate(times) for due in each)
+
+
+def test_the_bad_state_loses_its_share_and_the_good_one_little() -> None:
+    """Gilbert and Elliott: runs of losses are shorter than the bad state, and losses come in the good one, too."""
+    how = Impairment(loss=0.1, burst=8, bad_loss=0.5, good_loss=0.01)
+    path, times = run(how)
+    assert how.bad_share == pytest.approx(0.09 / 0.49)
+    assert path.counters.lost / MANY == pytest.approx(0.1, rel=0.15)
+    # Given a loss, the next datagram is lost by `bad_loss` if the state stays; counted over all pairs.
+    lost = [not each for each in times]
+    after = sum(both for both in (a and b for a, b in itertools.pairwise(lost))) / sum(lost[:-1])
+    bad = how.bad_share * how.bad_loss / how.loss
+    expected = bad * ((7 / 8) * 0.5 + (1 / 8) * 0.01) + (1 - bad) * how.good_loss
+    assert after == pytest.approx(expected, rel=0.15)
+
+
+def test_a_dark_path_carries_nothing_for_its_time_and_then_what_it_would_have() -> None:
+    """Counted from the first datagram, whenever that comes; it spares nothing."""
+    how, start = Impairment(loss=0.1, dark_after_ms=50, dark_ms=100, delay_ms=1), 7_000_000_000
+    dark, light = Path(how, "seed"), Path(Impairment(loss=0.1, delay_ms=1), "seed")
+    for number in range(40):
+        now = start + number * STEP_NS
+        usual = light.decide(number, now, 200)
+        assert dark.decide(number, now, 200) == ([] if 5 <= number < 15 else usual)
+    path = Path(how, "seed")
+    assert [bool(path.spare(start + number * STEP_NS)) for number in (0, 4, 5, 14, 15)] == [1, 1, 0, 0, 1]
+    assert (path.counters.spared, path.counters.lost) == (3, 2)
+
+
+@pytest.mark.parametrize("wrong", [{"loss": 0.1, "good_loss": 0.2}, {"loss": 0.6, "bad_loss": 0.5}])
+def test_the_share_of_all_losses_lies_between_those_of_the_states(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="loss is"):
+        Impairment(**wrong)  # type: ignore[arg-type]  # only the floats are varied
 
 
 @pytest.mark.parametrize("wrong", [{"loss": 1.1}, {"duplicate": -0.1}, {"burst": 0.5}])
