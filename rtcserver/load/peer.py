@@ -62,11 +62,17 @@ class Signaling(Protocol):
 class LoadPeer:
     """One listener. sample: also decrypt some packets, to prove that they are authentic.
 
-    datachannel: open one. say: what to tell the server on ``telemetry``, which then is that channel.
+    datachannel: open one. say: what to tell the server on ``telemetry``, which then is that channel. red: offer RED.
     """
 
     def __init__(
-        self, context: dtls.ClientContext, *, datachannel: bool = False, sample: bool = False, say: str = ""
+        self,
+        context: dtls.ClientContext,
+        *,
+        datachannel: bool = False,
+        sample: bool = False,
+        say: str = "",
+        red: bool = False,
     ) -> None:
         self.stream = Stream()
         self.begin: Mark | None = None
@@ -94,6 +100,7 @@ class LoadPeer:
         self._sctp: DataChannelClient | None = None
         self._wants_channel = datachannel or bool(say)
         self._say = say
+        self._red = red
         self._answered = False
         self._failure = ""
         self._progress = asyncio.Event()
@@ -116,6 +123,7 @@ class LoadPeer:
                     self.sock.getsockname()[0],
                     self.sock.getsockname()[1],
                     self._wants_channel,
+                    self._red,
                 )
                 self._handle, self._remote = await signaling.open(local)
                 self._signaling = signaling

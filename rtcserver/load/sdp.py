@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 PAYLOAD_TYPE = 111
 """Chromium's Opus."""
+RED_PAYLOAD_TYPE = 63
+"""Chromium's RED (RFC 2198)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """A listener's ICE credentials and certificate. fingerprint: of SHA-256, ``AB:CD:…``."""
+    """A listener's ICE credentials and certificate. fingerprint: of SHA-256, ``AB:CD:…``. red: offer RED, too."""
 
     ufrag: str
     password: str
@@ -19,6 +21,7 @@ class Local:
     host: str
     port: int
     datachannel: bool = False
+    red: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +49,25 @@ class Remote:
 def offer(local: Local) -> str:
     """An offer to receive one Opus stream, and a data channel if the listener has one."""
     mids = ["0", "1"] if local.datachannel else ["0"]
+    formats, red = f"{PAYLOAD_TYPE}", RED_PAYLOAD_TYPE
+    earlier: list[str] = []
+    if local.red:
+        formats += f" {red}"
+        earlier = [f"a=rtpmap:{red} red/48000/2", f"a=fmtp:{red} {PAYLOAD_TYPE}/{PAYLOAD_TYPE}"]
     text = [
         "v=0",
         "o=- 1 1 IN IP4 127.0.0.1",
         "s=-",
         "t=0 0",
         f"a=group:BUNDLE {' '.join(mids)}",
-        f"m=audio 9 UDP/TLS/RTP/SAVPF {PAYLOAD_TYPE}",
+        f"m=audio 9 UDP/TLS/RTP/SAVPF {formats}",
         *_transport(local, "0", "actpass"),
         "a=recvonly",
         "a=rtcp-mux",
         f"a=rtpmap:{PAYLOAD_TYPE} opus/48000/2",
         f"a=fmtp:{PAYLOAD_TYPE} minptime=10;stereo=1",
         f"a=rtcp-fb:{PAYLOAD_TYPE} nack",
+        *earlier,
     ]
     if local.datachannel:
         text += [*_application(), *_transport(local, "1", "actpass")]

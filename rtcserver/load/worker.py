@@ -49,6 +49,8 @@ class Options:
     capture: keep the newest datagram of each listener, for `Fleet.captured`.
     waiting: each listener has a thread that the kernel wakes for each packet, as it would one in a process
     of its own; without it, sockets are emptied in turn and nobody is woken.
+    red: each listener's offer has RED. As it reports no losses, and neither that there are none, the server goes on to
+    send it one earlier frame in each packet.
     studio: over WHEP, each listener asks for Studio's PCM; its data channel is ``telemetry``.
     insecure: over WHEP, accept any TLS certificate.
     returning: a listener whose session ends comes back, as the page does; it needs `datachannel` or `studio`, as the
@@ -61,6 +63,7 @@ class Options:
     cpus: tuple[int, ...] = ()
     capture: bool = False
     waiting: bool = False
+    red: bool = False
     studio: bool = False
     insecure: bool = False
     returning: bool = False
@@ -207,7 +210,9 @@ class Worker:
     def _peer(self, *, sample: bool = False) -> LoadPeer:
         options = self._options
         say = STUDIO_READY if options.studio else ""
-        return LoadPeer(self._context, datachannel=options.datachannel, sample=sample, say=say)
+        return LoadPeer(
+            self._context, datachannel=options.datachannel, sample=sample, say=say, red=options.red
+        )
 
     async def _leave(self, count: int) -> None:
         leaving = [self._peers[-1 - n] for n in range(min(count, len(self._peers)))]

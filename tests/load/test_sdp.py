@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rtcserver.load import sdp
@@ -39,6 +41,13 @@ def test_the_offer_is_one_that_our_server_takes(datachannel: bool) -> None:
     assert summary.has_datachannel is datachannel
     assert summary.payload_type == sdp.PAYLOAD_TYPE
     assert [(c.address, c.port) for c in summary.candidates] == [("127.0.0.1", 4000)]
+
+
+def test_an_offer_with_red_is_answered_with_red() -> None:
+    summary = check_offer(sdp.offer(replace(LOCAL, red=True)))
+    assert summary.red_payload_type == sdp.RED_PAYLOAD_TYPE
+    assert summary.opus_payload_type == sdp.PAYLOAD_TYPE
+    assert check_offer(sdp.offer(LOCAL)).red_payload_type is None
 
 
 def test_of_the_servers_sdp_usable_candidates_are_kept_in_order() -> None:
