@@ -32,14 +32,13 @@ _EVEN_BITS = 0x55
 
 def encode(samples: Mono, law: Law) -> bytes:
     """``(n,) int16`` → n bytes. A sample at a decision value counts as the reference software of the field has it."""
-    codes: npt.NDArray[np.uint8] = _encoder(law)[samples.view(np.uint16)]
-    return codes.tobytes()
+    # With a negative sample the index counts from the table's end.
+    return _encoder(law).take(samples, mode="wrap").tobytes()
 
 
 def decode(data: bytes, law: Law) -> Mono:
     """n bytes → ``(n,) int16``: µ-law's 14 and A-law's 13 bits at the top of 16."""
-    samples: Mono = _decoder(law)[np.frombuffer(data, np.uint8)]
-    return samples
+    return _decoder(law).take(np.frombuffer(data, np.uint8))
 
 
 @functools.cache
