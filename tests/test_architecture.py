@@ -51,6 +51,7 @@ UPSTREAM: dict[str, set[str]] = {
         "broadcast",
         "channel",
         "config",
+        "encode",
         "instrument",
         "midiport",
         "monitor",

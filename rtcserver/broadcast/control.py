@@ -16,6 +16,7 @@ from rtcserver.broadcast.lateness import BOUNDS_US
 from rtcserver.broadcast.listener import ListenerCounters, ListenerSpec, Totals
 from rtcserver.broadcast.srtp import SrtpProfile
 from rtcserver.encode import codec
+from rtcserver.encode.encoding import Encoding
 from rtcserver.errors import ProcessError
 from rtcserver.transport.address import Address
 
@@ -43,7 +44,8 @@ class AddFeed:
     """Down, with one descriptor: the reading half of a room's feed. Replaces the room's feed if it has one.
 
     anchor_media_time (48 kHz samples) was, or will be, reached at anchor_ns (monotonic): silence runs
-    from there until the first packet. codec: the name of the room's (`rtcserver.encode.codec`).
+    from there until the first packet. codec: the name of the room's (`rtcserver.encode.codec`). further: the encodings
+    that may be on the feed beside the room's own.
     """
 
     room: str
@@ -51,6 +53,7 @@ class AddFeed:
     anchor_media_time: int
     anchor_ns: int
     codec: str = codec.DEFAULT.name
+    further: tuple[Encoding, ...] = ()
 
     def __post_init__(self) -> None:
         allowed = codec.codec_named(self.codec).frames
@@ -84,7 +87,8 @@ class SetAddress:
 
 @dataclass(frozen=True, slots=True)
 class SetKind:
-    """Down: give a listener another kind of payload, in the same RTP stream. payload_type: of its packets from then on."""
+    """Down: give a listener another kind of payload, in the same RTP stream. payload_type: of its packets from then on.
+    Another encoding comes as soon as both have reached a place where a listener may change."""
 
     listener_id: int
     kind: str
@@ -237,6 +241,8 @@ def pack(message: Message) -> bytes:
             body["rows"] = list(map(_ROW, rows))
         case BroadcastReport():
             body |= asdict(message)
+        case AddFeed(further=further):
+            body |= _plain(message) | {"further": [encoding.to_values() for encoding in further]}
         case _:
             body |= _plain(message)
     data = json.dumps(body, separators=(",", ":")).encode()
@@ -273,6 +279,8 @@ def _parse(kind: type[Any], body: dict[str, Any]) -> Message:
         return AddListener(_build(ListenerSpec, spec))
     if kind is SetAddress:
         body["destination"] = _address(body["destination"])
+    elif kind is AddFeed:
+        body["further"] = tuple(map(Encoding.from_values, body["further"]))
     elif kind is ListenerStats:
         return ListenerStats(tuple(map(_counters, body["rows"])))
     elif kind is BroadcastReport:

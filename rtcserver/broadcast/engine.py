@@ -190,6 +190,16 @@ class BroadcastEngine:
                 block.send(sock, budget, batched=self._batched)
                 block.remember(group.depth)
 
+    def kind_of(self, listener_id: int) -> str | None:
+        """The kind of payload that a listener gets, None if there is no such listener."""
+        listener = self._listeners.get(listener_id)
+        return None if listener is None else listener.place.group.kind
+
+    def room_of(self, listener_id: int) -> str | None:
+        """The room that a listener hears, None if there is no such listener."""
+        listener = self._listeners.get(listener_id)
+        return None if listener is None else listener.spec.room
+
     def has_listeners(self, room: str, kind: str) -> bool:
         """Whether anybody gets this kind of a room's payloads."""
         return (room, kind) in self._groups

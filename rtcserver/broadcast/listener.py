@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from rtcserver.broadcast.srtp import MAX_FIRST_SEQUENCE, SrtpProfile
 from rtcserver.encode import codec
 from rtcserver.transport.address import Address
 
 PAYLOAD_CODED = codec.DEFAULT.name
-"""The packets of the room's codec."""
-PAYLOAD_RED = f"{PAYLOAD_CODED}+"
-"""Begins the kinds of packets of the room's codec that carry earlier ones, too: `redundant_kind`."""
+"""The packets of the room's own encoding. Those of the others have their names (`rtcserver.encode.encoding`)."""
 PAYLOAD_SILENCE = "silence"
 """Encoded silence on the same timeline: for Studio listeners until their worker says that it is there."""
 PAYLOAD_PCM = "pcm"
@@ -21,19 +20,29 @@ PAYLOAD_PCM_TWICE = "pcm-twice"
 """Studio payloads with each block sent twice."""
 
 
-def redundant_kind(level: int, payload_type: int) -> str:
-    """The kind of packets with up to `level` earlier frames (`rtcserver.encode.red`), for listeners that know the room's
-    codec by this payload type; level 0 is `PAYLOAD_CODED`."""
-    return f"{PAYLOAD_RED}{level}/{payload_type}" if level else PAYLOAD_CODED
+class KindParts(NamedTuple):
+    """What a kind of payload is. encoding: its name, or the whole kind where it is none of an encoding. level: of earlier
+    frames, with the codec's payload type if it is above 0."""
+
+    encoding: str
+    level: int = 0
+    payload_type: int = 0
+
+
+def redundant_kind(level: int, payload_type: int, encoding: str = PAYLOAD_CODED) -> str:
+    """The kind of packets of an encoding with up to `level` earlier frames (`rtcserver.encode.red`), for listeners that
+    know its codec by this payload type; level 0 is the encoding's name."""
+    return f"{encoding}+{level}/{payload_type}" if level else encoding
 
 
 @functools.lru_cache(maxsize=512)
-def redundancy_of(kind: str) -> tuple[int, int] | None:
-    """``(level, payload type)`` of a kind that `redundant_kind` made, None for the other kinds."""
-    if not kind.startswith(PAYLOAD_RED):
-        return None
-    level, _, payload_type = kind.removeprefix(PAYLOAD_RED).partition("/")
-    return int(level), int(payload_type)
+def parts_of(kind: str) -> KindParts:
+    """The parts of a kind that `redundant_kind` made, or of any other."""
+    encoding, plus, rest = kind.partition("+")
+    if not plus:
+        return KindParts(kind)
+    level, _, payload_type = rest.partition("/")
+    return KindParts(encoding, int(level), int(payload_type))
 
 
 @dataclass(frozen=True, slots=True)

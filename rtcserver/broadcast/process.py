@@ -18,22 +18,19 @@ import signal
 import socket
 import sys
 from collections import deque
-from dataclasses import dataclass, field, replace
 
 from rtcserver.broadcast import batch, control
 from rtcserver.broadcast.control import BroadcastReport, ListenerStats, Message, Ready, Refused, RoomCounters
 from rtcserver.broadcast.engine import BroadcastEngine
 from rtcserver.broadcast.lateness import Lateness
-from rtcserver.broadcast.listener import PAYLOAD_PCM, PAYLOAD_PCM_TWICE, PAYLOAD_SILENCE, redundancy_of
+from rtcserver.broadcast.listener import PAYLOAD_CODED
+from rtcserver.broadcast.room import RoomFeed
 from rtcserver.children.child import die_with_parent, print_without_errors
 from rtcserver.children.scheduling import steady
 from rtcserver.clock import NS, monotonic_ns, wall_ns
-from rtcserver.encode.codec import codec_named
-from rtcserver.encode.continuity import Continuity
+from rtcserver.encode.encoding import OWN, Encoding
 from rtcserver.encode.feed import EXPIRED_NS, FeedReader
-from rtcserver.encode.packet import KIND_PCM, EncodedPacket
-from rtcserver.encode.pcm import Redundancy
-from rtcserver.encode.red import RedundantPackets
+from rtcserver.encode.packet import KIND_PCM
 from rtcserver.errors import ProcessError
 from rtcserver.heap import trim
 
@@ -51,20 +48,6 @@ FEED_PACKETS = 8
 FEED_BLOCKS = 256
 """Packets of any kind before the others' turn."""
 _DONTWAIT = socket.MSG_DONTWAIT
-
-
-@dataclass(slots=True, eq=False)
-class RoomFeed:
-    """One feed and its timeline."""
-
-    name: str
-    feed: FeedReader
-    continuity: Continuity
-    redundant: RedundantPackets = field(default_factory=RedundantPackets)
-    redundancy: Redundancy = field(default_factory=Redundancy)
-    last_pcm: EncodedPacket | None = None
-    polled: bool = True
-    """Whether the loop waits for the feed."""
 
 
 PRIORITY = 10
@@ -120,7 +103,7 @@ class BroadcastProcess:
             return 0
         due = min(self._next_tick_ns, self._next_summary_ns) + TICK_SLACK_NS
         for room in self._rooms.values():
-            silence = room.continuity.due_ns()
+            silence = room.due_ns()
             if silence is not None and silence < due:
                 due = silence
         # Rounded up: waking early would only mean to wait again.
@@ -138,49 +121,17 @@ class BroadcastProcess:
                     # The writer is gone for good; silence goes on until the feed is replaced or removed.
                     self._unregister(room)
                 return
+            if room.take(packet, feed.read_ns):
+                self._lateness.add(monotonic_ns() - packet.captured_ns)
             if packet.kind == KIND_PCM:
-                self._send_pcm(room, packet)
                 continue
-            for fresh in room.continuity.push(packet, feed.read_ns):
-                self._send_coded(room, fresh)
-                self._lateness.add(monotonic_ns() - fresh.captured_ns)
-                self._send_silence(room, fresh)
             sent += 1
             if sent == FEED_PACKETS:
                 return
 
-    def _send_coded(self, room: RoomFeed, packet: EncodedPacket) -> None:
-        """A packet of the room's codec: plain, and for those who lose some with earlier ones."""
-        self._engine.send(room.name, packet)
-        room.redundant.push(packet)
-        for kind in self._engine.kinds(room.name):
-            if (redundancy := redundancy_of(kind)) is not None:
-                self._engine.send(
-                    room.name, replace(packet, payload=room.redundant.payload(*redundancy)), kind
-                )
-
-    def _send_pcm(self, room: RoomFeed, packet: EncodedPacket) -> None:
-        """Studio payloads; a repeated block goes under the repeated block's timestamp."""
-        self._engine.send(room.name, packet, PAYLOAD_PCM)
-        if not self._engine.has_listeners(room.name, PAYLOAD_PCM_TWICE):
-            return
-        before, room.last_pcm = room.last_pcm, packet
-        first, *repeats = room.redundancy.push(packet.payload)
-        self._engine.send(room.name, replace(packet, payload=first), PAYLOAD_PCM_TWICE)
-        for repeat in repeats:
-            if before is not None:
-                self._engine.send(room.name, replace(before, payload=repeat), PAYLOAD_PCM_TWICE)
-
-    def _send_silence(self, room: RoomFeed, packet: EncodedPacket) -> None:
-        """What Studio listeners get before their worker has reported."""
-        if self._engine.has_listeners(room.name, PAYLOAD_SILENCE):
-            self._engine.send(room.name, replace(packet, payload=room.continuity.silence), PAYLOAD_SILENCE)
-
     def _fill_silence(self) -> None:
         for room in self._rooms.values():
-            for packet in room.continuity.poll(monotonic_ns()):
-                self._send_coded(room, packet)
-                self._send_silence(room, packet)
+            room.fill(monotonic_ns())
 
     # What the clock demands
 
@@ -194,6 +145,8 @@ class BroadcastProcess:
         if now >= self._next_summary_ns:
             self._next_summary_ns = max(self._next_summary_ns + SUMMARY_NS, now)
             self._send(self._summary(0))
+            for room in self._rooms.values():
+                room.tidy()
             # Only the young generations are collected, at a time of our choosing; the start-up heap is frozen.
             gc.collect(1)
             if self._used and not len(self._engine):
@@ -273,10 +226,15 @@ class BroadcastProcess:
                     engine.add(spec)
                 except ValueError as error:
                     self._send(Refused(spec.listener_id, str(error)))
+                    return
+                if spec.room in self._rooms:
+                    self._rooms[spec.room].begin(spec.kind)
             case control.SetAddress(listener_id, destination, source, fd_index):
                 known = engine.set_address(listener_id, destination, source, fd_index)
             case control.SetKind(listener_id, kind, payload_type):
-                known = engine.set_kind(listener_id, kind, payload_type)
+                room = self._rooms.get(engine.room_of(listener_id) or "")
+                change = engine.set_kind if room is None else room.set_kind
+                known = change(listener_id, kind, payload_type)
             case control.RemoveListener(listener_id):
                 known = engine.remove(listener_id)
             case control.Resend(listener_id):
@@ -299,9 +257,9 @@ class BroadcastProcess:
                 if len(descriptors) != 1:
                     raise ProcessError(f"{len(descriptors)} descriptors came instead of one feed")
                 self._add_feed(message, descriptors.pop())
-            case control.RemoveFeed(room):
-                self._remove_feed(room)
-                engine.forget_room(room)
+            case control.RemoveFeed(name):
+                self._remove_feed(name)
+                engine.forget_room(name)
             case control.Stop():
                 engine.remove_all()
                 self._stopping = True
@@ -311,13 +269,14 @@ class BroadcastProcess:
             self._unknown += 1
 
     def _add_feed(self, message: control.AddFeed, sock: socket.socket) -> None:
-        feed = FeedReader(sock, expires_ns=EXPIRED_NS)
+        streams = (OWN, *(encoding.stream for encoding in message.further))
+        feed = FeedReader(sock, expires_ns=EXPIRED_NS, streams=streams)
         # What has piled up before is older than the anchor: it would only delay what follows.
         feed.discard()
         self._remove_feed(message.room)
-        continuity = Continuity(codec_named(message.codec), message.frame_samples)
-        continuity.start(message.anchor_media_time, message.anchor_ns)
-        room = RoomFeed(message.room, feed, continuity)
+        own = Encoding(OWN, PAYLOAD_CODED, message.codec, 0, message.frame_samples)
+        room = RoomFeed(message.room, feed, self._engine, own, message.further)
+        room.start(message.anchor_media_time, message.anchor_ns)
         self._rooms[room.name] = self._feeds[feed.fileno()] = room
         self._poll.register(feed.fileno(), select.POLLIN)
 

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from rtcserver.broadcast import control
 from rtcserver.broadcast.client import BroadcastClient
 from rtcserver.broadcast.control import Message, Ready, Resend
 from rtcserver.children.supervised import SupervisedProcess
+from rtcserver.encode.encoding import Encoding
 from rtcserver.errors import ProcessError
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class Feed:
     sock: socket.socket
     frame_samples: int
     anchor: Callable[[], tuple[int, int]]
+    further: tuple[Encoding, ...]
 
 
 class BroadcastSupervisor(SupervisedProcess):
@@ -105,13 +107,19 @@ class BroadcastSupervisor(SupervisedProcess):
         return self.client is not None
 
     def add_feed(
-        self, room: str, sock: socket.socket, frame_samples: int, anchor: Callable[[], tuple[int, int]]
+        self,
+        room: str,
+        sock: socket.socket,
+        frame_samples: int,
+        anchor: Callable[[], tuple[int, int]],
+        further: Iterable[Encoding] = (),
     ) -> None:
         """Serve a room, now and after each restart. `sock` is the feed's reading half; it stays the caller's.
 
-        anchor returns (media time, monotonic ns) of the room's timeline: where silence begins.
+        anchor returns (media time, monotonic ns) of the room's timeline: where silence begins. further: the encodings
+        that may be on the feed beside the room's own.
         """
-        feed = self._feeds[room] = Feed(sock, frame_samples, anchor)
+        feed = self._feeds[room] = Feed(sock, frame_samples, anchor, tuple(further))
         if self.client is not None:
             self._hand_over(room, feed)
 
@@ -154,7 +162,8 @@ class BroadcastSupervisor(SupervisedProcess):
             self._first.set_exception(ProcessError(f"the broadcast process did not start (exit code {code})"))
 
     def _hand_over(self, room: str, feed: Feed) -> None:
-        self._say(control.AddFeed(room, feed.frame_samples, *feed.anchor()), (feed.sock,))
+        added = control.AddFeed(room, feed.frame_samples, *feed.anchor(), further=feed.further)
+        self._say(added, (feed.sock,))
 
     def _say(self, message: Message, sockets: Sequence[socket.socket] = ()) -> None:
         if isinstance(message, Resend) and self.unread_ns:

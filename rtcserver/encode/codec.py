@@ -35,8 +35,12 @@ class Encoder(Protocol):
     def set_bitrate(self, bitrate_bps: int) -> None:
         """Change the bitrate from the next frame on; nothing for a codec that has only one."""
 
-    def encode_bytes(self, pcm: bytes) -> bytes:
-        """Encode one frame of interleaved stereo float32 in [-1, 1], `frame_samples` of each channel."""
+    def encode_bytes(self, pcm: bytes, *, independent: bool = False) -> bytes:
+        """Encode one frame of interleaved stereo float32 in [-1, 1], `frame_samples` of each channel.
+
+        independent: a decoder that has decoded another encoding of the same sound up to here goes on with this packet
+        without a click.
+        """
 
     def close(self) -> None:
         """Free the encoder. Idempotent."""

@@ -54,6 +54,11 @@ class Continuity:
         """First media time not yet emitted, or None before `start` and any packet."""
         return self._next
 
+    @property
+    def anchor(self) -> tuple[int, int]:
+        """The latest moment known on both clocks: media time and monotonic ns."""
+        return self._anchor_media, self._anchor_ns
+
     def start(self, anchor_media_time: int, anchor_ns: int) -> None:
         """Begin the timeline without a device: `anchor_media_time` was reached at `anchor_ns`.
 

@@ -27,7 +27,7 @@ _DONTWAIT = socket.MSG_DONTWAIT
 class FeedReader:
     """Reads one feed without ever waiting. Not thread-safe; owns the socket from now on.
 
-    kinds: those that `read` returns; records of other kinds, and of further streams, are skipped.
+    kinds, streams: those that `read` returns; records of other kinds and streams are skipped.
     expires_ns: packets whose `captured_ns` is older than this when they are read are dropped and counted;
     None to keep all.
 
@@ -37,12 +37,18 @@ class FeedReader:
     """
 
     def __init__(
-        self, feed: socket.socket, kinds: Collection[int] = KINDS, *, expires_ns: int | None = None
+        self,
+        feed: socket.socket,
+        kinds: Collection[int] = KINDS,
+        *,
+        expires_ns: int | None = None,
+        streams: Collection[int] = (0,),
     ) -> None:
         feed.setblocking(False)
         self._feed = feed
         self._recv = feed.recv
         self._skipped = tuple(bytes((FEED_VERSION, kind, 0, 0)) for kind in KINDS if kind not in kinds)
+        self._streams = frozenset(streams)
         self._expires_ns = expires_ns if expires_ns is not None else sys.maxsize
         self.ended = False
         self.read_ns = 0
@@ -72,8 +78,9 @@ class FeedReader:
                 if not record and self._hung_up():
                     self.ended = True
                     return None
-                if not self._further_stream(record):
-                    self.invalid += 1
+                self.invalid += 1
+                continue
+            if packet.stream not in self._streams:
                 continue
             self.read_ns = now = monotonic_ns()
             if now - packet.captured_ns > self._expires_ns:
@@ -92,11 +99,6 @@ class FeedReader:
     def close(self) -> None:
         """Close the socket. Idempotent."""
         self._feed.close()
-
-    @staticmethod
-    def _further_stream(record: bytes) -> bool:
-        """Whether a record is sound, of a stream that this reader was not written for."""
-        return len(record) > 4 and record[0] == FEED_VERSION and record[1] in KINDS and record[2:4] != b"\0\0"
 
     def _hung_up(self) -> bool:
         """A SEQPACKET socket reads b"" both for an empty record and at its end; poll tells which."""

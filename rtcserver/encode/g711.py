@@ -103,7 +103,7 @@ class G711Encoder:
     def set_bitrate(self, bitrate_bps: int) -> None:
         """Nothing: G.711 has one bitrate."""
 
-    def encode_bytes(self, pcm: bytes) -> bytes:
+    def encode_bytes(self, pcm: bytes, *, independent: bool = False) -> bytes:
         """Encode one frame of interleaved stereo float32 in [-1, 1]: 160 bytes."""
         self.encoded += 1
         return encode(self._mono.process(pcm), self._law)

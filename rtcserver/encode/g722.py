@@ -51,7 +51,7 @@ class G722Encoder:
     def set_bitrate(self, bitrate_bps: int) -> None:
         """Nothing: in RTP, G.722 has one bitrate."""
 
-    def encode_bytes(self, pcm: bytes) -> bytes:
+    def encode_bytes(self, pcm: bytes, *, independent: bool = False) -> bytes:
         """Encode one frame of interleaved stereo float32 in [-1, 1]: 160 bytes; silence until the encoder is loaded.
 
         Raises DependencyError if it cannot be loaded.

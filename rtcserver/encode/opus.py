@@ -14,6 +14,8 @@ from rtcserver.errors import DependencyError
 _MAX_PACKET = 4000
 """What libopus recommends as the size of the output buffer."""
 _COMPLEXITY = 10
+_SET_PREDICTION_DISABLED = 4042
+"""OPUS_SET_PREDICTION_DISABLED_REQUEST of opus_defines.h, which opuslib has not."""
 _CELT_CONFIGS = {120: 28, 240: 29, 480: 30, 960: 31}
 """Configuration numbers of fullband CELT by frame length in samples (RFC 6716, table 2)."""
 
@@ -46,19 +48,28 @@ class OpusEncoder:
         self.encoded = 0
         self._api = encoder
         self._ctl = ctl
+        self._set_prediction_disabled = ctl.ctl_set(_SET_PREDICTION_DISABLED)
         self._state = encoder.create_state(MEDIA_RATE, 2, lowdelay)
         encoder.encoder_ctl(self._state, ctl.set_complexity, _COMPLEXITY)
         self.set_bitrate(bitrate_bps)
         self.lookahead: int = encoder.encoder_ctl(self._state, ctl.get_lookahead)
 
     def set_bitrate(self, bitrate_bps: int) -> None:
-        """Change the bitrate from the next frame on. 64000 to 510000 bit/s, variable bitrate."""
+        """Change the bitrate from the next frame on. Up to 510000 bit/s, variable bitrate."""
         self._api.encoder_ctl(self._state, self._ctl.set_bitrate, bitrate_bps)
         self.bitrate_bps = bitrate_bps
 
-    def encode_bytes(self, pcm: bytes) -> bytes:
-        """Encode one frame of interleaved stereo float32 in [-1, 1]; decoders clip what is louder."""
+    def encode_bytes(self, pcm: bytes, *, independent: bool = False) -> bytes:
+        """Encode one frame of interleaved stereo float32 in [-1, 1]; decoders clip what is louder.
+
+        independent: code the band energies without those of the frame before, and without the pitch filter (RFC 6716,
+        sections 4.3.2.1 and 4.3.7.1): what a decoder knows of another stream is of no matter then.
+        """
+        if independent:
+            self._api.encoder_ctl(self._state, self._set_prediction_disabled, 1)
         packet: bytes = self._api.encode_float(self._state, pcm, self.frame_samples, _MAX_PACKET)
+        if independent:
+            self._api.encoder_ctl(self._state, self._set_prediction_disabled, 0)
         self.encoded += 1
         return packet
 

@@ -12,8 +12,8 @@ Record, little-endian::
     | version| kind   | stream u16     | epoch u32      | media_time i64 | captured_ns i64| duration u32, 0| payload
     +--------+--------+----------------+----------------+----------------+----------------+----------------+---------
 
-``stream`` numbers the streams of one kind in a room. The instrument process writes 0 only; further codecs and
-bitrates of the same sound take numbers of their own, and a reader skips those that it was not written for.
+``stream`` numbers the encodings of a room's sound (`rtcserver.encode.encoding`): 0 is the room's own, and further codecs
+and bitrates of the same sound have numbers of their own. A reader skips those that it was not written for.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class EncodedPacket:
     captured_ns: monotonic ns at which the captured block that completed this frame arrived.
     epoch: number of the capture run; it grows by one each time a device is (re)opened.
     payload: the codec's packet (for Opus: RFC 6716, section 3), or the Studio payload.
-    kind: `KIND_CODED` or `KIND_PCM`.
+    kind: `KIND_CODED` or `KIND_PCM`. stream: which encoding, 0 for the room's own and for Studio.
     """
 
     media_time: int
@@ -50,24 +50,32 @@ class EncodedPacket:
     epoch: int
     payload: bytes
     kind: int = KIND_CODED
+    stream: int = 0
 
     def pack(self) -> bytes:
         """The feed record."""
         return (
             _HEADER.pack(
-                FEED_VERSION, self.kind, 0, self.epoch, self.media_time, self.captured_ns, self.duration, 0
+                FEED_VERSION,
+                self.kind,
+                self.stream,
+                self.epoch,
+                self.media_time,
+                self.captured_ns,
+                self.duration,
+                0,
             )
             + self.payload
         )
 
     @classmethod
     def unpack(cls, record: bytes) -> EncodedPacket:
-        """Parse a feed record of stream 0. Raises `ValueError` if it is none of ours."""
+        """Parse a feed record. Raises `ValueError` if it is none of ours."""
         if not HEADER_SIZE < len(record) <= MAX_RECORD:
             raise ValueError(
                 f"a feed record of {len(record)} bytes: allowed are {HEADER_SIZE + 1} to {MAX_RECORD}"
             )
         version, kind, stream, epoch, media_time, captured_ns, duration, _ = _HEADER.unpack_from(record)
-        if version != FEED_VERSION or kind not in KINDS or stream:
-            raise ValueError(f"unknown feed record: version {version}, kind {kind}, stream {stream}")
-        return cls(media_time, duration, captured_ns, epoch, record[HEADER_SIZE:], kind)
+        if version != FEED_VERSION or kind not in KINDS:
+            raise ValueError(f"unknown feed record: version {version}, kind {kind}")
+        return cls(media_time, duration, captured_ns, epoch, record[HEADER_SIZE:], kind, stream)

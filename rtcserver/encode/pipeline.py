@@ -6,7 +6,7 @@ Owned by the instrument process's main thread. No I/O, no clock.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from rtcserver.capture.block import Block, StreamFormat, to_float
 from rtcserver.capture.mix import StereoMix
 from rtcserver.clock import MEDIA_RATE
 from rtcserver.encode.codec import Encoder
+from rtcserver.encode.encoding import SWITCH_SAMPLES
 from rtcserver.encode.framing import Framer
 from rtcserver.encode.packet import EncodedPacket
 from rtcserver.encode.resample import resampler_for
@@ -24,21 +25,55 @@ METERED = 128
 """Frames that `take_peak` looks back at most."""
 
 
+class EncoderRun:
+    """One encoding at work: its frames and its encoder.
+
+    warm_samples: how much of the sound it encodes before its packets count.
+    """
+
+    def __init__(self, stream: int, framer: Framer, encoder: Encoder, *, warm_samples: int = 0) -> None:
+        self.stream = stream
+        self.framer = framer
+        self.encoder = encoder
+        self._cold = warm_samples
+
+    def push(
+        self, samples: npt.NDArray[np.float32], position: int, *, switching: bool
+    ) -> Iterator[tuple[int, bytes, bytes]]:
+        """Add ``(n, 2)`` samples from media time `position` on; yields ``(media_time, pcm, payload)`` for each frame.
+
+        switching: whether listeners may come from another encoding, or go to one.
+        """
+        length = self.framer.frame_samples
+        # The decoder's output lags by the look-ahead: the packet that holds the samples from
+        # `position` on decodes to those from `position - lookahead` on, and is stamped so.
+        for media_time, frame in self.framer.push(samples, position - self.encoder.lookahead):
+            pcm = frame.tobytes()
+            # The last frame before a place where listeners may change, and the first one after it.
+            independent = switching and (
+                media_time % SWITCH_SAMPLES == 0 or (media_time + length) % SWITCH_SAMPLES == 0
+            )
+            payload = self.encoder.encode_bytes(pcm, independent=independent)
+            if self._cold > 0:
+                self._cold -= length
+                continue
+            yield media_time, pcm, payload
+
+
 class EncodePipeline:
     """One capture run of one room.
 
-    The encoder and the framer outlive the run, so that the grid and the codec's state go on over
-    a change of device.
+    runs: the encodings at work, the room's own first; their owner may add and remove others at any time. They outlive the
+    pipeline, so that the grid and the codec's state go on over a change of device.
     """
 
     def __init__(
-        self, stream: StreamFormat, mix: StereoMix, epoch: Epoch, framer: Framer, encoder: Encoder
+        self, stream: StreamFormat, mix: StereoMix, epoch: Epoch, runs: Sequence[EncoderRun]
     ) -> None:
         self.stream = stream
         self.mix = mix
         self.epoch = epoch
-        self.framer = framer
-        self.encoder = encoder
+        self.runs = runs
         self._resampler = resampler_for(stream.rate)
         self._next_frame = 0
         self._position = epoch.base
@@ -63,7 +98,7 @@ class EncodePipeline:
     def blocks_to_packet(self) -> int:
         """Number of blocks, at least 1, before which no packet can be complete."""
         # One sample less than needed: the resampler's output comes in whole samples, now and then one more.
-        missing = self.framer.missing - 1
+        missing = min(run.framer.missing for run in self.runs) - 1
         return max(1, -(-missing * self.stream.rate // (MEDIA_RATE * self.stream.blocksize)))
 
     @property
@@ -83,12 +118,31 @@ class EncodePipeline:
     def _emit(self, samples: npt.NDArray[np.float32], block: Block) -> Iterator[EncodedPacket]:
         position = self._position
         self._position += len(samples)
-        # The decoder's output lags by the look-ahead: the packet that holds the samples from
-        # `position` on decodes to those from `position - lookahead` on, and is stamped so.
-        for media_time, frame in self.framer.push(samples, position - self.encoder.lookahead):
-            pcm = frame.tobytes()
-            self._metered.append(pcm)
-            payload = self.encoder.encode_bytes(pcm)
+        if len(self.runs) == 1:
+            yield from self._packets(self.runs[0], samples, position, block, switching=False)
+            return
+        packets = [
+            packet
+            for run in self.runs
+            for packet in self._packets(run, samples, position, block, switching=True)
+        ]
+        # In the order in which they end, so that the encodings go on together in a long block, too.
+        packets.sort(key=lambda packet: (packet.media_time + packet.duration, packet.stream))
+        yield from packets
+
+    def _packets(
+        self,
+        run: EncoderRun,
+        samples: npt.NDArray[np.float32],
+        position: int,
+        block: Block,
+        *,
+        switching: bool,
+    ) -> Iterator[EncodedPacket]:
+        duration = run.framer.frame_samples
+        for media_time, pcm, payload in run.push(samples, position, switching=switching):
+            if run is self.runs[0]:
+                self._metered.append(pcm)
             yield EncodedPacket(
-                media_time, self.framer.frame_samples, block.arrived_ns, self.epoch.number, payload
+                media_time, duration, block.arrived_ns, self.epoch.number, payload, stream=run.stream
             )

@@ -4,7 +4,8 @@ As in `rtcserver.children.control_socket`.
 
 Down: ``start`` (once, first), ``add_feed`` (with one descriptor), ``set_bitrate``, ``midi``
 (``events``: [performer, hexadecimal, at_ns or 0] each), ``midi_release`` (``performer``), ``midi_silence``,
-``studio``, ``timings`` (with ``reset``: forget the durations after the answer), ``stop``. Up: ``status`` (five a second),
+``studio``, ``encodings`` (``wanted``: `rtcserver.encode.encoding.Encoding.to_values` of each beside the room's own),
+``timings`` (with ``reset``: forget the durations after the answer), ``stop``. Up: ``status`` (five a second),
 ``timings`` (on request).
 """
 
@@ -31,6 +32,7 @@ class InstrumentStatus:
     encode_ns: time that the `encoded` packets took to encode, in all.
     starved_frames: frames of silence that the instrument played because its sound was not ready in time.
     dropped_messages: MIDI messages that it dropped as too many waited.
+    further: names of the encodings that are made beside the room's own.
     peak: largest magnitude left and right since the last status, linear.
     """
 
@@ -59,6 +61,7 @@ class InstrumentStatus:
     dropped_messages: int = 0
     feed_dropped: int = 0
     bitrate_bps: int = 0
+    further: list[str] = field(default_factory=list)
     peak: list[float] = field(default_factory=lambda: [0.0, 0.0])
 
     def to_message(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The instrument process: one device, one encoder, its packets to every feed.
+"""The instrument process: one device, its encoders, their packets to every feed.
 
 ``python -m rtcserver.instrument.process FD``, where FD is the control socket. It imports
 capture and encode, and nothing of the web. It waits for a missing device as long as it takes; but
@@ -26,8 +26,7 @@ from rtcserver.children.lock_probe import LockProbe
 from rtcserver.children.scheduling import steady
 from rtcserver.clock import monotonic_ns
 from rtcserver.config.model import InstrumentConfig
-from rtcserver.encode import codec
-from rtcserver.encode.framing import Framer
+from rtcserver.encode.encoding import own_encoding
 from rtcserver.encode.packet import KIND_PCM, EncodedPacket
 from rtcserver.encode.pcm import PcmPacker
 from rtcserver.encode.pipeline import EncodePipeline
@@ -35,6 +34,7 @@ from rtcserver.encode.timeline import Anchor, Epoch
 from rtcserver.errors import ConfigError, DependencyError, InstrumentError, ProcessError
 from rtcserver.instrument.control import EXIT_STALLED, STATUS_INTERVAL_NS, InstrumentStatus
 from rtcserver.instrument.device import Device
+from rtcserver.instrument.encoders import Encoders
 from rtcserver.instrument.timings import of_source, summary
 
 CLOSE_S = 2
@@ -83,12 +83,13 @@ class InstrumentProcess:
         self._poll = select.poll()
         self._poll.register(sock.fileno(), select.POLLIN)
         sock.setblocking(False)
-        self._framer = Framer(self._config.frame_samples)
+        self._encoders: Encoders | None = None
 
     def run(self) -> int:
         """Serve until told to stop, the server is gone, or the device has died."""
         try:
-            self._encoder = codec.DEFAULT.encoder(self._config.frame_samples, self._config.bitrate_bps)
+            config = self._config
+            self._encoders = Encoders(own_encoding(config.bitrate_bps, config.frame_samples))
             while not self._stopping:
                 if not self._open():
                     self._wait(self._device.retry_ns)
@@ -220,7 +221,8 @@ class InstrumentProcess:
         if self._pipeline is None:
             epoch = Epoch.begin(self._status.epoch, self._anchor, block.adc_ns, ring.stream.rate)
             self._status.base = epoch.base
-            self._pipeline = EncodePipeline(ring.stream, mix, epoch, self._framer, self._encoder)
+            assert self._encoders is not None
+            self._pipeline = EncodePipeline(ring.stream, mix, epoch, self._encoders.runs)
             self._packer = PcmPacker(ring.stream, mix, epoch.number, self._config.studio_bits)
             self._live()
         pipeline = self._pipeline
@@ -267,7 +269,9 @@ class InstrumentProcess:
         self._next_status_ns = now + STATUS_INTERVAL_NS
         status, ring, counter = self._status, self._device.ring, self._device.counter
         status.note = self._device.note
-        status.encoded = self._encoder.encoded if hasattr(self, "_encoder") else 0
+        if self._encoders is not None:
+            status.encoded = self._encoders.own.encoded
+            status.further = self._encoders.names
         if counter is not None and ring is not None:
             status.frames = counter.next_frame
             status.lost_frames = counter.lost_frames
@@ -306,9 +310,11 @@ class InstrumentProcess:
             match message["type"]:
                 case "add_feed":
                     self._feeds.append(socket.socket(fileno=fds[0]))
-                case "set_bitrate":
-                    self._encoder.set_bitrate(int(message["bitrate_bps"]))
-                    self._status.bitrate_bps = self._encoder.bitrate_bps
+                case "set_bitrate" if self._encoders is not None:
+                    self._encoders.own.set_bitrate(int(message["bitrate_bps"]))
+                    self._status.bitrate_bps = self._encoders.own.bitrate_bps
+                case "encodings" if self._encoders is not None:
+                    self._encoders.want(message["wanted"])
                 case "midi" | "midi_release" | "midi_silence":
                     self._midi(message)
                 case "studio":

@@ -16,6 +16,7 @@ from typing import Any
 from rtcserver.children.supervised import SupervisedProcess
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.config.model import InstrumentConfig, to_dict
+from rtcserver.encode.encoding import OWN, Encoding
 from rtcserver.encode.feed import FeedReader
 from rtcserver.encode.packet import KIND_CODED, KIND_PCM, EncodedPacket
 from rtcserver.encode.subscription import DEFAULT_LIMIT, FeedWatch, Subscription
@@ -54,6 +55,8 @@ class InstrumentSupervisor(SupervisedProcess):
         self._block_feeds: set[socket.socket] = set()
         self._blocks_on = False
         """What the process was told last: whether PCM is to be on the feeds."""
+        self._further: list[Encoding] = []
+        """Encodings that are wanted beside the room's own."""
         self._subscriptions: set[Subscription[EncodedPacket]] = set()
         self.on_status: Callable[[InstrumentStatus], None] | None = None
 
@@ -147,6 +150,13 @@ class InstrumentSupervisor(SupervisedProcess):
         self.config = InstrumentConfig(**{**to_dict(self.config), "bitrate_bps": bitrate_bps})
         self._tell({"type": "set_bitrate", "bitrate_bps": bitrate_bps})
 
+    def set_encodings(self, further: Iterable[Encoding]) -> None:
+        """Put these encodings on the feeds beside the room's own, and no others; kept over restarts."""
+        wanted = [encoding for encoding in further if encoding.stream != OWN]
+        if wanted != self._further:
+            self._further = wanted
+            self._tell_encodings()
+
     def set_studio(self, on: bool) -> None:
         """Put PCM on the feeds for Studio listeners, too; kept over restarts."""
         self._studio = on
@@ -191,6 +201,9 @@ class InstrumentSupervisor(SupervisedProcess):
             feed.close()
         self._feeds.clear()
 
+    def _tell_encodings(self) -> None:
+        self._tell({"type": "encodings", "wanted": [encoding.to_values() for encoding in self._further]})
+
     def _follow_studio(self) -> None:
         on = self._studio or self._block_readers > 0 or bool(self._block_feeds)
         if on != self._blocks_on:
@@ -211,6 +224,8 @@ class InstrumentSupervisor(SupervisedProcess):
             }
         )
         self._tell({"type": "studio", "on": self._blocks_on})
+        if self._further:
+            self._tell_encodings()
         for feed in self._feeds.values():
             self._tell({"type": "add_feed"}, (feed.fileno(),))
         self._last_progress_ns = monotonic_ns()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from rtcserver.broadcast.listener import PAYLOAD_CODED, ListenerCounters
+from rtcserver.broadcast.listener import ListenerCounters
 from rtcserver.clock import NS
 from rtcserver.peer.reception import Reception, ReceptionJudge
 from rtcserver.peer.redundancy import Redundancy
@@ -39,9 +39,9 @@ class Feedback:
         self._reports = RateLimit(REPORTS_PER_S, REPORTS_PER_S)
         self._reported_ns = 0
 
-    def payload(self, opus: int) -> tuple[str, int]:
-        """Kind and payload type of its packets of the room's codec. opus: the payload type of plain ones."""
-        return (PAYLOAD_CODED, opus) if self.redundancy is None else self.redundancy.payload
+    def payload(self, encoding: str, plain: int) -> tuple[str, int]:
+        """Kind and payload type of its packets of an encoding. plain: the payload type of those without earlier frames."""
+        return (encoding, plain) if self.redundancy is None else self.redundancy.payload(encoding)
 
     def nack(
         self, sequences: Sequence[int], counted: ListenerCounters | None, now_ns: int

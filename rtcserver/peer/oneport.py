@@ -11,17 +11,20 @@ import logging
 import secrets
 import socket
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Protocol
 
 from aiortc import RTCDataChannel
 
 from rtcserver.access.address import client_of
 from rtcserver.access.admission import Admission
+from rtcserver.broadcast.listener import PAYLOAD_CODED
 from rtcserver.broadcast.supervisor import BroadcastSupervisor
-from rtcserver.clock import monotonic_ns
+from rtcserver.clock import NS, monotonic_ns
+from rtcserver.encode.encoding import Encoding
 from rtcserver.errors import PeerError
 from rtcserver.peer.base import Mode, PeerRequest, PeerSession
+from rtcserver.peer.demand import Demand
 from rtcserver.peer.ended import EndedSessions
 from rtcserver.peer.fresh import FreshCounters
 from rtcserver.peer.limits import SessionLimits
@@ -71,7 +74,12 @@ class BroadcastOwner(Protocol):
         """Have the next process waiting, as somebody listens; or no more."""
 
     def add_feed(
-        self, room: str, sock: socket.socket, frame_samples: int, anchor: Callable[[], tuple[int, int]]
+        self,
+        room: str,
+        sock: socket.socket,
+        frame_samples: int,
+        anchor: Callable[[], tuple[int, int]],
+        further: Iterable[Encoding] = (),
     ) -> None: ...
 
 
@@ -129,6 +137,8 @@ class OnePortBackend:
         self.on_datachannel = on_datachannel
         self.on_reception: Callable[[OnePortSession, Reception], None] = _ignore_reception
         """Called with each receiver report that can be true."""
+        self.on_demand: Callable[[str, Collection[str]], None] = lambda room, encodings: None
+        """Called with the names of the encodings that a room's listeners need beside its own, when they change."""
         self.on_joined: Callable[[OnePortSession], None] = lambda session: None
         """Called once for each session that is connected."""
         self.unconnected: Counter[str] = Counter()
@@ -141,6 +151,7 @@ class OnePortBackend:
         self._on_ended = on_ended
         self._admit = admit
         self._parting = parting
+        self._demands: dict[str, Demand] = {}
         self._sessions: dict[str, OnePortSession] = {}
         self._in_room: Counter[str] = Counter()
         self._by_listener: dict[int, OnePortSession] = {}
@@ -165,11 +176,16 @@ class OnePortBackend:
             self._owner = owner
 
     def add_feed(
-        self, room: str, feed: socket.socket, frame_samples: int, anchor: Callable[[], tuple[int, int]]
+        self,
+        room: str,
+        feed: socket.socket,
+        frame_samples: int,
+        anchor: Callable[[], tuple[int, int]],
+        further: Iterable[Encoding] = (),
     ) -> None:
         """Let the broadcast process read a room's feed; see `BroadcastSupervisor.add_feed`. After `start`."""
         assert self._owner is not None, "start() comes first"
-        self._owner.add_feed(room, feed, frame_samples, anchor)
+        self._owner.add_feed(room, feed, frame_samples, anchor, further)
 
     async def open(self, room: str, offer: str, request: PeerRequest) -> PeerSession:
         """Answer an offer. Raises PeerError. If cancelled, nothing of the session is left behind."""
@@ -277,6 +293,25 @@ class OnePortBackend:
             **{f"refused_{what}": count for what, count in self._admission.refused.items()},
             "datagrams": dict(self.endpoint.counters),
         }
+
+    def need(self, room: str, encoding: str, *, instead_of: str = "") -> None:
+        """For a session: it needs this encoding of a room, and no more the one `instead_of`; "" is none."""
+        demand = self._demands.setdefault(room, Demand())
+        # The room's own is always there.
+        if encoding not in ("", PAYLOAD_CODED):
+            demand.take(encoding)
+        if instead_of not in ("", PAYLOAD_CODED):
+            demand.drop(instead_of, monotonic_ns())
+        self._follow_demand(room)
+
+    def _follow_demand(self, room: str) -> None:
+        demand, now = self._demands[room], monotonic_ns()
+        wanted = demand.wanted(now)
+        if wanted != demand.told:
+            demand.told = wanted
+            self.on_demand(room, wanted)
+        if (due_ns := demand.due_ns) is not None:
+            asyncio.get_running_loop().call_later((due_ns - now) / NS, self._follow_demand, room)
 
     def on_refused(self, listener_id: int, reason: str) -> None:
         """The broadcast process did not take a listener: it would hear nothing, so it is ended."""

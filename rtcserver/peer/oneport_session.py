@@ -15,7 +15,7 @@ from typing import Protocol
 from aiortc import RTCDataChannel
 
 from rtcserver.access.door import Grant
-from rtcserver.broadcast.listener import PAYLOAD_SILENCE, ListenerCounters, ListenerSpec
+from rtcserver.broadcast.listener import PAYLOAD_CODED, PAYLOAD_SILENCE, ListenerCounters, ListenerSpec
 from rtcserver.broadcast.srtp import MAX_FIRST_SEQUENCE, SrtpProfile
 from rtcserver.clock import NS, monotonic_ns, ntp_from_wall, wall_ns
 from rtcserver.errors import PeerError, ProcessError
@@ -91,6 +91,9 @@ class SessionOwner(Protocol):
 
     def on_refused(self, listener_id: int, reason: str) -> None: ...
 
+    def need(self, room: str, encoding: str, *, instead_of: str = "") -> None:
+        """A listener needs this encoding of a room, and no more the one `instead_of`; "" is none."""
+
     def forget(self, session: OnePortSession) -> None: ...
 
 
@@ -110,6 +113,8 @@ class OnePortSession:
         self.offer = offer
         self.mode: Mode = "listen"
         self._kind = PAYLOAD_SILENCE
+        self.encoding = ""
+        """Name of the room's encoding that it is sent; "" before `begin`, after the end and in Studio."""
         self.details: dict[str, object] = {"mode": "listen"}
         self.headers: Mapping[str, str] = {}
         self.state = State.NEW
@@ -166,6 +171,8 @@ class OnePortSession:
         red = self.offer.red_payload_type
         if redundant and red is not None and self.mode == "listen":
             self._feedback.redundancy = Redundancy(self.offer.payload_type, red)
+        if self.mode == "listen":
+            self.set_encoding(PAYLOAD_CODED)
         self._peer = peer
         self._candidates = candidates
         self._feedback.packets_per_s = 1000 / frame_ms if self.mode == "listen" else STUDIO_PACKETS_PER_S
@@ -254,6 +261,8 @@ class OnePortSession:
             broadcast.remove_listener(self.listener_id)
         if self._peer is not None:
             self._peer.close()
+        self._backend.need(self.room, "", instead_of=self.encoding)
+        self.encoding = ""
         self.channels.clear()
         self._backend.forget(self)
 
@@ -281,6 +290,15 @@ class OnePortSession:
             broadcast.set_kind(self.listener_id, kind, self.offer.payload_type)
             self.details["payload"] = kind
 
+    def set_encoding(self, name: str) -> None:
+        """Send it another encoding of its room, from the next place on where it can change (`rtcserver.broadcast.room`)."""
+        if name == self.encoding:
+            return
+        self._backend.need(self.room, name, instead_of=self.encoding)
+        self.encoding = name
+        if (broadcast := self._backend.broadcast) is not None:
+            self._adapt(broadcast)
+
     # PeerListener
 
     def on_connected(self, path: Path, keys: SrtpKeys) -> None:
@@ -289,7 +307,7 @@ class OnePortSession:
         if broadcast is None:
             self.end("broadcast-lost")
             return
-        kind, payload_type = self._feedback.payload(self.offer.payload_type)
+        kind, payload_type = self._feedback.payload(self.encoding, self.offer.payload_type)
         if self.mode != "listen":
             kind = self._kind
         spec = ListenerSpec(
@@ -348,7 +366,7 @@ class OnePortSession:
         """Let its packets carry as many earlier frames as its losses ask for."""
         if self._reception:
             self.details["reception"] = dict(self._reception)
-        kind, payload_type = self._feedback.payload(self.offer.payload_type)
+        kind, payload_type = self._feedback.payload(self.encoding, self.offer.payload_type)
         if self.mode == "listen" and self.playing and kind != self.details["payload"]:
             broadcast.set_kind(self.listener_id, kind, payload_type)
             self.details["payload"] = kind

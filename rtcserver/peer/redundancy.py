@@ -43,10 +43,9 @@ class Redundancy:
         self._expected = self._lost = 0
         self._elapsed_s = 0.0
 
-    @property
-    def payload(self) -> tuple[str, int]:
-        """Kind (`rtcserver.broadcast.listener`) and payload type of its packets."""
-        return redundant_kind(self.level, self._opus), self._red if self.level else self._opus
+    def payload(self, encoding: str) -> tuple[str, int]:
+        """Kind (`rtcserver.broadcast.listener`) and payload type of its packets of an encoding."""
+        return redundant_kind(self.level, self._opus, encoding), self._red if self.level else self._opus
 
     def covers(self, sequences: Iterable[int]) -> bool:
         """Whether packets that it asks for with a NACK are in those that follow. Each counts as lost in its next report."""

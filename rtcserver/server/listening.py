@@ -7,7 +7,7 @@ endpoint in this process and the broadcast process beside it, fed by the instrum
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from rtcserver.channel import announce
 from rtcserver.channel.limits import ChannelRates
 from rtcserver.config.load import parse_hosts, parse_networks
 from rtcserver.config.model import ServerConfig
+from rtcserver.encode.encoding import OWN, Encoding, encodings_of
 from rtcserver.midiport.supervisor import MidiPort, Port
 from rtcserver.peer.base import MODES, PeerBackend
 from rtcserver.peer.limits import SessionLimits
@@ -216,7 +217,10 @@ class OnePort:
                 room.instrument.open_feed(),
                 room.config.instrument.frame_samples,
                 partial(_anchor, room),
+                [encoding for encoding in _encodings(room).values() if encoding.stream != OWN],
             )
+        named = {room.name: room for room in rooms}
+        self._backend.on_demand = lambda room, names: _encode(named[room], names)
 
     def lapse(self) -> None:
         self.desk.lapse()
@@ -306,6 +310,17 @@ class OnePort:
     def _own_broadcast(self, backend: OnePortBackend) -> BroadcastSupervisor:
         self._supervisor = supervised(backend)
         return self._supervisor
+
+
+def _encodings(room: Room) -> dict[str, Encoding]:
+    """A room's encodings by name, its own too."""
+    config = room.instrument.config
+    return encodings_of(config.bitrate_bps, config.frame_samples)
+
+
+def _encode(room: Room, names: Collection[str]) -> None:
+    """Let the instrument make these encodings."""
+    room.instrument.set_encodings(encoding for name, encoding in _encodings(room).items() if name in names)
 
 
 def _anchor(room: Room) -> tuple[int, int]:

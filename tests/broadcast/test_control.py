@@ -13,6 +13,7 @@ from rtcserver.broadcast.control import Message, pack, unpack
 from rtcserver.broadcast.lateness import BOUNDS_US, Lateness
 from rtcserver.broadcast.listener import ListenerCounters, ListenerSpec, Totals
 from rtcserver.broadcast.srtp import SrtpProfile
+from rtcserver.encode.encoding import encodings_of
 from rtcserver.errors import ProcessError
 from rtcserver.transport.address import Address
 
@@ -33,6 +34,7 @@ SPEC = ListenerSpec(
 MESSAGES: list[Message] = [
     control.AddSockets(2),
     control.AddFeed("main", 480, 2**40, 2**60),
+    control.AddFeed("main", 480, 0, 0, further=tuple(encodings_of(160_000, 480).values())),
     control.RemoveFeed("main"),
     control.AddListener(SPEC),
     control.SetAddress(1, Address("192.0.2.1", 9), "192.0.2.2", 1),
@@ -80,6 +82,8 @@ def change(message: Message, **values: Any) -> bytes:
         change(control.AddSockets(1), count=0),
         change(control.AddSockets(1), count="1"),
         change(control.AddFeed("main", 480, 0, 0), frame_samples=441),
+        change(control.AddFeed("main", 480, 0, 0), further=[{"stream": "1"}]),
+        change(control.AddFeed("main", 480, 0, 0), further=[7]),
         change(control.AddFeed("main", 480, 0, 0), room=1),
         change(control.RemoveListener(1), listener_id=1.5),
         change(control.RemoveListener(1), listener_id=None),

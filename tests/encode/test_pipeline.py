@@ -13,7 +13,7 @@ from rtcserver.capture.mix import stereo_mix
 from rtcserver.encode.framing import Framer
 from rtcserver.encode.opus import OpusEncoder
 from rtcserver.encode.packet import EncodedPacket
-from rtcserver.encode.pipeline import EncodePipeline
+from rtcserver.encode.pipeline import EncodePipeline, EncoderRun
 from rtcserver.encode.resample import SincResampler
 from rtcserver.encode.timeline import Epoch
 
@@ -31,7 +31,8 @@ def encode(
     """`samples` through a pipeline in blocks of 128; lose: device frames [from, to) that never arrive."""
     stream = StreamFormat(rate, 2, 128)
     encoder = OpusEncoder(frame, bitrate_bps)
-    pipeline = EncodePipeline(stream, stereo_mix("1,2", "", 2), Epoch(1, BASE, rate), Framer(frame), encoder)
+    runs = [EncoderRun(0, Framer(frame), encoder)]
+    pipeline = EncodePipeline(stream, stereo_mix("1,2", "", 2), Epoch(1, BASE, rate), runs)
     packets = []
     for first in range(0, len(samples) - 127, 128):
         if lose is not None and lose[0] <= first < lose[1]:

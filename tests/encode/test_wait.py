@@ -9,7 +9,7 @@ from rtcserver.capture.block import Block, StreamFormat
 from rtcserver.capture.mix import stereo_mix
 from rtcserver.encode.framing import Framer
 from rtcserver.encode.opus import OpusEncoder
-from rtcserver.encode.pipeline import EncodePipeline
+from rtcserver.encode.pipeline import EncodePipeline, EncoderRun
 from rtcserver.encode.timeline import Epoch
 
 
@@ -18,8 +18,7 @@ def pipeline_of(rate: int, blocksize: int, frame_samples: int) -> EncodePipeline
         StreamFormat(rate, 2, blocksize),
         stereo_mix("1,2", "", 2),
         Epoch(1, 0, rate),
-        Framer(frame_samples),
-        OpusEncoder(frame_samples, 160_000),
+        [EncoderRun(0, Framer(frame_samples), OpusEncoder(frame_samples, 160_000))],
     )
 
 

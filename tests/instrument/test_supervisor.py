@@ -13,6 +13,7 @@ import pytest
 
 from rtcserver.clock import NS
 from rtcserver.config.model import InstrumentConfig
+from rtcserver.encode.encoding import LOW, OWN, encodings_of
 from rtcserver.encode.feed import FeedReader
 from rtcserver.encode.packet import KIND_CODED, KIND_PCM, EncodedPacket
 from rtcserver.encode.pcm import unpack
@@ -90,6 +91,48 @@ async def test_studio_payloads_come_while_asked_for_and_over_a_restart() -> None
         os.kill(supervisor.pid, signal.SIGKILL)
         again = await read(feed, 400, KIND_PCM)
         assert unpack(again[-1].payload).epoch == 2
+    finally:
+        await supervisor.close()
+        feed.close()
+
+
+async def test_further_encodings_come_while_asked_for_and_over_a_restart() -> None:
+    config = InstrumentConfig(instrument="tone", samplerate=44_100, demo=False)
+    supervisor = InstrumentSupervisor("main", config)
+    low = encodings_of(config.bitrate_bps, config.frame_samples)[LOW]
+    await supervisor.start()
+    feed = supervisor.open_feed()
+    loop = asyncio.get_running_loop()
+
+    async def until(stream: int, count: int) -> list[EncodedPacket]:
+        found: list[EncodedPacket] = []
+        while sum(packet.stream == stream for packet in found) < count:
+            found.append(EncodedPacket.unpack(await loop.sock_recv(feed, 65_536)))
+        return found
+
+    try:
+        async with asyncio.timeout(30):
+            assert {packet.stream for packet in await until(OWN, 30)} == {OWN}
+            supervisor.set_encodings([low])
+            packets = await until(low.stream, 20)
+            ends = {
+                stream: [p.media_time + p.duration for p in packets if p.stream == stream]
+                for stream in (0, 2)
+            }
+            assert {end % 960 for end in ends[2]} == {0}
+            assert all(later - end == 960 for end, later in pairwise(ends[2]))
+            # Each of its packets comes with the one of the room's own that ends with it, from the same samples.
+            assert {*ends[2][:-1]} <= {*ends[0]}
+            while supervisor.status.further != [LOW]:
+                await until(OWN, 10)
+            assert supervisor.pid is not None
+            os.kill(supervisor.pid, signal.SIGKILL)
+            again = await until(low.stream, 20)
+            assert again[-1].epoch == 2
+            supervisor.set_encodings([])
+            while supervisor.status.further:
+                await until(OWN, 10)
+            assert {packet.stream for packet in (await until(OWN, 10))[-5:]} == {OWN}
     finally:
         await supervisor.close()
         feed.close()

@@ -65,16 +65,16 @@ def test_steady_random_losses_do_not_make_it_swing(loss: float, levels: set[int]
 def test_what_is_asked_for_again_counts_as_lost() -> None:
     redundancy = Redundancy(111, 63)
     assert redundancy.covers([1, 2])
-    assert redundancy.payload == ("opus+1/111", 63)
+    assert redundancy.payload("opus") == ("opus+1/111", 63)
     for _ in range(round(CALM_S)):
         redundancy.report(100, 0, 1.0)
     # Asked for before the first report, it still was a reason for the level.
     assert redundancy.level == 1
     assert redundancy.report(100, 0, 1.0) == 0
-    assert redundancy.payload == ("opus", 111)
+    assert redundancy.payload("opus") == ("opus", 111)
     assert not redundancy.covers(range(7, 17))
     assert redundancy.report(100, 0, 1.0) == 2
-    assert redundancy.payload == ("opus+2/111", 63)
+    assert redundancy.payload("opus") == ("opus+2/111", 63)
 
 
 def test_often_reports_do_not_make_a_single_loss_a_large_share() -> None:

@@ -1,0 +1,187 @@
+"""One room in the broadcast process: the timeline of each of its encodings, and who goes from one to another.
+
+A listener's RTP stream goes on over a change of encoding: sequence numbers step by one, and timestamps by what was sent.
+So it changes where the encoding that it leaves and the one that it goes to have come equally far in media time, and where
+the next frame can be decoded without those before it (`rtcserver.encode.encoding`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from rtcserver.broadcast.engine import BroadcastEngine
+from rtcserver.broadcast.listener import (
+    PAYLOAD_CODED,
+    PAYLOAD_PCM,
+    PAYLOAD_PCM_TWICE,
+    PAYLOAD_SILENCE,
+    parts_of,
+)
+from rtcserver.encode.codec import codec_named
+from rtcserver.encode.continuity import Continuity
+from rtcserver.encode.encoding import OWN, SWITCH_SAMPLES, Encoding
+from rtcserver.encode.feed import FeedReader
+from rtcserver.encode.packet import KIND_PCM, EncodedPacket
+from rtcserver.encode.pcm import Redundancy
+from rtcserver.encode.red import RedundantPackets
+
+
+@dataclass(slots=True, eq=False)
+class EncodedStream:
+    """One encoding of the room. used: whether somebody gets it, or waits for it. sent: media time at which the last packet
+    that was sent ends, None before the first."""
+
+    encoding: Encoding
+    continuity: Continuity
+    used: bool = False
+    sent: int | None = None
+    redundant: RedundantPackets = field(default_factory=RedundantPackets)
+
+    @classmethod
+    def of(cls, encoding: Encoding) -> EncodedStream:
+        """Before its first packet."""
+        return cls(encoding, Continuity(codec_named(encoding.codec), encoding.frame_samples))
+
+
+class RoomFeed:
+    """A room whose packets come from `feed` and go to the engine's listeners. No clock; single-threaded.
+
+    own: the room's own encoding, which is always there. further: those that may come beside it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        feed: FeedReader,
+        engine: BroadcastEngine,
+        own: Encoding,
+        further: Iterable[Encoding] = (),
+    ) -> None:
+        self.name = name
+        self.feed = feed
+        self.polled = True
+        """Whether the loop waits for the feed."""
+        self._engine = engine
+        self._streams = {encoding.stream: EncodedStream.of(encoding) for encoding in (own, *further)}
+        self._own = self._streams[OWN]
+        self._own.used = True
+        self._by_name = {stream.encoding.name: stream for stream in self._streams.values()}
+        self._moving: dict[int, tuple[str, int]] = {}
+        """Listeners that wait for a place where they may change: the kind and payload type they change to."""
+        self._redundancy = Redundancy()
+        self._last_pcm: EncodedPacket | None = None
+
+    @property
+    def continuity(self) -> Continuity:
+        """That of the room's own encoding."""
+        return self._own.continuity
+
+    def start(self, anchor_media_time: int, anchor_ns: int) -> None:
+        """Begin the room's timeline, and that of every encoding that already has listeners."""
+        self._own.continuity.start(anchor_media_time, anchor_ns)
+        for kind in self._engine.kinds(self.name):
+            self.begin(kind)
+
+    def due_ns(self) -> int | None:
+        """When silence is due somewhere if nothing comes; None if never."""
+        due = [stream.continuity.due_ns() for stream in self._streams.values() if stream.used]
+        return min((ns for ns in due if ns is not None), default=None)
+
+    # Listeners
+
+    def begin(self, kind: str) -> None:
+        """A listener came that gets this kind from the start: silence until its encoding is there."""
+        stream = self._by_name.get(parts_of(kind).encoding)
+        if stream is not None and not stream.used:
+            stream.used = True
+            stream.continuity.start(*self._own.continuity.anchor)
+
+    def set_kind(self, listener_id: int, kind: str, payload_type: int) -> bool:
+        """Give a listener another kind of payload: another encoding as soon as it can change without a gap, all else at
+        once. False if there is no such listener."""
+        engine = self._engine
+        current = engine.kind_of(listener_id)
+        if current is None:
+            return False
+        old, new = (self._by_name.get(parts_of(name).encoding) for name in (current, kind))
+        if old is None or new is None or old is new:
+            self._moving.pop(listener_id, None)
+            return engine.set_kind(listener_id, kind, payload_type)
+        new.used = True
+        self._moving[listener_id] = kind, payload_type
+        return True
+
+    def tidy(self) -> None:
+        """Let go of encodings that nobody gets or waits for. Once in a while."""
+        kinds = (*self._engine.kinds(self.name), *(kind for kind, _ in self._moving.values()))
+        used = {PAYLOAD_CODED, *(parts_of(kind).encoding for kind in kinds)}
+        for number, stream in self._streams.items():
+            name = stream.encoding.name
+            if stream.used and name not in used:
+                self._streams[number] = self._by_name[name] = EncodedStream.of(stream.encoding)
+
+    # Media
+
+    def take(self, packet: EncodedPacket, read_ns: int) -> bool:
+        """A packet of the feed, read at `read_ns`; whether it was one of sound that was sent as it is."""
+        if packet.kind == KIND_PCM:
+            self._send_pcm(packet)
+            return False
+        stream = self._streams.get(packet.stream)
+        if stream is None or not stream.used:
+            return False
+        fresh = stream.continuity.push(packet, read_ns)
+        for one in fresh:
+            self._send(stream, one)
+        return bool(fresh)
+
+    def fill(self, now_ns: int) -> None:
+        """Send the silence that is due."""
+        for stream in self._streams.values():
+            if stream.used:
+                for packet in stream.continuity.poll(now_ns):
+                    self._send(stream, packet)
+
+    def _send(self, stream: EncodedStream, packet: EncodedPacket) -> None:
+        """A packet of an encoding: plain, and for those who lose some with earlier ones."""
+        engine, name = self._engine, stream.encoding.name
+        engine.send(self.name, packet, name)
+        stream.sent = packet.media_time + packet.duration
+        stream.redundant.push(packet)
+        for kind in engine.kinds(self.name):
+            parts = parts_of(kind)
+            if parts.level and parts.encoding == name:
+                payload = stream.redundant.payload(parts.level, parts.payload_type)
+                engine.send(self.name, replace(packet, payload=payload), kind)
+        if stream is self._own and engine.has_listeners(self.name, PAYLOAD_SILENCE):
+            # What Studio listeners get before their worker has reported.
+            silent = replace(packet, payload=stream.continuity.silence)
+            engine.send(self.name, silent, PAYLOAD_SILENCE)
+        if self._moving and stream.sent % SWITCH_SAMPLES == 0:
+            self._move()
+
+    def _move(self) -> None:
+        """Change the encoding of those for whom the old and the new one have come equally far."""
+        engine = self._engine
+        for listener_id, (kind, payload_type) in tuple(self._moving.items()):
+            current = engine.kind_of(listener_id)
+            if current is not None:
+                old, new = (self._by_name[parts_of(name).encoding] for name in (current, kind))
+                if old.sent != new.sent:
+                    continue
+                engine.set_kind(listener_id, kind, payload_type)
+            del self._moving[listener_id]
+
+    def _send_pcm(self, packet: EncodedPacket) -> None:
+        """Studio payloads; a repeated block goes under the repeated block's timestamp."""
+        engine = self._engine
+        engine.send(self.name, packet, PAYLOAD_PCM)
+        if not engine.has_listeners(self.name, PAYLOAD_PCM_TWICE):
+            return
+        before, self._last_pcm = self._last_pcm, packet
+        first, *repeats = self._redundancy.push(packet.payload)
+        engine.send(self.name, replace(packet, payload=first), PAYLOAD_PCM_TWICE)
+        for repeat in repeats:
+            if before is not None:
+                engine.send(self.name, replace(before, payload=repeat), PAYLOAD_PCM_TWICE)

@@ -1,0 +1,88 @@
+"""The ways in which one room's sound is encoded, side by side. Pure.
+
+A room has its own encoding, which is always made, and further ones, each made only while somebody needs it
+(`rtcserver.instrument.process`). All begin their frames on one grid of media time, and every frame that begins at a
+multiple of `SWITCH_SAMPLES` can be decoded without the ones before it as soon as there is more than one encoding:
+there a listener goes from one to another, in the same RTP stream (`rtcserver.broadcast.room`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rtcserver.encode.codec import DEFAULT, codec_named
+
+OWN = 0
+"""The number of a room's own encoding on its feed."""
+MAX_STREAMS = 16
+SWITCH_SAMPLES = 9_600
+"""Samples at 48 kHz between two places where a listener may change its encoding: 200 ms, whole frames of each length."""
+WARM_SAMPLES = 4_800
+"""Samples at 48 kHz that a new encoder has seen before anybody gets its packets: its filters have settled then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """A codec, a bitrate and a frame length.
+
+    stream: its number on the feed (`rtcserver.encode.packet`), `OWN` for the room's own. name: how payload kinds and
+    the API call it. codec: by name. frame_samples: at 48 kHz. Raises ValueError for what cannot be.
+    """
+
+    stream: int
+    name: str
+    codec: str
+    bitrate_bps: int
+    frame_samples: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.stream < MAX_STREAMS:
+            raise ValueError(f"stream is {self.stream}: allowed is 0 to {MAX_STREAMS - 1}")
+        if not self.name.replace("-", "").isalnum():
+            raise ValueError(f"an encoding's name is {self.name!r}: allowed are letters, digits and -")
+        allowed = codec_named(self.codec).frames
+        if self.frame_samples not in allowed:
+            raise ValueError(f"frame_samples is {self.frame_samples}: allowed are {allowed}")
+
+    @property
+    def frame_ms(self) -> float:
+        """Duration of a frame."""
+        return self.frame_samples / 48
+
+    def to_values(self) -> dict[str, Any]:
+        """As JSON-serialisable values."""
+        return asdict(self)
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> Encoding:
+        """From `to_values`. Raises ValueError or TypeError for anything else."""
+        return cls(**values)
+
+
+HIGH = "opus-high"
+LOW = "opus-low"
+HIGH_BPS = 256_000
+"""Above that nobody hears a difference (ViSQOL: 4.58 at 256 kb/s, 4.57 at 192)."""
+LOW_BPS = 36_000
+"""With 50 packets a second of 56 bytes around their payload (IPv4, UDP, RTP, the tag of AES-GCM) 58.4 kb/s: a network of
+64 kb/s carries it, and has room for RTCP, STUN and MIDI."""
+LOW_FRAME_SAMPLES = 960
+
+
+def own_encoding(bitrate_bps: int, frame_samples: int) -> Encoding:
+    """A room's own, whose bitrate and frame length these are."""
+    return Encoding(OWN, DEFAULT.name, DEFAULT.name, bitrate_bps, frame_samples)
+
+
+def encodings_of(bitrate_bps: int, frame_samples: int) -> dict[str, Encoding]:
+    """All encodings of a room by name, its own first, whose bitrate and frame length these are.
+
+    There is a higher one where the room's own has less than `HIGH_BPS`.
+    """
+    found = [own_encoding(bitrate_bps, frame_samples)]
+    if bitrate_bps < HIGH_BPS:
+        found.append(Encoding(1, HIGH, DEFAULT.name, HIGH_BPS, frame_samples))
+    found.append(Encoding(2, LOW, DEFAULT.name, LOW_BPS, LOW_FRAME_SAMPLES))
+    return {encoding.name: encoding for encoding in found}
