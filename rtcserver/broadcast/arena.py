@@ -56,6 +56,8 @@ class SlotState(NamedTuple):
     octets: int = 0
     dropped: int = 0
     errors: int = 0
+    twice: bool = False
+    """Whether each packet is sent a second time a little later."""
 
 
 class Bench:
@@ -117,6 +119,9 @@ class SlotBlock:
         self._wraps_at = 1 << 62
         """The number of sends at which the next sequence number wraps into the bits above it."""
         self._tag = np.zeros(BLOCK, np.int32)
+        self._twice = np.zeros(BLOCK, np.bool_)
+        self._since = np.zeros(BLOCK, np.int64)
+        """How many packets had been sent when the slot was taken."""
         self._contexts: list[Any] = []
         self._routes: list[Route] = []
         self._names = np.zeros((BLOCK, NAME_SIZE), np.uint8)
@@ -152,6 +157,8 @@ class SlotBlock:
         """Put a listener into a slot whose own has left."""
         self._contexts[slot] = state.context
         self._tag[slot] = state.tag
+        self._twice[slot] = state.twice
+        self._since[slot] = self._sends
         self._start[slot] = _VERSION | state.payload_type
         first = (_VERSION | state.payload_type) << 16 | state.sequence
         self._words[slot] = (first - self._sends) & 0xFFFF_FFFF, state.timestamp_offset, state.ssrc
@@ -176,7 +183,17 @@ class SlotBlock:
             self.octets(slot),
             int(self.dropped[slot]),
             int(self.errors[slot]),
+            bool(self._twice[slot]),
         )
+
+    def set_twice(self, slot: int, on: bool) -> None:
+        """Whether a slot's packets are to be sent a second time, from the next one on."""
+        self._twice[slot] = on
+
+    @property
+    def repeats(self) -> bool:
+        """Whether packets of any slot are to be sent a second time."""
+        return bool(self._twice[: self.count].any())
 
     def sequence(self, slot: int) -> int:
         """The next packet's sequence number."""
@@ -292,6 +309,38 @@ class SlotBlock:
                     dropped_at = end
         if dropped_at is not None:
             self._first = dropped_at
+
+    def repeat(
+        self, age: int, sock: socket.socket, budget: SendBudget, *, batched: bool = batch.HAVE_SENDMMSG
+    ) -> int:
+        """Send the protected packets again that were sent `age` packets before the newest, to the slots that get each
+        twice. Returns how many were sent. What cannot be is left out: the first one has been sent.
+        """
+        if age >= len(self.planes):
+            return 0
+        plane = self.planes[-1 - age]
+        n = min(self.count, len(plane.rows))
+        # Whoever came into a slot later is somebody else. A packet that could not be protected is blanked.
+        there = self._twice[:n] & (self._since[:n] < self._sends - age) & (plane.rows[:n, 0] != 0)
+        slots = np.flatnonzero(there)
+        count = len(slots)
+        if not count:
+            return 0
+        lengths = plane.unprotected + self._tag[slots]
+        if batched:
+            iovecs = np.zeros(count, IOVEC)
+            width = np.uint64(plane.rows.strides[0])
+            iovecs["base"] = np.uint64(plane.rows.ctypes.data) + slots.astype(np.uint64) * width
+            iovecs["length"] = lengths
+            headers = self._headers[slots]
+            headers["iov"] = iovecs.ctypes.data + np.arange(count, dtype=np.uint64) * np.uint64(
+                IOVEC.itemsize
+            )
+            end, failed = batch.send_batch(sock.fileno(), headers.ctypes.data, 0, count, budget)
+        else:
+            routes = [self._routes[slot] for slot in slots]
+            end, failed = batch.send_each(sock, plane.rows[slots], lengths, routes, 0, count, budget)
+        return end - len(failed)
 
     def _runs(self) -> Iterator[tuple[int, int]]:
         """Ranges of slots to send, without those that could not be protected.

@@ -64,6 +64,10 @@ class BroadcastClient:
         """Give a listener another kind of its room's payload, in the same RTP stream."""
         self._tell(control.SetKind(listener_id, kind, payload_type))
 
+    def set_twice(self, listener_id: int, *, on: bool) -> None:
+        """Send a listener each packet twice, or once."""
+        self._tell(control.SetTwice(listener_id, on))
+
     def remove_listener(self, listener_id: int) -> None:
         """Say BYE to a listener and forget it. Ignored if it is not there."""
         if listener_id in self._listeners:

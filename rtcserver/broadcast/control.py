@@ -99,6 +99,14 @@ class SetKind:
 
 
 @dataclass(frozen=True, slots=True)
+class SetTwice:
+    """Down: send a listener each packet twice from now on, or once."""
+
+    listener_id: int
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveListener:
     """Down: say BYE to a listener and forget it."""
 
@@ -202,6 +210,7 @@ Message = (
     | AddListener
     | SetAddress
     | SetKind
+    | SetTwice
     | RemoveListener
     | Resend
     | StatsRequest
@@ -219,6 +228,7 @@ _TYPES: dict[str, type[Any]] = {
     "add_listener": AddListener,
     "set_address": SetAddress,
     "set_kind": SetKind,
+    "set_twice": SetTwice,
     "remove_listener": RemoveListener,
     "resend": Resend,
     "stats_request": StatsRequest,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -33,6 +33,11 @@ RESEND_SHARE = 0.5
 """Retransmissions that a listener gets on average, per packet of its room."""
 RESEND_BURST = 64
 """Retransmissions that a listener gets at once after a quiet time."""
+REPEAT_AFTER_NS = 5_000_000
+"""Between a packet and its copy, where each is sent twice: longer than the networks' shortest disturbances, and half a
+frame, so that a receiver's buffer need not grow by a whole one."""
+MAX_REPEATS = 1024
+"""Packets of groups that wait to be sent again; the oldest gives way."""
 REPORT_INTERVAL_NS = 5 * NS
 """Time between two sender reports to a listener: what RFC 3550, section 6.2, recommends at least."""
 MAX_REPORTS = 64
@@ -61,6 +66,10 @@ class BroadcastEngine:
         """Whose sender report comes next."""
         self._new: OrderedDict[int, ListenerState] = OrderedDict()
         """Newcomers, who have had no sender report yet."""
+        self._unrepeated: list[tuple[Group, int]] = []
+        """Groups with listeners that get each packet twice, and how many each had been sent with this one."""
+        self._repeats: deque[tuple[int, Group, int]] = deque(maxlen=MAX_REPEATS)
+        """The same, with the time at which it is due (ns)."""
         self._owed = 0.0
         self._keys: dict[bytes, None] = {}
         self._left = Totals()
@@ -161,6 +170,14 @@ class BroadcastEngine:
             self._prune(old)
         return True
 
+    def set_twice(self, listener_id: int, *, on: bool) -> bool:
+        """Send a listener each packet twice from now on, or once. False if there is no such listener."""
+        listener = self._listeners.get(listener_id)
+        if listener is None:
+            return False
+        listener.place.block.set_twice(listener.place.slot, on)
+        return True
+
     # Media
 
     def send(self, room: str, packet: EncodedPacket, kind: str = PAYLOAD_CODED) -> None:
@@ -182,6 +199,7 @@ class BroadcastEngine:
         timestamp = packet.media_time & 0xFFFF_FFFF
         budget = SendBudget()
         group.sent += 1
+        twice = False
         for fd_index, lane in group.lanes.items():
             sock = self._sockets[fd_index]
             for block in lane:
@@ -189,6 +207,34 @@ class BroadcastEngine:
                 block.protect()
                 block.send(sock, budget, batched=self._batched)
                 block.remember(group.depth)
+                twice |= block.repeats
+        if twice:
+            self._unrepeated.append((group, group.sent))
+
+    def repeat(self, now_ns: int) -> int:
+        """Send the second copies that are due; to be called after `send`, and when `repeat_due_ns` has come.
+
+        Each is the same protected packet as the first, so a receiver that has had that drops it as a replay (RFC 3711,
+        section 3.3.2). Returns how many were sent.
+        """
+        for group, number in self._unrepeated:
+            self._repeats.append((now_ns + REPEAT_AFTER_NS, group, number))
+        self._unrepeated.clear()
+        sent = 0
+        while self._repeats and self._repeats[0][0] <= now_ns:
+            _, group, number = self._repeats.popleft()
+            budget = SendBudget()
+            for fd_index, lane in group.lanes.items():
+                for block in lane:
+                    sock = self._sockets[fd_index]
+                    sent += block.repeat(group.sent - number, sock, budget, batched=self._batched)
+        self._left.repeats += sent
+        return sent
+
+    @property
+    def repeat_due_ns(self) -> int | None:
+        """When the next second copies are due; None if there are none."""
+        return self._repeats[0][0] if self._repeats else None
 
     def kind_of(self, listener_id: int) -> str | None:
         """The kind of payload that a listener gets, None if there is no such listener."""

@@ -103,7 +103,8 @@ class Totals:
     """The engine's totals since it began, listeners that have left included.
 
     refused_nacks: sequence numbers asked for that were too old, never sent, or resent too often.
-    oversized: packets that were longer than `MAX_PAYLOAD` and sent to nobody.
+    oversized: packets that were longer than `MAX_PAYLOAD` and sent to nobody. repeats: second copies of packets, to
+    listeners that get each twice.
     """
 
     listeners: int = 0
@@ -117,3 +118,4 @@ class Totals:
     report_errors: int = 0
     protect_failures: int = 0
     oversized: int = 0
+    repeats: int = 0

@@ -94,6 +94,7 @@ class BroadcastProcess:
                 else:
                     self._read_feed(self._feeds[fd])
             self._fill_silence()
+            self._engine.repeat(monotonic_ns())
             self._tick()
             if control_ready:
                 self._serve_control()
@@ -102,6 +103,8 @@ class BroadcastProcess:
         if self._resends:
             return 0
         due = min(self._next_tick_ns, self._next_summary_ns) + TICK_SLACK_NS
+        if (repeat := self._engine.repeat_due_ns) is not None and repeat < due:
+            due = repeat
         for room in self._rooms.values():
             silence = room.due_ns()
             if silence is not None and silence < due:
@@ -235,6 +238,8 @@ class BroadcastProcess:
                 room = self._rooms.get(engine.room_of(listener_id) or "")
                 change = engine.set_kind if room is None else room.set_kind
                 known = change(listener_id, kind, payload_type)
+            case control.SetTwice(listener_id, on):
+                known = engine.set_twice(listener_id, on=on)
             case control.RemoveListener(listener_id):
                 known = engine.remove(listener_id)
             case control.Resend(listener_id):

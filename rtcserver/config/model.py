@@ -133,7 +133,7 @@ class ServerConfig(LimitConfig):
     transport: Literal["one-port", "aiortc"] = "one-port"
     """one-port: all listeners on one UDP port. aiortc: one stock RTCPeerConnection each (reference)."""
     redundancy: bool = True
-    """Whether listeners that lose packets get earlier frames again in each packet, where their browser can read it (RED)."""
+    """Whether listeners that lose packets get earlier frames again in each (RED), or each twice where nothing else helps."""
     room: Annotated[str, MaxLen(64)] = "main"
     """Name of the room when no [rooms.NAME] table is given; letters, digits, - and _."""
     title: Annotated[str, MaxLen(200)] = ""

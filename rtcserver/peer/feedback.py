@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from rtcserver.broadcast.listener import ListenerCounters
 from rtcserver.clock import NS
+from rtcserver.peer.duplication import Duplication
 from rtcserver.peer.reception import Reception, ReceptionJudge
 from rtcserver.peer.redundancy import Redundancy
 from rtcserver.peer.sent import may_be_kept, most_sent
@@ -33,6 +34,8 @@ class Feedback:
         """When the first of them was sent."""
         self.redundancy: Redundancy | None = None
         """None for a listener that gets no earlier frames."""
+        self.duplication: Duplication | None = None
+        """None for a listener that never gets a packet twice."""
         self._first_sequence = first_sequence
         self._counters, self._totals, self._said = counters, totals, said
         self._judge = ReceptionJudge(first_sequence)
@@ -42,6 +45,11 @@ class Feedback:
     def payload(self, encoding: str, plain: int) -> tuple[str, int]:
         """Kind and payload type of its packets of an encoding. plain: the payload type of those without earlier frames."""
         return (encoding, plain) if self.redundancy is None else self.redundancy.payload(encoding)
+
+    @property
+    def twice(self) -> bool:
+        """Whether each packet is to be sent twice."""
+        return self.duplication is not None and self.duplication.on
 
     def nack(
         self, sequences: Sequence[int], counted: ListenerCounters | None, now_ns: int
@@ -54,6 +62,8 @@ class Feedback:
             # The packets after it have it. Sent again, too, it would only come later, and all sound with it.
             self._counters["nacked_redundant"] += len(kept)
             return ()
+        if kept and self.duplication is not None:
+            self.duplication.asked()
         if kept:
             self._counters["nacked"] += len(kept)
         return kept
@@ -71,7 +81,9 @@ class Feedback:
     def _report(self, block: ReportBlock, now_ns: int, ntp_mid: int) -> Reception | None:
         judge = self._judge
         sent = most_sent(self._since(now_ns), self.packets_per_s)
-        reception = judge.judge(block, sent, self._counters["nacked"], ntp_mid)
+        twice = self.duplication is not None and self.duplication.used
+        resent = self._counters["nacked"] + (sent if twice else 0)
+        reception = judge.judge(block, sent, resent, ntp_mid)
         self._said |= {"reports": judge.reports, "left_out": judge.left_out}
         if reception is None:
             self._totals["reports_left_out"] += 1
@@ -80,9 +92,10 @@ class Feedback:
         self._said |= reception.values()
         if reception.jitter is not None:
             self._counters["jitter_48k"] = reception.jitter
-        if self.redundancy is not None:
-            elapsed_s = (now_ns - (self._reported_ns or self.connected_ns)) / NS
-            self.redundancy.report(reception.expected, reception.lost, elapsed_s)
+        elapsed_s = (now_ns - (self._reported_ns or self.connected_ns)) / NS
+        for repair in (self.redundancy, self.duplication):
+            if repair is not None:
+                repair.report(reception.expected, reception.lost, elapsed_s)
         self._reported_ns = now_ns
         return reception
 

@@ -21,6 +21,7 @@ from rtcserver.clock import NS, monotonic_ns, ntp_from_wall, wall_ns
 from rtcserver.errors import PeerError, ProcessError
 from rtcserver.logs import about
 from rtcserver.peer.base import Mode, SessionInfo, new_session_id, public_handle
+from rtcserver.peer.duplication import Duplication
 from rtcserver.peer.feedback import Feedback
 from rtcserver.peer.limits import SessionLimits
 from rtcserver.peer.reception import Reception
@@ -62,6 +63,9 @@ class Broadcast(Protocol):
 
     def set_kind(self, listener_id: int, kind: str, payload_type: int) -> None:
         """Give a listener another kind of payload, under this payload type."""
+
+    def set_twice(self, listener_id: int, *, on: bool) -> None:
+        """Send a listener each packet twice, or once."""
 
     def nack(self, listener_id: int, sequences: Iterable[int]) -> None:
         """Resend what a listener misses."""
@@ -167,10 +171,14 @@ class OnePortSession:
         *,
         redundant: bool = False,
     ) -> None:
-        """Make `answer`. redundant: whether packets may carry earlier frames, where the offer has RED."""
+        """Make `answer`. redundant: whether packets may carry earlier frames, where the offer has RED, or come twice,
+        where it has neither that nor NACK."""
         red = self.offer.red_payload_type
-        if redundant and red is not None and self.mode == "listen":
-            self._feedback.redundancy = Redundancy(self.offer.payload_type, red)
+        if redundant and self.mode == "listen":
+            if red is not None:
+                self._feedback.redundancy = Redundancy(self.offer.payload_type, red)
+            elif "nack" not in self.offer.rtcp_fb:
+                self._feedback.duplication = Duplication()
         if self.mode == "listen":
             self.set_encoding(PAYLOAD_CODED)
         self._peer = peer
@@ -356,6 +364,7 @@ class OnePortSession:
                 counted = broadcast.listener_stats(self.listener_id)
                 if missing := self._feedback.nack(packet.sequences, counted, now):
                     broadcast.nack(self.listener_id, missing)
+                    self._adapt(broadcast)
             elif isinstance(packet, ReceptionReport):
                 blocks = (block for block in packet.blocks if block.ssrc == self.ssrc)
                 for reception in self._feedback.reports(blocks, now, ntp_from_wall(wall_ns())):
@@ -363,13 +372,17 @@ class OnePortSession:
                 self._adapt(broadcast)
 
     def _adapt(self, broadcast: Broadcast) -> None:
-        """Let its packets carry as many earlier frames as its losses ask for."""
+        """Let its packets carry as many earlier frames as its losses ask for, or come twice."""
         if self._reception:
             self.details["reception"] = dict(self._reception)
         kind, payload_type = self._feedback.payload(self.encoding, self.offer.payload_type)
         if self.mode == "listen" and self.playing and kind != self.details["payload"]:
             broadcast.set_kind(self.listener_id, kind, payload_type)
             self.details["payload"] = kind
+        twice = self._feedback.twice
+        if self.playing and twice != self.details.get("twice", False):
+            broadcast.set_twice(self.listener_id, on=twice)
+            self.details["twice"] = twice
 
     @property
     def reports_itself(self) -> bool:

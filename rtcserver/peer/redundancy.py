@@ -2,7 +2,7 @@
 
 One earlier frame repairs every loss of a single packet, two repair losses of two in a row. Each costs the bytes of a
 frame in every packet, so a listener gets them only while it loses packets. The loop looks at the share of packets that
-were lost in intervals of `INTERVAL_S`, or longer where reports are rarer:
+were lost in intervals (`rtcserver.peer.losses`):
 
 - up: at once, to one frame for losses of more than `SMALL`, to two where one would leave more than `LEFT_OVER` of the
   packets missing;
@@ -17,17 +17,13 @@ from collections.abc import Iterable
 
 from rtcserver.broadcast.listener import redundant_kind
 from rtcserver.encode.red import MAX_LEVEL
+from rtcserver.peer.losses import SMALL, LossShare
 
 FIRST_LEVEL = 1
 """Until it is known whether there are losses: the first of them would be heard otherwise."""
-INTERVAL_S = 1.0
-"""Reports may come more often: a single loss is a large share of a tenth of a second."""
 CALM_S = 30.0
 LEFT_OVER = 0.002
 """Share of packets that one earlier frame may leave missing, where losses are independent: the square of their share."""
-SMALL = 0.0005
-"""A share of losses that is left to retransmission: about one packet in twenty seconds."""
-
 MAX_MISSING = 512
 """Sequence numbers asked for between two reports that count."""
 
@@ -40,8 +36,7 @@ class Redundancy:
         self._opus, self._red = opus, red
         self._missing: set[int] = set()
         self._calm_s = 0.0
-        self._expected = self._lost = 0
-        self._elapsed_s = 0.0
+        self._share = LossShare()
 
     def payload(self, encoding: str) -> tuple[str, int]:
         """Kind (`rtcserver.broadcast.listener`) and payload type of its packets of an encoding."""
@@ -58,17 +53,12 @@ class Redundancy:
 
         expected, lost: packets of the interval; `lost` may be negative when late ones came. elapsed_s: its length.
         """
-        self._expected += expected
-        self._lost += lost
-        self._elapsed_s += max(0.0, elapsed_s)
-        if self._elapsed_s < INTERVAL_S or self._expected <= 0:
+        share = self._share.add(expected, lost, elapsed_s, len(self._missing))
+        if share is None:
             return self.level
-        # A packet that was sent again is lost no more by the report, but it came late.
-        share = max(0, self._lost, len(self._missing)) / self._expected
-        elapsed_s = self._elapsed_s
+        elapsed_s = self._share.elapsed_s
+        self._share.clear()
         self._missing.clear()
-        self._expected = self._lost = 0
-        self._elapsed_s = 0.0
         wanted = level_for(share)
         if wanted > self.level:
             self.level = wanted

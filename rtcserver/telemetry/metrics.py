@@ -237,6 +237,7 @@ def _broadcasting(report: BroadcastReport) -> Iterator[Metric]:
         "packets": ("RTP packets sent.", totals.packets),
         "payload_bytes": ("Octets of RTP payload sent.", totals.octets),
         "retransmits": ("Packets resent for a NACK.", totals.retransmits),
+        "repeats": ("Packets sent a second time to listeners that cannot ask.", totals.repeats),
         "refused_nacks": ("Packets asked for too late or too often.", totals.refused_nacks),
         "dropped_resends": ("Requests to resend that gave way to newer ones.", report.dropped_resends),
         "send_errors": ("Datagrams the kernel refused.", totals.errors),

@@ -40,6 +40,7 @@ MESSAGES: list[Message] = [
     control.SetAddress(1, Address("192.0.2.1", 9), "192.0.2.2", 1),
     control.SetAddress(1, None),
     control.SetKind(1, "pcm", 111),
+    control.SetTwice(1, True),
     control.RemoveListener(1),
     control.Resend(1, (0, 65_535)),
     control.StatsRequest(7, (1, 2)),

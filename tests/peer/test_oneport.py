@@ -25,7 +25,7 @@ from rtcserver.access.admission import RETRY_AFTER_S, Admission, Places
 from rtcserver.broadcast.engine import BroadcastEngine
 from rtcserver.broadcast.listener import ListenerSpec
 from rtcserver.broadcast.supervisor import BroadcastSupervisor
-from rtcserver.clock import monotonic_ns, ns_to_samples
+from rtcserver.clock import NS, monotonic_ns, ns_to_samples
 from rtcserver.encode.packet import EncodedPacket
 from rtcserver.errors import PeerError
 from rtcserver.peer import oneport
@@ -56,6 +56,7 @@ class InThisProcess:
         self.spare_wanted = False
         self.unread_ns = 0
         self.set_address = self.engine.set_address
+        self.set_twice = self.engine.set_twice
         self.nack = self.engine.nack
         self.listener_stats = self.engine.counters
         self.add_listener = self.engine.add
@@ -204,6 +205,41 @@ async def test_reports_that_can_be_true_reach_the_session_info_and_who_asks() ->
         assert len(heard) == 1
         assert info.counters["lost"] == 3
         assert info.details["reception"] == {"reports": 2, "left_out": 1, **heard[0]}
+        await listener.close()
+
+
+async def test_who_loses_packets_and_cannot_ask_gets_each_twice_and_drops_the_copies() -> None:
+    async with serving() as server:
+        listener = Listener()
+        session = await listener.join(server.backend)
+        session._feedback.connected_ns -= 2 * NS
+        block = rtp.RtcpReceiverInfo(
+            ssrc=session.ssrc,
+            fraction_lost=30,
+            packets_lost=10,
+            highest_sequence=session.first_sequence + 99,
+            jitter=0,
+            lsr=0,
+            dlsr=0,
+        )
+        await listener.dtls._send_rtp(bytes(rtp.RtcpRrPacket(ssrc=1, reports=[block])))
+        await until(lambda: session.info().details.get("twice"))
+        assert session.info().details["payload"] == "opus"
+        server.play(5)
+        server.engine.repeat(NS)
+        assert server.engine.repeat(2 * NS) == 5
+        # Behind the copies, so that all have come when it has.
+        [last] = server.play(1)
+        await until(lambda: listener.rtp and listener.rtp[-1].payload == last)
+        assert [packet.sequence_number - session.first_sequence for packet in listener.rtp] == list(range(6))
+        assert server.engine.totals().repeats == 5
+
+        nack = rtp.RtcpRtpfbPacket(fmt=1, ssrc=1, media_ssrc=session.ssrc, lost=[session.first_sequence])
+        await listener.dtls._send_rtp(bytes(nack))
+        await until(lambda: not session.info().details["twice"])
+        server.play(1)
+        server.engine.repeat(3 * NS)
+        assert server.engine.repeat(4 * NS) == 0
         await listener.close()
 
 

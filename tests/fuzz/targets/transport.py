@@ -9,9 +9,12 @@ from collections.abc import Iterator
 from aiortc import rtcsctptransport as sctp
 
 from rtcserver.clock import NS
+from rtcserver.encode.red import MAX_LEVEL
 from rtcserver.load.sctp import DataChannelClient
+from rtcserver.peer.duplication import Duplication
 from rtcserver.peer.feedback import Feedback
 from rtcserver.peer.reception import ReceptionJudge
+from rtcserver.peer.redundancy import Redundancy
 from rtcserver.transport import demux, stun
 from rtcserver.transport.aiortc_tap import _header
 from rtcserver.transport.rtcp import Nack, ReceptionReport, RtcpError, parse_compound
@@ -79,19 +82,27 @@ def _rtcp() -> Iterator[bytes]:
 
 @target("rtcp", RtcpError, good=_rtcp, max_bytes=1500)
 def parse_rtcp(data: bytes) -> None:
-    counters: Counter[str] = Counter()
-    feedback = Feedback(100, counters, Counter(), {})
-    feedback.packets_per_s = 100.0
+    feedback = Feedback(100, Counter(), Counter(), {})
+    lossy = [Feedback(100, Counter(), Counter(), {}) for _ in range(2)]
+    lossy[0].redundancy, lossy[1].duplication = Redundancy(111, 63), Duplication()
+    for one in (feedback, *lossy):
+        one.packets_per_s = 100.0
     for number, packet in enumerate(parse_compound(data), 1):
         if isinstance(packet, ReceptionReport):
             judge = ReceptionJudge(100)
             for block in packet.blocks:
                 judge.judge(block, 70_000, 10, 0x12345678)
             assert judge.reports == len(packet.blocks)
-            feedback.reports(packet.blocks, number * NS, 0x1234 << 48)
+            for one in (feedback, *lossy):
+                one.reports(packet.blocks, number * NS, 0x1234 << 48)
+            assert 0 <= lossy[0].redundancy.level <= MAX_LEVEL
         elif isinstance(packet, Nack):
             kept = feedback.nack(packet.sequences, None, number * NS)
             assert set(kept) <= set(packet.sequences)
+            earlier = lossy[0].redundancy.level > 0
+            assert lossy[0].nack(packet.sequences, None, number * NS) == (() if earlier else kept)
+            assert lossy[1].nack(packet.sequences, None, number * NS) == kept
+            assert not (kept and lossy[1].twice)
 
 
 @target("sctp-guard", SctpError, good=lambda: CHUNKS.values(), max_bytes=1488)

@@ -1,0 +1,35 @@
+"""The share of packets that a listener loses, over intervals that are long enough to say something. Pure."""
+
+from __future__ import annotations
+
+INTERVAL_S = 1.0
+"""Reports may come more often: a single loss is a large share of a tenth of a second."""
+SMALL = 0.0005
+"""A share of losses that counts as none: about one packet in twenty seconds."""
+
+
+class LossShare:
+    """One listener's reports, added up to intervals of `INTERVAL_S` at least."""
+
+    def __init__(self) -> None:
+        self._expected = self._lost = 0
+        self.elapsed_s = 0.0
+        """Since the last interval ended."""
+
+    def add(self, expected: int, lost: int, elapsed_s: float, asked: int = 0) -> float | None:
+        """One more report: the share that was lost, 0 to 1, when it ends an interval, else None.
+
+        expected, lost: packets; `lost` may be negative when late ones came. asked: different packets that were asked for
+        in this interval so far. One that was then sent again is lost no more by the report, but it came late.
+        """
+        self._expected += max(0, expected)
+        self._lost += lost
+        self.elapsed_s += max(0.0, elapsed_s)
+        if self.elapsed_s < INTERVAL_S or not self._expected:
+            return None
+        return min(1.0, max(0, self._lost, asked) / self._expected)
+
+    def clear(self) -> None:
+        """Begin the next interval."""
+        self._expected = self._lost = 0
+        self.elapsed_s = 0.0
