@@ -1,4 +1,4 @@
-"""A listener: aiortc's own RTCPeerConnection over WHEP, receiving one Opus stream.
+"""A listener: aiortc's own RTCPeerConnection over WHEP, receiving one stream of one codec.
 
 It owns the connection, one task that takes decoded audio off the track, and the timeline of packets.
 All on one event loop; nothing here is thread-safe.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
@@ -40,6 +40,7 @@ from rtcserver.client.whep import (
     codec_of,
 )
 from rtcserver.clock import monotonic_ns
+from rtcserver.encode.codec import DEFAULT, Codec, codec_named
 from rtcserver.transport.aiortc_consent import count_late_answers
 from rtcserver.transport.aiortc_tap import ReceiverTap, TappedPacket
 
@@ -76,8 +77,9 @@ class Listener:
     ``(frames, 2) int16`` at 48 kHz, holes already filled with silence. path: what descriptions lead through.
     channels: opened with the connection. headers: sent with the offer. on_payload: takes each authentic
     packet's payload before any decoder; then nothing is decoded, and `hear` and `audio` are of no use.
-    `packets` is the timeline of the first SSRC, in order of arrival, the oldest dropped beyond `MAX_PACKETS`;
-    `received` counts them all.
+    codec: the only one that is offered, by name (`rtcserver.encode.codec`).
+    `packets` is the timeline of the first SSRC, in order of arrival, the oldest dropped beyond `MAX_PACKETS`; its
+    timestamps are those on the wire, brought to 48 kHz. `received` counts them all.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class Listener:
         channels: Channels | None = None,
         headers: Mapping[str, str] | None = None,
         on_payload: Callable[[TappedPacket, bytes], None] | None = None,
+        codec: str = DEFAULT.name,
     ) -> None:
         # What is said and reported has no fragment: it is no place for a token.
         self.url = urldefrag(url).url
@@ -108,7 +111,9 @@ class Listener:
         self._channels = channels
         self._headers = headers
         self._on_payload = on_payload
+        self._codec = codec_named(codec)
         self._meter = AudioMeter(keep_s)
+        self._upsampler = av.AudioResampler("s16", "mono", RATE)
         self._media = Unwrapper(32)
         self._media_now = -1
         self._ssrc: int | None = None
@@ -172,7 +177,7 @@ class Listener:
         pc = self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         pc.on("track", self._on_track)
         pc.on("connectionstatechange", self._changed.set)
-        self._receiver = _opus_only(pc.addTransceiver("audio", direction="recvonly"))
+        self._receiver = _only(self._codec, pc.addTransceiver("audio", direction="recvonly"))
         self._tap = ReceiverTap(self._receiver, self._on_packet, self._on_payload)
         count_late_answers(self._receiver)
         if self._channels is not None:
@@ -280,8 +285,10 @@ class Listener:
             self.foreign += 1
             return
         self.received += 1
-        self.packets.append(Packet(packet.arrival_ns, packet.sequence, packet.timestamp, packet.size))
-        self._media_now = max(self._media_now, self._media.extend(packet.timestamp))
+        # A slower clock's 32 bits last longer than these; what wraps is the same.
+        timestamp = packet.timestamp * (RATE // self._codec.clock_rate) & 0xFFFF_FFFF
+        self.packets.append(Packet(packet.arrival_ns, packet.sequence, timestamp, packet.size))
+        self._media_now = max(self._media_now, self._media.extend(timestamp))
         self._changed.set()
 
     def _on_track(self, track: MediaStreamTrack) -> None:
@@ -294,11 +301,18 @@ class Listener:
                 frame = await track.recv()
                 if not isinstance(frame, av.AudioFrame) or frame.pts is None:
                     continue
-                samples = frame.to_ndarray().astype(np.int16, copy=False).reshape(-1, 2)
-                added = self._meter.add(frame.pts, samples, self._window)
-                if self._on_audio is not None and len(added):
-                    self._on_audio(added)
+                for pts, samples in self._stereo(frame):
+                    added = self._meter.add(pts, samples, self._window)
+                    if self._on_audio is not None and len(added):
+                        self._on_audio(added)
                 self._changed.set()
+
+    def _stereo(self, frame: av.AudioFrame) -> Iterator[tuple[int, Samples]]:
+        """``(frames, 2) int16`` at 48 kHz, and its place; what has one channel is on both sides."""
+        one = len(frame.layout.channels) == 1
+        for upsampled in self._upsampler.resample(frame) if one else (frame,):
+            samples = upsampled.to_ndarray().astype(np.int16, copy=False).reshape(-1, 1 if one else 2)
+            yield upsampled.pts or 0, np.repeat(samples, 2, axis=1) if one else samples
 
     async def until(self, reached: Callable[[], bool], timeout_s: float) -> bool:
         """Wait for `reached()`, looked at whenever something happens. False if it takes too long."""
@@ -323,6 +337,7 @@ async def listen(
     insecure: bool = False,
     path: MediaPath | None = None,
     channels: Channels | None = None,
+    codec: str = DEFAULT.name,
 ) -> ListenReport:
     """Listen to `seconds` of media time and report. Raises `ListenError` if there is no connection.
 
@@ -336,6 +351,7 @@ async def listen(
         insecure=insecure,
         path=path,
         channels=channels,
+        codec=codec,
     ) as ear:
         hearing = asyncio.ensure_future(ear.hear(seconds, stall_s=stall_s))
         try:
@@ -349,9 +365,11 @@ async def listen(
         return ear.report(seconds)
 
 
-def _opus_only(transceiver: RTCRtpTransceiver) -> RTCRtpReceiver:
+def _only(codec: Codec, transceiver: RTCRtpTransceiver) -> RTCRtpReceiver:
     """Offer no other codec: PCMU would be accepted by anybody, and sound like it."""
     capabilities = RTCRtpReceiver.getCapabilities("audio")
-    codecs = capabilities.codecs if capabilities else []
-    transceiver.setCodecPreferences([codec for codec in codecs if codec.mimeType.lower() == "audio/opus"])
+    wanted = f"audio/{codec.payload_name.partition('/')[0]}".lower()
+    transceiver.setCodecPreferences(
+        [one for one in (capabilities.codecs if capabilities else []) if one.mimeType.lower() == wanted]
+    )
     return transceiver.receiver

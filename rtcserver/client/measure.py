@@ -28,7 +28,8 @@ Samples = npt.NDArray[np.int16]
 class Packet:
     """One received RTP datagram.
 
-    arrival_ns: monotonic. sequence, timestamp: as on the wire, 16 and 32 bits. size: bytes of the datagram.
+    arrival_ns: monotonic. sequence: as on the wire, 16 bits. timestamp: 32 bits, in samples at `RATE`. size: bytes of the
+    datagram.
     """
 
     arrival_ns: int

@@ -20,8 +20,10 @@ from rtcserver.client.returning import ReturningListener
 from rtcserver.client.studio import StudioSummary, listen_studio
 from rtcserver.client.whep import ListenError
 from rtcserver.clock import NS, monotonic_ns
+from rtcserver.encode.codec import CODECS
 from rtcserver.network.control import NetworkPath
 
+CODEC_NAMES = tuple(CODECS)
 SPREAD_S = 0.5
 PROGRESS_S = 0.25
 _AROUND_PHRASE_S = 3.0
@@ -35,7 +37,8 @@ class Run:
     seconds: media time to listen to, prolonged for the phrase. studio: in Studio instead of Listen. midi: to
     follow the notes, too. phrase: what to play; it needs a performer link. insecure: accept any certificate.
     wait_s: how long to come again, when a server that is full or busy says so. stay: come back whenever the sound is
-    gone, for `seconds` by the clock; with neither `studio` nor `phrase`. network: what its media goes through.
+    gone, for `seconds` by the clock; with neither `studio` nor `phrase`. network: what its media goes through. codec: the
+    one to ask for in Listen, one of `CODEC_NAMES`.
     """
 
     url: str
@@ -47,6 +50,7 @@ class Run:
     wait_s: float = 0.0
     stay: bool = False
     network: NetworkPath | None = None
+    codec: str = CODEC_NAMES[0]
 
 
 async def perform(
@@ -79,8 +83,14 @@ async def _stay(
     on_event: Callable[[MidiEvent], None] | None,
 ) -> tuple[ListenReport, MidiClient | None]:
     def make(url: str, channels: MidiClient) -> Listener:
-        on_audio = recorder.write if recorder else None
-        return Listener(url, channels=channels, on_audio=on_audio, insecure=run.insecure, path=run.network)
+        return Listener(
+            url,
+            channels=channels,
+            on_audio=recorder.write if recorder else None,
+            insecure=run.insecure,
+            path=run.network,
+            codec=run.codec,
+        )
 
     asyncio.get_running_loop().set_exception_handler(_quiet)
     began = monotonic_ns()
@@ -138,6 +148,7 @@ async def _perform(
                 insecure=run.insecure,
                 path=run.network,
                 channels=midi,
+                codec=run.codec,
             )
         if playing is not None and playing.done():
             playing.result()

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from rtcserver.client.display import listening_bar, print_event
 from rtcserver.client.phrase import Step, parse_phrase
 from rtcserver.client.record import Recorder
-from rtcserver.client.session import Run, perform
+from rtcserver.client.session import CODEC_NAMES, Run, perform
 from rtcserver.client.whep import ListenError
 from rtcserver.network.control import NetworkPath, RelayError
 from rtcserver.network.presets import PRESETS
@@ -35,6 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("listen", "studio"),
         default="listen",
         help="listen: Opus (default); studio: the instrument's samples, as they are",
+    )
+    parser.add_argument(
+        "--codec",
+        choices=CODEC_NAMES,
+        default=CODEC_NAMES[0],
+        help=f"the one to ask for: {', '.join(CODEC_NAMES)} (default {CODEC_NAMES[0]}); --mode listen only",
     )
     parser.add_argument(
         "--record",
@@ -82,6 +88,9 @@ def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     if args.stay and (args.send or args.mode == "studio"):
         print("rtcserver client: --stay goes with neither --send nor --mode studio", file=sys.stderr)
         return NO_CONNECTION
+    if args.codec != CODEC_NAMES[0] and args.mode == "studio":
+        print("rtcserver client: --codec is that of --mode listen", file=sys.stderr)
+        return NO_CONNECTION
     if args.seed is not None and args.network is None:
         print("rtcserver client: --seed is that of a --network", file=sys.stderr)
         return NO_CONNECTION
@@ -99,6 +108,7 @@ def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
         args.wait,
         args.stay,
         network,
+        args.codec,
     )
     on_event = None if args.json else print_event
     try:

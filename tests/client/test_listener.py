@@ -10,10 +10,13 @@ import pathlib
 import sys
 import threading
 import wave
+from fractions import Fraction
 from itertools import pairwise
 
+import av
 import numpy as np
 import pytest
+from aiortc import MediaStreamTrack
 
 from rtcserver.client.listener import Listener, listen
 from rtcserver.client.measure import tone_dbfs
@@ -43,6 +46,46 @@ async def test_two_tones_are_heard_on_their_sides() -> None:
     assert server.deleted == 1
     assert "stereo=1" in server.offers[0]
     assert "PCMU" not in server.offers[0]
+
+
+class LeftTone(MediaStreamTrack):
+    """Frames of 20 ms, a tone on the left side only, which aiortc encodes in whatever was agreed."""
+
+    kind = "audio"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._at = 0
+        self._begin: float | None = None
+
+    async def recv(self) -> av.AudioFrame:
+        loop = asyncio.get_running_loop()
+        self._begin = self._begin or loop.time()
+        await asyncio.sleep(max(0, self._begin + self._at / 48_000 - loop.time()))
+        wave = np.sin(2 * np.pi * LEFT_HZ * (self._at + np.arange(960)) / 48_000) * 32_768 / 4
+        stereo = np.stack([wave, np.zeros(960)], axis=1).astype(np.int16)
+        frame = av.AudioFrame.from_ndarray(stereo.reshape(1, -1), "s16", "stereo")
+        frame.sample_rate, frame.pts, frame.time_base = 48_000, self._at, Fraction(1, 48_000)
+        self._at += 960
+        return frame
+
+
+@pytest.mark.parametrize(
+    ("codec", "name"), [("pcmu", "PCMU/8000"), ("pcma", "PCMA/8000"), ("g722", "G722/8000")]
+)
+@pytest.mark.realtime
+async def test_a_telephones_codec_is_asked_for_heard_and_timed(codec: str, name: str) -> None:
+    async with WhepServer(LeftTone()) as server:
+        report = await listen(server.room, 1.0, codec=codec)
+    got = report.to_json()
+    assert (got["codec"], got["frame_ms"], got["packets"], got["seconds"]) == (name, 20, 50, 1.0)
+    assert (got["lost"], got["timestamp_errors"], got["gaps"], got["audio_missing_ms"]) == (0, 0, 0, 0)
+    # One channel, the mean of both: 12 dB below full scale become 18.
+    for side in ("left", "right"):
+        assert got[f"{side}_hz"] == pytest.approx(LEFT_HZ, abs=1)
+        assert got[f"{side}_dbfs"] == pytest.approx(-18, abs=0.5)
+    assert "opus" not in server.offers[0]
+    assert name in server.offers[0]
 
 
 async def test_losses_and_duplicates_are_counted_exactly() -> None:
