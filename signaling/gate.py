@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections import Counter
 from collections.abc import Callable
 from http import HTTPStatus
@@ -18,7 +19,9 @@ from aiohttp.typedefs import Handler
 from rtcserver.access.address import client_of
 from rtcserver.access.admission import Admission
 from rtcserver.errors import PeerError
+from rtcserver.transport.framing import is_framed
 
+Media = Callable[[socket.socket, bytes], None]
 LINGER_S = 0.5
 _END = b"\r\n\r\n"
 
@@ -26,10 +29,12 @@ _END = b"\r\n\r\n"
 class Doorkeeper:
     """Counts connections, in all and by client. Loop-bound.
 
-    admission: says whether there is room for one more. max_header_bytes: of a request's line and headers.
+    admission: says whether there is room for one more. max_header_bytes: of a request's line and headers. media: takes a
+    connection that begins with a packet of media, and what it has said; None if they do not come here.
     """
 
-    def __init__(self, admission: Admission, max_header_bytes: int) -> None:
+    def __init__(self, admission: Admission, max_header_bytes: int, media: Media | None = None) -> None:
+        self.media = media
         self.open = 0
         """Connections that were let in and have not ended."""
         self.refused = 0
@@ -70,6 +75,8 @@ class Gate(asyncio.Protocol):
         self._inner: asyncio.Protocol | None = None
         self._client: str | None = None
         self._transport: asyncio.Transport | None = None
+        self._begun = False
+        """Whether it has said anything."""
         self._head_bytes = 0
         self._last = b""
         self._serving = False
@@ -90,6 +97,11 @@ class Gate(asyncio.Protocol):
         inner = self._inner
         if inner is None or self._refused:
             return
+        if not self._begun:
+            self._begun = True
+            if self._keeper.media is not None and is_framed(data):
+                self._hand_over(data, self._keeper.media)
+                return
         if not self._serving:
             joined = self._last + data
             at = joined.find(_END)
@@ -108,6 +120,18 @@ class Gate(asyncio.Protocol):
             if at >= 0:
                 self._serving = True
         inner.data_received(data)
+
+    def _hand_over(self, data: bytes, media: Media) -> None:
+        """Leave the connection to media, by another descriptor of it; aiohttp's is closed without a word."""
+        assert self._transport is not None
+        self._refused = True
+        try:
+            sock = self._transport.get_extra_info("socket").dup()
+        except OSError:  # out of descriptors
+            self._transport.abort()
+            return
+        self._transport.abort()
+        media(sock, data)
 
     def serves(self) -> None:
         """A request is being served: what comes now is its body."""

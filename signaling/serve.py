@@ -14,7 +14,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from rtcserver.access.admission import Admission
 from rtcserver.errors import ConfigError
-from signaling.gate import Doorkeeper, Gate
+from signaling.gate import Doorkeeper, Gate, Media
 from signaling.limits import BACKLOG, Limits
 from signaling.tls_port import TlsPort
 
@@ -23,10 +23,17 @@ class HttpServer:
     """Serves one application. `start` on the loop that is to serve; `close` ends all connections."""
 
     def __init__(
-        self, app: web.Application, limits: Limits | None = None, admission: Admission | None = None
+        self,
+        app: web.Application,
+        limits: Limits | None = None,
+        admission: Admission | None = None,
+        media: Media | None = None,
     ) -> None:
+        """media: takes connections that begin with a packet of media (`rtcserver.transport.framing`), if this is their
+        port, too."""
         self._limits = limits or Limits()
-        self._keeper = Doorkeeper(admission or Admission(), self._limits.max_header_bytes)
+        self._media = media
+        self._keeper = Doorkeeper(admission or Admission(), self._limits.max_header_bytes, media)
         self.malformed = 0
         """Malformed requests whose traceback was kept out of the log."""
         logger = logging.getLogger(f"{__name__}.http")
@@ -69,7 +76,7 @@ class HttpServer:
             if tls is None:
                 self._servers.append(await loop.create_server(self._protocol, sock=sock, backlog=BACKLOG))
             else:
-                secure = TlsPort(sock, tls, self._protocol)
+                secure = TlsPort(sock, tls, self._protocol, self._media)
                 secure.start()
                 self._tls_ports.append(secure)
         return port

@@ -1,7 +1,8 @@
 """The HTTPS port as people reach it: TLS is served, and whoever speaks plain HTTP there is shown the way.
 
 The first byte of a connection tells which it is: 22 begins a TLS handshake (RFC 8446, section 5.1), a letter a request
-line. It is only looked at, not taken, so that the connection goes on untouched.
+line, 0 to 5 a packet of media (`rtcserver.transport.framing`). It is only looked at, not taken, so that the connection goes
+on untouched.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from collections.abc import Callable
 from typing import cast
 
 from rtcserver.access.address import client_of
+from rtcserver.transport.framing import is_framed
+from signaling.gate import Media
 from signaling.headers import host_of
 from signaling.limits import BACKLOG
 
@@ -38,7 +41,7 @@ _ACCEPT_AGAIN_S = 1.0
 class TlsPort:
     """Accepts on one listening socket. `start` on the loop that serves; `close` stops, open connections stay.
 
-    factory: makes the protocol of a TLS connection.
+    factory: makes the protocol of a TLS connection. media: takes connections for media, if they come here.
     """
 
     def __init__(
@@ -46,7 +49,9 @@ class TlsPort:
         sock: socket.socket,
         context: ssl.SSLContext,
         factory: Callable[[], asyncio.Protocol],
+        media: Media | None = None,
     ) -> None:
+        self._media = media
         self._sock = sock
         self._context = context
         self._factory = factory
@@ -98,6 +103,9 @@ class TlsPort:
             return
         if not first:
             connection.close()
+            return
+        if self._media is not None and is_framed(first):
+            self._media(connection, b"")
             return
         context = self._context if first[0] == _HANDSHAKE else None
         make: Callable[[], asyncio.Protocol] = PlainHttp if context is None else self._factory

@@ -30,8 +30,9 @@ class Places:
     answered, but not connected yet, in all and by client address. shared_addresses: addresses and networks that many
     clients share, which have no bound of their own. studio: a room's Studio listeners, 0 turns Studio off.
     studio_channel: those among them that listen by a DataChannel, in all rooms together, as each costs the
-    server's event loop some percent. connections, connections_per_address: open TCP connections. offers_per_minute,
-    requests_per_minute, uploads_per_minute: by client address; a minute's number may come at once.
+    server's event loop some percent. connections, connections_per_address: open TCP connections for HTTP;
+    media_connections, media_connections_per_address: for media. offers_per_minute, requests_per_minute,
+    uploads_per_minute: by client address; a minute's number may come at once.
     """
 
     listeners: int = 2000
@@ -44,6 +45,8 @@ class Places:
     studio_channel: int = 8
     connections: int = 2048
     connections_per_address: int = 512
+    media_connections: int = 512
+    media_connections_per_address: int = 64
     offers_per_minute: int = 120
     requests_per_minute: int = 30_000
     uploads_per_minute: int = 30
@@ -141,6 +144,23 @@ class Admission:
                 "busy",
                 f"Your address has {present_there} connections open; it may have {self.places.connections_per_address}.",
             )
+
+    def client(self, address: str) -> str:
+        """What an address is counted by."""
+        return client_of(address)
+
+    def admits(self, present: int, present_there: int, address: str) -> bool:
+        """Whether there is room for one more TCP connection for media from `address`, which has `present_there`.
+
+        There is nobody to be told why not.
+        """
+        if present >= self.places.media_connections:
+            self.refused["media_connections"] += 1
+        elif present_there >= self.places.media_connections_per_address and not self._shared.has(address):
+            self.refused["media_connections_per_address"] += 1
+        else:
+            return True
+        return False
 
     def _full(self, what: str, code: str, sentence: str) -> PeerError:
         self.refused[what] += 1

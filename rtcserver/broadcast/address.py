@@ -12,6 +12,7 @@ import struct
 from dataclasses import dataclass
 
 from rtcserver.transport.address import Address, Ancillary, leave_from
+from rtcserver.transport.frame_writer import FrameWriter
 
 NAME_SIZE = 32
 """Room for a sockaddr_in (16 bytes) or sockaddr_in6 (28)."""
@@ -26,13 +27,15 @@ class Route:
     """One listener's destination and source, encoded for a socket of one family.
 
     name, control: the bytes that ``msg_name`` and ``msg_control`` point to.
-    destination, ancillary: the same for `socket.sendmsg`.
+    destination, ancillary: the same for `socket.sendmsg`. stream: where the packets are written instead, for a listener
+    on TCP.
     """
 
     name: bytes
     control: bytes
     destination: tuple[str, int] | tuple[str, int, int, int] | None
     ancillary: Ancillary
+    stream: FrameWriter | None = None
 
 
 def route(family: int, destination: Address | None, source: str | None) -> Route:

@@ -342,6 +342,17 @@ class SlotBlock:
             end, failed = batch.send_each(sock, plane.rows[slots], lengths, routes, 0, count, budget)
         return end - len(failed)
 
+    def write(self) -> None:
+        """Write every slot's packet on its own stream; counts those for which there is no room."""
+        rows, lengths = self._bench.rows, self._bench.lengths
+        for slot in range(self.count):
+            if slot in self._unsendable:
+                self._uncount(slot, slot + 1, self.errors)
+                continue
+            stream = self._routes[slot].stream
+            if stream is None or not stream.send_media(rows[slot, : lengths[slot]].data):
+                self._uncount(slot, slot + 1, self.dropped)
+
     def _runs(self) -> Iterator[tuple[int, int]]:
         """Ranges of slots to send, without those that could not be protected.
 

@@ -129,7 +129,9 @@ def send_each(
 
 
 def send_one(sock: socket.socket, data: Any, route: Route) -> int:
-    """Send one datagram without blocking: 0 or the errno."""
+    """Send one datagram, or write it on the route's stream, without blocking: 0 or the errno."""
+    if route.stream is not None:
+        return 0 if route.stream.send_media(data) else errno.EAGAIN
     try:
         if route.destination is None:
             sock.send(data, _FLAGS)

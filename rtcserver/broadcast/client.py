@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -30,7 +31,7 @@ class BroadcastClient:
     def __init__(
         self,
         ready: Ready,
-        post: Callable[[Message], object],
+        post: Callable[[Message, Sequence[socket.socket]], object],
         on_refused: Callable[[int, str], None] | None = None,
     ) -> None:
         self.ready = ready
@@ -55,10 +56,27 @@ class BroadcastClient:
         self._tell(control.AddListener(spec))
 
     def set_address(
-        self, listener_id: int, destination: Address | None, source: str | None = None, fd_index: int = 0
+        self,
+        listener_id: int,
+        destination: Address | None,
+        source: str | None = None,
+        fd_index: int = 0,
+        stream: int = 0,
     ) -> None:
         """Send a listener's next packets elsewhere."""
-        self._tell(control.SetAddress(listener_id, destination, source, fd_index))
+        self._tell(control.SetAddress(listener_id, destination, source, fd_index, stream))
+
+    def add_stream(self, number: int, sock: socket.socket, rest: bytes, unsent_bytes: int) -> None:
+        """Let the process write on a TCP stream, and nobody else from now on; `sock` stays the caller's to close."""
+        self._tell(control.AddStream(number, rest.hex(), unsent_bytes), (sock,))
+
+    def send_stream(self, number: int, packet: bytes) -> None:
+        """Have a packet of our own written on a stream."""
+        self._tell(control.SendStream(number, packet.hex()))
+
+    def remove_stream(self, number: int) -> None:
+        """Have a stream closed."""
+        self._tell(control.RemoveStream(number))
 
     def set_kind(self, listener_id: int, kind: str, payload_type: int) -> None:
         """Give a listener another kind of its room's payload, in the same RTP stream."""
@@ -131,6 +149,6 @@ class BroadcastClient:
             if not waiter.done():
                 waiter.set_exception(ProcessError("the broadcast process has ended"))
 
-    def _tell(self, message: Message) -> None:
+    def _tell(self, message: Message, sockets: Sequence[socket.socket] = ()) -> None:
         if self.alive:
-            self._post(message)
+            self._post(message, sockets)

@@ -1,7 +1,7 @@
 """What the server and a broadcast process say to one another. Pure.
 
 JSON over an ``AF_UNIX``/``SOCK_SEQPACKET`` pair, one object a record, its ``type`` the snake-case name
-of a class here. `AddSockets` and `AddFeed` come with descriptors (SCM_RIGHTS). Keys cross this socket,
+of a class here. `AddSockets`, `AddFeed` and `AddStream` come with descriptors (SCM_RIGHTS). Keys cross this socket,
 which only the two processes have; no message is ever logged.
 """
 
@@ -83,6 +83,39 @@ class SetAddress:
     destination: Address | None
     source: str | None = None
     fd_index: int = 0
+    stream: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AddStream:
+    """Down, with one descriptor: a connected TCP socket, on which the server process writes no more.
+
+    number: what `ListenerSpec.stream` calls it, from 1. rest: in hexadecimal, what is to be written first. unsent_bytes:
+    see `rtcserver.transport.frame_writer.UNSENT_BYTES`.
+    """
+
+    number: int
+    rest: str
+    unsent_bytes: int
+
+    def __post_init__(self) -> None:
+        _in_range("number", self.number, 1, 1 << 53)
+        _in_range("unsent_bytes", self.unsent_bytes, 1, 1 << 24)
+
+
+@dataclass(frozen=True, slots=True)
+class SendStream:
+    """Down: write a packet of the server's own on a stream. packet: in hexadecimal, without its length."""
+
+    number: int
+    packet: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveStream:
+    """Down: write no more on a stream, and close it."""
+
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +242,9 @@ Message = (
     | RemoveFeed
     | AddListener
     | SetAddress
+    | AddStream
+    | SendStream
+    | RemoveStream
     | SetKind
     | SetTwice
     | RemoveListener
@@ -227,6 +263,9 @@ _TYPES: dict[str, type[Any]] = {
     "remove_feed": RemoveFeed,
     "add_listener": AddListener,
     "set_address": SetAddress,
+    "add_stream": AddStream,
+    "send_stream": SendStream,
+    "remove_stream": RemoveStream,
     "set_kind": SetKind,
     "set_twice": SetTwice,
     "remove_listener": RemoveListener,

@@ -17,12 +17,13 @@ from dataclasses import replace
 import numpy as np
 
 from rtcserver.broadcast import batch, rtcp
-from rtcserver.broadcast.address import route
+from rtcserver.broadcast.address import Route, route
 from rtcserver.broadcast.arena import MAX_PAYLOAD, Bench, SlotState
 from rtcserver.broadcast.batch import SendBudget
 from rtcserver.broadcast.group import Group, ListenerState
 from rtcserver.broadcast.listener import PAYLOAD_CODED, ListenerCounters, ListenerSpec, Totals
 from rtcserver.broadcast.srtp import OutboundSrtp
+from rtcserver.broadcast.streams import STREAM_LANE, Streams
 from rtcserver.clock import NS, ntp_from_wall
 from rtcserver.encode.packet import EncodedPacket
 from rtcserver.transport.address import Address
@@ -55,6 +56,7 @@ class BroadcastEngine:
 
     def __init__(self, sockets: Iterable[socket.socket] = (), *, batched: bool = batch.HAVE_SENDMMSG) -> None:
         self._sockets = list(sockets)
+        self.streams = Streams()
         self._batched = batched
         self._bench = Bench()
         self._groups: dict[tuple[str, str], Group] = {}
@@ -92,8 +94,7 @@ class BroadcastEngine:
         """Begin to send a room to a listener. Raises ValueError if that cannot be done safely."""
         if spec.listener_id in self._listeners:
             raise ValueError(f"listener {spec.listener_id} is already there")
-        sock = self._socket(spec.fd_index)
-        way = route(sock.family, spec.destination, spec.source)
+        fd_index, sock, way = self._way(spec.destination, spec.source, spec.fd_index, spec.stream)
         description = rtcp.source_description(spec.ssrc, spec.cname)
         digest = hashlib.blake2b(spec.master, digest_size=16).digest()
         if digest in self._keys:
@@ -104,7 +105,7 @@ class BroadcastEngine:
             del self._keys[next(iter(self._keys))]
         group = self._group(spec.room, spec.kind)
         place = group.place(
-            spec.fd_index,
+            fd_index,
             SlotState(
                 context=srtp.context,
                 tag=srtp.tag_length,
@@ -145,14 +146,18 @@ class BroadcastEngine:
             self.remove(listener_id)
 
     def set_address(
-        self, listener_id: int, destination: Address | None, source: str | None, fd_index: int = 0
+        self,
+        listener_id: int,
+        destination: Address | None,
+        source: str | None,
+        fd_index: int = 0,
+        stream: int = 0,
     ) -> bool:
         """Send a listener's next packets elsewhere. False if there is no such listener."""
         listener = self._listeners.get(listener_id)
         if listener is None:
             return False
-        sock = self._socket(fd_index)
-        way = route(sock.family, destination, source)
+        fd_index, sock, way = self._way(destination, source, fd_index, stream)
         listener.sock, listener.route = sock, way
         if listener.place.fd_index != fd_index:
             listener.relocate(listener.place.group, fd_index)
@@ -200,12 +205,15 @@ class BroadcastEngine:
         budget = SendBudget()
         group.sent += 1
         twice = False
-        for fd_index, lane in group.lanes.items():
-            sock = self._sockets[fd_index]
-            for block in lane:
+        # Streams last: a system call each, which nobody else has to wait for.
+        for fd_index in sorted(group.lanes, reverse=True):
+            for block in group.lanes[fd_index]:
                 block.fill(payload, timestamp)
                 block.protect()
-                block.send(sock, budget, batched=self._batched)
+                if fd_index == STREAM_LANE:
+                    block.write()
+                else:
+                    block.send(self._sockets[fd_index], budget, batched=self._batched)
                 block.remember(group.depth)
                 twice |= block.repeats
         if twice:
@@ -225,6 +233,8 @@ class BroadcastEngine:
             _, group, number = self._repeats.popleft()
             budget = SendBudget()
             for fd_index, lane in group.lanes.items():
+                if fd_index == STREAM_LANE:
+                    continue
                 for block in lane:
                     sock = self._sockets[fd_index]
                     sent += block.repeat(group.sent - number, sock, budget, batched=self._batched)
@@ -346,7 +356,12 @@ class BroadcastEngine:
 
     def totals(self) -> Totals:
         """Sums over all listeners, those that have left included."""
-        totals = replace(self._left, listeners=len(self._listeners))
+        totals = replace(
+            self._left,
+            listeners=len(self._listeners),
+            streams=len(self.streams),
+            stream_overflows=self.streams.overflows,
+        )
         for group in self._groups.values():
             totals.protect_failures += group.protect_failures
             for block in (block for lane in group.lanes.values() for block in lane):
@@ -364,6 +379,17 @@ class BroadcastEngine:
         for (room, _), group in self._groups.items():
             count[room] = count.get(room, 0) + len(group.members)
         return count
+
+    def _way(
+        self, destination: Address | None, source: str | None, fd_index: int, stream: int
+    ) -> tuple[int, socket.socket, Route]:
+        """Lane, socket and route of a UDP address, or of a TCP stream. Raises ValueError if there is no such way."""
+        if stream:
+            way = self.streams.route(stream)
+            assert way.stream is not None
+            return STREAM_LANE, way.stream.sock, way
+        sock = self._socket(fd_index)
+        return fd_index, sock, route(sock.family, destination, source)
 
     def _socket(self, fd_index: int) -> socket.socket:
         if not 0 <= fd_index < len(self._sockets):

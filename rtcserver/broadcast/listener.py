@@ -51,7 +51,8 @@ class ListenerSpec:
 
     master: master key and master salt, concatenated, of the server's direction.
     first_sequence: below 2¹⁵. timestamp_offset: added to media time, mod 2³².
-    fd_index: which of the engine's sockets it is sent from; source: the local address, or None.
+    fd_index: which of the engine's sockets it is sent from; source: the local address, or None. stream: the TCP stream that
+    it is sent on instead (`rtcserver.broadcast.streams`); 0 for none.
     kind: which of the room's payloads it gets, a ``PAYLOAD_`` of this module.
     """
 
@@ -68,6 +69,7 @@ class ListenerSpec:
     source: str | None = None
     fd_index: int = 0
     kind: str = PAYLOAD_CODED
+    stream: int = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.first_sequence < MAX_FIRST_SEQUENCE:
@@ -104,7 +106,8 @@ class Totals:
 
     refused_nacks: sequence numbers asked for that were too old, never sent, or resent too often.
     oversized: packets that were longer than `MAX_PAYLOAD` and sent to nobody. repeats: second copies of packets, to
-    listeners that get each twice.
+    listeners that get each twice. streams: TCP streams that are open. stream_overflows: the server's own packets that
+    found no room on one.
     """
 
     listeners: int = 0
@@ -119,3 +122,5 @@ class Totals:
     protect_failures: int = 0
     oversized: int = 0
     repeats: int = 0
+    streams: int = 0
+    stream_overflows: int = 0

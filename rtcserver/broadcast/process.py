@@ -142,6 +142,7 @@ class BroadcastProcess:
         now = monotonic_ns()
         if now >= self._next_tick_ns:
             self._next_tick_ns = max(self._next_tick_ns + TICK_NS, now)
+            self._engine.streams.flush()
             rows = self._engine.report(now, wall_ns(), TICK_NS)
             if rows:
                 self._send(ListenerStats(tuple(rows)))
@@ -232,8 +233,17 @@ class BroadcastProcess:
                     return
                 if spec.room in self._rooms:
                     self._rooms[spec.room].begin(spec.kind)
-            case control.SetAddress(listener_id, destination, source, fd_index):
-                known = engine.set_address(listener_id, destination, source, fd_index)
+            case control.SetAddress(listener_id, destination, source, fd_index, stream):
+                known = engine.set_address(listener_id, destination, source, fd_index, stream)
+            case control.AddStream(number, rest, unsent_bytes):
+                if len(descriptors) != 1:
+                    raise ProcessError(f"{len(descriptors)} descriptors came instead of one stream")
+                engine.streams.add(number, descriptors[0], bytes.fromhex(rest), unsent_bytes)
+                descriptors.clear()
+            case control.SendStream(number, packet):
+                known = engine.streams.send(number, bytes.fromhex(packet))
+            case control.RemoveStream(number):
+                known = engine.streams.remove(number)
             case control.SetKind(listener_id, kind, payload_type):
                 room = self._rooms.get(engine.room_of(listener_id) or "")
                 change = engine.set_kind if room is None else room.set_kind

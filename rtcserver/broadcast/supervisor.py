@@ -16,7 +16,7 @@ from typing import Any
 
 from rtcserver.broadcast import control
 from rtcserver.broadcast.client import BroadcastClient
-from rtcserver.broadcast.control import Message, Ready, Resend
+from rtcserver.broadcast.control import Message, Ready, Resend, SendStream
 from rtcserver.children.supervised import SupervisedProcess
 from rtcserver.encode.encoding import Encoding
 from rtcserver.errors import ProcessError
@@ -81,6 +81,8 @@ class BroadcastSupervisor(SupervisedProcess):
         """Whether the process that has ended had listeners to lose."""
         self.dropped_resends = 0
         """Requests to resend that were left out because the process had other messages to read first."""
+        self.dropped_packets = 0
+        """Packets for TCP streams that were left out for the same reason."""
         self.client: BroadcastClient | None = None
         """The running process, or None before it is ready and between two of them."""
 
@@ -166,9 +168,11 @@ class BroadcastSupervisor(SupervisedProcess):
         self._say(added, (feed.sock,))
 
     def _say(self, message: Message, sockets: Sequence[socket.socket] = ()) -> None:
-        if isinstance(message, Resend) and self.unread_ns:
-            # Everything else is worth waiting for: a listener that is added must be heard of.
-            self.dropped_resends += 1
+        if isinstance(message, Resend | SendStream) and self.unread_ns:
+            # Everything else is worth waiting for: a listener that is added must be heard of. Whoever sends a listener
+            # packets of our own on a stream sends them again.
+            self.dropped_resends += isinstance(message, Resend)
+            self.dropped_packets += isinstance(message, SendStream)
             return
         taken = self._post(control.pack(message), [sock.fileno() for sock in sockets])
         if not taken and not self._ended.is_set():

@@ -200,7 +200,7 @@ class Listener:
         if self.state != "connected":
             raise AwayError(
                 f"{self._session.endpoint} answered, but the media connection is {self.state} after "
-                f"{(monotonic_ns() - self._began_ns) / 1e9:.0f} s: is UDP let through?"
+                f"{(monotonic_ns() - self._began_ns) / 1e9:.0f} s: is UDP let through? (--tcp goes without)"
             )
         self._connected_ns = monotonic_ns()
 

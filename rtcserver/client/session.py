@@ -11,13 +11,14 @@ from typing import Any
 
 from OpenSSL import SSL
 
-from rtcserver.client.listener import Listener, listen
+from rtcserver.client.listener import Listener, MediaPath, listen
 from rtcserver.client.midi import MidiClient, MidiEvent, token_of
 from rtcserver.client.phrase import Step
 from rtcserver.client.record import Recorder
 from rtcserver.client.report import ListenReport
 from rtcserver.client.returning import ReturningListener
 from rtcserver.client.studio import StudioSummary, listen_studio
+from rtcserver.client.tcp import TcpPath
 from rtcserver.client.whep import ListenError
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.encode.codec import CODECS
@@ -38,7 +39,7 @@ class Run:
     follow the notes, too. phrase: what to play; it needs a performer link. insecure: accept any certificate.
     wait_s: how long to come again, when a server that is full or busy says so. stay: come back whenever the sound is
     gone, for `seconds` by the clock; with neither `studio` nor `phrase`. network: what its media goes through. codec: the
-    one to ask for in Listen, one of `CODEC_NAMES`.
+    one to ask for in Listen, one of `CODEC_NAMES`. tcp: media by TCP, without a network.
     """
 
     url: str
@@ -51,6 +52,7 @@ class Run:
     stay: bool = False
     network: NetworkPath | None = None
     codec: str = CODEC_NAMES[0]
+    tcp: bool = False
 
 
 async def perform(
@@ -63,10 +65,12 @@ async def perform(
     """Do it, and return what was heard and what was played. Raises ListenError."""
     left_s = run.wait_s
     while True:
+        carrier = TcpPath() if run.tcp else None
+        path = carrier or run.network
         try:
             if run.stay:
-                return await _stay(run, recorder, on_progress, on_event)
-            return await _perform(run, recorder, on_progress, on_event)
+                return await _stay(run, path, recorder, on_progress, on_event)
+            return await _perform(run, path, recorder, on_progress, on_event)
         except ListenError as error:
             # Somewhat later than was asked for, so that those who were turned away together do not come back together.
             pause_s = error.retry_after_s + random.random() * SPREAD_S
@@ -74,10 +78,14 @@ async def perform(
                 raise
             left_s -= pause_s
             await asyncio.sleep(pause_s)
+        finally:
+            if carrier is not None:
+                carrier.close()
 
 
 async def _stay(
     run: Run,
+    path: MediaPath | None,
     recorder: Recorder | None,
     on_progress: Callable[[float], None] | None,
     on_event: Callable[[MidiEvent], None] | None,
@@ -88,7 +96,7 @@ async def _stay(
             channels=channels,
             on_audio=recorder.write if recorder else None,
             insecure=run.insecure,
-            path=run.network,
+            path=path,
             codec=run.codec,
         )
 
@@ -113,6 +121,7 @@ def _quiet(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 
 async def _perform(
     run: Run,
+    path: MediaPath | None,
     recorder: Recorder | None,
     on_progress: Callable[[float], None] | None,
     on_event: Callable[[MidiEvent], None] | None,
@@ -136,7 +145,7 @@ async def _perform(
                 on_pcm=recorder.write_pcm if recorder else None,
                 on_progress=on_progress,
                 insecure=run.insecure,
-                path=run.network,
+                path=path,
                 midi=midi,
             )
         else:
@@ -146,7 +155,7 @@ async def _perform(
                 on_audio=recorder.write if recorder else None,
                 on_progress=on_progress,
                 insecure=run.insecure,
-                path=run.network,
+                path=path,
                 channels=midi,
                 codec=run.codec,
             )

@@ -80,6 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="of the network's accidents: the same number, the same losses (default 1)",
     )
+    parser.add_argument("--tcp", action="store_true", help="media by TCP (ICE-TCP) instead of UDP")
     parser.add_argument("--insecure", action="store_true", help="accept any TLS certificate")
 
 
@@ -95,8 +96,16 @@ def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
         print("rtcserver client: --seed is that of a --network", file=sys.stderr)
         return NO_CONNECTION
     seed = 1 if args.seed is None else args.seed
+    # aiortc knows no TCP of its own: what the network leaves is chosen here.
+    tcp = args.tcp or args.network == "tcp-only"
     network = None
-    if args.network is not None:
+    if args.tcp and args.network not in (None, "tcp-only"):
+        print(
+            "rtcserver client: --tcp goes with no --network but tcp-only: the others are of UDP",
+            file=sys.stderr,
+        )
+        return NO_CONNECTION
+    if args.network is not None and not tcp:
         network = NetworkPath(args.network, seed=seed, prefer=_host_of(args.url))
     what = Run(
         args.url,
@@ -109,6 +118,7 @@ def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
         args.stay,
         network,
         args.codec,
+        tcp,
     )
     on_event = None if args.json else print_event
     try:

@@ -31,6 +31,10 @@ class LimitConfig:
     """Open TCP connections; one more is answered 503."""
     max_connections_per_address: Count = 512
     """The same for one client address; a browser opens up to six."""
+    max_media_connections: Count = 512
+    """Open TCP connections that carry media instead of HTTP; one more is closed."""
+    max_media_connections_per_address: Count = 64
+    """The same for one client address; a browser opens some for each listener."""
     max_requests_per_minute: Annotated[int, Ge(60), Le(10_000_000)] = 30_000
     """HTTP requests a minute from one client address; one more is answered 429. A page is about 100."""
     max_offers_per_minute: Count = 120

@@ -100,10 +100,16 @@ class ServerConfig(LimitConfig):
     """TCP port of HTTP; 0 takes a free one."""
     media_port: Port = 0
     """UDP port of all media; 0 takes the same number as `port`."""
+    media_tcp: bool = True
+    """Whether listeners that no UDP reaches get their sound by TCP (ICE-TCP), which is offered to all."""
+    media_tcp_port: Port = 0
+    """TCP port of such media; 0 takes the number of `media_port`, which HTTP may have, too: both are served there."""
     public_host: str = ""
     """Address or name offered to browsers for media, too (NAT, port forwarding); several with commas."""
     public_media_port: Port = 0
     """UDP port that is forwarded to `media_port`, and the only one offered then; 0: the same number."""
+    public_media_tcp_port: Port = 0
+    """TCP port that is forwarded to `media_tcp_port`; 0: `public_media_port`, or else the same number."""
     offer_bridges: bool = False
     """Offer the addresses of container bridges (docker0, br-…) to browsers, too."""
     trusted_proxies: str = ""

@@ -17,6 +17,8 @@ LIMITS = frozenset(
         "shared_addresses",
         "max_connections",
         "max_connections_per_address",
+        "max_media_connections",
+        "max_media_connections_per_address",
         "max_requests_per_minute",
         "max_offers_per_minute",
         "max_uploads_per_minute",

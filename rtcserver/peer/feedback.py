@@ -36,6 +36,9 @@ class Feedback:
         """None for a listener that gets no earlier frames."""
         self.duplication: Duplication | None = None
         """None for a listener that never gets a packet twice."""
+        self.reliable = False
+        """Whether its packets go by TCP, where nothing is lost on the way: what is missing found no room, and to send it
+        twice would take more."""
         self._first_sequence = first_sequence
         self._counters, self._totals, self._said = counters, totals, said
         self._judge = ReceptionJudge(first_sequence)
@@ -44,17 +47,22 @@ class Feedback:
 
     def payload(self, encoding: str, plain: int) -> tuple[str, int]:
         """Kind and payload type of its packets of an encoding. plain: the payload type of those without earlier frames."""
-        return (encoding, plain) if self.redundancy is None else self.redundancy.payload(encoding)
+        if self.redundancy is None or self.reliable:
+            return encoding, plain
+        return self.redundancy.payload(encoding)
 
     @property
     def twice(self) -> bool:
         """Whether each packet is to be sent twice."""
-        return self.duplication is not None and self.duplication.on
+        return self.duplication is not None and self.duplication.on and not self.reliable
 
     def nack(
         self, sequences: Sequence[int], counted: ListenerCounters | None, now_ns: int
     ) -> tuple[int, ...]:
         """Which of the packets that it asks for are to be sent again. counted: its latest counters."""
+        if self.reliable:
+            self._counters["nacked_reliable"] += len(sequences)
+            return ()
         kept = may_be_kept(sequences, self._first_sequence, self._since(now_ns), self.packets_per_s, counted)
         if len(kept) < len(sequences):
             self._totals["nacked_never_sent"] += len(sequences) - len(kept)

@@ -28,9 +28,10 @@ from rtcserver.peer.demand import Demand
 from rtcserver.peer.ended import EndedSessions
 from rtcserver.peer.fresh import FreshCounters
 from rtcserver.peer.limits import SessionLimits
-from rtcserver.peer.oneport_session import Broadcast, OnePortSession
+from rtcserver.peer.oneport_session import OnePortSession
 from rtcserver.peer.reception import Reception
 from rtcserver.peer.state import State
+from rtcserver.peer.way import Broadcast
 from rtcserver.sdp.offer import OPUS, OfferSummary, check_offer
 from rtcserver.transport.candidates import Arrival
 from rtcserver.transport.dtls import SctpParameters

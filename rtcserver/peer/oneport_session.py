@@ -8,14 +8,14 @@ from __future__ import annotations
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 from aiortc import RTCDataChannel
 
 from rtcserver.access.door import Grant
-from rtcserver.broadcast.listener import PAYLOAD_CODED, PAYLOAD_SILENCE, ListenerCounters, ListenerSpec
+from rtcserver.broadcast.listener import PAYLOAD_CODED, PAYLOAD_SILENCE, ListenerSpec
 from rtcserver.broadcast.srtp import MAX_FIRST_SEQUENCE, SrtpProfile
 from rtcserver.clock import NS, monotonic_ns, ntp_from_wall, wall_ns
 from rtcserver.errors import PeerError, ProcessError
@@ -27,11 +27,12 @@ from rtcserver.peer.limits import SessionLimits
 from rtcserver.peer.reception import Reception
 from rtcserver.peer.redundancy import Redundancy
 from rtcserver.peer.state import Answered, Closed, Connected, Event, Moved, RestartAsked, State, advance
+from rtcserver.peer.way import Broadcast, Way, way_of
 from rtcserver.rate import RateLimit
 from rtcserver.sdp.answer import AnswerStream, AnswerTransport, build_answer, build_restart_fragment
 from rtcserver.sdp.fragment import parse_sdpfrag
 from rtcserver.sdp.offer import OfferSummary
-from rtcserver.transport.address import Address, Path
+from rtcserver.transport.address import Path
 from rtcserver.transport.aiortc_internals import SrtpKeys
 from rtcserver.transport.candidates import HostCandidate
 from rtcserver.transport.endpoint import MediaEndpoint
@@ -45,36 +46,6 @@ STUDIO_PACKETS_PER_S = 4_000
 ENDS_ALL = ("broadcast-lost", "shutdown")
 """Reasons that end every session at once."""
 MINUTE_NS = 60 * NS
-
-
-class Broadcast(Protocol):
-    """One broadcast process, as `rtcserver.broadcast.client.BroadcastClient` is. No call waits."""
-
-    def add_listener(self, spec: ListenerSpec) -> None:
-        """Begin to send. Raises ProcessError if the process is gone."""
-
-    def set_address(
-        self, listener_id: int, destination: Address, source: str | None = None, fd_index: int = 0
-    ) -> None:
-        """Send elsewhere."""
-
-    def remove_listener(self, listener_id: int) -> None:
-        """Stop sending, with a BYE."""
-
-    def set_kind(self, listener_id: int, kind: str, payload_type: int) -> None:
-        """Give a listener another kind of payload, under this payload type."""
-
-    def set_twice(self, listener_id: int, *, on: bool) -> None:
-        """Send a listener each packet twice, or once."""
-
-    def nack(self, listener_id: int, sequences: Iterable[int]) -> None:
-        """Resend what a listener misses."""
-
-    def listener_stats(self, listener_id: int) -> ListenerCounters | None:
-        """The listener's counters, a few seconds old at most."""
-
-    async def fetch_stats(self, listener_ids: Sequence[int] = (), *, timeout: float = 2.0) -> object:
-        """Let the counters of some listeners be fresh. Raises ProcessError if the process is gone."""
 
 
 class SessionOwner(Protocol):
@@ -315,13 +286,14 @@ class OnePortSession:
         if broadcast is None:
             self.end("broadcast-lost")
             return
+        way = self._way(path, broadcast)
         kind, payload_type = self._feedback.payload(self.encoding, self.offer.payload_type)
         if self.mode != "listen":
             kind = self._kind
         spec = ListenerSpec(
             listener_id=self.listener_id,
             room=self.room,
-            destination=path.destination,
+            destination=way.destination,
             profile=SrtpProfile(keys.name),
             master=keys.send,
             ssrc=self.ssrc,
@@ -329,9 +301,10 @@ class OnePortSession:
             first_sequence=self.first_sequence,
             timestamp_offset=self.rtp_offset,
             cname=self._backend.cname,
-            source=path.source,
-            fd_index=path.socket,
+            source=way.source,
+            fd_index=way.socket,
             kind=kind,
+            stream=way.stream,
         )
         self.details["payload"] = spec.kind
         try:
@@ -351,7 +324,14 @@ class OnePortSession:
         self.counters["moves"] += 1
         broadcast = self._backend.broadcast
         if broadcast is not None:
-            broadcast.set_address(self.listener_id, path.destination, path.source, path.socket)
+            broadcast.set_address(self.listener_id, *self._way(path, broadcast))
+            self._adapt(broadcast)
+
+    def _way(self, path: Path, broadcast: Broadcast) -> Way:
+        """Where the broadcast process is to send: on a TCP path it alone writes from now on."""
+        self.details["path"] = "tcp" if path.stream else "udp"
+        self._feedback.reliable = path.stream > 0
+        return way_of(path, self._backend.endpoint.streams, broadcast, studio=self.mode != "listen")
 
     def on_rtcp(self, packets: list[RtcpPacket]) -> None:
         """Reports that can be true are kept for `info` and handed on, NACKs go to the broadcast process."""

@@ -7,6 +7,7 @@ endpoint in this process and the broadcast process beside it, fed by the instrum
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Protocol
@@ -103,6 +104,8 @@ def places_of(config: ServerConfig) -> Places:
         studio=config.studio_listeners,
         connections=config.max_connections,
         connections_per_address=config.max_connections_per_address,
+        media_connections=config.max_media_connections,
+        media_connections_per_address=config.max_media_connections_per_address,
         offers_per_minute=config.max_offers_per_minute,
         requests_per_minute=config.max_requests_per_minute,
         uploads_per_minute=config.max_uploads_per_minute,
@@ -177,7 +180,11 @@ class OnePort:
                 public_hosts=parse_hosts(config.public_host),
                 public_media_port=config.public_media_port,
                 bridges=config.offer_bridges,
-            )
+                tcp=config.media_tcp,
+                tcp_port=config.media_tcp_port,
+                public_tcp_port=config.public_media_tcp_port,
+            ),
+            admission,
         )
         rates = ChannelRates(config.max_channel_messages_per_s, config.max_channel_bytes_per_s)
         self._stage_limits = StageLimits(config.max_uploads, config.max_file_events_per_s)
@@ -201,7 +208,7 @@ class OnePort:
         self.backend: PeerBackend = self._backend
 
     async def start(self, rooms: Sequence[Room], http_port: int) -> None:
-        await self._endpoint.start(self._config.media_port or http_port)
+        await self._endpoint.start(self._config.media_port or http_port, http_port)
         for room in rooms:
             found = port_of(room.name, room.instrument)
             if found is not None:
@@ -221,6 +228,10 @@ class OnePort:
             )
         named = {room.name: room for room in rooms}
         self._backend.on_demand = lambda room, names: _encode(named[room], names)
+
+    def adopt(self, sock: socket.socket, data: bytes) -> None:
+        """Take over a TCP connection that begins with a framed packet, and what it has said."""
+        self._endpoint.streams.adopt(sock, data)
 
     def lapse(self) -> None:
         self.desk.lapse()

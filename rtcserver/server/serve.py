@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -81,7 +82,7 @@ class Server:
             frame_ancestors=parse_frame_ancestors(config.frame_ancestors),
         )
         self.lapses = Lapses(self.authorizer, self.listening.backend, self.listening.lapse)
-        self.http = HttpServer(app, limits, admission)
+        self.http = HttpServer(app, limits, admission, media=self._media())
         self.port = config.port
         self.https = Https(config)
         self.monitors = [
@@ -144,6 +145,12 @@ class Server:
 
     def _door(self) -> Door:
         return house(self.config.access, self.tokens.key, self.tokens.is_revoked, self.config.users)
+
+    def _media(self) -> Callable[[socket.socket, bytes], None] | None:
+        """Who takes connections that come to the port of HTTP with media; None if that is another port."""
+        config, listening = self.config, self.listening
+        same = config.port in (config.media_tcp_port or config.media_port or config.port, 0)
+        return listening.adopt if isinstance(listening, OnePort) and config.media_tcp and same else None
 
     def _listeners(self, room: str) -> int:
         return len(self.listening.backend.sessions(room))

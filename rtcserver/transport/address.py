@@ -34,13 +34,14 @@ class Path(NamedTuple):
 
     local: 4 or 16 bytes, network order; b"" where the platform does not tell. scope: interface index
     of a link-local address, else 0. remote: as the socket module has it, ``(host, port)`` or with
-    flow info and scope.
+    flow info and scope. stream: the number of its TCP stream (`rtcserver.transport.streams`), never used again; 0 is UDP.
     """
 
     socket: int
     local: bytes
     scope: int
     remote: tuple[str, int] | tuple[str, int, int, int]
+    stream: int = 0
 
     @property
     def source(self) -> str | None:

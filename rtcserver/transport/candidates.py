@@ -14,6 +14,9 @@ each address once:
 With `public_media_port`, somebody translates ports: then only 1. and 3. are offered, with that port, and 2. only
 when there is neither. A server that is bound to one address offers that one and `public_host`.
 
+The first of these addresses are offered again for TCP (RFC 6544), last in priority, for clients that no UDP reaches
+(`by_tcp`).
+
 Loopback addresses are for a client on this machine. Link-local IPv6 ones are for nobody: they mean nothing without
 an interface, which a candidate cannot name (RFC 8839 has no zone ids, and browsers leave such candidates out). A
 client that came by one gets the IPv4 link-local addresses of the interface that it came by.
@@ -25,7 +28,7 @@ import ipaddress
 import re
 import socket
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import ifaddr
@@ -33,8 +36,14 @@ import ifaddr
 from rtcserver.transport.resolver import IpAddress, literal
 
 MAX_CANDIDATES = 12
+MAX_TCP_CANDIDATES = 6
+"""Addresses that are offered for TCP, too: a browser opens a connection to each, from each of its own."""
 
 _TYPE_PREFERENCE_HOST = 126  # RFC 8445, section 5.1.2.2
+_TYPE_PREFERENCE_HOST_TCP = 90
+"""Below every UDP type that there is but relayed ones (RFC 6544, section 4.2); peer-reflexive UDP is 110."""
+_DIRECTION_PASSIVE = 4
+"""RFC 6544, section 4.2, for a host candidate."""
 _BRIDGES = re.compile(
     r"(?:docker|lxcbr|lxdbr|virbr|cni|podman|cni-podman)[0-9]+|docker_gwbridge|br-[0-9a-f]{12}|veth.*|flannel.*|cali.*"
 )
@@ -66,20 +75,27 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class HostCandidate:
-    """A host candidate. `index` is its place in the order of preference, from 0."""
+    """A host candidate. `index` is its place in the order of preference, from 0. tcp: for TCP, passive, and not for UDP."""
 
     address: IpAddress
     port: int
     index: int
+    tcp: bool = False
 
     @property
     def priority(self) -> int:
-        """RFC 8445, section 5.1.2.1, with a local preference that falls by the order."""
+        """RFC 8445, section 5.1.2.1, with a local preference that falls by the order; RFC 6544, section 4.2, for TCP."""
+        if self.tcp:
+            local = (_DIRECTION_PASSIVE << 13) | (8191 - self.index)
+            return (_TYPE_PREFERENCE_HOST_TCP << 24) | (local << 8) | (256 - 1)
         return (_TYPE_PREFERENCE_HOST << 24) | ((65535 - self.index) << 8) | (256 - 1)
 
     @property
     def line(self) -> str:
-        """The value of an ``a=`` line, without ``a=``."""
+        """The value of an ``a=`` line, without ``a=`` (RFC 8839, section 5.1; RFC 6544, section 4.5)."""
+        if self.tcp:
+            foundation = MAX_CANDIDATES + self.index + 1
+            return f"candidate:{foundation} 1 tcp {self.priority} {self.address} {self.port} typ host tcptype passive"
         return f"candidate:{self.index + 1} 1 udp {self.priority} {self.address} {self.port} typ host"
 
 
@@ -166,6 +182,11 @@ def choose(
         HostCandidate(address, reach.public or reach.port, index)
         for index, address in enumerate(list(dict.fromkeys(reachable))[:MAX_CANDIDATES])
     ]
+
+
+def by_tcp(candidates: Sequence[HostCandidate], port: int) -> list[HostCandidate]:
+    """The same addresses for TCP at `port`, `MAX_TCP_CANDIDATES` at most."""
+    return [replace(each, port=port, tcp=True) for each in candidates[:MAX_TCP_CANDIDATES]]
 
 
 def _arrived(local: str, machine: Iterable[InterfaceAddress]) -> list[IpAddress]:

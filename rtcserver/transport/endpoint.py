@@ -1,6 +1,7 @@
-"""The media endpoint: all peers of a server process on one UDP port.
+"""The media endpoint: all peers of a server process on one UDP port, and on TCP where no UDP gets through.
 
-It owns the sockets, the ICE registry, the certificate and one timer, and routes each datagram::
+It owns the sockets, the ICE registry, the certificate and one timer, and routes each datagram, and each packet of a TCP
+stream (`rtcserver.transport.streams`) likewise::
 
     socket ─ empty, oversized: dropped ─► first byte ─┬─ STUN ► registry ► reply, binding, selection
                                                       ├─ DTLS, RTCP ► the peer that bound the path
@@ -33,6 +34,7 @@ from rtcserver.transport.candidates import (
     HostCandidate,
     InterfaceAddress,
     Reach,
+    by_tcp,
     choose,
     machine_addresses,
 )
@@ -43,6 +45,8 @@ from rtcserver.transport.ice import IceRegistry
 from rtcserver.transport.ice_agent import IceAgent
 from rtcserver.transport.peer import PeerListener, TransportPeer
 from rtcserver.transport.resolver import Resolver
+from rtcserver.transport.streams import Standing, StreamDoor, StreamPort
+from rtcserver.transport.tcp import open_listening
 from rtcserver.transport.udp import UdpPort, open_sockets
 
 TICK_S = 0.25
@@ -90,7 +94,8 @@ class EndpointConfig:
 
     host: bind to this address only; "" is all. port: UDP; 0 takes a free one.
     public_hosts (`public_host`, split), public_media_port: see `candidates`. bridges: offer container bridges'
-    addresses too.
+    addresses too. tcp: whether media may come by TCP, and tcp_port: where; 0 takes the number of the UDP port.
+    public_tcp_port: what is offered instead; 0 is `public_media_port`, or else the same.
     """
 
     host: str = ""
@@ -98,6 +103,9 @@ class EndpointConfig:
     public_hosts: tuple[str, ...] = ()
     public_media_port: int = 0
     bridges: bool = False
+    tcp: bool = False
+    tcp_port: int = 0
+    public_tcp_port: int = 0
     half_open_ns: int = HALF_OPEN_NS
     vanished_ns: int = VANISHED_NS
 
@@ -108,7 +116,8 @@ class MediaEndpoint:
     It counts the half-open peers, those under way to being connected; its user bounds them.
     """
 
-    def __init__(self, config: EndpointConfig) -> None:
+    def __init__(self, config: EndpointConfig, door: StreamDoor | None = None) -> None:
+        """door: says how many TCP connections there may be."""
         self.config = config
         self.counters: Counter[str] = Counter()
         self.registry = IceRegistry(self.counters)
@@ -122,6 +131,9 @@ class MediaEndpoint:
         """Of its own: the names that clients send push none of `public_host` out of the cache."""
         self._rota: list[list[TransportPeer]] = []
         self._timer: asyncio.TimerHandle | None = None
+        self.streams = StreamPort(self, self.counters, door)
+        self.tcp_port = 0
+        """Where TCP connections come in; 0 if they do not."""
         self._port: UdpPort | None = None
         self._gate: Gate | None = None
         self._strangers: Counter[Path] = Counter()
@@ -147,19 +159,31 @@ class MediaEndpoint:
         """Whether the port is open."""
         return self._port is not None
 
-    async def start(self, port: int | None = None) -> None:
+    async def start(self, port: int | None = None, http_port: int = 0) -> None:
         """Open the port (by default the configured one) and read from it. Idempotent.
 
-        Raises ConfigError if it is taken, or if there is no such name as one of the public hosts.
+        http_port: the TCP port that somebody else listens on, who hands media connections over (`StreamPort.adopt`); it is
+        shared where its number is the one for media. Raises ConfigError if a port is taken, or if there is no such
+        name as one of the public hosts.
         """
         if self._port is None:
             await self._public.check("public_host", self.config.public_hosts, monotonic_ns())
             number = self.config.port if port is None else port
             self._port = UdpPort(open_sockets(self.config.host, number), self.counters)
             self._gate = Gate(self._port.sockets, self.counters)
+            if self.config.tcp:
+                self._start_tcp(self.config.tcp_port or self._port.port, http_port)
             self._port.start(self.receive)
             self._ticked_ns = monotonic_ns()
             self._arm()
+
+    def _start_tcp(self, number: int, http_port: int) -> None:
+        if number != http_port:
+            sockets = open_listening(self.config.host, number, wanted=self.config.tcp_port > 0)
+            if not sockets:
+                return
+            self.streams.listen(sockets)
+        self.tcp_port = number
 
     def send_sockets(self) -> list[socket.socket]:
         """The sockets that the broadcast process gets duplicates of; `Path.socket` indexes them."""
@@ -172,7 +196,7 @@ class MediaEndpoint:
         public = await asyncio.gather(*(self._public.resolve(h, now) for h in self.config.public_hosts))
         if self._reach is None:
             self._reach = Reach.of(self.port.sockets, self.config.public_media_port)
-        return choose(
+        found = choose(
             self._reach,
             arrival=arrival,
             signaling=signaling,
@@ -180,6 +204,10 @@ class MediaEndpoint:
             machine=self._machine(now),
             bridges=self.config.bridges,
         )
+        if not self.tcp_port:
+            return found
+        public_port = self.config.public_tcp_port or self.config.public_media_port
+        return [*found, *by_tcp(found, public_port or self.tcp_port)]
 
     def _machine(self, now_ns: int) -> list[InterfaceAddress]:
         """This machine's addresses, read again after a few seconds: they change, but not with every join."""
@@ -233,7 +261,7 @@ class MediaEndpoint:
                 return
             for answer in (checked.reply, checked.challenge):
                 if answer:
-                    self.port.send(answer, path)
+                    self.send(answer, path)
             if checked.moved:
                 self._guarded(checked.agent, kind, data, path, now_ns)
             return
@@ -255,8 +283,13 @@ class MediaEndpoint:
             return
         if agent is not None:
             if is_over and agent.budget.floods(now_ns):
-                self._gate.shut(path, now_ns, stun_passes=kind is not DatagramKind.STUN)
+                if path.stream:
+                    self.streams.pause(path, now_ns)
+                else:
+                    self._gate.shut(path, now_ns, stun_passes=kind is not DatagramKind.STUN)
             return
+        if path.stream:
+            return  # who is no peer's may not say much on a stream
         if len(self._strangers) >= _MAX_STRANGERS:
             self._strangers.clear()
         self._strangers[path] += 1
@@ -272,13 +305,29 @@ class MediaEndpoint:
 
     def send(self, data: bytes, path: Path) -> bool:
         """Send a datagram along a path. False if the kernel did not take it; counted."""
-        return self.port.send(data, path)
+        return self.streams.send(data, path) if path.stream else self.port.send(data, path)
+
+    # StreamUser
+
+    def standing(self, path: Path) -> Standing:
+        """What a stream's path is to the peers."""
+        agent = self.registry.owner_of(path)
+        if agent is None:
+            return Standing.UNBOUND
+        return Standing.SELECTED if agent.selected == path else Standing.BOUND
+
+    def lost(self, path: Path) -> None:
+        """A stream is closed: its path leads nowhere. Its peer may come by another one."""
+        self.registry.unbind(path)
 
     def forget(self, peer: TransportPeer) -> None:
         """For `TransportPeer.close`."""
         self.settled(peer)
         self.peers.discard(peer)
+        streams = [path for path in peer.agent.bound if path.stream]
         self.registry.remove(peer.agent)
+        for path in streams:
+            self.streams.drop(path)
 
     def settled(self, peer: TransportPeer) -> None:
         """For `TransportPeer`: it is no longer half-open."""
@@ -295,6 +344,7 @@ class MediaEndpoint:
             self._timer = None
         for peer in list(self.peers):
             peer.close()
+        self.streams.close()
         if self._port is not None:
             self._port.close()
 
@@ -332,6 +382,7 @@ class MediaEndpoint:
         heard = max(heard, now - MAX_BEHIND_NS)
         assert self._gate is not None
         self._gate.tick(now)
+        self.streams.tick(now)
         self._strangers.clear()
         if not self._rota:
             peers = list(self.peers)

@@ -127,6 +127,14 @@ class IceRegistry:
         agent.bound.clear()
         agent.selected = None
 
+    def unbind(self, path: Path) -> None:
+        """Forget a path that is no more. Where it was the selected one, the next that is checked takes over."""
+        agent = self._by_path.pop(path, None)
+        if agent is not None:
+            del agent.bound[path]
+            if agent.selected == path:
+                agent.selected = None
+
     def owner_of(self, path: Path) -> IceAgent | None:
         """The agent whose authenticated checks bound `path`, or None: drop what came on it."""
         return self._by_path.get(path)
@@ -272,7 +280,7 @@ class IceRegistry:
     def _bind(self, agent: IceAgent, path: Path, now_ns: int) -> bool:
         bound = agent.bound.get(path)
         if bound is not None:
-            if now_ns - bound.last_ns > PROOF_NS:
+            if now_ns - bound.last_ns > PROOF_NS and not path.stream:
                 bound.proven = False
             bound.last_ns = now_ns
             return True
@@ -288,7 +296,9 @@ class IceRegistry:
             del agent.bound[idle]
             del self._by_path[idle]
             self.counters["paths_evicted"] += 1
-        agent.bound[path] = Bound(now_ns)
+        bound = agent.bound[path] = Bound(now_ns)
+        # Whoever opened a TCP connection got what was sent to their address, or there would be none.
+        bound.proven = path.stream > 0
         self._by_path[path] = agent
         return True
 

@@ -219,6 +219,7 @@ async def test_requests_to_resend_do_not_wait_in_the_way_of_others(
     # Far more than is kept for a process that does not read, which is then given up.
     for _ in range(3 * supervisor_module.MAX_QUEUE):
         client.nack(1, range(512))
+        client.send_stream(1, b"an answer")
     client.add_listener(ear.spec)
     assert broadcast.unread_ns > 0
     os.kill(pid, signal.SIGCONT)
@@ -226,6 +227,7 @@ async def test_requests_to_resend_do_not_wait_in_the_way_of_others(
     report = await client.fetch_stats(timeout=10)
     assert report.totals.listeners == 2
     assert broadcast.dropped_resends > 2 * supervisor_module.MAX_QUEUE
+    assert broadcast.dropped_packets > 2 * supervisor_module.MAX_QUEUE
     feed[0].send(packet(0).pack())
     await hear(ear, packet(0))
     assert broadcast.restarts == 0

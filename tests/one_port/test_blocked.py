@@ -14,7 +14,7 @@ PAGES_PATIENCE_MS = 12_000
 
 
 async def test_the_page_names_the_addresses_it_tried_and_the_setting_that_mends_it() -> None:
-    with published(PORT) as network, ServerIn(network.container), network.client.entered():
+    with published(PORT) as network, ServerIn(network.container, media_tcp="false"), network.client.entered():
         async with chromium_for(network.address) as browser:
             page = await browser.open(room_at(network.address))
             # The page's own clock, so that nobody has to wait for as long as it is patient.

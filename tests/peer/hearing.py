@@ -1,4 +1,4 @@
-"""A stock aiortc client of a one-port backend that keeps the RTP and RTCP that it decrypts."""
+"""A stock aiortc client of a one-port backend, by UDP or TCP, that keeps the RTP and RTCP that it decrypts."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription, rtp
 
+from rtcserver.client.tcp import TcpPath
 from rtcserver.peer.base import PeerRequest
 from rtcserver.peer.oneport import OnePortBackend, OnePortSession
 from rtcserver.peer.state import State
@@ -18,7 +19,8 @@ REQUEST = PeerRequest("127.0.0.1", "127.0.0.1")
 class Listener:
     """A stock client that keeps the RTP and RTCP that it decrypts."""
 
-    def __init__(self, *, data: bool = False) -> None:
+    def __init__(self, *, data: bool = False, tcp: bool = False) -> None:
+        self._path = TcpPath() if tcp else None
         self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.pc.addTransceiver("audio", direction="recvonly")
         self.channel = self.pc.createDataChannel("midi") if data else None
@@ -31,7 +33,10 @@ class Listener:
 
     async def join(self, backend: OnePortBackend) -> OnePortSession:
         await self.pc.setLocalDescription(await self.pc.createOffer())
-        session = await backend.open("main", self.pc.localDescription.sdp, REQUEST)
+        offer = self.pc.localDescription.sdp
+        if self._path is not None:
+            offer = self._path.offer(offer)
+        session = await backend.open("main", offer, REQUEST)
         assert isinstance(session, OnePortSession)
 
         async def take_rtp(data: bytes, arrival_time_ms: int) -> None:
@@ -41,9 +46,12 @@ class Listener:
             self.rtcp.append(data)
 
         self.dtls._handle_rtp_data, self.dtls._handle_rtcp_data = take_rtp, take_rtcp
-        await self.pc.setRemoteDescription(RTCSessionDescription(session.answer, "answer"))
+        answer = session.answer if self._path is None else self._path.answer(session.answer)
+        await self.pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         await until(lambda: session.state is State.PLAYING and self.dtls.state == "connected")
         return session
 
     async def close(self) -> None:
         await asyncio.wait_for(self.pc.close(), WAIT_S)
+        if self._path is not None:
+            self._path.close()

@@ -61,6 +61,12 @@ class InThisProcess:
         self.listener_stats = self.engine.counters
         self.add_listener = self.engine.add
         self.remove_listener = self.engine.remove
+        self.send_stream = self.engine.streams.send
+        self.remove_stream = self.engine.streams.remove
+
+    def add_stream(self, number: int, sock: socket.socket, rest: bytes, unsent_bytes: int) -> None:
+        # A descriptor of its own, as another process has.
+        self.engine.streams.add(number, sock.dup(), rest, unsent_bytes)
 
     async def start(self) -> None:
         self.client = self
@@ -82,7 +88,7 @@ class Server:
     """A backend whose broadcast engine is in this process."""
 
     def __init__(self, **options: Any) -> None:
-        self.endpoint = MediaEndpoint(EndpointConfig(host="127.0.0.1", half_open_ns=5_000_000_000))
+        self.endpoint = MediaEndpoint(EndpointConfig(host="127.0.0.1", tcp=True, half_open_ns=5_000_000_000))
         self.backend = OnePortBackend(self.endpoint, **{"own_broadcast": InThisProcess, **options})
         self.media_time = 2**32 - 960
 

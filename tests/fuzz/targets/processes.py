@@ -24,6 +24,8 @@ def _controls() -> Iterator[bytes]:
     yield control.pack(control.Resend(1, (5, 6)))
     yield control.pack(control.AddFeed("main", 480, 0, 0))
     yield control.pack(control.SetAddress(1, Address("127.0.0.1", 4000), "127.0.0.1"))
+    yield control.pack(control.AddStream(1, "0000", 4096))
+    yield control.pack(control.SendStream(1, "ff"))
     yield control.pack(control.StatsRequest(5, (1, 2)))
     yield control.pack(control.Stop())
     yield control.pack(control.Refused(1, "no"))

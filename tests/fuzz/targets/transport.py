@@ -17,6 +17,7 @@ from rtcserver.peer.reception import ReceptionJudge
 from rtcserver.peer.redundancy import Redundancy
 from rtcserver.transport import demux, stun
 from rtcserver.transport.aiortc_tap import _header
+from rtcserver.transport.framing import LENGTH_BYTES, MAX_FRAME, Deframer, framed, is_framed
 from rtcserver.transport.rtcp import Nack, ReceptionReport, RtcpError, parse_compound
 from rtcserver.transport.sctp_guard import SctpError, check_packet
 from tests.fuzz.target import joined, pieces, target
@@ -69,6 +70,29 @@ def tell_apart(data: bytes) -> None:
     )
     tapped = _header(data, 0)
     assert tapped is None or kind is demux.DatagramKind.RTP
+
+
+def _streams() -> Iterator[bytes]:
+    for packet in (HELLO, RTP, RTCP, b"", bytes(MAX_FRAME)):
+        yield b"\x07" + framed(packet) + framed(RECORD)
+    yield b"\x01" + (MAX_FRAME + 1).to_bytes(2) + framed(RTP)
+
+
+@target("framing", good=_streams, max_bytes=3200)
+def cut_streams(data: bytes) -> None:
+    """The first byte says in which pieces the stream comes: the packets are the same in all of them."""
+    size, stream = data[:1][0] + 1 if data else 1, data[1:]
+    whole, parts = Deframer(), Deframer()
+    packets = whole.feed(stream)
+    found = [packet for at in range(0, len(stream), size) for packet in parts.feed(stream[at : at + size])]
+    assert found == packets
+    assert parts.broken == whole.broken
+    assert all(len(packet) <= MAX_FRAME for packet in packets)
+    head = b"".join(map(framed, packets))
+    assert stream.startswith(head)
+    assert whole.broken or len(stream) - len(head) < LENGTH_BYTES + MAX_FRAME
+    if packets:
+        assert is_framed(stream)
 
 
 def _rtcp() -> Iterator[bytes]:
