@@ -29,6 +29,7 @@ from aiortc import (
 from aiortc.mediastreams import MediaStreamError
 
 from rtcserver.client.measure import HOLE_MS, RATE, AudioMeter, Packet, Samples, Unwrapper, delivery
+from rtcserver.client.reception import Reception, Repair
 from rtcserver.client.report import ListenReport, sides
 from rtcserver.client.whep import (
     AwayError,
@@ -36,13 +37,15 @@ from rtcserver.client.whep import (
     ListenError,
     WhepClient,
     WhepSession,
+    ask_for_repair,
     ask_for_stereo,
     codec_of,
+    red_types_of,
 )
 from rtcserver.clock import monotonic_ns
 from rtcserver.encode.codec import DEFAULT, Codec, codec_named
 from rtcserver.transport.aiortc_consent import count_late_answers
-from rtcserver.transport.aiortc_tap import ReceiverTap, TappedPacket
+from rtcserver.transport.aiortc_tap import Coded, ReceiverTap, Taken, TappedPacket
 
 MAX_PACKETS = 1_000_000
 _STRAGGLERS_S = 0.05
@@ -75,9 +78,9 @@ class Listener:
 
     window_s: keep audio of the first so many seconds only. on_audio: called with each new stretch of
     ``(frames, 2) int16`` at 48 kHz, holes already filled with silence. path: what descriptions lead through.
-    channels: opened with the connection. headers: sent with the offer. on_payload: takes each authentic
-    packet's payload before any decoder; then nothing is decoded, and `hear` and `audio` are of no use.
-    codec: the only one that is offered, by name (`rtcserver.encode.codec`).
+    channels: opened with the connection. headers: sent with the offer. codec: the only one that is offered, by name
+    (`rtcserver.encode.codec`). repair: what the offer asks for against losses, if that is Opus. on_payload: takes each
+    authentic packet's payload before any decoder; then nothing is decoded or judged, and `hear` and `audio` are of no use.
     `packets` is the timeline of the first SSRC, in order of arrival, the oldest dropped beyond `MAX_PACKETS`; its
     timestamps are those on the wire, brought to 48 kHz. `received` counts them all.
     """
@@ -96,6 +99,7 @@ class Listener:
         headers: Mapping[str, str] | None = None,
         on_payload: Callable[[TappedPacket, bytes], None] | None = None,
         codec: str = DEFAULT.name,
+        repair: Repair = "none",
     ) -> None:
         # What is said and reported has no fragment: it is no place for a token.
         self.url = urldefrag(url).url
@@ -112,6 +116,8 @@ class Listener:
         self._headers = headers
         self._on_payload = on_payload
         self._codec = codec_named(codec)
+        self._repair = repair
+        self._reception = Reception(self._codec_name, repair)
         self._meter = AudioMeter(keep_s)
         self._upsampler = av.AudioResampler("s16", "mono", RATE)
         self._media = Unwrapper(32)
@@ -178,16 +184,21 @@ class Listener:
         pc.on("track", self._on_track)
         pc.on("connectionstatechange", self._changed.set)
         self._receiver = _only(self._codec, pc.addTransceiver("audio", direction="recvonly"))
-        self._tap = ReceiverTap(self._receiver, self._on_packet, self._on_payload)
+        self._tap = ReceiverTap(self._receiver, self._on_packet, self._take)
         count_late_answers(self._receiver)
         if self._channels is not None:
             self._channels.open(pc, self.packets)
         await pc.setLocalDescription(await pc.createOffer())
         offer = ask_for_stereo(pc.localDescription.sdp)
+        if self._repair != "none":
+            offer = ask_for_repair(offer, red=self._repair == "red")
         if self._path is not None:
             offer = self._path.offer(offer)
         self._offer = offer
         self._session = await self._whep.offer(self._link, offer, self._headers)
+        if self._repair == "red":
+            for payload_type in red_types_of(self._session.answer):
+                self._tap.admit(payload_type)
         answer = self._session.answer if self._path is None else self._path.answer(self._session.answer)
         try:
             await pc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
@@ -238,20 +249,25 @@ class Listener:
         self, seconds: float | None = None, *, audio_s: float | None = None, hole_ms: float = HOLE_MS
     ) -> ListenReport:
         """Figures of the first `seconds` of media time (all by default); sound of the last `audio_s`."""
+        now_ns = monotonic_ns()
         left, right = sides(self.audio(audio_s))
         first = self.packets[0].arrival_ns if self.packets else None
         return ListenReport(
             url=self.url,
-            codec=codec_of(self._session.answer, self._payload_type) if self._session else None,
+            codec=self._codec_name(self._payload_type),
             state=self.state,
             connected_ms=self.connected_ms,
             first_packet_ms=self.since_ms(first),
-            delivery=delivery(self.packets, seconds, until_ns=monotonic_ns(), hole_ms=hole_ms),
+            delivery=delivery(self.packets, seconds, until_ns=now_ns, hole_ms=hole_ms),
             left=left,
             right=right,
             audio_missing_ms=self._meter.missing * 1000 / RATE,
             rejected=self.rejected,
             foreign=self.foreign,
+            repair=self._repair,
+            recovered=self._reception.recovered,
+            asked=self._reception.asked,
+            browser=self._reception.judgement(now_ns),
         )
 
     async def close(self) -> None:
@@ -291,6 +307,20 @@ class Listener:
         self._media_now = max(self._media_now, self._media.extend(timestamp))
         self._changed.set()
 
+    def _codec_name(self, payload_type: int) -> str | None:
+        return codec_of(self._session.answer, payload_type) if self._session else None
+
+    def _take(self, packet: TappedPacket, payload: bytes) -> Taken:
+        if self._on_payload is not None:
+            self._on_payload(packet, payload)
+            return Taken()
+        if packet.ssrc != self._ssrc:
+            return Taken([Coded(packet.payload_type, packet.sequence, packet.timestamp, payload)])
+        taken = self._reception.take(packet, payload)
+        if taken.frames:
+            self._payload_type = taken.frames[0].payload_type
+        return taken
+
     def _on_track(self, track: MediaStreamTrack) -> None:
         self._reading = asyncio.ensure_future(self._read(track))
 
@@ -302,6 +332,7 @@ class Listener:
                 if not isinstance(frame, av.AudioFrame) or frame.pts is None:
                     continue
                 for pts, samples in self._stereo(frame):
+                    self._reception.hear(pts, samples)
                     added = self._meter.add(pts, samples, self._window)
                     if self._on_audio is not None and len(added):
                         self._on_audio(added)
@@ -338,6 +369,7 @@ async def listen(
     path: MediaPath | None = None,
     channels: Channels | None = None,
     codec: str = DEFAULT.name,
+    repair: Repair = "none",
 ) -> ListenReport:
     """Listen to `seconds` of media time and report. Raises `ListenError` if there is no connection.
 
@@ -352,6 +384,7 @@ async def listen(
         path=path,
         channels=channels,
         codec=codec,
+        repair=repair,
     ) as ear:
         hearing = asyncio.ensure_future(ear.hear(seconds, stall_s=stall_s))
         try:

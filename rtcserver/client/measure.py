@@ -108,6 +108,13 @@ class Unwrapper:
         self._last = value
         return self._extended
 
+    def near(self, value: int) -> int:
+        """The extension of `value` that is nearest to the last one's, which stays the last."""
+        if self._last is None:
+            return 0
+        step = (value - self._last) % self._modulus
+        return self._extended + (step - self._modulus if step >= self._modulus // 2 else step)
+
 
 def delivery(
     packets: Iterable[Packet],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rtcserver.client.judgement import Judgement
 from rtcserver.client.measure import AUDIBLE_DBFS, Delivery, Samples, Side, side
 
 
@@ -16,6 +17,9 @@ class ListenReport:
     state: the peer connection's at the end. audio_missing_ms: holes between the decoded frames.
     rejected: RTP datagrams that were not authentic. foreign: packets of another SSRC than the first's.
     returns: how often the listener came back (`rtcserver.client.returning`); the figures are of its last session.
+    repair: what was offered against losses (`rtcserver.client.reception.Repair`). recovered: frames that came first in a
+    later packet. asked: lost packets asked for, repetitions included. browser: how a browser would have played it; None
+    where it is not known.
     """
 
     url: str
@@ -30,6 +34,10 @@ class ListenReport:
     rejected: int
     foreign: int
     returns: int = 0
+    repair: str = "none"
+    recovered: int = 0
+    asked: int = 0
+    browser: Judgement | None = None
 
     @property
     def heard(self) -> bool:
@@ -37,7 +45,7 @@ class ListenReport:
         return self.delivery.packets > 0 and max(self.left.dbfs, self.right.dbfs) > AUDIBLE_DBFS
 
     def to_json(self) -> dict[str, Any]:
-        """Flat but for ``gap_list``; see `Delivery` and `Side` for the figures."""
+        """Flat but for ``gap_list`` and ``browser``; see `Delivery`, `Side` and `Judgement` for the figures."""
         delivered = self.delivery
         return {
             "packets": delivered.packets,
@@ -65,8 +73,12 @@ class ListenReport:
             "rejected": self.rejected,
             "foreign": self.foreign,
             "returns": self.returns,
+            "repair": self.repair,
+            "recovered": self.recovered,
+            "asked": self.asked,
             "heard": self.heard,
             "url": self.url,
+            "browser": None if self.browser is None else self.browser.to_json(),
             "gap_list": [asdict(gap) for gap in delivered.gap_list],
         }
 
@@ -85,10 +97,15 @@ class ListenReport:
                 f"{delivered.packets} packets, {delivered.lost} lost, {delivered.duplicates} duplicates, "
                 f"{len(delivered.gap_list)} gaps ({delivered.gap_ms:.0f} ms), "
                 f"jitter {delivered.jitter_ms:.2f} ms",
+                *((f"repair: {self._repaired()}",) if self.recovered or self.asked else ()),
+                *((self.browser.to_text(),) if self.browser is not None else ()),
                 f"{words('left', self.left)}; {words('right', self.right)}",
                 *((f"came back {self.returns} times; these are the figures since",) if self.returns else ()),
             )
         )
+
+    def _repaired(self) -> str:
+        return f"{self.recovered} frames came in a later packet, {self.asked} times a packet was asked for"
 
 
 def sides(samples: Samples) -> tuple[Side, Side]:

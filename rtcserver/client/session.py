@@ -14,6 +14,7 @@ from OpenSSL import SSL
 from rtcserver.client.listener import Listener, MediaPath, listen
 from rtcserver.client.midi import MidiClient, MidiEvent, token_of
 from rtcserver.client.phrase import Step
+from rtcserver.client.reception import Repair
 from rtcserver.client.record import Recorder
 from rtcserver.client.report import ListenReport
 from rtcserver.client.returning import ReturningListener
@@ -39,7 +40,8 @@ class Run:
     follow the notes, too. phrase: what to play; it needs a performer link. insecure: accept any certificate.
     wait_s: how long to come again, when a server that is full or busy says so. stay: come back whenever the sound is
     gone, for `seconds` by the clock; with neither `studio` nor `phrase`. network: what its media goes through. codec: the
-    one to ask for in Listen, one of `CODEC_NAMES`. tcp: media by TCP, without a network.
+    one to ask for in Listen, one of `CODEC_NAMES`. tcp: media by TCP, without a network. repair: what is offered against
+    losses in Listen.
     """
 
     url: str
@@ -53,6 +55,7 @@ class Run:
     network: NetworkPath | None = None
     codec: str = CODEC_NAMES[0]
     tcp: bool = False
+    repair: Repair = "none"
 
 
 async def perform(
@@ -98,6 +101,7 @@ async def _stay(
             insecure=run.insecure,
             path=path,
             codec=run.codec,
+            repair=run.repair,
         )
 
     asyncio.get_running_loop().set_exception_handler(_quiet)
@@ -158,6 +162,7 @@ async def _perform(
                 path=path,
                 channels=midi,
                 codec=run.codec,
+                repair=run.repair,
             )
         if playing is not None and playing.done():
             playing.result()

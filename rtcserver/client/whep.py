@@ -241,7 +241,30 @@ def ask_for_stereo(sdp: str) -> str:
     return "\r\n".join(lines) + "\r\n"
 
 
+def ask_for_repair(sdp: str, *, red: bool) -> str:
+    """Add to an offer that lost Opus packets are asked for (RFC 4585, section 4.2), and `red` around it, as browsers do."""
+    lines = sdp.splitlines()
+    found = [match for line in lines if (match := re.match(r"a=rtpmap:([0-9]+) (?i:opus)/48000/2$", line))]
+    for match in found:
+        payload_type = int(match[1])
+        added = [f"a=rtcp-fb:{payload_type} nack"]
+        media = max((i for i, line in enumerate(lines) if line.startswith("m=audio ")), default=None)
+        if red and media is not None:
+            used = {int(word) for word in re.findall(r"^a=rtpmap:([0-9]+) ", sdp, re.MULTILINE)}
+            free = next(number for number in (63, *range(127, 95, -1)) if number not in used)
+            lines[media] += f" {free}"
+            added += [f"a=rtpmap:{free} red/48000/2", f"a=fmtp:{free} {payload_type}/{payload_type}"]
+        at = lines.index(match[0]) + 1
+        lines[at:at] = added
+    return "\r\n".join(lines) + "\r\n"
+
+
 def codec_of(sdp: str, payload_type: int) -> str | None:
     """``name/rate/channels`` of a payload type of an SDP (RFC 8866, section 6.6)."""
     match = re.search(rf"^a=rtpmap:{payload_type} (\S+)", sdp, re.MULTILINE)
     return match[1] if match else None
+
+
+def red_types_of(sdp: str) -> list[int]:
+    """The payload types of an SDP that are RED (RFC 2198)."""
+    return [int(found) for found in re.findall(r"^a=rtpmap:([0-9]{1,3}) (?i:red)/", sdp, re.MULTILINE)]

@@ -81,6 +81,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the network's accidents: the same number, the same losses (default 1)",
     )
     parser.add_argument("--tcp", action="store_true", help="media by TCP (ICE-TCP) instead of UDP")
+    parser.add_argument(
+        "--repair",
+        choices=("red", "nack", "none"),
+        default="red",
+        help="what is offered against lost packets: red, earlier frames in each packet, and nack (default, as Chromium); "
+        "nack, to be sent again what is asked for (as Firefox); or none",
+    )
     parser.add_argument("--insecure", action="store_true", help="accept any TLS certificate")
 
 
@@ -119,6 +126,7 @@ def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
         network,
         args.codec,
         tcp,
+        args.repair,
     )
     on_event = None if args.json else print_event
     try:
