@@ -20,6 +20,7 @@ from rtcserver.client.playout import Playout, Second
 _BLOCK = 480
 _AUDIBLE = 4
 """Of 32,768: the greatest sample of a block that counts as silence is below this, which is -78 dBFS."""
+_UNKNOWN, _SILENT, _SOUNDS = 0, 1, 2
 _MAX_BLOCKS = 100 * 86_400
 
 
@@ -34,14 +35,15 @@ class Loudness:
         first, last = pts // _BLOCK, (pts + len(samples) - 1) // _BLOCK
         if not len(samples) or first < 0 or last >= _MAX_BLOCKS:
             return
-        self._sounds.extend(bytes(max(0, last + 1 - len(self._sounds))))
-        if np.abs(samples.astype(np.int32)).max() >= _AUDIBLE:
-            self._sounds[first : last + 1] = b"\x01" * (last + 1 - first)
+        self._sounds.extend([_UNKNOWN] * (last + 1 - len(self._sounds)))
+        kind = _SOUNDS if np.abs(samples.astype(np.int32)).max() >= _AUDIBLE else _SILENT
+        for block in range(first, last + 1):
+            self._sounds[block] = max(self._sounds[block], kind)
 
     def silent(self, media: int) -> bool:
         """Whether the decoded sound just before this moment is silent; False where none is known."""
         before = media // _BLOCK - 1
-        return 0 <= before < len(self._sounds) and not self._sounds[before]
+        return 0 <= before < len(self._sounds) and self._sounds[before] == _SILENT
 
 
 @dataclass(frozen=True, slots=True)

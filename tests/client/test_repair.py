@@ -1,0 +1,86 @@
+"""The headless client on a network that loses packets: it offers what browsers offer, and the server repairs."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+
+import pytest
+
+from rtcserver.client.listener import Listener
+from rtcserver.client.reception import Repair
+from rtcserver.client.report import ListenReport
+from rtcserver.commands.client import add_arguments, run
+from rtcserver.network.impair import Impairment
+from tests.rig.relay import UdpRelay
+from tests.rig.server import RtcServer
+
+pytestmark = pytest.mark.unhurried("counts packets by their numbers, and repairs by their kinds")
+
+LOSSY = Impairment(loss=0.1, delay_ms=2)
+SECONDS = 4.0
+
+
+@pytest.fixture(scope="module")
+def reports() -> dict[str, ListenReport]:
+    """Three listeners of one server, each behind a relay with the same accidents."""
+
+    async def listen(server: RtcServer, repair: Repair) -> ListenReport:
+        with UdpRelay(down=LOSSY, seed=3) as relay:
+            async with Listener(server.room_url, path=relay, repair=repair) as ear:
+                await ear.hear(SECONDS, stall_s=10)
+                return ear.report()
+
+    async def all_of_them(server: RtcServer) -> list[ListenReport]:
+        return await asyncio.gather(*(listen(server, repair) for repair in ("none", "nack", "red")))
+
+    with RtcServer(instrument="tone") as server:
+        server.wait_healthy(lambda said: said["status"] == "ok")
+        return dict(zip(("none", "nack", "red"), asyncio.run(all_of_them(server)), strict=True))
+
+
+@pytest.mark.realtime
+def test_without_an_offer_nothing_is_repaired(reports: dict[str, ListenReport]) -> None:
+    report = reports["none"]
+    assert (report.asked, report.recovered) == (0, 0)
+    assert report.delivery.lost > 0.05 * SECONDS * 100
+    assert report.browser is not None
+    assert report.browser.concealed_pct > 3
+
+
+@pytest.mark.realtime
+def test_what_is_asked_for_comes_again(reports: dict[str, ListenReport]) -> None:
+    report = reports["nack"]
+    assert (report.codec, report.recovered) == ("opus/48000/2", 0)
+    assert report.asked > 0.05 * SECONDS * 100
+    assert report.delivery.lost < 0.25 * reports["none"].delivery.lost
+
+
+@pytest.mark.realtime
+def test_what_is_lost_is_in_the_next_packets(reports: dict[str, ListenReport]) -> None:
+    report = reports["red"]
+    assert report.codec == "opus/48000/2"
+    assert report.recovered > 0.7 * report.delivery.lost > 0
+    # Receiver reports tell every loss, and so does the client; what is decoded has hardly a hole.
+    assert report.delivery.lost > 0.05 * SECONDS * 100
+    assert report.audio_missing_ms < 0.3 * report.delivery.lost * report.delivery.frame_ms
+    assert report.heard
+    assert report.left.hz == pytest.approx(440, abs=0.5)
+
+
+@pytest.mark.realtime
+def test_the_command_offers_both_and_prints_the_judgement(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    with RtcServer(instrument="tone") as server:
+        server.wait_healthy(lambda said: said["status"] == "ok")
+        assert run(parser.parse_args([server.room_url, "--seconds", "1.5", "--json"]), {}) == 0
+        said = json.loads(capsys.readouterr().out)
+        assert run(parser.parse_args([server.room_url, "--seconds", "1", "--repair", "none"]), {}) == 0
+    assert (said["repair"], said["codec"], said["frame_ms"]) == ("red", "opus/48000/2", 10)
+    assert said["browser"]["seconds"] >= 1.4
+    assert said["browser"]["delay_ms"] > 0
+    text = capsys.readouterr().out
+    assert "in a browser:" in text
+    assert "target" in text
