@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+from collections.abc import Iterator
 
 import pytest
 
@@ -20,24 +21,30 @@ pytestmark = pytest.mark.unhurried("counts packets by their numbers, and repairs
 
 LOSSY = Impairment(loss=0.1, delay_ms=2)
 SECONDS = 4.0
+REPAIRS: tuple[Repair, ...] = ("none", "nack", "red")
 
 
 @pytest.fixture(scope="module")
-def reports() -> dict[str, ListenReport]:
+def server() -> Iterator[RtcServer]:
+    with RtcServer(instrument="tone") as server:
+        server.wait_healthy(lambda said: said["status"] == "ok")
+        yield server
+
+
+@pytest.fixture(scope="module")
+def reports(server: RtcServer) -> dict[str, ListenReport]:
     """Three listeners of one server, each behind a relay with the same accidents."""
 
-    async def listen(server: RtcServer, repair: Repair) -> ListenReport:
+    async def listen(repair: Repair) -> ListenReport:
         with UdpRelay(down=LOSSY, seed=3) as relay:
             async with Listener(server.room_url, path=relay, repair=repair) as ear:
                 await ear.hear(SECONDS, stall_s=10)
                 return ear.report()
 
-    async def all_of_them(server: RtcServer) -> list[ListenReport]:
-        return await asyncio.gather(*(listen(server, repair) for repair in ("none", "nack", "red")))
+    async def all_of_them() -> list[ListenReport]:
+        return await asyncio.gather(*(listen(repair) for repair in REPAIRS))
 
-    with RtcServer(instrument="tone") as server:
-        server.wait_healthy(lambda said: said["status"] == "ok")
-        return dict(zip(("none", "nack", "red"), asyncio.run(all_of_them(server)), strict=True))
+    return dict(zip(REPAIRS, asyncio.run(all_of_them()), strict=True))
 
 
 @pytest.mark.realtime
@@ -70,17 +77,17 @@ def test_what_is_lost_is_in_the_next_packets(reports: dict[str, ListenReport]) -
 
 
 @pytest.mark.realtime
-def test_the_command_offers_both_and_prints_the_judgement(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_offers_both_and_prints_the_judgement(
+    server: RtcServer, capsys: pytest.CaptureFixture[str]
+) -> None:
     parser = argparse.ArgumentParser()
     add_arguments(parser)
-    with RtcServer(instrument="tone") as server:
-        server.wait_healthy(lambda said: said["status"] == "ok")
-        assert run(parser.parse_args([server.room_url, "--seconds", "1.5", "--json"]), {}) == 0
-        said = json.loads(capsys.readouterr().out)
-        assert run(parser.parse_args([server.room_url, "--seconds", "1", "--repair", "none"]), {}) == 0
+    assert run(parser.parse_args([server.room_url, "--seconds", "1.5", "--json"]), {}) == 0
+    said = json.loads(capsys.readouterr().out)
     assert (said["repair"], said["codec"], said["frame_ms"]) == ("red", "opus/48000/2", 10)
     assert said["browser"]["seconds"] >= 1.4
     assert said["browser"]["delay_ms"] > 0
+    assert run(parser.parse_args([server.room_url, "--seconds", "1", "--repair", "none"]), {}) == 0
     text = capsys.readouterr().out
     assert "in a browser:" in text
     assert "target" in text
