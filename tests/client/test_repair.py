@@ -21,6 +21,8 @@ pytestmark = pytest.mark.unhurried("counts packets by their numbers, and repairs
 
 LOSSY = Impairment(loss=0.1, delay_ms=2)
 SECONDS = 4.0
+LOST = LOSSY.loss * SECONDS * 100
+"""Packets of 10 ms that the network loses, about."""
 REPAIRS: tuple[Repair, ...] = ("none", "nack", "red")
 
 
@@ -47,36 +49,33 @@ def reports(server: RtcServer) -> dict[str, ListenReport]:
     return dict(zip(REPAIRS, asyncio.run(all_of_them()), strict=True))
 
 
-@pytest.mark.realtime
-def test_without_an_offer_nothing_is_repaired(reports: dict[str, ListenReport]) -> None:
+def test_who_offers_nothing_asks_for_nothing(reports: dict[str, ListenReport]) -> None:
     report = reports["none"]
+    assert (report.repair, report.codec) == ("none", "opus/48000/2")
     assert (report.asked, report.recovered) == (0, 0)
-    assert report.delivery.lost > 0.05 * SECONDS * 100
     assert report.browser is not None
-    assert report.browser.concealed_pct > 3
+    assert report.browser.events > 0
 
 
-@pytest.mark.realtime
 def test_what_is_asked_for_comes_again(reports: dict[str, ListenReport]) -> None:
     report = reports["nack"]
     assert (report.codec, report.recovered) == ("opus/48000/2", 0)
-    assert report.asked > 0.05 * SECONDS * 100
-    assert report.delivery.lost < 0.25 * reports["none"].delivery.lost
+    assert report.asked > 0.5 * LOST
+    assert report.delivery.lost < 0.3 * LOST
+    assert report.delivery.reordered > 0.5 * LOST
 
 
-@pytest.mark.realtime
 def test_what_is_lost_is_in_the_next_packets(reports: dict[str, ListenReport]) -> None:
     report = reports["red"]
     assert report.codec == "opus/48000/2"
     assert report.recovered > 0.7 * report.delivery.lost > 0
     # Receiver reports tell every loss, and so does the client; what is decoded has hardly a hole.
-    assert report.delivery.lost > 0.05 * SECONDS * 100
+    assert report.delivery.lost > 0.5 * LOST
     assert report.audio_missing_ms < 0.3 * report.delivery.lost * report.delivery.frame_ms
     assert report.heard
     assert report.left.hz == pytest.approx(440, abs=0.5)
 
 
-@pytest.mark.realtime
 def test_the_command_offers_both_and_prints_the_judgement(
     server: RtcServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
