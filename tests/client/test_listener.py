@@ -219,7 +219,7 @@ async def test_the_command_prints_sentences(capsys: pytest.CaptureFixture[str]) 
 
 async def test_the_command_listens_through_a_network_with_a_name(capsys: pytest.CaptureFixture[str]) -> None:
     async with WhepServer(ToneTrack()) as server:
-        words = ("--seconds", "2", "--network", "lossy-20", "--seed", "7", "--json")
+        words = ("--seconds", "2", "--network", "lossy-20", "--seed", "7", "--repair", "none", "--json")
         assert await command(server.room, *words) == 0
     printed = json.loads(capsys.readouterr().out)
     through = printed["network"]
