@@ -140,6 +140,8 @@ class ServerConfig(LimitConfig):
     """one-port: all listeners on one UDP port. aiortc: one stock RTCPeerConnection each (reference)."""
     redundancy: bool = True
     """Whether listeners that lose packets get earlier frames again in each (RED), or each twice where nothing else helps."""
+    redundancy_frames: Annotated[int, Ge(0), Le(2)] = 2
+    """Earlier frames that a packet carries at most; each costs the bitrate once more. 0: no RED is used."""
     room: Annotated[str, MaxLen(64)] = "main"
     """Name of the room when no [rooms.NAME] table is given; letters, digits, - and _."""
     title: Annotated[str, MaxLen(200)] = ""

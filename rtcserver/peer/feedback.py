@@ -12,6 +12,7 @@ from rtcserver.peer.reception import Reception, ReceptionJudge
 from rtcserver.peer.redundancy import Redundancy
 from rtcserver.peer.sent import may_be_kept, most_sent
 from rtcserver.rate import RateLimit
+from rtcserver.sdp.offer import OfferSummary
 from rtcserver.transport.rtcp import ReportBlock
 
 REPORTS_PER_S = 20
@@ -44,6 +45,15 @@ class Feedback:
         self._judge = ReceptionJudge(first_sequence)
         self._reports = RateLimit(REPORTS_PER_S, REPORTS_PER_S)
         self._reported_ns = 0
+
+    def choose(self, offer: OfferSummary, earlier_frames: int) -> None:
+        """How its losses are to be repaired: by up to so many earlier frames in each packet where its offer has RED, by a
+        copy of each packet where it has neither RED nor NACK, else by what it asks for."""
+        red = offer.red_payload_type
+        if red is not None and earlier_frames:
+            self.redundancy = Redundancy(offer.payload_type, red, earlier_frames)
+        elif "nack" not in offer.rtcp_fb:
+            self.duplication = Duplication()
 
     def payload(self, encoding: str, plain: int) -> tuple[str, int]:
         """Kind and payload type of its packets of an encoding. plain: the payload type of those without earlier frames."""

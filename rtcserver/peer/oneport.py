@@ -109,9 +109,10 @@ class OnePortBackend:
     endpoint: started and closed by this backend. own_broadcast: makes what runs the broadcast process on the
     endpoint's sockets, and is started and closed by this backend too; feeds are added by `add_feed`.
     frame_ms: duration of a room's Opus frames. redundancy: whether listeners that lose packets get earlier frames in
-    each, where they can read it. on_datachannel: called for each channel that a listener
-    opens, on_ended: for each session that has ended. admission: says whether there is
-    room for one more. admit: asked for each Studio session; returns further headers, or raises PeerError.
+    each, where they can read it (RED; `redundancy_frames` at most), or each twice where they know no repair.
+    on_datachannel: called for each channel that a listener opens, on_ended: for each session that has ended.
+    admission: says whether there is room for one more. admit: asked for each Studio session; returns further headers,
+    or raises PeerError.
     limits: what one session may cost.
     parting: writes the last message to a page whose session this server ends (reason, sentence, when to come again in
     ms), "" for none.
@@ -124,6 +125,7 @@ class OnePortBackend:
         own_broadcast: Callable[[OnePortBackend], BroadcastOwner] = supervised,
         frame_ms: Callable[[str], float] = lambda room: 10.0,
         redundancy: bool = True,
+        redundancy_frames: int = 2,
         on_datachannel: Callable[[OnePortSession, RTCDataChannel], None] = _ignore_channel,
         on_ended: Callable[[OnePortSession], None] = lambda session: None,
         admission: Admission | None = None,
@@ -147,7 +149,7 @@ class OnePortBackend:
         self.cname = secrets.token_hex(8)
         self.counters: Counter[str] = Counter()
         self._frame_ms = frame_ms
-        self._redundancy = redundancy
+        self._earlier_frames = redundancy_frames if redundancy else None
         self._admission = admission or Admission()
         self._on_ended = on_ended
         self._admit = admit
@@ -235,7 +237,12 @@ class OnePortBackend:
                 source=source,
             )
         self._next_listener += 1
-        session.begin(peer, candidates, self._frame_ms(room), redundant=self._redundancy)
+        session.begin(
+            peer,
+            candidates,
+            self._frame_ms(room),
+            earlier_frames=self._earlier_frames,
+        )
         self._sessions[session.id] = session
         self._by_listener[session.listener_id] = session
         self._in_room[room] += 1

@@ -21,11 +21,9 @@ from rtcserver.clock import NS, monotonic_ns, ntp_from_wall, wall_ns
 from rtcserver.errors import PeerError, ProcessError
 from rtcserver.logs import about
 from rtcserver.peer.base import Mode, SessionInfo, new_session_id, public_handle
-from rtcserver.peer.duplication import Duplication
 from rtcserver.peer.feedback import Feedback
 from rtcserver.peer.limits import SessionLimits
 from rtcserver.peer.reception import Reception
-from rtcserver.peer.redundancy import Redundancy
 from rtcserver.peer.state import Answered, Closed, Connected, Event, Moved, RestartAsked, State, advance
 from rtcserver.peer.way import Broadcast, Way, way_of
 from rtcserver.rate import RateLimit
@@ -140,17 +138,12 @@ class OnePortSession:
         candidates: list[HostCandidate],
         frame_ms: float,
         *,
-        redundant: bool = False,
+        earlier_frames: int | None = None,
     ) -> None:
-        """Make `answer`. redundant: whether packets may carry earlier frames, where the offer has RED, or come twice,
-        where it has neither that nor NACK."""
-        red = self.offer.red_payload_type
-        if redundant and self.mode == "listen":
-            if red is not None:
-                self._feedback.redundancy = Redundancy(self.offer.payload_type, red)
-            elif "nack" not in self.offer.rtcp_fb:
-                self._feedback.duplication = Duplication()
+        """Make `answer`. earlier_frames: see `Feedback.choose`; None for no repair but what is asked for."""
         if self.mode == "listen":
+            if earlier_frames is not None:
+                self._feedback.choose(self.offer, earlier_frames)
             self.set_encoding(PAYLOAD_CODED)
         self._peer = peer
         self._candidates = candidates

@@ -29,10 +29,11 @@ MAX_MISSING = 512
 
 
 class Redundancy:
-    """One listener's level. opus, red: its payload types."""
+    """One listener's level. opus, red: its payload types. most: the highest level that it may have, from 1."""
 
-    def __init__(self, opus: int, red: int) -> None:
+    def __init__(self, opus: int, red: int, most: int = MAX_LEVEL) -> None:
         self.level = FIRST_LEVEL
+        self._most = most
         self._opus, self._red = opus, red
         self._missing: set[int] = set()
         self._calm_s = 0.0
@@ -59,7 +60,7 @@ class Redundancy:
         elapsed_s = self._share.elapsed_s
         self._share.clear()
         self._missing.clear()
-        wanted = level_for(share)
+        wanted = min(level_for(share), self._most)
         if wanted > self.level:
             self.level = wanted
             self._calm_s = 0.0

@@ -199,6 +199,7 @@ class OnePort:
             own_broadcast=self._own_broadcast,
             frame_ms=lambda room: rooms[room].config.instrument.frame_ms,
             redundancy=config.redundancy,
+            redundancy_frames=config.redundancy_frames,
             admission=admission,
             limits=session_limits_of(config),
             parting=announce.leaving,

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections import Counter
 
 import pytest
 
+from rtcserver.peer.feedback import Feedback
 from rtcserver.peer.redundancy import CALM_S, FIRST_LEVEL, Redundancy, level_for
+from rtcserver.sdp.offer import check_offer
+from tests.sdp.offers import load
 
 
 def after(*reports: tuple[int, int], each_s: float = 1.0) -> list[int]:
@@ -26,6 +30,28 @@ def test_each_share_of_losses_has_its_level(share: float, level: int) -> None:
 
 def test_losses_raise_it_at_once() -> None:
     assert after((100, 1), (100, 10)) == [1, 2]
+
+
+def test_it_rises_no_higher_than_it_may() -> None:
+    redundancy = Redundancy(111, 63, 1)
+    assert [redundancy.report(100, 30, 1.0) for _ in range(3)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "earlier_frames", "repair"),
+    [
+        ("chromium", 2, "redundancy"),
+        ("chromium", 0, "duplication"),
+        ("firefox", 2, "duplication"),
+        ("aiortc", 2, "duplication"),
+        ("gstreamer", 2, "none"),
+    ],
+)
+def test_each_offer_has_its_repair(name: str, earlier_frames: int, repair: str) -> None:
+    feedback = Feedback(1, Counter(), Counter(), {})
+    feedback.choose(check_offer(load(name)), earlier_frames)
+    assert (feedback.redundancy is not None) == (repair == "redundancy")
+    assert (feedback.duplication is not None) == (repair == "duplication")
 
 
 def test_without_losses_it_falls_by_one_after_the_calm() -> None:
