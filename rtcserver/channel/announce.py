@@ -70,6 +70,14 @@ def selected(sound: str, channel: int | None, by: int) -> str:
     return pack("selected", {"sound": sound, "channel": channel, "by": by})
 
 
+def tier(now: str, pinned: str | None, rates: Mapping[str, int]) -> str:
+    """What the session is sent. rates: bits a second of each tier that it may have, from the best on."""
+    return pack(
+        "tier",
+        {"tier": now, "pinned": pinned, "tiers": [{"tier": t, "bps": bps} for t, bps in rates.items()]},
+    )
+
+
 def leaving(reason: str, message: str, after_ms: int) -> str:
     """The last message of a session: the server ends it. after_ms: when to come again, counted from its arrival."""
     return pack("leaving", {"reason": reason, "message": message, "after_ms": after_ms})

@@ -114,7 +114,16 @@ class Sysex:
     data: bytes
 
 
-ClientMessage = Hello | Auth | Stats | Select | Panic | PlayerCommand | Sysex | StudioReady | StudioReport
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """Be sent one tier, high, middle or low, whatever the network does; None: what it carries."""
+
+    tier: str | None
+
+
+ClientMessage = (
+    Hello | Auth | Stats | Select | Panic | PlayerCommand | Sysex | Pin | StudioReady | StudioReport
+)
 TYPES: Mapping[type[ClientMessage], str] = {
     Hello: "hello",
     Auth: "auth",
@@ -123,12 +132,13 @@ TYPES: Mapping[type[ClientMessage], str] = {
     Panic: "panic",
     PlayerCommand: "player",
     Sysex: "sysex",
+    Pin: "tier",
     StudioReady: "studio_ready",
     StudioReport: "studio_report",
 }
 """What each is called in JSON."""
 SERVER_TYPES = frozenset(
-    ("welcome", "performers", "selected", "player", "studio_redundancy", "leaving", "error")
+    ("welcome", "performers", "selected", "player", "studio_redundancy", "tier", "leaving", "error")
 )
 """What a server's messages are called."""
 
@@ -162,9 +172,22 @@ def parse_server(text: bytes | str) -> dict[str, Any]:
             raise ProtocolError(f"a server of version {members.get('version')!r}", code="unknown_version")
         _integer(members, "rtp_offset", 0, 0xFFFF_FFFF)
         _integer(members, "media_time", -SAFE, SAFE)
+    elif kind == "tier":
+        tiers = members.get("tiers")
+        if not isinstance(tiers, list) or not all(map(_is_tier, tiers)):
+            raise ProtocolError("tiers is not a list of tiers and their bits a second")
     elif kind == "leaving":
         _integer(members, "after_ms", 0, 120_000)
     return members
+
+
+def _is_tier(item: object) -> bool:
+    return (
+        isinstance(item, dict)
+        and isinstance(item.get("tier"), str)
+        and isinstance(item.get("bps"), int)
+        and item["bps"] > 0
+    )
 
 
 def _object(text: bytes | str) -> dict[str, Any]:
@@ -282,6 +305,13 @@ def _parse_sysex(members: dict[str, Any]) -> Sysex:
     return Sysex(data)
 
 
+def _parse_tier(members: dict[str, Any]) -> Pin:
+    tier = members.get("tier")
+    if tier is not None and tier not in ("high", "middle", "low"):
+        raise ProtocolError("tier is not high, middle, low or null")
+    return Pin(tier)
+
+
 _PARSERS: dict[str, Callable[[dict[str, Any]], ClientMessage]] = {
     "hello": _parse_hello,
     "auth": _parse_auth,
@@ -290,6 +320,7 @@ _PARSERS: dict[str, Callable[[dict[str, Any]], ClientMessage]] = {
     "panic": _parse_panic,
     "player": _parse_player,
     "sysex": _parse_sysex,
+    "tier": _parse_tier,
     "studio_ready": studio.parse_ready,
     "studio_report": studio.parse_report,
 }

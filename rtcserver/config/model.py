@@ -142,6 +142,8 @@ class ServerConfig(LimitConfig):
     """Whether listeners that lose packets get earlier frames again in each (RED), or each twice where nothing else helps."""
     redundancy_frames: Annotated[int, Ge(0), Le(2)] = 2
     """Earlier frames that a packet carries at most; each costs the bitrate once more. 0: no RED is used."""
+    tiers: bool = True
+    """Whether listeners get more or less than bitrate_bps, as their network carries it, or as they choose in the page."""
     room: Annotated[str, MaxLen(64)] = "main"
     """Name of the room when no [rooms.NAME] table is given; letters, digits, - and _."""
     title: Annotated[str, MaxLen(200)] = ""

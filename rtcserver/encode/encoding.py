@@ -63,8 +63,12 @@ class Encoding:
 
 HIGH = "opus-high"
 LOW = "opus-low"
+TIERS = {"high": HIGH, "middle": DEFAULT.name, "low": LOW}
+"""What a listener may be sent, from the best on: what the page and the API call it, and its encoding."""
 HIGH_BPS = 256_000
 """Above that nobody hears a difference (ViSQOL: 4.58 at 256 kb/s, 4.57 at 192)."""
+HIGH_SHARE = 1.6
+"""At most so many times the room's own bitrate: whoever sets that means to spend about so much."""
 LOW_BPS = 36_000
 """With 50 packets a second of 56 bytes around their payload (IPv4, UDP, RTP, the tag of AES-GCM) 58.4 kb/s: a network of
 64 kb/s carries it, and has room for RTCP, STUN and MIDI."""
@@ -77,12 +81,9 @@ def own_encoding(bitrate_bps: int, frame_samples: int) -> Encoding:
 
 
 def encodings_of(bitrate_bps: int, frame_samples: int) -> dict[str, Encoding]:
-    """All encodings of a room by name, its own first, whose bitrate and frame length these are.
-
-    There is a higher one where the room's own has less than `HIGH_BPS`.
-    """
+    """All encodings of a room by name, its own first, whose bitrate and frame length these are."""
+    high_bps = max(bitrate_bps, min(HIGH_BPS, round(bitrate_bps * HIGH_SHARE)))
     found = [own_encoding(bitrate_bps, frame_samples)]
-    if bitrate_bps < HIGH_BPS:
-        found.append(Encoding(1, HIGH, DEFAULT.name, HIGH_BPS, frame_samples))
+    found.append(Encoding(1, HIGH, DEFAULT.name, high_bps, frame_samples))
     found.append(Encoding(2, LOW, DEFAULT.name, LOW_BPS, LOW_FRAME_SAMPLES))
     return {encoding.name: encoding for encoding in found}

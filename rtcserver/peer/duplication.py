@@ -38,6 +38,12 @@ class Duplication:
         self._asks = True
         self.on = False
 
+    def forgive(self) -> None:
+        """What was lost of late was lost since too much was sent: more of it would not repair that."""
+        self.on = False
+        self._calm_s = 0.0
+        self._share.clear()
+
     def report(self, expected: int, lost: int, elapsed_s: float) -> bool:
         """`on` after a report.
 

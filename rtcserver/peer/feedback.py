@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rtcserver.broadcast.listener import ListenerCounters
-from rtcserver.clock import NS
+from rtcserver.clock import MEDIA_RATE, NS
+from rtcserver.encode.encoding import HIGH, LOW, TIERS, Encoding
+from rtcserver.errors import PeerError
 from rtcserver.peer.duplication import Duplication
 from rtcserver.peer.reception import Reception, ReceptionJudge
 from rtcserver.peer.redundancy import Redundancy
 from rtcserver.peer.sent import may_be_kept, most_sent
+from rtcserver.peer.tiers import Tiers
 from rtcserver.rate import RateLimit
 from rtcserver.sdp.offer import OfferSummary
 from rtcserver.transport.rtcp import ReportBlock
@@ -40,6 +43,12 @@ class Feedback:
         self.reliable = False
         """Whether its packets go by TCP, where nothing is lost on the way: what is missing found no room, and to send it
         twice would take more."""
+        self.tiers: Tiers | None = None
+        """None for a listener that is sent one encoding, whatever its network does."""
+        self.pinned: str | None = None
+        """The tier that its page has chosen."""
+        self._encodings: Mapping[str, Encoding] = {}
+        self._tiers_reliable = False
         self._first_sequence = first_sequence
         self._counters, self._totals, self._said = counters, totals, said
         self._judge = ReceptionJudge(first_sequence)
@@ -61,6 +70,50 @@ class Feedback:
             return encoding, plain
         return self.redundancy.payload(encoding)
 
+    def offer_tiers(self, encodings: Mapping[str, Encoding], own: str, now_ns: int) -> None:
+        """Let its network decide between the tiers that a room has. own: the encoding that it begins with."""
+        if own != TIERS["middle"] or own not in encodings:
+            return
+        self._encodings = encodings
+        self._make_tiers(now_ns)
+
+    def _make_tiers(self, now_ns: int) -> None:
+        encodings = self._encodings
+        own, better = encodings[TIERS["middle"]], encodings.get(HIGH)
+        if better is not None and better.bitrate_bps <= own.bitrate_bps:
+            better = None
+        levels = 0 if self.redundancy is None or self.reliable else self.redundancy.most
+        self._tiers_reliable = self.reliable
+        self.tiers = Tiers(own, low=encodings.get(LOW), high=better, levels=levels, now_s=now_ns / NS)
+        self.tiers.pinned = None if self.pinned is None else encodings[TIERS[self.pinned]]
+
+    @property
+    def tier_rates(self) -> dict[str, int]:
+        """The tiers that it may be sent, from the best on, and their bits a second; none where it is not asked."""
+        there = () if self.tiers is None else self.tiers.encodings
+        return {tier: self._encodings[name].bitrate_bps for tier, name in TIERS.items() if name in there}
+
+    def pin(self, tier: str | None) -> None:
+        """Send it this tier, whatever its network does; None: let that decide. Raises PeerError."""
+        if self.tiers is None or (tier is not None and tier not in self.tier_rates):
+            known = ", ".join(self.tier_rates) or "none"
+            raise PeerError(409, "no_such_tier", f"This session has no tier {tier!r}; it has {known}.")
+        self.pinned = tier
+        self.tiers.pinned = None if tier is None else self._encodings[TIERS[tier]]
+
+    def decide(self, encoding: str, now_ns: int) -> str:
+        """The encoding that it is to be sent from now on; `encoding` is the present one. `payload` follows."""
+        if self.tiers is None:
+            return encoding
+        if self.reliable != self._tiers_reliable:
+            # Another way begins anew, and by TCP there are no earlier frames.
+            self._make_tiers(now_ns)
+        wanted = 0 if self.redundancy is None else self.redundancy.level
+        choice = self.tiers.choose(wanted, now_ns / NS, copies=2 if self.twice else 1)
+        if self.redundancy is not None:
+            self.redundancy.sent = choice.level
+        return choice.encoding
+
     @property
     def twice(self) -> bool:
         """Whether each packet is to be sent twice."""
@@ -72,6 +125,10 @@ class Feedback:
         """Which of the packets that it asks for are to be sent again. counted: its latest counters."""
         if self.reliable:
             self._counters["nacked_reliable"] += len(sequences)
+            return ()
+        if self.tiers is not None and self.tiers.overloaded(now_ns / NS):
+            # What was lost was too much for the network: the same again would be, too.
+            self._counters["nacked_overload"] += len(sequences)
             return ()
         kept = may_be_kept(sequences, self._first_sequence, self._since(now_ns), self.packets_per_s, counted)
         if len(kept) < len(sequences):
@@ -110,12 +167,33 @@ class Feedback:
         self._said |= reception.values()
         if reception.jitter is not None:
             self._counters["jitter_48k"] = reception.jitter
-        elapsed_s = (now_ns - (self._reported_ns or self.connected_ns)) / NS
-        for repair in (self.redundancy, self.duplication):
-            if repair is not None:
-                repair.report(reception.expected, reception.lost, elapsed_s)
-        self._reported_ns = now_ns
+        self.heard(reception, now_ns)
         return reception
+
+    def heard(self, reception: Reception, now_ns: int) -> None:
+        """Let what a report says that can be true decide what it is sent."""
+        now_s = now_ns / NS
+        elapsed_s = now_s - (self._reported_ns or self.connected_ns) / NS
+        self._reported_ns = now_ns
+        repairs = [repair for repair in (self.redundancy, self.duplication) if repair is not None]
+        tiers = self.tiers
+        if tiers is not None:
+            if reception.round_trip_s is not None:
+                tiers.round_trip(reception.round_trip_s, now_s)
+            jitter_s = None if reception.jitter is None else reception.jitter / MEDIA_RATE
+            tiers.reception(reception.expected, reception.lost, jitter_s, now_s)
+            if tiers.overloaded(now_s):
+                for repair in repairs:
+                    repair.forgive()
+            if tiers.overloaded(now_s) or tiers.suspicious:
+                return
+        for repair in repairs:
+            repair.report(reception.expected, reception.lost, elapsed_s)
+
+    def page_said(self, values: Mapping[str, float], now_ns: int) -> None:
+        """A report of its page (`rtcserver.channel.telemetry.STATS_FIELDS`): the round trip comes more often in it."""
+        if self.tiers is not None and (rtt_ms := values.get("rtt_ms")) is not None:
+            self.tiers.round_trip(rtt_ms / 1000, now_ns / NS)
 
     def _since(self, now_ns: int) -> float:
         return (now_ns - self.connected_ns) / NS

@@ -110,6 +110,7 @@ class OnePortBackend:
     endpoint's sockets, and is started and closed by this backend too; feeds are added by `add_feed`.
     frame_ms: duration of a room's Opus frames. redundancy: whether listeners that lose packets get earlier frames in
     each, where they can read it (RED; `redundancy_frames` at most), or each twice where they know no repair.
+    encodings: those of a room, between which each listener's network decides; none: all get the room's own.
     on_datachannel: called for each channel that a listener opens, on_ended: for each session that has ended.
     admission: says whether there is room for one more. admit: asked for each Studio session; returns further headers,
     or raises PeerError.
@@ -126,6 +127,7 @@ class OnePortBackend:
         frame_ms: Callable[[str], float] = lambda room: 10.0,
         redundancy: bool = True,
         redundancy_frames: int = 2,
+        encodings: Callable[[str], Mapping[str, Encoding]] = lambda room: {},
         on_datachannel: Callable[[OnePortSession, RTCDataChannel], None] = _ignore_channel,
         on_ended: Callable[[OnePortSession], None] = lambda session: None,
         admission: Admission | None = None,
@@ -150,6 +152,7 @@ class OnePortBackend:
         self.counters: Counter[str] = Counter()
         self._frame_ms = frame_ms
         self._earlier_frames = redundancy_frames if redundancy else None
+        self._encodings = encodings
         self._admission = admission or Admission()
         self._on_ended = on_ended
         self._admit = admit
@@ -242,6 +245,7 @@ class OnePortBackend:
             candidates,
             self._frame_ms(room),
             earlier_frames=self._earlier_frames,
+            encodings=self._encodings(room),
         )
         self._sessions[session.id] = session
         self._by_listener[session.listener_id] = session

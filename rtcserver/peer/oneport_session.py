@@ -10,7 +10,6 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Protocol
 
 from aiortc import RTCDataChannel
 
@@ -18,12 +17,12 @@ from rtcserver.access.door import Grant
 from rtcserver.broadcast.listener import PAYLOAD_CODED, PAYLOAD_SILENCE, ListenerSpec
 from rtcserver.broadcast.srtp import MAX_FIRST_SEQUENCE, SrtpProfile
 from rtcserver.clock import NS, monotonic_ns, ntp_from_wall, wall_ns
+from rtcserver.encode.encoding import TIERS, Encoding
 from rtcserver.errors import PeerError, ProcessError
 from rtcserver.logs import about
 from rtcserver.peer.base import Mode, SessionInfo, new_session_id, public_handle
 from rtcserver.peer.feedback import Feedback
-from rtcserver.peer.limits import SessionLimits
-from rtcserver.peer.reception import Reception
+from rtcserver.peer.owner import SessionOwner
 from rtcserver.peer.state import Answered, Closed, Connected, Event, Moved, RestartAsked, State, advance
 from rtcserver.peer.way import Broadcast, Way, way_of
 from rtcserver.rate import RateLimit
@@ -33,7 +32,6 @@ from rtcserver.sdp.offer import OfferSummary
 from rtcserver.transport.address import Path
 from rtcserver.transport.aiortc_internals import SrtpKeys
 from rtcserver.transport.candidates import HostCandidate
-from rtcserver.transport.endpoint import MediaEndpoint
 from rtcserver.transport.peer import TransportPeer
 from rtcserver.transport.rtcp import Nack, ReceptionReport, RtcpPacket
 
@@ -44,30 +42,6 @@ STUDIO_PACKETS_PER_S = 4_000
 ENDS_ALL = ("broadcast-lost", "shutdown")
 """Reasons that end every session at once."""
 MINUTE_NS = 60 * NS
-
-
-class SessionOwner(Protocol):
-    """What a session needs of its backend."""
-
-    cname: str
-    counters: Counter[str]
-    on_datachannel: Callable[[OnePortSession, RTCDataChannel], None]
-    on_reception: Callable[[OnePortSession, Reception], None]
-    on_joined: Callable[[OnePortSession], None]
-    limits: SessionLimits
-
-    @property
-    def broadcast(self) -> Broadcast | None: ...
-
-    @property
-    def endpoint(self) -> MediaEndpoint: ...
-
-    def on_refused(self, listener_id: int, reason: str) -> None: ...
-
-    def need(self, room: str, encoding: str, *, instead_of: str = "") -> None:
-        """A listener needs this encoding of a room, and no more the one `instead_of`; "" is none."""
-
-    def forget(self, session: OnePortSession) -> None: ...
 
 
 class OnePortSession:
@@ -103,9 +77,11 @@ class OnePortSession:
         """RTP timestamp = (media time + this) mod 2³²."""
         self.ssrc = secrets.randbits(32) or 1
         self.first_sequence = secrets.randbelow(MAX_FIRST_SEQUENCE)
+        self.on_tier: Callable[[], None] = lambda: None
+        """Called when another tier of its room is sent to it."""
         self._reception: dict[str, object] = {}
         """What `info` says of it, empty until there is a report."""
-        self._feedback = Feedback(self.first_sequence, self.counters, backend.counters, self._reception)
+        self.feedback = Feedback(self.first_sequence, self.counters, backend.counters, self._reception)
         self._connected_ns = 0
         self._backend = backend
         self._since_ns = monotonic_ns()
@@ -139,22 +115,26 @@ class OnePortSession:
         frame_ms: float,
         *,
         earlier_frames: int | None = None,
+        encodings: Mapping[str, Encoding] | None = None,
     ) -> None:
-        """Make `answer`. earlier_frames: see `Feedback.choose`; None for no repair but what is asked for."""
+        """Make `answer`. earlier_frames: see `Feedback.choose`; None for no repair but what is asked for. encodings: its
+        room's, between which its network decides."""
         if self.mode == "listen":
             if earlier_frames is not None:
-                self._feedback.choose(self.offer, earlier_frames)
+                self.feedback.choose(self.offer, earlier_frames)
             self.set_encoding(PAYLOAD_CODED)
+            self.feedback.offer_tiers(encodings or {}, self.encoding, monotonic_ns())
+            self._note_tier()
         self._peer = peer
         self._candidates = candidates
-        self._feedback.packets_per_s = 1000 / frame_ms if self.mode == "listen" else STUDIO_PACKETS_PER_S
+        self.feedback.packets_per_s = 1000 / frame_ms if self.mode == "listen" else STUDIO_PACKETS_PER_S
         stream = AnswerStream(
             ssrc=self.ssrc,
             cname=self._backend.cname,
             stream_id=f"room-{self.listener_id}",
             track_id=f"audio-{self.listener_id}",
             frame_ms=frame_ms,
-            redundant=self._feedback.redundancy is not None,
+            redundant=self.feedback.redundancy is not None,
         )
         self.answer = build_answer(self.offer, self._answer_transport(), stream, secrets.randbits(62))
         self._advance(Answered())
@@ -263,13 +243,21 @@ class OnePortSession:
             self.details["payload"] = kind
 
     def set_encoding(self, name: str) -> None:
-        """Send it another encoding of its room, from the next place on where it can change (`rtcserver.broadcast.room`)."""
+        """Let its next kind of payload be of this encoding; it changes where it can (`rtcserver.broadcast.room`)."""
         if name == self.encoding:
             return
         self._backend.need(self.room, name, instead_of=self.encoding)
         self.encoding = name
-        if (broadcast := self._backend.broadcast) is not None:
-            self._adapt(broadcast)
+
+    def pin(self, tier: str | None) -> None:
+        """Send it this tier (`rtcserver.encode.encoding.TIERS`), None: what its network carries. Raises PeerError."""
+        self.feedback.pin(tier)
+        self._adapt()
+
+    def page_said(self, values: Mapping[str, float]) -> None:
+        """A report of its page: how the sound arrives."""
+        self.feedback.page_said(values, monotonic_ns())
+        self._adapt()
 
     # PeerListener
 
@@ -280,7 +268,7 @@ class OnePortSession:
             self.end("broadcast-lost")
             return
         way = self._way(path, broadcast)
-        kind, payload_type = self._feedback.payload(self.encoding, self.offer.payload_type)
+        kind, payload_type = self.feedback.payload(self.encoding, self.offer.payload_type)
         if self.mode != "listen":
             kind = self._kind
         spec = ListenerSpec(
@@ -305,7 +293,7 @@ class OnePortSession:
         except (ValueError, ProcessError) as error:
             self._backend.on_refused(self.listener_id, str(error))
             return
-        self._connected_ns = self._feedback.connected_ns = monotonic_ns()
+        self._connected_ns = self.feedback.connected_ns = monotonic_ns()
         self._advance(Connected(path))
         self._backend.counters["connected"] += 1
         self._backend.on_joined(self)
@@ -318,12 +306,12 @@ class OnePortSession:
         broadcast = self._backend.broadcast
         if broadcast is not None:
             broadcast.set_address(self.listener_id, *self._way(path, broadcast))
-            self._adapt(broadcast)
+            self._adapt()
 
     def _way(self, path: Path, broadcast: Broadcast) -> Way:
         """Where the broadcast process is to send: on a TCP path it alone writes from now on."""
         self.details["path"] = "tcp" if path.stream else "udp"
-        self._feedback.reliable = path.stream > 0
+        self.feedback.reliable = path.stream > 0
         return way_of(path, self._backend.endpoint.streams, broadcast, studio=self.mode != "listen")
 
     def on_rtcp(self, packets: list[RtcpPacket]) -> None:
@@ -335,27 +323,45 @@ class OnePortSession:
         for packet in packets:
             if isinstance(packet, Nack) and packet.media_ssrc == self.ssrc:
                 counted = broadcast.listener_stats(self.listener_id)
-                if missing := self._feedback.nack(packet.sequences, counted, now):
+                if missing := self.feedback.nack(packet.sequences, counted, now):
                     broadcast.nack(self.listener_id, missing)
-                    self._adapt(broadcast)
+                    self._adapt()
             elif isinstance(packet, ReceptionReport):
                 blocks = (block for block in packet.blocks if block.ssrc == self.ssrc)
-                for reception in self._feedback.reports(blocks, now, ntp_from_wall(wall_ns())):
+                for reception in self.feedback.reports(blocks, now, ntp_from_wall(wall_ns())):
                     self._backend.on_reception(self, reception)
-                self._adapt(broadcast)
+                self._adapt()
 
-    def _adapt(self, broadcast: Broadcast) -> None:
+    def _adapt(self) -> None:
         """Let its packets carry as many earlier frames as its losses ask for, or come twice."""
+        broadcast = self._backend.broadcast
+        if broadcast is None:
+            return
         if self._reception:
             self.details["reception"] = dict(self._reception)
-        kind, payload_type = self._feedback.payload(self.encoding, self.offer.payload_type)
+        chosen = self.feedback.decide(self.encoding, monotonic_ns())
+        if self.playing and chosen != self.encoding:
+            self.set_encoding(chosen)
+            self.counters["tier_changes"] += 1
+            self._backend.counters["tier_changes"] += 1
+        self._note_tier()
+        kind, payload_type = self.feedback.payload(self.encoding, self.offer.payload_type)
         if self.mode == "listen" and self.playing and kind != self.details["payload"]:
             broadcast.set_kind(self.listener_id, kind, payload_type)
             self.details["payload"] = kind
-        twice = self._feedback.twice
+        twice = self.feedback.twice
         if self.playing and twice != self.details.get("twice", False):
             broadcast.set_twice(self.listener_id, on=twice)
             self.details["twice"] = twice
+
+    def _note_tier(self) -> None:
+        if self.feedback.tiers is None:
+            return
+        tier = next(tier for tier, name in TIERS.items() if name == self.encoding)
+        state = {"tier": tier, "pinned": self.feedback.pinned is not None}
+        if not state.items() <= self.details.items():
+            self.details |= state
+            self.on_tier()
 
     @property
     def reports_itself(self) -> bool:

@@ -33,7 +33,9 @@ class Redundancy:
 
     def __init__(self, opus: int, red: int, most: int = MAX_LEVEL) -> None:
         self.level = FIRST_LEVEL
-        self._most = most
+        self.most = most
+        self.sent: int | None = None
+        """Earlier frames that are sent instead of `level`, where the network carries fewer (`rtcserver.peer.tiers`)."""
         self._opus, self._red = opus, red
         self._missing: set[int] = set()
         self._calm_s = 0.0
@@ -41,13 +43,26 @@ class Redundancy:
 
     def payload(self, encoding: str) -> tuple[str, int]:
         """Kind (`rtcserver.broadcast.listener`) and payload type of its packets of an encoding."""
-        return redundant_kind(self.level, self._opus, encoding), self._red if self.level else self._opus
+        level = self.carried
+        return redundant_kind(level, self._opus, encoding), self._red if level else self._opus
+
+    @property
+    def carried(self) -> int:
+        """Earlier frames in each packet."""
+        return self.level if self.sent is None else self.sent
 
     def covers(self, sequences: Iterable[int]) -> bool:
         """Whether packets that it asks for with a NACK are in those that follow. Each counts as lost in its next report."""
         if len(self._missing) < MAX_MISSING:
             self._missing.update(sequences)
-        return self.level > 0
+        return self.carried > 0
+
+    def forgive(self) -> None:
+        """What was lost of late was lost since too much was sent: more of it would not repair that."""
+        self.level = 0
+        self._calm_s = 0.0
+        self._share.clear()
+        self._missing.clear()
 
     def report(self, expected: int, lost: int, elapsed_s: float) -> int:
         """The level after a report.
@@ -60,7 +75,7 @@ class Redundancy:
         elapsed_s = self._share.elapsed_s
         self._share.clear()
         self._missing.clear()
-        wanted = min(level_for(share), self._most)
+        wanted = min(level_for(share), self.most)
         if wanted > self.level:
             self.level = wanted
             self._calm_s = 0.0

@@ -104,6 +104,7 @@ class RoomDesk:
             case Hello(_, name):
                 member.name = name or member.name
                 self.welcome(member)
+                member.tell_tier()
             case Auth(token, name):
                 self._authorise(member, token, name)
             case Panic(everyone):

@@ -17,7 +17,7 @@ from rtcserver.channel import announce
 from rtcserver.channel.limits import ChannelRates
 from rtcserver.channel.midi_peer import MidiPeer, MidiPeerCounters
 from rtcserver.channel.studio import StudioReady, StudioReport
-from rtcserver.channel.telemetry import TYPES, ClientMessage, Stats
+from rtcserver.channel.telemetry import TYPES, ClientMessage, Pin, Stats
 from rtcserver.channel.telemetry_peer import TelemetryCounters, TelemetryPeer
 from rtcserver.channel.up.receiver import UpCounters
 from rtcserver.clock import monotonic_ns
@@ -98,6 +98,7 @@ class Member:
         """Its ``studio`` channel, if it listens by one."""
         self._desk = desk
         self._channels: dict[str, RTCDataChannel] = {}
+        session.on_tier = self.tell_tier
 
     def attach(self, channel: RTCDataChannel) -> None:
         """Take over a channel by its label; a second one of a label, or an unknown one, stays mute."""
@@ -132,6 +133,12 @@ class Member:
     def tell(self, text: str) -> None:
         """Send JSON on ``telemetry``."""
         self._send("telemetry", text)
+
+    def tell_tier(self) -> None:
+        """Say which tier it is sent, if there are tiers for it."""
+        feedback = self.session.feedback
+        if feedback.tiers is not None and "telemetry" in self._channels:
+            self.tell(announce.tier(str(self.session.details["tier"]), feedback.pinned, feedback.tier_rates))
 
     def send_midi(self, data: bytes) -> None:
         """Send one message on ``midi``."""
@@ -169,7 +176,11 @@ class Member:
         match message:
             case Stats(values):
                 self.session.details["stats"] = values
+                self.session.page_said(values)
                 self._desk.on_stats(self, values)
+            case Pin(tier):
+                self.session.pin(tier)
+                self.tell_tier()
             case StudioReady():
                 self._desk.set_payload(self, twice=self.redundancy.on)
             case StudioReport(values):

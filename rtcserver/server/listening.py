@@ -20,7 +20,7 @@ from rtcserver.channel import announce
 from rtcserver.channel.limits import ChannelRates
 from rtcserver.config.load import parse_hosts, parse_networks
 from rtcserver.config.model import ServerConfig
-from rtcserver.encode.encoding import OWN, Encoding, encodings_of
+from rtcserver.encode.encoding import OWN, TIERS, Encoding, encodings_of
 from rtcserver.midiport.supervisor import MidiPort, Port
 from rtcserver.peer.base import MODES, PeerBackend
 from rtcserver.peer.limits import SessionLimits
@@ -80,6 +80,7 @@ def metrics_of(
             connecting=listening.connecting,
             http=http,
             limited=lambda: admission.refused,
+            tiers=listening.tiers,
         )
     )
     for name, desk in listening.desk.rooms.items():
@@ -200,6 +201,7 @@ class OnePort:
             frame_ms=lambda room: rooms[room].config.instrument.frame_ms,
             redundancy=config.redundancy,
             redundancy_frames=config.redundancy_frames,
+            encodings=lambda room: _encodings(rooms[room]) if config.tiers else {},
             admission=admission,
             limits=session_limits_of(config),
             parting=announce.leaving,
@@ -296,6 +298,14 @@ class OnePort:
         for session in self._backend.connected():
             listens = session.mode != "listen" or session.reports_itself
             count[session.room, session.mode if listens else "player"] += 1
+        return count
+
+    def tiers(self) -> dict[tuple[str, str], int]:
+        """Connected sessions by room and tier. All that could be, with zeros."""
+        count = dict.fromkeys(((room, tier) for room in self.desk.rooms for tier in TIERS), 0)
+        for session in self._backend.connected():
+            if session.feedback.tiers is not None:
+                count[session.room, str(session.details["tier"])] += 1
         return count
 
     def connecting(self) -> int:

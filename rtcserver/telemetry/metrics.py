@@ -42,6 +42,10 @@ def _none() -> Mapping[str, int]:
     return {}
 
 
+def _nobody() -> Mapping[tuple[str, str], int]:
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class Observed:
     """What is read at each scrape.
@@ -49,7 +53,8 @@ class Observed:
     rooms: their health. audience: connected sessions by room and mode. broadcast: the latest report. transport: what
     the media port counted. midi: events by room and name. ended, failed: sessions by why they ended, those that were
     never connected in `failed` too. connecting: sessions on the way to being connected. http: open connections, those
-    that were refused, malformed requests. limited: what was refused, by limit.
+    that were refused, malformed requests. limited: what was refused, by limit. tiers: connected sessions by room and
+    tier.
     """
 
     rooms: ObservedRooms
@@ -62,6 +67,7 @@ class Observed:
     connecting: Callable[[], int] = int
     http: Callable[[], tuple[int, int, int]] = lambda: (0, 0, 0)
     limited: Callable[[], Mapping[str, int]] = _none
+    tiers: Callable[[], Mapping[tuple[str, str], int]] = _nobody
 
 
 class Metrics:
@@ -97,6 +103,12 @@ class _Stages(Collector):
         yield _labelled(
             GaugeMetricFamily("rtcserver_listeners", "Sessions that are connected.", labels=["room", "mode"]),
             observed.audience(),
+        )
+        yield _labelled(
+            GaugeMetricFamily(
+                "rtcserver_listeners_by_tier", "Sessions that are sent each tier.", labels=["room", "tier"]
+            ),
+            observed.tiers(),
         )
         yield GaugeMetricFamily(
             "rtcserver_listeners_connecting",
@@ -176,6 +188,10 @@ def _instruments(rooms: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
         ),
         "rtcserver_encode_frame_seconds": ("Duration of an Opus frame.", lambda r: r["frame_ms"] / 1000),
         "rtcserver_encode_bitrate_bytes_per_second": ("Bitrate.", lambda r: r["bitrate_bps"] / 8),
+        "rtcserver_encodings": (
+            "Encodings that are made, the room's own too.",
+            lambda r: 1 + len(r["further"]),
+        ),
         "rtcserver_media_time_seconds": ("Media time of the room.", lambda r: r["media_time"] / 48_000),
     }
     counters: dict[str, tuple[str, Callable[[Mapping[str, Any]], float]]] = {

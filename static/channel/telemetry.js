@@ -65,9 +65,16 @@ export const STATS_FIELDS = Object.freeze(
  * @typedef {{type: "player", state: "stopped" | "playing" | "paused", file: string | null, name: string | null,
  *   position_s: number, duration_s: number, tempo: number, by: number | null, media_time: number}} PlayerState
  */
+/**
+ * @typedef {object} TierMessage what the session is sent
+ * @property {"tier"} type
+ * @property {string} tier
+ * @property {string | null} pinned the tier that this session has chosen
+ * @property {{tier: string, bps: number}[]} tiers those it may have, from the best on
+ */
 /** @typedef {{type: "leaving", reason: string, message: string, after_ms: number}} Leaving the last message of a session */
 /** @typedef {{type: "error", code: string, message: string, of?: string}} ErrorMessage */
-/** @typedef {Welcome | Performers | Selected | PlayerState | Leaving | ErrorMessage} ServerMessage */
+/** @typedef {Welcome | Performers | Selected | PlayerState | TierMessage | Leaving | ErrorMessage} ServerMessage */
 
 /** @param {string | null} [name] */
 export const hello = (name) => pack({ type: "hello", version: VERSION, ...(name ? { name } : {}) });
@@ -84,6 +91,9 @@ export const select = (sound, channel) =>
  *   | {action: "tempo", tempo: number}} command
  */
 export const player = (command) => pack({ type: "player", ...command });
+
+/** Be sent one tier, or by null what the network carries. @param {string | null} tier high, middle or low */
+export const tier = (tier) => pack({ type: "tier", tier });
 
 /**
  * A report, once a second. What is no finite number is left out; three decimals are enough.
@@ -122,13 +132,18 @@ export function parseServer(text) {
   if (typeof members !== "object" || members === null || Array.isArray(members)) {
     throw new ProtocolError("not a JSON object");
   }
-  if (!["welcome", "performers", "selected", "player", "leaving", "error"].includes(members.type)) {
+  if (!["welcome", "performers", "selected", "player", "tier", "leaving", "error"].includes(members.type)) {
     throw new ProtocolError("the type of this message is unknown", "unknown_type");
   }
   if (members.type === "welcome") {
     if (members.version !== VERSION) throw new ProtocolError(`a server of another version`, "unknown_version");
     integer(members.rtp_offset, 0, 0xffff_ffff, "rtp_offset");
     integer(members.media_time, -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, "media_time");
+  }
+  if (members.type === "tier") {
+    const { tiers } = members;
+    const sound = Array.isArray(tiers) && tiers.every((one) => typeof one?.tier === "string" && Number.isInteger(one.bps) && one.bps > 0);
+    if (!sound) throw new ProtocolError("tiers is not a list of tiers and their bits a second");
   }
   if (members.type === "leaving") integer(members.after_ms, 0, 120_000, "after_ms");
   return members;

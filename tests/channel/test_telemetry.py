@@ -38,6 +38,7 @@ members = st.sampled_from(NAMES.split())
             "panic",
             "player",
             "sysex",
+            "tier",
             "studio_ready",
             "studio_report",
             "nonsense",

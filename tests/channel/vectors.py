@@ -416,6 +416,8 @@ def telemetry_vectors() -> Json:
         ("player", [{"action": "tempo", "tempo": 0.5}], '{"type":"player","action":"tempo","tempo":0.5}'),
         ("player", [{"action": "stop"}], '{"type":"player","action":"stop"}'),
         ("sysex", [[240, 126, 0, 247]], '{"type":"sysex","data":"f07e00f7"}'),
+        ("tier", ["low"], '{"type":"tier","tier":"low"}'),
+        ("tier", [None], '{"type":"tier","tier":null}'),
         (
             "stats",
             [{"packets": 100, "rtt_ms": 1.23456, "lost": None, "midi_skew_ms": -3.5}],
@@ -438,6 +440,7 @@ def telemetry_vectors() -> Json:
             '"mode":"listen","rtp_offset":4294967295,"media_time":-5,"profile":null,"performers":[],"player":null,'
             '"limits":{}}',
             '{"type":"performers","performers":[{"id":3,"name":"Ada"}]}',
+            '{"type":"tier","tier":"low","pinned":null,"tiers":[{"tier":"middle","bps":160000},{"tier":"low","bps":36000}]}',
             '{"type":"error","code":"refused","message":"No."}',
         ],
         "refused_server": [
@@ -450,6 +453,8 @@ def telemetry_vectors() -> Json:
                 '{"type":"welcome","version":2,"rtp_offset":0,"media_time":0}',
                 '{"type":"welcome","version":1,"rtp_offset":4294967296,"media_time":0}',
                 '{"type":"welcome","version":1,"rtp_offset":0}',
+                '{"type":"tier","tier":"low","pinned":null}',
+                '{"type":"tier","tier":"low","pinned":null,"tiers":[{"tier":1,"bps":160000}]}',
                 '{"type":"error","message":"' + "x" * 4096 + '"}',
             )
         ],

@@ -162,12 +162,13 @@ def test_every_key_is_explained_and_has_a_flag() -> None:
     keys = {*SERVER_KEYS, *INSTRUMENT_KEYS}
     assert set(descriptions()) >= keys
     assert set(defaults()) - set(TABLES) == keys
-    for key in keys - {"demo", "media_tcp", "offer_bridges", "redundancy"}:
+    for key in keys - {"demo", "media_tcp", "offer_bridges", "redundancy", "tiers"}:
         flags = vars(parse(f"--{key.replace('_', '-')}", "1"))
         assert flags[key] == "1"
     assert parse("--no-demo").demo is False
     assert parse("--no-redundancy").redundancy is False
     assert parse("--no-media-tcp").media_tcp is False
+    assert parse("--no-tiers").tiers is False
 
 
 def test_the_example_file_is_current_and_says_the_defaults() -> None:

@@ -31,12 +31,19 @@ Samples = npt.NDArray[np.float32]
 RATE = 48_000
 
 
-def test_a_room_has_its_own_encoding_first_and_a_higher_one_where_there_is_one() -> None:
+def test_a_room_has_its_own_encoding_first_and_a_better_and_a_smaller_one() -> None:
     found = encodings_of(160_000, 480)
     assert [encoding.stream for encoding in found.values()] == [OWN, 1, 2]
     assert list(found) == ["opus", HIGH, LOW]
     assert (found[HIGH].frame_samples, found[LOW].frame_ms) == (480, 20)
-    assert HIGH not in encodings_of(HIGH_BPS, 480)
+    assert found[HIGH].bitrate_bps == HIGH_BPS
+    # The room's own bitrate is what its owner means to spend: the better one has little more, and never less.
+    assert [encodings_of(bps, 480)[HIGH].bitrate_bps for bps in (64_000, 100_000, 256_000, 510_000)] == [
+        102_400,
+        160_000,
+        256_000,
+        510_000,
+    ]
 
 
 def test_an_encoding_survives_the_way_to_another_process() -> None:

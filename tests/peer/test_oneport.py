@@ -218,7 +218,7 @@ async def test_who_loses_packets_and_cannot_ask_gets_each_twice_and_drops_the_co
     async with serving() as server:
         listener = Listener()
         session = await listener.join(server.backend)
-        session._feedback.connected_ns -= 2 * NS
+        session.feedback.connected_ns -= 2 * NS
         block = rtp.RtcpReceiverInfo(
             ssrc=session.ssrc,
             fraction_lost=30,

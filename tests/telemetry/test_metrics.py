@@ -40,6 +40,7 @@ ROOM = {
     "xruns": 1,
     "epoch": 2,
     "encoded_total": 500,
+    "further": ["opus-low"],
     "feed_dropped": 0,
 }
 
