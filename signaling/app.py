@@ -15,6 +15,7 @@ from signaling.entrance import AUTHORIZER, Entrance, unhurried
 from signaling.forwarded import PROXIES, Proxies
 from signaling.gate import tell_gate
 from signaling.headers import SELF, security
+from signaling.ice_servers import Told
 from signaling.limits import Limits
 from signaling.metrics import MetricsPage
 from signaling.pages import Pages
@@ -43,6 +44,7 @@ def create_app(
     frame_ancestors: str = SELF,
     allowed: Allowed | None = None,
     refused: Callable[[str, str], None] | None = None,
+    ice_servers: Told | None = None,
 ) -> web.Application:
     """All routes of the server. It neither starts nor closes the backend; `signaling.serve` serves it.
 
@@ -52,7 +54,8 @@ def create_app(
 
     trusted_proxies: addresses and networks, see `signaling.forwarded`. frame_ancestors: see
     `signaling.headers.security`. allowed: hosts and origins, see `signaling.whose`; None asks for neither.
-    refused: told of each refusal, see `signaling.respond.REFUSED`.
+    refused: told of each refusal, see `signaling.respond.REFUSED`. ice_servers: the STUN and TURN servers that
+    listeners are told of.
 
     Serve it with ``handler_cancellation=True``, as `signaling.serve.HttpServer` does: then a client
     that leaves while its answer is made ends that work at once.
@@ -69,9 +72,10 @@ def create_app(
         app[REFUSED] = refused
     app[AUTHORIZER] = authorizer
     entrance = Entrance(authorizer)
-    whep = Whep(rooms, backend, entrance, places, bounds)
+    told = ice_servers or Told()
+    whep = Whep(rooms, backend, entrance, places, bounds, told)
     app.add_routes(whep.routes())
-    app.add_routes(Pages(rooms, backend, entrance, bounds, static, authority).routes())
+    app.add_routes(Pages(rooms, backend, entrance, bounds, static, authority, told).routes())
     app.add_routes(Sounds(rooms, entrance, instruments).routes())
     app.add_routes(Files(rooms, entrance, instruments, places, bounds).routes())
     app.add_routes(Admin(backend, entrance, tokens).routes())

@@ -19,6 +19,7 @@ from rtcserver.access.door import Action
 from rtcserver.errors import PeerError
 from rtcserver.peer.base import PeerBackend, public_handle
 from signaling.entrance import Entrance
+from signaling.ice_servers import Told
 from signaling.limits import Limits
 from signaling.respond import as_json
 from signaling.rooms import RoomDirectory, existing
@@ -38,6 +39,9 @@ _TYPES = {
     ".webmanifest": "application/manifest+json",
     ".woff2": "font/woff2",
 }
+
+
+ASK_FOR_SERVERS = '<meta name="rtcserver-ice-servers" content="ask">'
 
 
 class _BoundedFile(web.FileResponse):
@@ -68,7 +72,9 @@ class Pages:
         limits: Limits,
         static: Path,
         authority: Path | None = None,
+        ice_servers: Told | None = None,
     ) -> None:
+        self._ice_servers = ice_servers or Told()
         self._rooms = rooms
         self._backend = backend
         self._entrance = entrance
@@ -109,7 +115,14 @@ class Pages:
     async def room(self, request: web.Request) -> web.StreamResponse:
         """The page of a room. It holds nothing of the room, and a browser cannot show a link's token before it has it."""
         existing(self._rooms, request)
-        return self._send("room.html")
+        return self._told_to_ask() if self._ice_servers else self._send("room.html")
+
+    def _told_to_ask(self) -> web.Response:
+        """The room's page with the word that there are STUN or TURN servers, which it has to know before its first offer
+        (`static/connection/ice-servers.js`). Where there are none, no page asks for any, and no join waits."""
+        page = self._inside("room.html").read_text(encoding="utf-8")
+        page = page.replace("<title>", f"{ASK_FOR_SERVERS}\n    <title>", 1)
+        return web.Response(text=page, content_type="text/html", headers={"Cache-Control": "no-cache"})
 
     async def room_with_slash(self, request: web.Request) -> web.StreamResponse:
         """A slash at the end is a slip; the page's relative addresses need it away."""

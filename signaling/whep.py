@@ -1,7 +1,7 @@
 """WHEP: ``POST /r/{room}/whep`` takes an offer, its session URL takes PATCH and DELETE.
 
-draft-ietf-wish-whep, with RFC 9725 (WHIP) for what both share. There are no ``Link`` headers: each
-would be read as an ICE server, and this server needs none.
+draft-ietf-wish-whep, with RFC 9725 (WHIP) for what both share. ``Link`` headers tell of STUN and TURN servers where
+there are any (`signaling.ice_servers`); there are no others, as players read each of them as an ICE server.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 from rtcserver.access.admission import Admission
 from rtcserver.access.door import Action, Grant
-from rtcserver.clock import monotonic_ns
+from rtcserver.clock import NS, monotonic_ns, wall_ns
 from rtcserver.errors import PeerError
 from rtcserver.peer.base import (
     MODES,
@@ -29,6 +30,7 @@ from signaling.body import read_text
 from signaling.entrance import Entrance
 from signaling.forwarded import origin_of
 from signaling.headers import SDP, SDPFRAG, if_match, preflight, printable
+from signaling.ice_servers import Told
 from signaling.limits import Limits
 from signaling.rooms import RoomDirectory, existing
 
@@ -48,7 +50,9 @@ class Whep:
         entrance: Entrance,
         admission: Admission,
         limits: Limits,
+        ice_servers: Told,
     ) -> None:
+        self._ice_servers = ice_servers
         self._rooms = rooms
         self._backend = backend
         self._entrance = entrance
@@ -72,8 +76,25 @@ class Whep:
 
     async def options_endpoint(self, request: web.Request) -> web.Response:
         """CORS preflight, and what players ask for first. The room need not exist, so that a page can
-        read the 404 of its POST."""
-        return web.Response(status=204, headers={"Accept-Post": SDP, **preflight("POST, OPTIONS")})
+        read the 404 of its POST. Who may listen is told of STUN and TURN servers; nobody else is refused here."""
+        headers = CIMultiDict({"Accept-Post": SDP, **preflight("POST, OPTIONS")})
+        # A preflight shows no credentials, and no script sees its answer (Fetch standard, section 4.8).
+        asks = "Access-Control-Request-Method" not in request.headers
+        if asks and self._ice_servers and await self._may_listen(request):
+            headers["Cache-Control"] = "no-store"
+            self._tell_servers(headers)
+        return web.Response(status=204, headers=headers)
+
+    async def _may_listen(self, request: web.Request) -> bool:
+        try:
+            await self._entrance.check(request, Action.LISTEN, existing(self._rooms, request))
+        except PeerError:
+            return False
+        return True
+
+    def _tell_servers(self, headers: CIMultiDict[str]) -> None:
+        for link in self._ice_servers.servers.links(wall_ns() / NS):
+            headers.add("Link", link)
 
     async def options_session(self, request: web.Request) -> web.Response:
         return web.Response(
@@ -95,19 +116,18 @@ class Whep:
             )
         offer = await read_text(request, SDP, self._limits)
         session = await self._open(room, offer, _peer_request(request, session_id, grant))
-        response = web.Response(
-            text=session.answer,
-            status=201,
-            content_type=SDP,
-            headers={
+        headers = CIMultiDict(
+            {
                 # Relative, as a proxy may publish the server under a prefix: the endpoint's last part, then the session.
                 "Location": f"{request.path.rpartition('/')[2]}/{session.id}".lstrip("/"),
                 "ETag": f'"{session.etag}"',
                 "Accept-Patch": SDPFRAG,
                 "Cache-Control": "no-store",
                 **session.headers,
-            },
+            }
         )
+        self._tell_servers(headers)
+        response = web.Response(text=session.answer, status=201, content_type=SDP, headers=headers)
         response.charset = None
         delivered = False
         try:

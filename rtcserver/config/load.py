@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from rtcserver.access import users
 from rtcserver.access.rules import ACTIONS, DEFAULT, EXTERNAL, AccessRule, network_of, parse
+from rtcserver.config.ice_servers import check_ice_servers
 from rtcserver.config.limits import LIMIT_KEYS
 from rtcserver.config.mix import parse_mix
 from rtcserver.config.model import (
@@ -44,7 +45,17 @@ log = logging.getLogger(__name__)
 
 ENV_PREFIX = "RTCSERVER_"
 CONFIG_FILE = "rtcserver.toml"
-_PATHS = ("soundfont", "file", "midi_profile", "tls_cert", "tls_key", "state_dir", "health_file")
+_PATHS = (
+    "soundfont",
+    "file",
+    "midi_profile",
+    "tls_cert",
+    "tls_key",
+    "turn_secret_file",
+    "turn_password_file",
+    "state_dir",
+    "health_file",
+)
 """Keys that name files or folders: "~" in front is the user's home."""
 _LISTS = (
     "allowed_hosts",
@@ -53,8 +64,11 @@ _LISTS = (
     "shared_addresses",
     "trusted_proxies",
     "frame_ancestors",
+    "ice_servers",
 )
 """Keys that TOML may hold as a list of texts, too."""
+_SECRETS = ("turn_secret", "turn_password")
+"""Keys whose values no message shows."""
 _PLACE = re.compile(r"\(at line (\d+), column (\d+)\)$")
 _ROOM_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
 _HOST_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_][A-Za-z0-9_-]*)*\.?")
@@ -95,12 +109,21 @@ def _shown(text: str, message: str) -> str:
     lines = text.splitlines()
     if place is None:
         written = [line for line in lines if line.strip()]
-        return f":\n    {written[-1]}" if written else ""
+        last = written[-1] if written else ""
+        return f":\n    {_hidden(last)}" if last else ""
     line, column = int(place[1]), int(place[2])
     if line > len(lines):
         return ""
     wrong = lines[line - 1]
+    if _hidden(wrong) != wrong:
+        return f":\n    {_hidden(wrong)}"
     return f"{hint_for(wrong)}:\n    {wrong}\n    {' ' * (column - 1)}^"
+
+
+def _hidden(line: str) -> str:
+    """A line of the file, without a secret that it gives."""
+    key, _, _ = line.partition("=")
+    return f"{key}= …" if key.strip() in _SECRETS else line
 
 
 def load(
@@ -153,6 +176,7 @@ def load(
     parse_allowed_hosts(server.allowed_hosts)
     parse_allowed_origins(server.allowed_origins)
     parse_frame_ancestors(server.frame_ancestors)
+    check_ice_servers(server)
     for room in rooms.values():
         parse_mix(room.instrument.channels, room.instrument.mix)
     state_dir = server.state_dir or _state_dir(environ)
@@ -214,7 +238,8 @@ def _checked(key: str, value: Any, where: str, known: tuple[str, ...]) -> Any:
         )
     except ValidationError as error:
         detail = error.errors(include_url=False)[0]
-        raise ConfigError(f'{where}: {key} = "{shown(value)}" is not allowed: {detail["msg"]}') from None
+        said = "…" if key in _SECRETS else shown(value)
+        raise ConfigError(f'{where}: {key} = "{said}" is not allowed: {detail["msg"]}') from None
     for annotation in getattr(hint, "__metadata__", ()):
         if isinstance(annotation, OneOf) and checked not in annotation.values:
             allowed = ", ".join(f"{number:g}" for number in annotation.values)

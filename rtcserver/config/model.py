@@ -112,6 +112,20 @@ class ServerConfig(LimitConfig):
     """TCP port that is forwarded to `media_tcp_port`; 0: `public_media_port`, or else the same number."""
     offer_bridges: bool = False
     """Offer the addresses of container bridges (docker0, br-…) to browsers, too."""
+    ice_servers: str = ""
+    """STUN and TURN servers for listeners, with commas: stun:HOST, turn:HOST:PORT?transport=udp or tcp, turns:HOST."""
+    turn_secret: str = field(default="", repr=False)
+    """The TURN servers' shared secret (coturn's static-auth-secret); better in a file: flags can be read by others."""
+    turn_secret_file: str = ""
+    """File that holds that secret, on one line."""
+    turn_lifetime_s: Annotated[int, Ge(60), Le(604_800)] = 43_200
+    """Seconds for which credentials made with that secret let a listener begin to use a TURN server."""
+    turn_username: str = ""
+    """User at TURN servers that have no shared secret; with `turn_password`. Every listener gets to know both."""
+    turn_password: str = field(default="", repr=False)
+    """The user's password."""
+    turn_password_file: str = ""
+    """File that holds that password, on one line."""
     trusted_proxies: str = ""
     """Addresses or networks, with commas, of reverse proxies whose X-Forwarded-For and -Host are believed."""
     allowed_hosts: str = ""

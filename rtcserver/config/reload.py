@@ -26,7 +26,19 @@ LIMITS = frozenset(
 )
 """What is asked for each newcomer anew. Limits of what is open already, as of a session's channels, are not."""
 PAGES = frozenset({"allowed_hosts", "allowed_origins"})
-RELOADABLE = frozenset({"bitrate_bps", "log_level", "title"}) | LIMITS | PAGES
+ICE = frozenset(
+    {
+        "ice_servers",
+        "turn_secret",
+        "turn_secret_file",
+        "turn_lifetime_s",
+        "turn_username",
+        "turn_password",
+        "turn_password_file",
+    }
+)
+"""What the next listener is told of STUN and TURN servers."""
+RELOADABLE = frozenset({"bitrate_bps", "log_level", "title"}) | LIMITS | PAGES | ICE
 """Keys that are taken over, besides the rules of access, the users and the rooms' titles. All others wait."""
 
 

@@ -20,6 +20,7 @@ from rtcserver.access.door import Door, house
 from rtcserver.access.logins import Logins
 from rtcserver.access.rules import NETWORKS, is_wide, lies_in
 from rtcserver.clock import NS, wall_ns
+from rtcserver.config.ice_servers import parse_ice_servers
 from rtcserver.config.load import parse_networks
 from rtcserver.config.model import ServerConfig
 from rtcserver.config.published import parse_allowed_hosts, parse_allowed_origins, parse_frame_ancestors
@@ -37,9 +38,11 @@ from rtcserver.server.listening import Listening, OnePort, Stock, metrics_of, pl
 from rtcserver.server.memory import GivingBack
 from rtcserver.server.shortage import ShortageHandler
 from rtcserver.server.tokens import NoPlaceError, TokenStore
+from rtcserver.server.turn import password_of, secret_of
 from rtcserver.server.watchdog import Watchdog
 from signaling.app import create_app
 from signaling.authority import CA_FILE
+from signaling.ice_servers import IceServers, Told
 from signaling.limits import Limits
 from signaling.serve import HttpServer
 from signaling.whose import Allowed
@@ -59,6 +62,7 @@ class Server:
         self.authorizer = Authorizer(self._door(), self.logins, self.external)
         self.admission = admission = Admission(places_of(config))
         self.allowed = Allowed(*allowed_of(config))
+        self.ice_servers = Told(ice_servers_of(config))
         self.rooms = Rooms(config, self._listeners, self._processes, self._studio)
         self.listening: Listening = (OnePort if config.transport == "one-port" else Stock)(
             config, self.rooms, self.authorizer, admission
@@ -80,6 +84,7 @@ class Server:
             trusted_proxies=parse_networks(config.trusted_proxies, "trusted_proxies"),
             allowed=self.allowed,
             frame_ancestors=parse_frame_ancestors(config.frame_ancestors),
+            ice_servers=self.ice_servers,
         )
         self.lapses = Lapses(self.authorizer, self.listening.backend, self.listening.lapse)
         self.http = HttpServer(app, limits, admission, media=self._media())
@@ -189,6 +194,8 @@ def reload(server: Server, reread: Callable[[], ServerConfig]) -> None:
     server.https.reload()
     try:
         found = compare(server.config, reread())
+        # What the files of secrets hold may have changed, although the configuration has not.
+        ice_servers = ice_servers_of(found.config)
     except ConfigError as error:
         log.error("the configuration stays as it is: %s", error)
         return
@@ -202,6 +209,9 @@ def reload(server: Server, reread: Callable[[], ServerConfig]) -> None:
     if found.pages:
         server.allowed.change(*allowed_of(found.config))
         log.info("allowed_hosts and allowed_origins are as the configuration has them now")
+    if ice_servers != server.ice_servers.servers:
+        server.ice_servers.servers = ice_servers
+        log.info("listeners are told of STUN and TURN servers as the configuration has them now")
     for room, title in found.titles.items():
         server.rooms[room].config = found.config.rooms[room]
         log.info('room %s: its title is "%s" now', room, title)
@@ -298,6 +308,17 @@ def limits_of(config: ServerConfig) -> Limits:
         max_header_line_bytes=config.max_header_line_bytes,
         max_headers=config.max_headers,
         max_header_bytes=config.max_header_bytes,
+    )
+
+
+def ice_servers_of(config: ServerConfig) -> IceServers:
+    """What listeners are told of STUN and TURN servers. Raises ConfigError if a secret's file cannot be used."""
+    return IceServers(
+        parse_ice_servers(config.ice_servers),
+        secret_of(config).encode(),
+        config.turn_username,
+        password_of(config),
+        config.turn_lifetime_s,
     )
 
 

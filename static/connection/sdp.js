@@ -186,3 +186,40 @@ export function noMoreCandidates(sdp) {
   const credentials = ["a=ice-ufrag:", "a=ice-pwd:"].map((name) => sdp.split(/\r?\n/).find((line) => line.startsWith(name)) ?? "");
   return [...credentials, "m=audio 9 UDP/TLS/RTP/SAVPF 0", "a=mid:0", "a=end-of-candidates", ""].filter((line, at) => line || at > 1).join("\r\n");
 }
+
+/**
+ * The fragment that asks for a restart of ICE (RFC 9725, section 4.3.3; RFC 8840, section 9). The server is ICE-lite and learns this
+ * browser's addresses from its checks, so no candidates are in it.
+ *
+ * @param {string} sdp the offer with the new credentials
+ * @returns {string}
+ */
+export function restartFragment(sdp) {
+  return noMoreCandidates(sdp);
+}
+
+/**
+ * The answer to an offer that restarts ICE: the answer that holds, with the credentials and candidates of the server's fragment.
+ *
+ * @param {string} answer
+ * @param {string} fragment
+ * @returns {string | null} null when the fragment has no credentials
+ */
+export function restartedAnswer(answer, fragment) {
+  const said = fragment.split(/\r?\n/);
+  const find = (/** @type {string} */ name) => said.find((line) => line.startsWith(name)) ?? "";
+  const [ufrag, password] = [find("a=ice-ufrag:"), find("a=ice-pwd:")];
+  if (!ufrag || !password) return null;
+  const offered = said.filter((line) => line.startsWith("a=candidate:"));
+  const newline = answer.includes("\r\n") ? "\r\n" : "\n";
+  return sections(answer.split(/\r?\n/))
+    .flatMap((lines) => {
+      const had = lines.some((line) => line.startsWith("a=candidate:")) && offered.length > 0;
+      return lines.flatMap((line) => {
+        if (line.startsWith("a=ice-ufrag:")) return [ufrag];
+        if (line.startsWith("a=ice-pwd:")) return had ? [password, ...offered] : [password];
+        return had && line.startsWith("a=candidate:") ? [] : [line];
+      });
+    })
+    .join(newline);
+}

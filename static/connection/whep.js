@@ -5,11 +5,23 @@
  */
 
 import { WEBRTC_MISSING, SERVER_UNREACHABLE, negotiationFailed, codeOf, parseRetryAfter, refused, sentenceOf } from "./problems.js";
+import { haveIceServers, iceServers } from "./ice-servers.js";
 import { FROM_PAGE } from "./server.js";
 import { authorization, fallBack } from "./token.js";
-import { addressOf, asksForStereo, candidates, noMoreCandidates, takesRedundancy, withLocalName, withStereoOpus } from "./sdp.js";
+import {
+  addressOf,
+  asksForStereo,
+  candidates,
+  noMoreCandidates,
+  restartFragment,
+  restartedAnswer,
+  takesRedundancy,
+  withLocalName,
+  withStereoOpus,
+} from "./sdp.js";
 
 /** @typedef {import("./problems.js").Problem} Problem */
+/** @typedef {"there" | "gone" | "silent"} Found what a server says of a session; silent: it does not answer, or nothing of use */
 /** @typedef {"connecting" | "connected" | "disconnected" | "failed" | "closed"} TransportState */
 
 /**
@@ -114,21 +126,59 @@ export class WhepConnection {
    * Asks the server whether it still has this session: it is told once more that there are no more candidates (RFC 8840), which
    * changes nothing.
    *
-   * @returns {Promise<"there" | "gone" | "silent">} silent: it does not answer, or nothing of use
+   * @returns {Promise<Found>}
    */
   async ask() {
-    const location = this.#location;
     const sdp = this.#peer?.localDescription?.sdp;
-    if (!location || !sdp) return "silent";
+    if (!sdp) return "silent";
+    const { found } = await this.#patch(noMoreCandidates(sdp));
+    return found;
+  }
+
+  /**
+   * Restarts ICE (RFC 9725, section 4.3.3), as this device may have another address: the session goes on, and its sound keeps
+   * coming by the old path until a new one is found. Where it does not work out, all stays as it is.
+   *
+   * @returns {Promise<Found>}
+   */
+  async restart() {
+    const peer = this.#peer;
+    const answer = peer?.currentRemoteDescription?.sdp;
+    if (!peer || !answer || peer.signalingState !== "stable") return "silent";
+    try {
+      // Credentials for a TURN server are made for a while only; a new allocation asks for fresh ones.
+      if (haveIceServers()) renew(peer, await iceServers(this.#url));
+      const { sdp = "" } = await peer.createOffer({ iceRestart: true });
+      await peer.setLocalDescription({ type: "offer", sdp: withStereoOpus(sdp) });
+      const { found, fragment } = await this.#patch(restartFragment(peer.localDescription?.sdp ?? ""));
+      const restarted = fragment === "" ? null : restartedAnswer(answer, fragment);
+      if (this.#closed) return "silent";
+      await peer.setRemoteDescription(restarted === null ? { type: "rollback" } : { type: "answer", sdp: restarted });
+      return found;
+    } catch {
+      return "silent";
+    }
+  }
+
+  /**
+   * @param {string} body a fragment (RFC 8840, section 9)
+   * @returns {Promise<{found: Found, fragment: string}>} fragment: the server's, of a restart; "" if it sent none
+   */
+  async #patch(body) {
+    const location = this.#location;
+    if (!location) return { found: "silent", fragment: "" };
     const limit = new AbortController();
     const timer = setTimeout(() => limit.abort(), ASK_MS);
     const headers = { "Content-Type": "application/trickle-ice-sdpfrag", "If-Match": this.#etag };
     try {
-      const { status } = await fetch(location, { method: "PATCH", headers, body: noMoreCandidates(sdp), signal: limit.signal });
-      if (status === 404 || status === 410) return "gone";
-      return status < 500 ? "there" : "silent";
+      const response = await fetch(location, { method: "PATCH", headers, body, signal: limit.signal });
+      const { status } = response;
+      if (status === 404 || status === 410) return { found: "gone", fragment: "" };
+      // An answer that was lost may have been that of a restart, whose tag nobody has read.
+      this.#etag = status === 412 ? "*" : (response.headers.get("ETag") ?? this.#etag);
+      return { found: status < 500 ? "there" : "silent", fragment: status === 200 ? await response.text() : "" };
     } catch {
-      return "silent";
+      return { found: "silent", fragment: "" };
     } finally {
       clearTimeout(timer);
     }
@@ -150,7 +200,9 @@ export class WhepConnection {
    * @returns {Promise<string>} the offer, with as many candidates as half a second found
    */
   async #offer() {
-    const peer = new RTCPeerConnection({ iceServers: [], bundlePolicy: "max-bundle", ...this.#special.configuration });
+    const servers = haveIceServers() ? await iceServers(this.#url) : [];
+    if (this.#closed) return "";
+    const peer = connection({ iceServers: servers, bundlePolicy: "max-bundle", ...this.#special.configuration });
     this.#peer = peer;
     this.#listenTo(peer);
     const audio = peer.addTransceiver("audio", { direction: "recvonly" });
@@ -229,6 +281,30 @@ export class WhepConnection {
     this.#location = null;
     // `keepalive` lets the request outlive the page. If it fails, the server ends the session when its media times out.
     if (location) fetch(location, { method: "DELETE", keepalive: true }).catch(() => {});
+  }
+}
+
+/**
+ * @param {RTCConfiguration} configuration
+ * @returns {RTCPeerConnection} without the servers, if this browser takes one of them for wrong
+ */
+function connection(configuration) {
+  try {
+    return new RTCPeerConnection(configuration);
+  } catch {
+    return new RTCPeerConnection({ ...configuration, iceServers: [] });
+  }
+}
+
+/**
+ * @param {RTCPeerConnection} peer
+ * @param {RTCIceServer[]} servers to use from the next restart of ICE on
+ */
+function renew(peer, servers) {
+  try {
+    peer.setConfiguration({ ...peer.getConfiguration(), iceServers: servers });
+  } catch {
+    // This browser changes no configuration with what else is in it: the former credentials have to do.
   }
 }
 

@@ -71,6 +71,8 @@ export class Listener {
     const { signal } = this.#owner;
     const hurry = () => this.hurry();
     addEventListener("online", hurry, { signal });
+    // Another network, as far as the browser says (Chromium's Network Information API).
+    /** @type {{connection?: EventTarget}} */ (navigator).connection?.addEventListener("change", hurry, { signal });
     document.addEventListener("visibilitychange", () => document.hidden || hurry(), { signal });
   }
 
@@ -91,7 +93,7 @@ export class Listener {
     this.#dispatch({ type: "stop" });
   }
 
-  /** Tries to connect now, if it waits for its next attempt. */
+  /** Tries to connect now, if it waits for its next attempt; looks after a connection that gives no sound. */
   hurry() {
     this.#dispatch({ type: "hurry" });
   }
@@ -120,6 +122,10 @@ export class Listener {
     for (const effect of effects) {
       if (effect.type === "ask") {
         this.#ask(effect.generation);
+        continue;
+      }
+      if (effect.type === "restart") {
+        this.#restart(effect.generation);
         continue;
       }
       this.#hangUp();
@@ -178,6 +184,12 @@ export class Listener {
   /** @param {number} generation */
   async #ask(generation) {
     const found = (await this.#connection?.ask()) ?? "silent";
+    this.#dispatch({ type: "asked", generation, found });
+  }
+
+  /** @param {number} generation */
+  async #restart(generation) {
+    const found = (await this.#connection?.restart()) ?? "silent";
     this.#dispatch({ type: "asked", generation, found });
   }
 

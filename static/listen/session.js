@@ -7,11 +7,12 @@
  *      ▲                 │  ▲                        │    ◄─────────┤
  *      │ stop (any)      │  │ clock, hurry, listen   │  1.5 s quiet │
  *      │                 ▼  │                        │              │
- *      │             reconnecting ◄──────────────────┴──────────────┘  failed, leaving, quiet for 5 s, disconnected for 3 s
+ *      │             reconnecting ◄──────────────────┴──────────────┘  closed, leaving, quiet or disconnected for 15 s
  *      └── failed ◄── (a problem that trying again does not mend)
  *
  * A connection on which packets are missing is kept, and the server is asked whether it still has the session, several times a
- * second: only its "gone" (or 5 s of quiet) ends it, since a network that pauses is not a server that is gone.
+ * second: only its "gone" (or 15 s of quiet) ends it, since a network that pauses is not a server that is gone. If the server
+ * has it, this device may have another address now: ICE is restarted, a few times, before the session is given up.
  *
  * Every connection has a generation; an event of an earlier one is ignored. All waiting is in `wakeAtMs`: the owner
  * sets one timer for it and sends `clock`. Times are milliseconds of one monotonic clock.
@@ -19,6 +20,8 @@
 
 import { CONNECTION_LOST, NO_MEDIA, SERVER_STOPS, SERVER_UNREACHABLE, iceFailed, leaving } from "../connection/problems.js";
 import { backoffMs, soonMs } from "./backoff.js";
+import { DISCONNECTED_GRACE_MS, FIRST_SOUND_MS, MAX_RESTARTS, QUIET_ASK_MS, QUIET_RECONNECT_MS } from "./trouble.js";
+import { due, mayRestart, patienceMs, troubled } from "./trouble.js";
 
 /** @typedef {import("../connection/problems.js").Problem} Problem */
 /** @typedef {"idle" | "connecting" | "buffering" | "live" | "reconnecting" | "failed"} Phase */
@@ -40,6 +43,8 @@ import { backoffMs, soonMs } from "./backoff.js";
  * @property {boolean} asking its answer is awaited
  * @property {number | null} disconnectedAtMs since when the transport is disconnected
  * @property {number | null} liveSinceMs
+ * @property {number} restarts of ICE, since the sound was last steady
+ * @property {number} restartedAtMs when the last of them was asked for
  * @property {number | null} wakeAtMs when the session wants a `clock` event
  */
 
@@ -56,7 +61,10 @@ import { backoffMs, soonMs } from "./backoff.js";
  * @typedef {OwnEvent | ConnectionEvent} SessionEvent
  */
 
-/** @typedef {{type: "open", generation: number} | {type: "ask", generation: number} | {type: "close"}} Effect */
+/**
+ * @typedef {{type: "open" | "ask" | "restart", generation: number} | {type: "close"}} Effect `ask` and `restart` (of ICE) are
+ *   answered by `asked`
+ */
 /** @typedef {{nowMs: number, random: number}} Moment `random` in [0, 1) */
 /** @typedef {{session: Session, effects: Effect[]}} Step */
 
@@ -64,14 +72,8 @@ import { backoffMs, soonMs } from "./backoff.js";
 export const ANSWER_TIMEOUT_MS = 12_000;
 /** Time limit from the answer to a connected transport. */
 export const TRANSPORT_TIMEOUT_MS = 12_000;
-/** A transport that is disconnected gets this long to recover by itself, as ICE often does. */
-export const DISCONNECTED_GRACE_MS = 3_000;
-/** After this long without packets the server is asked whether it still has the session. */
-export const QUIET_ASK_MS = 350;
 /** After this long without packets the page says that it buffers. */
 export const QUIET_BUFFERING_MS = 1_500;
-/** After this long without packets the page connects anew. */
-export const QUIET_RECONNECT_MS = 5_000;
 /** Attempts, of some twenty seconds, in which a server that announced its stop is believed to be back soon. */
 const BACK_ATTEMPTS = 40;
 /** After this long with sound earlier failures are forgotten. */
@@ -92,6 +94,8 @@ export const INITIAL = Object.freeze({
   asking: false,
   disconnectedAtMs: null,
   liveSinceMs: null,
+  restarts: 0,
+  restartedAtMs: -Infinity,
   wakeAtMs: null,
 });
 
@@ -241,17 +245,32 @@ function refused(session, { problem }, at) {
 function transport(session, { state }, at) {
   switch (state) {
     case "connected":
-      if (session.phase !== "connecting") return stay(session, due({ ...session, disconnectedAtMs: null }));
+      if (session.phase !== "connecting") {
+        const askAtMs = session.quietMs === 0 ? null : session.askAtMs;
+        return stay(session, due({ ...session, disconnectedAtMs: null, askAtMs }));
+      }
       return stay(session, { phase: "buffering", quietMs: 0, wakeAtMs: null });
     case "disconnected":
       if (session.phase === "connecting" || session.disconnectedAtMs !== null) return stay(session);
-      return stay(session, due({ ...session, disconnectedAtMs: at.nowMs }));
-    case "failed":
+      return stay(session, due(troubled(session, at.nowMs, DISCONNECTED_GRACE_MS)));
+    case "failed": {
+      if (!session.heard || session.restarts >= MAX_RESTARTS) return ended(session, at);
+      const { disconnectedAtMs, asking } = troubled(session, at.nowMs - DISCONNECTED_GRACE_MS, 0);
+      return asking ? stay(session, { disconnectedAtMs }) : ask({ ...session, disconnectedAtMs });
+    }
     case "closed":
-      return giveUp(session, session.phase === "connecting" ? iceFailed(session.addresses) : CONNECTION_LOST, at);
+      return ended(session, at);
     default:
       return stay(session);
   }
+}
+
+/**
+ * @param {Session} session
+ * @param {Moment} at
+ */
+function ended(session, at) {
+  return giveUp(session, session.phase === "connecting" ? iceFailed(session.addresses) : CONNECTION_LOST, at);
 }
 
 /**
@@ -270,11 +289,13 @@ function media(session, { packets, elapsedMs }, at) {
     }
     const steady = session.liveSinceMs !== null && at.nowMs - session.liveSinceMs >= STEADY_MS;
     const attempt = steady ? 0 : session.attempt;
-    if (session.quietMs === 0 && attempt === session.attempt) return stay(session);
-    return stay(session, due({ ...session, quietMs: 0, attempt, askAtMs: null }));
+    const restarts = steady && at.nowMs - session.restartedAtMs >= STEADY_MS ? 0 : session.restarts;
+    if (session.quietMs === 0 && attempt === session.attempt && restarts === session.restarts) return stay(session);
+    const askAtMs = session.disconnectedAtMs === null ? null : session.askAtMs;
+    return stay(session, due({ ...session, quietMs: 0, attempt, restarts, askAtMs }));
   }
   const quietMs = session.quietMs + elapsedMs;
-  if (quietMs >= QUIET_RECONNECT_MS) return giveUp(session, NO_MEDIA, at);
+  if (quietMs >= (session.heard ? QUIET_RECONNECT_MS : FIRST_SOUND_MS)) return giveUp(session, NO_MEDIA, at);
   const quiet = { ...session, quietMs, phase: quietMs >= QUIET_BUFFERING_MS ? /** @type {const} */ ("buffering") : session.phase };
   const first = session.heard && quietMs >= QUIET_ASK_MS && session.askAtMs === null && !session.asking;
   return first ? ask(quiet) : stay(quiet, {});
@@ -297,9 +318,15 @@ function ask(session) {
  */
 function asked(session, { found }, at) {
   const answered = { ...session, asking: false };
+  const { quietMs, disconnectedAtMs, generation } = session;
   // Those who lose a server together ask at different moments, and so they do not come back at the same one.
-  if (found === "gone" && session.quietMs > 0) return open({ ...answered, problem: CONNECTION_LOST }, at);
-  if (session.quietMs === 0) return stay(answered, {});
+  if (found === "gone" && (quietMs > 0 || disconnectedAtMs !== null)) return open({ ...answered, problem: CONNECTION_LOST }, at);
+  if (quietMs === 0 && disconnectedAtMs === null) return stay(answered, {});
+  if (found === "there" && mayRestart(session, at.nowMs)) {
+    const { restarts } = session;
+    const restarted = { ...session, asking: true, askAtMs: null, restarts: restarts + 1, restartedAtMs: at.nowMs };
+    return stay(session, due(restarted), [{ type: "restart", generation }]);
+  }
   return stay(session, due({ ...answered, askAtMs: at.nowMs + soonMs(1, at.random) }));
 }
 
@@ -316,16 +343,6 @@ function left(session, { reason, message, afterMs }, at) {
   const gone = { ...INITIAL, generation, attempt, addresses, problem: leaving(reason, message) };
   if (afterMs <= 0) return open(gone, at);
   return stay({ ...gone, phase: "reconnecting", wakeAtMs: at.nowMs + afterMs }, {}, [{ type: "close" }]);
-}
-
-/**
- * @param {Session} session that stands
- * @returns {Session} with `wakeAtMs` for whatever comes first
- */
-function due(session) {
-  const { disconnectedAtMs, askAtMs } = session;
-  const times = [...(disconnectedAtMs === null ? [] : [disconnectedAtMs + DISCONNECTED_GRACE_MS]), ...(askAtMs === null ? [] : [askAtMs])];
-  return { ...session, wakeAtMs: times.length > 0 ? Math.min(...times) : null };
 }
 
 /**
@@ -348,12 +365,13 @@ function clock(session, _event, at) {
   if (session.phase === "connecting") {
     return giveUp(session, session.answered ? iceFailed(session.addresses) : SERVER_UNREACHABLE, at);
   }
-  if (session.askAtMs !== null && at.nowMs >= session.askAtMs) return ask(session);
+  const isOver = session.disconnectedAtMs !== null && at.nowMs >= session.disconnectedAtMs + patienceMs(session);
+  if (!isOver && session.askAtMs !== null && at.nowMs >= session.askAtMs) return ask(session);
   return giveUp(session, CONNECTION_LOST, at);
 }
 
 /**
- * Connects anew at once, if the transport is disconnected: the rest of its grace is not waited for.
+ * Asks the server at once, if the transport is disconnected or packets are missing: the rest of the grace is not waited for.
  *
  * @param {Session} session
  * @param {SessionEvent} _event
@@ -361,5 +379,9 @@ function clock(session, _event, at) {
  * @returns {Step}
  */
 function hurry(session, _event, at) {
-  return session.disconnectedAtMs === null ? stay(session) : open({ ...session, problem: CONNECTION_LOST }, at);
+  const { disconnectedAtMs, quietMs, heard, asking } = session;
+  if (disconnectedAtMs === null && quietMs === 0) return stay(session);
+  if (!heard) return disconnectedAtMs === null ? stay(session) : open({ ...session, problem: CONNECTION_LOST }, at);
+  const parted = disconnectedAtMs === null ? null : Math.min(disconnectedAtMs, at.nowMs - DISCONNECTED_GRACE_MS);
+  return asking ? stay(session) : ask({ ...session, disconnectedAtMs: parted });
 }

@@ -25,6 +25,7 @@
  * itself, `?studio` in Studio.
  */
 
+import { haveIceServers, iceServers } from "../connection/ice-servers.js";
 import { Watch, readRoom, roomFromPath } from "../connection/room.js";
 import { roomApi, roomWhep } from "../connection/server.js";
 import { Listener } from "../listen/listener.js";
@@ -165,6 +166,8 @@ Object.defineProperty(window, "rtcserver", {
   }),
 });
 
+// They are asked for before anybody presses Listen, which then has not to wait for them.
+if (haveIceServers()) iceServers(roomWhep(roomName));
 show();
 const start = new URLSearchParams(location.search);
 if (start.has("studio")) studio.choose();

@@ -113,6 +113,11 @@ export class StudioLink {
     return this.#connection.ask();
   }
 
+  /** Looks for another path; see `WhepConnection`. */
+  restart() {
+    return this.#connection.restart();
+  }
+
   stats() {
     return this.#connection.stats();
   }

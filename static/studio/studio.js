@@ -7,7 +7,7 @@
 import { PER_MS } from "../channel/clock.js";
 import { modulo, unwrap } from "../channel/codec.js";
 import { soonMs } from "../listen/backoff.js";
-import { QUIET_ASK_MS } from "../listen/session.js";
+import { QUIET_ASK_MS, QUIET_RESTART_MS, RESTART_PACE_MS } from "../listen/trouble.js";
 import { FADE_S, StudioAudio } from "./audio.js";
 import { Limits, REASONS } from "./limits.js";
 import { StudioLink } from "./link.js";
@@ -80,6 +80,8 @@ export class Studio {
   #reporter = null;
   /** When the server may be asked whether it still has the session; while its answer is awaited, never. */
   #askAtMs = 0;
+  /** When ICE was last restarted. */
+  #restartedAtMs = -Infinity;
   #volume = { position: 1, muted: false };
   /** Whether Studio is to follow as soon as Listen plays. */
   #wanted = false;
@@ -333,14 +335,21 @@ export class Studio {
   }
 
   /**
-   * Blocks are missing: if the server does not know the session any more, there is nothing to wait for.
+   * Blocks are missing: if the server does not know the session any more, there is nothing to wait for; if it does, this device may
+   * have another address now.
    *
    * @param {StudioLink | null} link
    * @param {number} generation
    */
   async #ask(link, generation) {
     this.#askAtMs = Infinity;
-    const found = (await link?.ask()) ?? "silent";
+    let found = (await link?.ask()) ?? "silent";
+    const nowMs = performance.now();
+    const quietMs = this.#limits?.quietMs(nowMs) ?? 0;
+    if (found === "there" && quietMs >= QUIET_RESTART_MS && nowMs - this.#restartedAtMs >= RESTART_PACE_MS) {
+      this.#restartedAtMs = nowMs;
+      found = (await link?.restart()) ?? "silent";
+    }
     this.#askAtMs = performance.now() + soonMs(1, Math.random());
     if (found === "gone") this.#dispatch({ type: "lost", generation, notice: GONE, again: true, ended: true });
   }

@@ -23,6 +23,7 @@ from rtcserver.stock.peer import StockBackend
 from signaling.admin import Tokens
 from signaling.app import create_app
 from signaling.headers import SELF
+from signaling.ice_servers import Told
 from signaling.limits import Limits
 from signaling.serve import HttpServer
 from signaling.sounds import Instruments
@@ -94,6 +95,7 @@ async def serve(
     trusted_proxies: Sequence[str] = (),
     frame_ancestors: str = SELF,
     instruments: Instruments | None = None,
+    ice_servers: Told | None = None,
 ) -> AsyncIterator[Served]:
     """Serve rooms `names` on a free port of 127.0.0.1, with tones in all of them."""
     pairs = {name: feed_pair() for name in names}
@@ -114,6 +116,7 @@ async def serve(
         trusted_proxies=trusted_proxies,
         frame_ancestors=frame_ancestors,
         instruments=instruments,
+        ice_servers=ice_servers,
     )
     server = HttpServer(app, limits, admission)
     port = await server.start("127.0.0.1")

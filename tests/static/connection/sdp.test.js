@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { addressOf, asksForStereo, candidates, takesRedundancy, withLocalName, withStereoOpus } from "../../../static/connection/sdp.js";
+import { addressOf, asksForStereo, candidates, restartedAnswer, takesRedundancy, withLocalName, withStereoOpus } from "../../../static/connection/sdp.js";
 import { ANSWER, CHROMIUM, FIREFOX } from "./offers.js";
 
 /** @param {string} sdp @param {string} prefix */
@@ -93,4 +93,24 @@ test("hosts that browsers do not resolve in candidates, and answers without one 
   assert.equal(withLocalName(none.join("\r\n"), "montage.local"), none.join("\r\n"));
   const two = ANSWER.replace(/192\.0\.2\.7 8080/g, "192.0.2.7 8081");
   assert.equal(withLocalName(two, "montage.local"), two);
+});
+
+test("an answer to a restart is the former one with the fragment's credentials and candidates", () => {
+  const answer = [
+    "v=0", "a=ice-lite", "m=audio 8080 UDP/TLS/RTP/SAVPF 111", "a=mid:0", "a=ice-ufrag:old", "a=ice-pwd:oldold", "a=fingerprint:sha-256 AA",
+    "a=candidate:1 1 udp 2130706431 192.0.2.7 8080 typ host", "a=end-of-candidates",
+    "m=application 9 UDP/DTLS/SCTP webrtc-datachannel", "a=mid:1", "a=ice-ufrag:old", "a=ice-pwd:oldold", "",
+  ].join("\r\n");
+  const fragment = [
+    "a=ice-lite", "m=audio 9 UDP/TLS/RTP/SAVPF 0", "a=mid:0", "a=ice-ufrag:new", "a=ice-pwd:newnew",
+    "a=candidate:1 1 udp 2130706431 198.51.100.7 8080 typ host", "",
+  ].join("\r\n");
+  const restarted = restartedAnswer(answer, fragment) ?? "";
+  assert.equal(restarted.match(/a=ice-ufrag:new\r\n/g)?.length, 2);
+  assert.equal(restarted.match(/a=ice-pwd:newnew\r\n/g)?.length, 2);
+  assert.deepEqual(candidates(restarted).map(addressOf), ["198.51.100.7:8080"]);
+  assert.ok(!restarted.includes("old"));
+  assert.equal(restartedAnswer(restarted, "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\n"), null);
+  const bare = fragment.replace(/a=candidate.*\r\n/, "");
+  assert.deepEqual(candidates(restartedAnswer(answer, bare) ?? "").map(addressOf), ["192.0.2.7:8080"], "it keeps the addresses it had");
 });

@@ -3,18 +3,16 @@ import { test } from "node:test";
 
 import { SERVER_UNREACHABLE, iceFailed, refused } from "../../../static/connection/problems.js";
 import { CAP_MS, FIRST_MS, SOON_MS } from "../../../static/listen/backoff.js";
+import { ANSWER_TIMEOUT_MS, INITIAL, QUIET_BUFFERING_MS, STEADY_MS, TRANSPORT_TIMEOUT_MS, stateOf, step } from "../../../static/listen/session.js";
 import {
-  ANSWER_TIMEOUT_MS,
   DISCONNECTED_GRACE_MS,
-  INITIAL,
+  FIRST_SOUND_MS,
+  MAX_RESTARTS,
   QUIET_ASK_MS,
-  QUIET_BUFFERING_MS,
   QUIET_RECONNECT_MS,
-  STEADY_MS,
-  TRANSPORT_TIMEOUT_MS,
-  stateOf,
-  step,
-} from "../../../static/listen/session.js";
+  QUIET_RESTART_MS,
+  RESTART_PACE_MS,
+} from "../../../static/listen/trouble.js";
 
 /** @typedef {import("../../../static/listen/session.js").Session} Session */
 /** @typedef {import("../../../static/listen/session.js").SessionEvent} SessionEvent */
@@ -94,7 +92,7 @@ test("stop closes from every phase and forgets what was wrong", () => {
     new Rig().send({ type: "listen" }),
     new Rig().send({ type: "listen" }).connect(),
     new Rig().live(),
-    new Rig().live().hear("transport", { state: "failed" }),
+    new Rig().live().hear("transport", { state: "closed" }),
     new Rig().send({ type: "listen" }).hear("refused", { problem: refused(404, "") }),
   ];
   assert.deepEqual(phases.map((rig) => rig.phase), ["connecting", "buffering", "live", "reconnecting", "failed"]);
@@ -141,7 +139,7 @@ test("failures wait longer and longer, up to the cap, and always one connection 
 });
 
 test("only steady sound forgets earlier failures", () => {
-  const rig = new Rig().live().hear("transport", { state: "failed" }).wake().connect();
+  const rig = new Rig().live().hear("transport", { state: "closed" }).wake().connect();
   rig.hear("media", { packets: 9, elapsedMs: 200 });
   assert.equal(rig.session.attempt, 1);
   rig.wait(STEADY_MS - 1).hear("media", { packets: 100, elapsedMs: 1000 });
@@ -257,16 +255,79 @@ test("a short disconnection mends itself, a long one does not", () => {
   assert.equal(rig.session.wakeAtMs, null);
   assert.equal(rig.phase, "live");
   rig.hear("transport", { state: "disconnected" }).wake();
+  assert.deepEqual(rig.effects, ["open 1", "ask 1"], "a server that has the session keeps it");
+  const beganMs = rig.nowMs - DISCONNECTED_GRACE_MS;
+  while (rig.phase === "live") {
+    rig.hear("asked", { found: "silent" });
+    if (rig.phase === "live") rig.wake();
+  }
+  assert.equal(rig.nowMs - beganMs, QUIET_RECONNECT_MS);
   assert.equal(rig.phase, "reconnecting");
   assert.equal(rig.session.problem?.code, "connection_lost");
 });
 
+test("a network that is away for ten seconds costs no session", () => {
+  const rig = new Rig().live();
+  for (let awayMs = 0; awayMs < 10_000; awayMs += 200) {
+    rig.wait(200).hear("media", { packets: 0, elapsedMs: 200 });
+    if (awayMs === 6000) rig.hear("transport", { state: "disconnected" });
+    if (rig.session.asking && awayMs % 1000 === 0) rig.hear("asked", { found: "silent" });
+    else if (rig.session.wakeAtMs !== null && rig.session.wakeAtMs <= rig.nowMs) rig.send({ type: "clock" });
+  }
+  rig.hear("transport", { state: "connected" }).hear("media", { packets: 900, elapsedMs: 200 });
+  assert.equal(rig.phase, "live");
+  assert.deepEqual(new Set(rig.effects), new Set(["open 1", "ask 1"]));
+});
+
+test("where the server has the session and no packet comes, ICE is restarted, at a pace and a few times", () => {
+  const rig = new Rig().live();
+  /** @type {number[]} */
+  const restarts = [];
+  while (rig.phase !== "reconnecting") {
+    rig.wait(100).hear("media", { packets: 0, elapsedMs: 100 });
+    if (rig.session.asking) {
+      const { effects } = rig;
+      if (effects.at(-1) === "restart 1" && restarts.at(-1) !== rig.session.restartedAtMs) restarts.push(rig.session.restartedAtMs);
+      rig.hear("asked", { found: "there" });
+    } else if (rig.session.wakeAtMs !== null && rig.session.wakeAtMs <= rig.nowMs) rig.send({ type: "clock" });
+  }
+  const first = /** @type {number} */ (restarts[0]) - 1000;
+  assert.ok(first >= QUIET_RESTART_MS && first <= QUIET_RESTART_MS + 500, `${first}`);
+  assert.equal(restarts.length, MAX_RESTARTS);
+  restarts.slice(1).forEach((atMs, at) => assert.ok(atMs - /** @type {number} */ (restarts[at]) >= RESTART_PACE_MS));
+  assert.equal(rig.nowMs - 1000, QUIET_RECONNECT_MS);
+  assert.equal(rig.session.problem?.code, "no_media");
+});
+
+test("a transport that failed is restarted at once, and given up when that was done often enough", () => {
+  const rig = new Rig().live().hear("transport", { state: "failed" }).hear("asked", { found: "there" });
+  assert.deepEqual(rig.effects, ["open 1", "ask 1", "restart 1"]);
+  rig.hear("asked", { found: "there" }).hear("transport", { state: "connected" });
+  assert.equal(rig.session.wakeAtMs, null);
+  for (let i = 1; i < MAX_RESTARTS; i += 1) {
+    rig.wait(RESTART_PACE_MS).hear("transport", { state: "failed" }).hear("asked", { found: "there" }).hear("asked", { found: "there" });
+    rig.hear("transport", { state: "connected" });
+  }
+  assert.equal(rig.session.restarts, MAX_RESTARTS);
+  assert.equal(rig.hear("transport", { state: "failed" }).phase, "reconnecting");
+  const steady = new Rig().live().hear("transport", { state: "failed" }).hear("asked", { found: "there" });
+  steady.hear("transport", { state: "connected" }).wait(STEADY_MS).hear("media", { packets: 9, elapsedMs: 1000 });
+  assert.equal(steady.session.restarts, 0, "steady sound forgets them");
+});
+
+test("a connection that never had a packet is given up sooner", () => {
+  const rig = new Rig().send({ type: "listen" }).connect().hear("media", { packets: 0, elapsedMs: FIRST_SOUND_MS });
+  assert.equal(rig.phase, "reconnecting");
+  const parted = new Rig().send({ type: "listen" }).connect().hear("transport", { state: "disconnected" }).wake();
+  assert.equal(parted.phase, "reconnecting");
+});
+
 test("when the network is back it does not wait", () => {
-  const waiting = new Rig().live().hear("transport", { state: "failed" }).send({ type: "hurry" });
+  const waiting = new Rig().live().hear("transport", { state: "closed" }).send({ type: "hurry" });
   assert.deepEqual(waiting.effects, ["open 1", "close", "open 2"]);
   const broken = new Rig().live().hear("transport", { state: "disconnected" }).send({ type: "hurry" });
-  assert.equal(broken.phase, "connecting");
-  assert.deepEqual(broken.effects, ["open 1", "open 2"]);
+  assert.deepEqual(broken.hear("asked", { found: "there" }).effects, ["open 1", "ask 1", "restart 1"]);
+  assert.deepEqual(broken.hear("asked", { found: "gone" }).effects.at(-1), "open 2");
   const healthy = new Rig().live();
   assert.equal(healthy.send({ type: "hurry" }).phase, "live");
   assert.deepEqual(new Rig().send({ type: "hurry" }).effects, []);
