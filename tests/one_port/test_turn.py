@@ -1,0 +1,71 @@
+"""Listeners that reach a TURN server and HTTP, and nothing else: they hear the room through the relay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.one_port.serving import (
+    LEFT_HZ,
+    PORT,
+    RIGHT_HZ,
+    ServerIn,
+    chromium_for,
+    press_listen,
+    room_at,
+)
+from tests.rig.chromium import hear
+from tests.rig.coturn import SECRET, Coturn, Parted, parted
+
+pytestmark = pytest.mark.unhurried("asserts ways and tones")
+
+
+@pytest.fixture(scope="module")
+def network() -> Iterator[tuple[Parted, ServerIn, Coturn]]:
+    with ExitStack() as stack:
+        made = stack.enter_context(parted(PORT))
+        with made.relay.entered():
+            turn = stack.enter_context(Coturn(made.lan, made.wan, made.server_address))
+        secret = Path(turn.directory / "secret")
+        secret.write_text(f"{SECRET}\n")
+        yield made, stack.enter_context(server_with(made, secret)), turn
+
+
+def server_with(network: Parted, secret: Path) -> ServerIn:
+    return ServerIn(
+        network.server,
+        ice_servers=",".join(f"turn:{network.lan}:3478?transport={name}" for name in ("udp", "tcp")),
+        turn_secret_file=str(secret),
+        trusted_proxies=network.wan,
+    )
+
+
+async def test_the_page_hears_the_room_through_coturn_alone(network: tuple[Parted, ServerIn, Coturn]) -> None:
+    made, server, turn = network
+    with made.client.entered():
+        async with chromium_for(made.lan) as browser:
+            page = await browser.open(room_at(made.lan))
+            assert await page.evaluate("typeof RTCPeerConnection") == "function"
+            await press_listen(page)
+            left, right = (await hear(page, 1.0)).sides
+    assert left.hz == pytest.approx(LEFT_HZ, abs=1)
+    assert right.hz == pytest.approx(RIGHT_HZ, abs=1)
+    assert turn.allocations >= 1
+    assert server.backend("datagrams")["dtls_connected"] == 1
+
+
+async def test_with_udp_shut_the_relay_is_reached_by_tcp(network: tuple[Parted, ServerIn, Coturn]) -> None:
+    made, _, _ = network
+    made.client.run("iptables -A OUTPUT -p udp -j DROP")
+    try:
+        with made.client.entered():
+            async with chromium_for(made.lan) as browser:
+                page = await browser.open(room_at(made.lan))
+                await press_listen(page)
+                left, _ = (await hear(page, 1.0)).sides
+    finally:
+        made.client.run("iptables -F OUTPUT")
+    assert left.hz == pytest.approx(LEFT_HZ, abs=1)
