@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 from urllib.parse import urldefrag
 
 import av
@@ -21,6 +21,7 @@ import numpy as np
 from aiortc import (
     MediaStreamTrack,
     RTCConfiguration,
+    RTCIceServer,
     RTCPeerConnection,
     RTCRtpReceiver,
     RTCRtpTransceiver,
@@ -28,9 +29,11 @@ from aiortc import (
 )
 from aiortc.mediastreams import MediaStreamError
 
+from rtcserver.client.ice_servers import relays
 from rtcserver.client.measure import HOLE_MS, RATE, AudioMeter, Packet, Samples, Unwrapper, delivery
 from rtcserver.client.reception import Reception, Repair
 from rtcserver.client.report import ListenReport, sides
+from rtcserver.client.ways import Channels, MediaPath
 from rtcserver.client.whep import (
     AwayError,
     Found,
@@ -44,33 +47,15 @@ from rtcserver.client.whep import (
 )
 from rtcserver.clock import monotonic_ns
 from rtcserver.encode.codec import DEFAULT, Codec, codec_named
-from rtcserver.transport.aiortc_consent import count_late_answers
+from rtcserver.transport.aiortc_consent import keep_consent
 from rtcserver.transport.aiortc_tap import Coded, ReceiverTap, Taken, TappedPacket
 
 MAX_PACKETS = 1_000_000
+DIRECT_S = 4.0
+"""How long a direct way to a server that names TURN servers may take to be found."""
 _STRAGGLERS_S = 0.05
 _AUDIO_BEHIND_S = 1.0
 """aiortc decodes four frames behind; this is how long the last ones are waited for."""
-
-
-class MediaPath(Protocol):
-    """Something between client and server that descriptions have to lead through, e.g. a relay in tests."""
-
-    def offer(self, sdp: str) -> str:
-        """The offer as the server shall see it."""
-
-    def answer(self, sdp: str) -> str:
-        """The answer as this peer shall see it."""
-
-
-class Channels(Protocol):
-    """DataChannels of a listener; see `rtcserver.client.midi.MidiClient`."""
-
-    def open(self, connection: RTCPeerConnection, packets: Sequence[Packet]) -> None:
-        """Before the offer. packets: the timeline, live."""
-
-    def close(self) -> None:
-        """At the end. Idempotent."""
 
 
 class Listener:
@@ -177,15 +162,38 @@ class Listener:
         return max(0, self._media_now) / RATE
 
     async def connect(self) -> None:
-        """WHEP, ICE and DTLS. Raises `ListenError`."""
+        """WHEP, ICE and DTLS. Raises `ListenError`.
+
+        Where the server names TURN servers and there is no direct way to it, a second session goes through one of them.
+        """
         self._began_ns = monotonic_ns()
         self._whep = WhepClient(self._connect_timeout_s, insecure=self._insecure)
-        pc = self._pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        await self._connect([])
+        if (
+            self.state != "connected"
+            and self._session is not None
+            and (servers := relays(self._session.links))
+        ):
+            await self._whep.delete(self._session)
+            await self._hang_up()
+            await self._connect(servers)
+        if self.state != "connected":
+            endpoint = self._session.endpoint if self._session is not None else self.url
+            raise AwayError(
+                f"{endpoint} answered, but the media connection is {self.state} after "
+                f"{(monotonic_ns() - self._began_ns) / 1e9:.0f} s: is UDP let through? (--tcp goes without)"
+            )
+        self._connected_ns = monotonic_ns()
+
+    async def _connect(self, servers: list[RTCIceServer]) -> None:
+        """One session, through these servers too. Returns when it is connected, has failed, or the time is up."""
+        assert self._whep is not None
+        pc = self._pc = RTCPeerConnection(RTCConfiguration(iceServers=servers))
         pc.on("track", self._on_track)
         pc.on("connectionstatechange", self._changed.set)
         self._receiver = _only(self._codec, pc.addTransceiver("audio", direction="recvonly"))
         self._tap = ReceiverTap(self._receiver, self._on_packet, self._take)
-        count_late_answers(self._receiver)
+        keep_consent(self._receiver, lambda: self.last_ns)
         if self._channels is not None:
             self._channels.open(pc, self.packets)
         await pc.setLocalDescription(await pc.createOffer())
@@ -207,13 +215,9 @@ class Listener:
             raise ListenError(
                 f"{self._session.endpoint} answers with an SDP that aiortc refuses: {error}"
             ) from error
-        await self.until(lambda: self.state not in ("new", "connecting"), self._connect_timeout_s)
-        if self.state != "connected":
-            raise AwayError(
-                f"{self._session.endpoint} answered, but the media connection is {self.state} after "
-                f"{(monotonic_ns() - self._began_ns) / 1e9:.0f} s: is UDP let through? (--tcp goes without)"
-            )
-        self._connected_ns = monotonic_ns()
+        elsewhere = not servers and relays(self._session.links)
+        timeout_s = min(DIRECT_S, self._connect_timeout_s) if elsewhere else self._connect_timeout_s
+        await self.until(lambda: self.state not in ("new", "connecting"), timeout_s)
 
     @property
     def last_ns(self) -> int:
@@ -282,6 +286,9 @@ class Listener:
                 await self._whep.delete(self._session)
                 self._session = replace(self._session, resource="")
             await self._whep.close()
+        await self._hang_up()
+
+    async def _hang_up(self) -> None:
         if self._pc is not None:
             try:
                 await asyncio.wait_for(self._pc.close(), 5)

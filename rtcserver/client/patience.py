@@ -7,8 +7,8 @@ from __future__ import annotations
 
 QUIET_S = 0.4
 """So long without a packet, and a client asks the server whether its session is still there."""
-LOST_S = 5.0
-"""So long without a packet, and it connects anew whatever the server says."""
+LOST_S = 15.0
+"""So long without a packet, and it connects anew whatever the server says: a network may be away for ten seconds."""
 FIRST_S = 0.25
 """The first wait for a server that does not answer."""
 GROWTH = 1.05

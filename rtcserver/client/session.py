@@ -11,7 +11,7 @@ from typing import Any
 
 from OpenSSL import SSL
 
-from rtcserver.client.listener import Listener, MediaPath, listen
+from rtcserver.client.listener import Listener, listen
 from rtcserver.client.midi import MidiClient, MidiEvent, token_of
 from rtcserver.client.phrase import Step
 from rtcserver.client.reception import Repair
@@ -20,6 +20,7 @@ from rtcserver.client.report import ListenReport
 from rtcserver.client.returning import ReturningListener
 from rtcserver.client.studio import StudioSummary, listen_studio
 from rtcserver.client.tcp import TcpPath
+from rtcserver.client.ways import MediaPath
 from rtcserver.client.whep import ListenError
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.encode.codec import CODECS

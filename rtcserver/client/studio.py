@@ -20,9 +20,10 @@ from urllib.parse import urldefrag
 import numpy as np
 
 from rtcserver.client.assembly import Assembler, is_studio
-from rtcserver.client.listener import Listener, MediaPath
+from rtcserver.client.listener import Listener
 from rtcserver.client.measure import AUDIBLE_DBFS, RATE, AudioMeter, Side, side
 from rtcserver.client.midi import MidiClient
+from rtcserver.client.ways import MediaPath
 from rtcserver.client.whep import ListenError
 from rtcserver.encode.pcm import VERSION, decode_samples
 from rtcserver.transport.aiortc_tap import TappedPacket

@@ -81,13 +81,14 @@ def endpoint_of(url: str) -> str | None:
 class WhepSession:
     """endpoint: where the offer went. resource: the session's URL, or "" if the server gave none.
 
-    headers: of the answer, whatever their case.
+    headers: of the answer, whatever their case. links: its ``Link`` headers.
     """
 
     endpoint: str
     resource: str
     answer: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    links: tuple[str, ...] = field(default=(), repr=False)
 
 
 class WhepClient:
@@ -113,7 +114,8 @@ class WhepClient:
                     raise ListenError(said)
                 location = response.headers.get("Location", "")
                 resource = urljoin(str(response.url), location) if location else ""
-                return WhepSession(endpoint, resource, body, response.headers.copy())
+                links = tuple(response.headers.getall("Link", ()))
+                return WhepSession(endpoint, resource, body, response.headers.copy(), links)
         except TimeoutError:
             raise AwayError(f"{endpoint} does not answer in time") from None
         except aiohttp.ClientConnectorCertificateError as error:

@@ -88,6 +88,8 @@ class OnePortSession:
         self.asked_ns = self._since_ns
         """When its client asked for it."""
         self._peer: TransportPeer | None = None
+        self._path: Path | None = None
+        """Where its sound goes."""
         self._candidates: list[HostCandidate] = []
         self._remote_ufrag = offer.ice_ufrag
         limits = backend.limits
@@ -171,6 +173,7 @@ class OnePortSession:
         peer.restart_ice(fragment.ice_ufrag, fragment.ice_pwd)
         self.etag = secrets.token_hex(8)
         self.counters["ice_restarts"] += 1
+        self._backend.counters["ice_restarts"] += 1
         return build_restart_fragment(self.offer, self._answer_transport())
 
     def _count(self, limit: RateLimit, what: str, allowed: str) -> None:
@@ -294,15 +297,19 @@ class OnePortSession:
             self._backend.on_refused(self.listener_id, str(error))
             return
         self._connected_ns = self.feedback.connected_ns = monotonic_ns()
+        self._path = path
         self._advance(Connected(path))
         self._backend.counters["connected"] += 1
         self._backend.on_joined(self)
         log.info("connected after %.3f s, to %s", self.joined_s, self.mode)
 
     def on_path_changed(self, path: Path) -> None:
-        """Another pair was nominated."""
+        """Another pair was nominated, or the same one by new credentials."""
         self._advance(Moved(path))
-        self.counters["moves"] += 1
+        if path != self._path:
+            self.counters["moves"] += 1
+            self._backend.counters["moves"] += 1
+        self._path = path
         broadcast = self._backend.broadcast
         if broadcast is not None:
             broadcast.set_address(self.listener_id, *self._way(path, broadcast))

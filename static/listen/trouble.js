@@ -9,7 +9,7 @@
 /** A transport that is disconnected gets this long to recover by itself, as ICE often does; then the server is asked. */
 export const DISCONNECTED_GRACE_MS = 3_000;
 /** After this long without packets ICE is restarted, if the server has the session. */
-export const QUIET_RESTART_MS = 700;
+export const QUIET_RESTART_MS = 500;
 /** Between two restarts of ICE. */
 export const RESTART_PACE_MS = 2_500;
 /** Restarts of ICE without steady sound between them. */

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rtcserver.client import listener
 from tests.one_port.serving import (
     LEFT_HZ,
     PORT,
@@ -69,3 +70,20 @@ async def test_with_udp_shut_the_relay_is_reached_by_tcp(network: tuple[Parted, 
     finally:
         made.client.run("iptables -F OUTPUT")
     assert left.hz == pytest.approx(LEFT_HZ, abs=1)
+
+
+async def test_the_headless_client_takes_the_relay_where_there_is_no_other_way(
+    network: tuple[Parted, ServerIn, Coturn], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, server, turn = network
+    monkeypatch.setattr(listener, "DIRECT_S", 1.0)
+    before = turn.allocations
+    with made.client.entered():
+        async with listener.Listener(room_at(made.lan)) as ear:
+            assert await ear.hear(1.0)
+            heard = ear.report(1.0)
+    assert heard.left.hz == pytest.approx(LEFT_HZ, abs=1)
+    assert turn.allocations > before
+    assert server.backend("ended_deleted") >= 1, (
+        "the session without a way is ended, not left to its deadline"
+    )

@@ -13,6 +13,7 @@ import aioice.ice
 import pytest
 from aiortc import RTCPeerConnection
 
+from rtcserver.clock import NS, monotonic_ns
 from rtcserver.transport import aiortc_consent
 
 INTERVAL_S, EXPIRES_S = 0.1, 1.0
@@ -20,14 +21,16 @@ INTERVAL_S, EXPIRES_S = 0.1, 1.0
 
 @asynccontextmanager
 async def pair(
-    monkeypatch: pytest.MonkeyPatch, answer: Callable[[Any, Any, Any], None]
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Callable[[Any, Any, Any], None],
+    last_ns: Callable[[], int] | None = None,
 ) -> AsyncIterator[Any]:
     """A connection that keeps consent our way, to a peer that answers by `answer`; both aioice's own."""
     monkeypatch.setattr(aiortc_consent, "INTERVAL_S", INTERVAL_S)
     monkeypatch.setattr(aiortc_consent, "EXPIRES_S", EXPIRES_S)
     monkeypatch.setattr(aioice.ice, "get_host_addresses", lambda use_ipv4, use_ipv6: ["127.0.0.1"])
     one, other = aioice.Connection(ice_controlling=True), aioice.Connection(ice_controlling=False)
-    one.query_consent = aiortc_consent._Consent(one).keep  # type: ignore[method-assign]
+    one.query_consent = aiortc_consent._Consent(one, last_ns).keep  # type: ignore[method-assign]
     for this, that in ((one, other), (other, one)):
         await this.gather_candidates()
         that.remote_username, that.remote_password = this.local_username, this.local_password
@@ -78,6 +81,35 @@ async def test_answers_that_are_not_authentic_count_for_nothing(monkeypatch: pyt
             await one.send(b"too late")
 
 
+async def test_a_pair_without_packets_is_checked_at_once_and_nominated_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(aiortc_consent, "PACE_S", 0.0)
+    monkeypatch.setattr(aiortc_consent, "_LOOK_S", 0.01)
+    asked: list[bool] = []
+    last_ns = monotonic_ns() + 3600 * NS
+
+    def answer(send: Any, message: Any, to: Any) -> None:
+        send(message, to)
+
+    async with pair(monkeypatch, answer, lambda: last_ns) as one:
+        build = one.build_request
+
+        def noted(pair: Any, nominate: bool) -> Any:
+            asked.append(nominate)
+            return build(pair, nominate)
+
+        one.build_request = noted
+        await asyncio.sleep(3 * INTERVAL_S)
+        assert asked
+        assert not any(asked), "while packets come, it is asked for consent only, at the usual pace"
+        last_ns = 0
+        asked.clear()
+        await asyncio.sleep(3 * INTERVAL_S)
+        assert len(asked) > 5
+        assert all(asked[1:])
+
+
 async def test_what_is_used_of_aioice_is_there() -> None:
     assert "create_task(self.query_consent())" in inspect.getsource(aioice.Connection.connect)
     assert "self.transactions[message.transaction_id]" in inspect.getsource(
@@ -85,7 +117,7 @@ async def test_what_is_used_of_aioice_is_there() -> None:
     )
     peer = RTCPeerConnection()
     receiver = peer.addTransceiver("audio", direction="recvonly").receiver
-    aiortc_consent.count_late_answers(receiver)
+    aiortc_consent.keep_consent(receiver)
     connection: Any = receiver.transport.transport._connection
     assert isinstance(connection, aioice.Connection)
     assert "query_consent" in vars(connection)
