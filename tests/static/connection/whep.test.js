@@ -90,14 +90,15 @@ beforeEach(() => {
   statuses = [];
   Peer.made = [];
   scope.RTCPeerConnection = Peer;
-  /** @param {string} _url @param {any} init */
-  scope.fetch = async (_url, { method, body = "", headers }) => {
+  /** @param {string} url @param {any} init */
+  scope.fetch = async (url, { method, body = "", headers = {} }) => {
     asked.push({ method, body, tag: headers["If-Match"] ?? "" });
     if (method === "OPTIONS") return new Response(null, { status: 204, headers: { Link: LINK } });
     if (method === "DELETE") return new Response("");
     const status = method === "PATCH" ? (statuses.shift() ?? 200) : 201;
     const tags = { ETag: `"${asked.length}"`, Location: "http://host/r/main/whep/1" };
-    return new Response(status === 201 ? ANSWER : status === 200 ? FRAGMENT : null, { status, headers: tags });
+    const response = new Response(status === 201 ? ANSWER : status === 200 ? FRAGMENT : null, { status, headers: tags });
+    return Object.defineProperty(response, "url", { value: url });
   };
 });
 afterEach(() => {

@@ -181,7 +181,7 @@ test("while packets are missing the server is asked for the session, and only it
   assert.deepEqual(rig.effects, ["open 1"]);
   rig.hear("media", { packets: 0, elapsedMs: 1 });
   assert.deepEqual(rig.effects, ["open 1", "ask 1"]);
-  rig.hear("media", { packets: 0, elapsedMs: 200 });
+  rig.hear("media", { packets: 0, elapsedMs: 100 });
   assert.deepEqual(rig.effects, ["open 1", "ask 1"], "one question at a time");
   for (const found of /** @type {const} */ (["there", "silent"])) {
     rig.hear("asked", { found });
