@@ -2,8 +2,8 @@
 
 Configured in a temporary folder, on `isolated.ADDRESS` only: the HTTP transport, the streaming plugin, ICE-lite as this
 project's server is, no recording, no event handlers, logging off. The mountpoint is fed with the Opus packets of
-this project's tone instrument by a process of the benchmark's (``python -m benchmarks.rig.janus PORT``), whose
-CPU does not count as Janus's.
+this project's tone instrument, or of a looped file, by a process of the benchmark's (``python -m benchmarks.rig.janus PORT
+[FILE]``), whose CPU does not count as Janus's.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -153,12 +154,13 @@ with-data: {{
 
 
 class Janus(Server):
-    """A Janus of our own, fed. `signaling` without a data channel, `data_signaling` with one."""
+    """A Janus of our own, fed with a tone or `file`. `signaling` without a data channel, `data_signaling` with one."""
 
     signaling = "benchmarks.rig.janus:JanusSignaling"
     data_signaling = "benchmarks.rig.janus:JanusDataSignaling"
 
-    def __init__(self, *, cpu: int | None = None) -> None:
+    def __init__(self, *, cpu: int | None = None, file: Path | None = None) -> None:
+        self._sound = [str(file)] if file else []
         self._folder = tempfile.TemporaryDirectory(prefix="bench-janus-")
         http, self._rtp = free_port(), free_port()
         _configuration(Path(self._folder.name), http, self._rtp, free_port())
@@ -168,7 +170,9 @@ class Janus(Server):
 
     def __enter__(self) -> Janus:
         super().__enter__()
-        self._feeder = subprocess.Popen([sys.executable, "-m", "benchmarks.rig.janus", str(self._rtp)])
+        self._feeder = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.rig.janus", str(self._rtp), *self._sound]
+        )
         return self
 
     def __exit__(
@@ -198,6 +202,16 @@ class JanusSignaling:
         self._keepalive: asyncio.Task[None] | None = None
 
     async def open(self, local: Local) -> tuple[object, Remote]:
+        session, handle, offer = await self.watch()
+        try:
+            remote = sdp.parse(offer)
+        except ValueError as error:
+            raise JoinError(f"Janus: {error}") from error
+        await self.start(handle, sdp.answer(local, offer))
+        return session, remote
+
+    async def watch(self) -> tuple[str, str, str]:
+        """A new session, its handle and Janus's offer. Raises JoinError."""
         if self._keepalive is None:
             self._keepalive = asyncio.create_task(self._keep_alive())
         try:
@@ -208,12 +222,17 @@ class JanusSignaling:
             watch = {"request": "watch", "id": self.mountpoint, "offer_audio": True, "offer_data": True}
             await self._ask(handle, janus="message", body=watch)
             offer = await self._event(session, "jsep")
-            remote = sdp.parse(offer["jsep"]["sdp"])
-            answer = {"type": "answer", "sdp": sdp.answer(local, offer["jsep"]["sdp"])}
-            await self._ask(handle, janus="message", body={"request": "start"}, jsep=answer)
+            return session, handle, str(offer["jsep"]["sdp"])
         except (aiohttp.ClientError, TimeoutError, KeyError, ValueError) as error:
             raise JoinError(f"Janus: {type(error).__name__} {error}") from error
-        return session, remote
+
+    async def start(self, handle: str, answer: str) -> None:
+        """Answer Janus's offer, upon which it sends. Raises JoinError."""
+        described = {"type": "answer", "sdp": answer}
+        try:
+            await self._ask(handle, janus="message", body={"request": "start"}, jsep=described)
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise JoinError(f"Janus: {type(error).__name__} {error}") from error
 
     async def close(self, handle: object) -> None:
         assert isinstance(handle, str)
@@ -259,9 +278,11 @@ class JanusDataSignaling(JanusSignaling):
     mountpoint = MOUNTPOINT + 1
 
 
-async def _feed(port: int) -> None:
-    """Send the tone's packets as RTP to both mountpoints, for ever."""
-    instrument = InstrumentSupervisor("bench", InstrumentConfig(instrument="tone", frame_ms=20))
+async def _feed(port: int, file: Path | None) -> None:
+    """Send the sound's packets as RTP to both mountpoints, for ever."""
+    tone = InstrumentConfig(instrument="tone", frame_ms=20)
+    played = tone if file is None else replace(tone, instrument="file", file=str(file))
+    instrument = InstrumentSupervisor("bench", played)
     await instrument.start()
     feed = instrument.open_feed()
     out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -281,7 +302,7 @@ async def _feed(port: int) -> None:
 def main() -> None:
     """The feeder."""
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_feed(int(sys.argv[1])))
+        asyncio.run(_feed(int(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None))
 
 
 # Not for script/bench, which lists the modules that have the usual last two lines.

@@ -253,13 +253,13 @@ class Rtcserver(Server):
 
 
 class StockAiortc(Server):
-    """Stock aiortc, an encoder per listener; see `benchmarks.rig.stock`."""
+    """Stock aiortc, an encoder per listener; see `benchmarks.rig.stock`. file: what it plays instead of a tone."""
 
-    def __init__(self, *, cpu: int | None = None) -> None:
+    def __init__(self, *, cpu: int | None = None, file: Path | None = None) -> None:
         port = free_port()
         base = f"http://{ADDRESS}:{port}"
         super().__init__(
-            [sys.executable, "-m", "benchmarks.rig.stock", str(port)],
+            [sys.executable, "-m", "benchmarks.rig.stock", str(port), *([str(file)] if file else ())],
             f"{base}/r/main",
             f"{base}/ready",
             cpu=cpu,

@@ -1,7 +1,8 @@
 """What a server made of stock aiortc is: a peer connection per listener, which encodes raw frames itself.
 
-``python -m benchmarks.rig.stock PORT``: WHEP on `isolated.ADDRESS`, for `fanout` and `joins` to measure. The tone is made
-once; each listener has a track of its own that hands out its 20 ms frames, paced as aiortc's examples do.
+``python -m benchmarks.rig.stock PORT [FILE]``: WHEP on `isolated.ADDRESS`, for `fanout`, `joins` and `networks` to measure.
+The sound, a tone or a looped WAV file, is made once; each listener has a track of its own that hands out its 20 ms frames,
+paced as aiortc's examples do.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import fractions
 import secrets
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 from aiohttp import web
@@ -18,34 +20,35 @@ from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSes
 from av import AudioFrame
 
 from benchmarks.rig.isolated import ADDRESS
+from benchmarks.rig.music import Stereo16, read_wav
 
 RATE = 48_000
 SAMPLES = 960
-FRAMES = 50
 
 
-def tone() -> list[bytes]:
-    """A second of stereo, (samples, 2) int16, in frames of 20 ms."""
-    t = np.arange(SAMPLES * FRAMES) / RATE
+def tone() -> Stereo16:
+    """A second of stereo, ``(samples, 2)`` int16."""
+    t = np.arange(RATE) / RATE
     sides = np.stack([np.sin(2 * np.pi * 440 * t), np.sin(2 * np.pi * 660 * t)], axis=1)
-    return [part.astype(np.int16).tobytes() for part in np.split(sides * 4000, FRAMES)]
+    return (sides * 4000).astype(np.int16)
 
 
-class ToneTrack(MediaStreamTrack):
+class LoopTrack(MediaStreamTrack):
     """Raw frames on time, as fast as asyncio wakes it."""
 
     kind = "audio"
 
-    def __init__(self, frames: list[bytes]) -> None:
+    def __init__(self, sound: Stereo16) -> None:
         super().__init__()
-        self._frames = frames
+        self._sound = sound
         self._began = time.monotonic()
         self._count = 0
 
     async def recv(self) -> AudioFrame:
         await asyncio.sleep(self._began + self._count * SAMPLES / RATE - time.monotonic())
         frame = AudioFrame(format="s16", layout="stereo", samples=SAMPLES)
-        frame.planes[0].update(self._frames[self._count % FRAMES])
+        places = np.arange(self._count * SAMPLES, (self._count + 1) * SAMPLES)
+        frame.planes[0].update(self._sound.take(places, axis=0, mode="wrap").tobytes())
         frame.pts = self._count * SAMPLES
         frame.sample_rate = RATE
         frame.time_base = fractions.Fraction(1, RATE)
@@ -56,8 +59,8 @@ class ToneTrack(MediaStreamTrack):
 class Stock:
     """The WHEP handlers."""
 
-    def __init__(self) -> None:
-        self._frames = tone()
+    def __init__(self, sound: Stereo16) -> None:
+        self._sound = sound
         self._connections: dict[str, RTCPeerConnection] = {}
 
     async def post(self, request: web.Request) -> web.Response:
@@ -66,7 +69,7 @@ class Stock:
         connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         name = secrets.token_hex(8)
         self._connections[name] = connection
-        connection.addTrack(ToneTrack(self._frames))
+        connection.addTrack(LoopTrack(self._sound))
         await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
         answer = await connection.createAnswer()
         assert answer is not None
@@ -89,7 +92,8 @@ class Stock:
 
 def main() -> None:
     """Serve until killed."""
-    stock, app = Stock(), web.Application()
+    sound = read_wav(Path(sys.argv[2])) if len(sys.argv) > 2 else tone()
+    stock, app = Stock(sound), web.Application()
     app.add_routes(
         [
             web.post("/r/main/whep", stock.post),

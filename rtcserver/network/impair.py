@@ -73,7 +73,8 @@ class Counters:
     """What happened in one direction, in datagrams except where a unit is named.
 
     received = lost + queue_full + what was sent on; `delivered` counts copies too, and the `spared`,
-    which are not in `received`. late: what the relay added to the planned time.
+    which are not in `received`. delay_us: the planned delays of all that were not lost, added up, copies and spared ones left out.
+    late: what the relay added to the planned time.
     """
 
     received: int = 0
@@ -84,6 +85,7 @@ class Counters:
     duplicated: int = 0
     queue_full: int = 0
     delivered: int = 0
+    delay_us: int = 0
     late_max_us: int = 0
     late_over_1ms: int = 0
 
@@ -135,6 +137,7 @@ class Path:
             due += round(how.reorder_ms * MS)
         else:
             due = self._last_ns = max(due, self._last_ns)
+        count.delay_us += (due - now_ns) // 1000
         times = [due]
         if duplicate < how.duplicate:
             count.duplicated += 1

@@ -28,7 +28,7 @@ PRESETS: dict[str, Preset] = {
     "good-wifi": _both("Wi-Fi near the access point", Impairment(delay_ms=2, jitter_ms=5, loss=0.001)),
     "busy-wifi": _both(
         "Wi-Fi that many use: waits for the air, and losses that the radio's repeats did not mend",
-        Impairment(delay_ms=4, jitter_ms=20, loss=0.03, burst=1.5),
+        Impairment(delay_ms=4, jitter_ms=20, loss=0.03, burst=1.25),
     ),
     "lte": _both("a phone on LTE", Impairment(delay_ms=45, jitter_ms=15, loss=0.002)),
     "lossy-5": _both("5 % lost at random", Impairment(delay_ms=10, loss=0.05)),

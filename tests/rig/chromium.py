@@ -203,6 +203,16 @@ class Chromium:
         await page.goto(url)
         return page
 
+    async def blank(self) -> Page:
+        """An empty page in a fresh profile, of an origin that counts as secure, with no server behind it."""
+        assert self._browser is not None
+        context = await self._browser.new_context()
+        url = "http://localhost/blank"
+        await context.route(url, lambda route: route.fulfill(content_type="text/html", body="<body>"))
+        page = await context.new_page()
+        await page.goto(url)
+        return page
+
 
 def trust(home: Path, authorities: Sequence[Path]) -> None:
     """Import certificate authorities for programs of a user with this home, as the page ``/trust`` says.

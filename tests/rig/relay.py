@@ -44,11 +44,13 @@ class UdpRelay(RigProcess):
         self.address: tuple[str, int] = (host, port)
 
     @classmethod
-    def of(cls, name: str, *, seed: int = 1, spare: Collection[str] = ("stun", "dtls")) -> Self:
+    def of(
+        cls, name: str, *, seed: int = 1, host: str = "127.0.0.1", spare: Collection[str] = ("stun", "dtls")
+    ) -> Self:
         """A network with a name (`rtcserver.network.presets`); ``tcp-only`` leaves the way over TCP."""
         preset = PRESETS[name]
         spared = () if name == "tcp-only" else spare
-        return cls(up=preset.up, down=preset.down, seed=seed, spare=spared, tcp=name == "tcp-only")
+        return cls(up=preset.up, down=preset.down, seed=seed, host=host, spare=spared, tcp=name == "tcp-only")
 
     def start(self) -> None:
         child = self._spawn(
