@@ -73,8 +73,8 @@ class Counters:
     """What happened in one direction, in datagrams except where a unit is named.
 
     received = lost + queue_full + what was sent on; `delivered` counts copies too, and the `spared`,
-    which are not in `received`. delay_us: the planned delays of all that were not lost, added up, copies and spared ones left out.
-    late: what the relay added to the planned time.
+    which are not in `received`. delay_us: the planned delays of all that were not lost, added up, without copies and spared
+    ones. late: what the relay added to the planned time.
     """
 
     received: int = 0

@@ -120,9 +120,10 @@ _EARS = """() => {
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a server was told; `leave` ends it there."""
+    """A server's answer, the session's URL, and how it is ended there."""
 
     answer: str
+    location: str
     leave: Callable[[], Awaitable[None]]
 
 
@@ -189,7 +190,7 @@ def whep(http: aiohttp.ClientSession, url: str) -> Signal:
             async with http.delete(location):
                 pass
 
-        return Session(text, leave)
+        return Session(text, str(location), leave)
 
     return post
 
