@@ -77,11 +77,11 @@ class Judgement:
     def to_text(self) -> str:
         """Two lines for a person."""
         return (
-            f"in a browser: {self.audible_pct:.2f} % made up and audible ({self.concealed_pct:.2f} % in all, "
-            f"{self.events} times, {self.longest_ms:.0f} ms at most), {self.late} frames too late\n"
-            f"delay in its buffer {self.delay_ms:.0f} ms (half of the time {self.delay_p50_ms:.0f}, 95 % "
-            f"{self.delay_p95_ms:.0f}), target {self.target_ms:.0f} ms; stretched by {self.inserted_ms:.0f} ms, "
-            f"shortened by {self.removed_ms:.0f} ms"
+            f"in a browser: {self.audible_pct:.2f} % of the sound made up and audible ({self.concealed_pct:.2f} % in all; "
+            f"concealments: {self.events}, the longest {self.longest_ms:.0f} ms; late frames: {self.late})\n"
+            f"delay in its buffer: {self.delay_ms:.0f} ms (half of the seconds below {self.delay_p50_ms:.0f}, 95 % below "
+            f"{self.delay_p95_ms:.0f}), target {self.target_ms:.0f} ms; {self.inserted_ms:.0f} ms of sound added, "
+            f"{self.removed_ms:.0f} ms left out"
         )
 
 

@@ -29,6 +29,8 @@ from rtcserver.network.control import NetworkPath
 CODEC_NAMES = tuple(CODECS)
 SPREAD_S = 0.5
 PROGRESS_S = 0.25
+_STALL_S, _STALL_THROUGH_NETWORK_S = 5.0, 15.0
+"""So long without a packet, and it is over. Networks with names may be dark for ten seconds."""
 _AROUND_PHRASE_S = 3.0
 """Media time around a phrase: to be let in before it, and to hear its end."""
 
@@ -157,6 +159,7 @@ async def _perform(
             report = await listen(
                 run.url,
                 seconds,
+                stall_s=_STALL_S if run.network is None else _STALL_THROUGH_NETWORK_S,
                 on_audio=recorder.write if recorder else None,
                 on_progress=on_progress,
                 insecure=run.insecure,
