@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import mimetypes
+from collections import Counter
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -151,7 +152,8 @@ class Pages:
                     **info.details,
                 }
             )
-        return as_json({**self._describe(name, "../../"), "sessions": sessions})
+        paths = Counter(str(session["path"]) for session in sessions if "path" in session)
+        return as_json({**self._describe(name, "../../"), "paths": paths, "sessions": sessions})
 
     def _describe(self, name: str, root: str) -> dict[str, Any]:
         """A room's JSON with the address of its page. root: the server's, relative to the request's address."""

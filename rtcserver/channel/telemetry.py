@@ -52,6 +52,8 @@ STATS_FIELDS: Mapping[str, tuple[float, float]] = {
     "midi_skew_ms": (-10_000, 10_000),
     "clock_rtt_ms": (0, 60_000),
     "hidden": (0, 1),
+    # Whether the media comes by a TURN server.
+    "relayed": (0, 1),
 }
 """What a report may say, with the range that it is clamped to."""
 

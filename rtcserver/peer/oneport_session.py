@@ -83,6 +83,8 @@ class OnePortSession:
         """What `info` says of it, empty until there is a report."""
         self.feedback = Feedback(self.first_sequence, self.counters, backend.counters, self._reception)
         self._connected_ns = 0
+        self._straight = ""
+        """The way that its packets take from here."""
         self._backend = backend
         self._since_ns = monotonic_ns()
         self.asked_ns = self._since_ns
@@ -260,6 +262,9 @@ class OnePortSession:
     def page_said(self, values: Mapping[str, float]) -> None:
         """A report of its page: how the sound arrives."""
         self.feedback.page_said(values, monotonic_ns())
+        if self.playing and "relayed" in values:
+            # Here a TURN server looks like any other address.
+            self.details["path"] = "relay" if values["relayed"] else self._straight
         self._adapt()
 
     # PeerListener
@@ -317,7 +322,7 @@ class OnePortSession:
 
     def _way(self, path: Path, broadcast: Broadcast) -> Way:
         """Where the broadcast process is to send: on a TCP path it alone writes from now on."""
-        self.details["path"] = "tcp" if path.stream else "udp"
+        self.details["path"] = self._straight = "tcp" if path.stream else "udp"
         self.feedback.reliable = path.stream > 0
         return way_of(path, self._backend.endpoint.streams, broadcast, studio=self.mode != "listen")
 

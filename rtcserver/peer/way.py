@@ -10,6 +10,8 @@ from rtcserver.transport.address import Address, Path
 from rtcserver.transport.frame_writer import UNSENT_BYTES
 from rtcserver.transport.streams import StreamPort, StreamWriter
 
+PATHS = ("udp", "tcp", "relay")
+"""What a session's ``path`` may be: straight by either, or by a TURN server."""
 STUDIO_UNSENT_BYTES = 32_768
 """As `UNSENT_BYTES`, for Studio: an eighth of a second of the largest format."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Protocol
@@ -27,6 +28,7 @@ from rtcserver.peer.limits import SessionLimits
 from rtcserver.peer.oneport import OnePortBackend, supervised
 from rtcserver.peer.oneport_session import OnePortSession
 from rtcserver.peer.reception import Reception
+from rtcserver.peer.way import PATHS
 from rtcserver.room.desk import RoomDesk
 from rtcserver.room.desks import Desks
 from rtcserver.room.directory import Room, Rooms
@@ -78,6 +80,7 @@ def metrics_of(
             ended=listening.ended,
             failed=listening.failed,
             connecting=listening.connecting,
+            paths=listening.paths,
             http=http,
             limited=lambda: admission.refused,
             tiers=listening.tiers,
@@ -307,6 +310,12 @@ class OnePort:
             if session.feedback.tiers is not None:
                 count[session.room, str(session.details["tier"])] += 1
         return count
+
+    def paths(self) -> dict[str, int]:
+        """Connected sessions by the way that their packets take. All that could be, with zeros."""
+        return dict.fromkeys(PATHS, 0) | Counter(
+            str(session.details["path"]) for session in self._backend.connected()
+        )
 
     def connecting(self) -> int:
         """Sessions on the way to being connected."""

@@ -52,9 +52,9 @@ class Observed:
 
     rooms: their health. audience: connected sessions by room and mode. broadcast: the latest report. transport: what
     the media port counted. midi: events by room and name. ended, failed: sessions by why they ended, those that were
-    never connected in `failed` too. connecting: sessions on the way to being connected. http: open connections, those
-    that were refused, malformed requests. limited: what was refused, by limit. tiers: connected sessions by room and
-    tier.
+    never connected in `failed` too. connecting: sessions on the way to being connected. paths: connected ones by the way
+    that their packets take. http: open connections, those that were refused, malformed requests. limited: what was
+    refused, by limit. tiers: connected sessions by room and tier.
     """
 
     rooms: ObservedRooms
@@ -65,6 +65,7 @@ class Observed:
     ended: Callable[[], Mapping[str, int]] = _none
     failed: Callable[[], Mapping[str, int]] = _none
     connecting: Callable[[], int] = int
+    paths: Callable[[], Mapping[str, int]] = _none
     http: Callable[[], tuple[int, int, int]] = lambda: (0, 0, 0)
     limited: Callable[[], Mapping[str, int]] = _none
     tiers: Callable[[], Mapping[tuple[str, str], int]] = _nobody
@@ -114,6 +115,14 @@ class _Stages(Collector):
             "rtcserver_listeners_connecting",
             "Sessions on the way to being connected.",
             value=observed.connecting(),
+        )
+        yield _labelled(
+            GaugeMetricFamily(
+                "rtcserver_listeners_by_path",
+                "Sessions that are connected, by the way that their packets take: udp, tcp or relay (TURN).",
+                labels=["path"],
+            ),
+            {(path,): count for path, count in observed.paths().items()},
         )
         report = observed.broadcast()
         if report is not None:

@@ -38,6 +38,7 @@ export const STATS_FIELDS = Object.freeze(
     "midi_skew_ms",
     "clock_rtt_ms",
     "hidden",
+    "relayed",
   ]),
 );
 

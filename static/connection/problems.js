@@ -78,12 +78,14 @@ export function negotiationFailed(error) {
  * @returns {Problem}
  */
 export function iceFailed(addresses) {
+  const tcp = addresses.some((address) => address.endsWith("(TCP)"));
   const message =
     addresses.length === 0
       ? "The server answered, but named no address for the sound. Set public_host in the server's configuration to an address that listeners can reach."
-      : "The server answers, but the sound does not get through. The addresses below were tried over UDP. " +
+      : "The server answers, but the sound does not get through. The addresses below were tried" + (tcp ? ". " : " over UDP. ") +
         "If none of them can be reached from here, set public_host in the server's configuration to one that can; " +
-        "if one can, a firewall is blocking its UDP port.";
+        "if one can, a firewall is blocking its UDP port" +
+        (tcp ? ", and whatever speaks no HTTP on its TCP port." : ".");
   return { code: "ice_failed", message, retry: true, addresses };
 }
 

@@ -76,7 +76,7 @@ export function candidates(sdp) {
  * This browser has found that name by multicast DNS (RFC 6762); a server in a container cannot, and knows no address that leads
  * to it from outside. Browsers resolve such candidates themselves, because they hide their own addresses behind names of this
  * form: one label before `.local` (draft-ietf-mmusic-mdns-ice-candidates, section 3.2.1). The name comes last in priority,
- * so that an address that works is not kept waiting. Other hosts, and an answer with several ports, are left as they are.
+ * of UDP, so that an address that works is not kept waiting. Other hosts, and an answer with several ports, are left as they are.
  *
  * @param {string} sdp an answer
  * @param {string} hostname of the address that answered
@@ -90,7 +90,7 @@ export function withLocalName(sdp, hostname) {
   const newline = sdp.includes("\r\n") ? "\r\n" : "\n";
   return sections(sdp.split(/\r?\n/))
     .flatMap((lines) => {
-      const priorities = lines.map(priorityOf);
+      const priorities = lines.map((line) => (/ tcp /i.test(line) ? null : priorityOf(line)));
       const last = priorities.map((priority) => priority !== null).lastIndexOf(true);
       if (last < 0) return lines;
       const lowest = Math.min(...priorities.flatMap((priority) => priority ?? []));

@@ -1,6 +1,10 @@
 // @ts-check
 /** The browser's own counters (W3C webrtc-stats) turned into the numbers people ask for. Pure. */
 
+import { mediaPath, selectedPair } from "./path.js";
+
+/** @typedef {import("./path.js").MediaPath} MediaPath */
+
 /**
  * @typedef {object} Counters one reading; all values count from the start of the connection, and are null where the browser
  *   does not give them
@@ -26,6 +30,7 @@
  * @property {number | null} playoutSamples
  * @property {string | null} codec "opus"
  * @property {number} clockRate Hz
+ * @property {MediaPath | null} path
  */
 
 /**
@@ -49,6 +54,7 @@
  * @property {string | null} codec "opus"
  * @property {boolean | null} stereo whether this browser decodes in stereo
  * @property {number} clockRate Hz
+ * @property {MediaPath | null} path the way that the media takes
  */
 
 /**
@@ -84,7 +90,7 @@ export function readCounters(report, atMs, redundant = false) {
     concealments: number(inbound.concealmentEvents),
     played: number(inbound.totalSamplesReceived),
     jitterS: number(inbound.jitter),
-    rttS: roundTrip(stats),
+    rttS: number(selectedPair(stats)?.currentRoundTripTime),
     nacks: number(inbound.nackCount),
     discarded: redundant ? null : number(inbound.packetsDiscarded),
     inserted: number(inbound.insertedSamplesForDeceleration),
@@ -93,6 +99,7 @@ export function readCounters(report, atMs, redundant = false) {
     playoutSamples: number(playout?.totalSamplesCount),
     codec: typeof codec?.mimeType === "string" ? codec.mimeType.replace(/^audio\//i, "").toLowerCase() : null,
     clockRate: number(codec?.clockRate) ?? 48_000,
+    path: mediaPath(stats),
   };
 }
 
@@ -130,6 +137,7 @@ export function snapshot(before, now, stereo, settled) {
     codec: now.codec,
     stereo,
     clockRate: now.clockRate,
+    path: now.path,
   };
 }
 
@@ -153,20 +161,6 @@ function perSample(sumS, sumBeforeS, count, countBefore) {
   if (sumS === null || count === null) return null;
   const samples = count - (countBefore ?? 0);
   return samples > 0 ? ((sumS - (sumBeforeS ?? 0)) / samples) * 1000 : null;
-}
-
-/**
- * The round trip of the pair that carries the media. Chromium names it in the transport; Firefox marks it `selected`.
- *
- * @param {Stat[]} stats
- * @returns {number | null} seconds
- */
-function roundTrip(stats) {
-  const selectedId = stats.find((stat) => stat.type === "transport")?.selectedCandidatePairId;
-  const pair =
-    stats.find((stat) => stat.type === "candidate-pair" && stat.id === selectedId) ??
-    stats.find((stat) => stat.type === "candidate-pair" && (stat.selected || (stat.nominated && stat.state === "succeeded")));
-  return number(pair?.currentRoundTripTime);
 }
 
 /**

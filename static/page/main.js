@@ -18,7 +18,7 @@
  *   #hurry                      "Try now", while it waits to reconnect
  *   #meter-left #meter-right    peak levels in dBFS; aria-valuenow is the number (−70 is silence)
  *   #volume #mute #awake        controls; #audio the element that plays, its srcObject is the stream
- *   #stat-…                     buffer target gap gap-last lost lost-share packets rtt jitter bitrate frames codec channels
+ *   #stat-…                     buffer target gap gap-last lost lost-share packets rtt jitter path bitrate frames codec channels
  *   #room-title #instrument #listeners
  *
  * Each of the controls and figures has a data-testid of the same name. `?listen` in the address starts by

@@ -37,6 +37,7 @@ export function soundReport(before, now) {
   report.playout_ms = mean(now.playoutDelayS, before?.playoutDelayS, now.playoutSamples, before?.playoutSamples);
   report.jitter_ms = milliseconds(now.jitterS);
   report.rtt_ms = milliseconds(now.rttS);
+  if (now.path !== null) report.relayed = now.path === "relay" ? 1 : 0;
   return report;
 }
 

@@ -1,6 +1,8 @@
 // @ts-check
 /** Tells the server how a Studio session does: how its ring stands, and once a second how its sound arrives. Used for one session. */
 
+import { mediaPath, selectedPair } from "../listen/path.js";
+
 /** @typedef {import("./audio.js").RingStats} RingStats */
 /** @typedef {import("./link.js").StudioLink} StudioLink */
 
@@ -14,6 +16,8 @@ export class Reporter {
   #soundTold = { atMs: 0, underruns: 0, lost: 0 };
   /** @type {number | null} */
   #rttMs = null;
+  /** @type {import("../listen/path.js").MediaPath | null} */
+  #path = null;
 
   /** @param {StudioLink} link */
   constructor(link) {
@@ -23,6 +27,11 @@ export class Reporter {
   /** Round trip of the media's path as ICE last measured it; null while it has not. */
   get rttMs() {
     return this.#rttMs;
+  }
+
+  /** The way that the media takes; null while it is not known. */
+  get path() {
+    return this.#path;
   }
 
   /**
@@ -66,13 +75,15 @@ export class Reporter {
       studio_target_ms: targetMs,
       studio_underruns: underruns - before.underruns,
       studio_lost: lost - before.lost,
+      ...(this.#path === null ? {} : { relayed: this.#path === "relay" ? 1 : 0 }),
     });
   }
 
   async #askRoundTrip() {
-    const report = await this.#link.stats();
-    const pair = [...(report?.values() ?? [])].find((stat) => stat.type === "candidate-pair" && stat.nominated && stat.currentRoundTripTime);
-    if (pair) this.#rttMs = pair.currentRoundTripTime * 1000;
+    const stats = [...((await this.#link.stats())?.values() ?? [])];
+    const seconds = selectedPair(stats)?.currentRoundTripTime;
+    if (seconds) this.#rttMs = seconds * 1000;
+    this.#path = mediaPath(stats);
   }
 }
 

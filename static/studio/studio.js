@@ -44,6 +44,7 @@ import { studioSupport } from "./support.js";
  * @property {boolean} measured whether `browserMs` is by the media clock; else it is the ring, a block and half a round trip
  * @property {number | null} outputMs from the worklet to the ear; null where the browser does not say
  * @property {number | null} rttMs
+ * @property {import("../listen/path.js").MediaPath | null} path the way that the samples take; null while it is not known
  * @property {boolean} untouched whether the volume leaves the samples as they are
  */
 
@@ -377,6 +378,7 @@ export class Studio {
       measured,
       outputMs: audio.outputMs,
       rttMs,
+      path: this.#reporter?.path ?? null,
       untouched: audio.untouched,
     };
   }

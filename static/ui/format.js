@@ -78,3 +78,12 @@ export function plural(number, one, many) {
 function grouped(whole) {
   return String(whole).replace(/\B(?=(\d{3})+$)/g, ",");
 }
+
+/**
+ * @param {import("../listen/path.js").MediaPath | null} path
+ * @returns {string} " by UDP", " by TCP", " by a relay", to be put behind a word; "" while it is not known
+ */
+export function byPath(path) {
+  if (path === null) return "";
+  return path === "relay" ? " by a relay" : ` by ${path.toUpperCase()}`;
+}

@@ -3,7 +3,7 @@
 
 import { FLOOR_DB } from "../listen/levels.js";
 import { byId, setText } from "./dom.js";
-import { UNKNOWN, count, decibels, kilobits, kilohertz, milliseconds, percent } from "./format.js";
+import { UNKNOWN, byPath, count, decibels, kilobits, kilohertz, milliseconds, percent } from "./format.js";
 
 /** @typedef {import("../listen/stats.js").Snapshot} Snapshot */
 /** @typedef {import("../listen/levels.js").Needle} Needle */
@@ -25,6 +25,7 @@ export function figures(snapshot, frameMs) {
     packets: count(s ? s.packetsTotal + s.lostTotal : null),
     rtt: milliseconds(s?.rttMs),
     jitter: milliseconds(s?.jitterMs),
+    path: byPath(s?.path ?? null),
     bitrate: kilobits(s?.bitrateBps),
     frames: frameMs > 0 ? `in packets of ${frameMs} ms` : "payload only",
     codec: s?.codec ? s.codec.replace(/^./, (letter) => letter.toUpperCase()) : UNKNOWN,

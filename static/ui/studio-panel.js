@@ -9,7 +9,7 @@
  */
 
 import { byId, setText } from "./dom.js";
-import { count, milliseconds } from "./format.js";
+import { byPath, count, milliseconds } from "./format.js";
 import { StudioPlot } from "./studio-plot.js";
 import { LIMITS_LINE, LISTEN_MEANS, STUDIO_MEANS, exactness, formatLine, outputWarning, studioLine } from "./studio-words.js";
 
@@ -123,7 +123,7 @@ export class StudioPanel {
     setText(this.#at("studio-ratio"), why);
     setText(this.#at("studio-format"), formatLine(format));
     const twice = format.redundancy ? ", each block twice" : "";
-    setText(this.#at("studio-traffic"), `${format.mbps.toFixed(1)} Mb/s, ${count(format.packetsPerS)} packets a second${twice}`);
+    setText(this.#at("studio-traffic"), `${format.mbps.toFixed(1)} Mb/s${byPath(stats.path)}, ${count(format.packetsPerS)} packets a second${twice}`);
     setText(this.#at("studio-warning"), warning);
     this.#at("studio-warning").hidden = warning === "";
   }

@@ -53,6 +53,19 @@ async def test_by_udp_the_path_says_so() -> None:
         await listener.close()
 
 
+async def test_a_page_tells_that_a_relay_stands_between_and_is_believed_until_the_path_changes() -> None:
+    async with serving() as server:
+        listener = Listener()
+        session = await listener.join(server.backend)
+        session.page_said({"relayed": 1.0})
+        assert session.info().details["path"] == "relay"
+        session.page_said({"packets": 5.0})
+        assert session.info().details["path"] == "relay"
+        session.page_said({"relayed": 0.0})
+        assert session.info().details["path"] == "udp"
+        await listener.close()
+
+
 async def test_nothing_is_sent_twice_on_tcp() -> None:
     async with serving() as server:
         listener = Listener(tcp=True)

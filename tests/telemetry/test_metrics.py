@@ -67,6 +67,7 @@ def metrics() -> Metrics:
             ended=lambda: {"deleted": 6},
             failed=lambda: {"no_dtls": 2},
             connecting=lambda: 9,
+            paths=lambda: {"udp": 2, "tcp": 1, "relay": 0},
             http=lambda: (11, 12, 13),
             limited=lambda: {"offers": 2},
         )
@@ -104,6 +105,7 @@ def test_stages_are_read_at_each_scrape() -> None:
     assert read["rtcserver_sessions_ended_total", ("deleted",)] == 6
     assert read["rtcserver_joins_failed_total", ("no_dtls",)] == 2
     assert read["rtcserver_listeners_connecting", ()] == 9
+    assert [read["rtcserver_listeners_by_path", (path,)] for path in ("udp", "tcp", "relay")] == [2, 1, 0]
     assert read["rtcserver_http_connections", ()] == 11
     assert read["rtcserver_http_connections_refused_total", ()] == 12
     assert read["rtcserver_http_malformed_requests_total", ()] == 13

@@ -25,7 +25,12 @@ test("a failed path names the setting that mends it", () => {
   const problem = iceFailed(["192.0.2.7:8080"]);
   assert.match(problem.message, /public_host/);
   assert.deepEqual(problem.addresses, ["192.0.2.7:8080"]);
+  assert.match(problem.message, /tried over UDP\./);
+  assert.match(problem.message, /blocking its UDP port\.$/);
   assert.match(iceFailed([]).message, /public_host/);
+  const both = iceFailed(["192.0.2.7:8080", "192.0.2.7:8080 (TCP)"]).message;
+  assert.doesNotMatch(both, /over UDP/);
+  assert.match(both, /UDP port, and .* TCP port\.$/);
 });
 
 test("Retry-After is read as seconds and as a date", () => {

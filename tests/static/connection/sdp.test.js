@@ -85,6 +85,18 @@ test("the name that the page was opened by joins the candidates, at their port a
   assert.equal(withLocalName(answer.replaceAll("\r\n", "\n"), "montage.local"), named.join("\n"));
 });
 
+test("the local name is last among those of UDP, and before those of TCP", () => {
+  const tcp = "a=candidate:13 1 tcp 1518280447 192.0.2.7 8080 typ host tcptype passive";
+  const answer = ANSWER.replace("a=end-of-candidates", `${tcp}\r\na=end-of-candidates`);
+  const named = withLocalName(answer, "montage.local");
+  const all = candidates(named);
+  assert.equal(all.filter(({ protocol }) => protocol === "udp").at(-1)?.address, "montage.local");
+  assert.ok(all.findIndex(({ address }) => address === "montage.local") < all.findIndex(({ protocol }) => protocol === "tcp"));
+  const priority = Number(/^a=candidate:local 1 udp (\d+) /m.exec(named)?.[1]);
+  assert.ok(priority > 1518280447);
+  assert.equal(addressOf(/** @type {any} */ (all.at(-1))), "192.0.2.7:8080 (TCP)");
+});
+
 test("hosts that browsers do not resolve in candidates, and answers without one port, stay as they are", () => {
   for (const host of ["192.0.2.7", "[2001:db8::7]", "montage", "a.b.local", ".local", "music.example", "localhost", ""]) {
     assert.equal(withLocalName(ANSWER, host), ANSWER);

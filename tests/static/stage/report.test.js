@@ -46,6 +46,19 @@ test("a browser that does not say something is not taken to have said zero", () 
   assert.equal(report.playout_ms, null);
 });
 
+test("whether a relay stands between is reported where the browser says it", () => {
+  const pair = { type: "candidate-pair", id: "P", selected: true, localCandidateId: "L" };
+  for (const [candidateType, relayed] of /** @type {const} */ ([["relay", 1], ["host", 0]])) {
+    const local = { type: "local-candidate", id: "L", candidateType, protocol: "udp" };
+    const counters = readCounters([INBOUND, pair, local], 0);
+    assert.ok(counters);
+    assert.equal(soundReport(null, counters).relayed, relayed);
+  }
+  const unsaid = readCounters([INBOUND], 0);
+  assert.ok(unsaid);
+  assert.equal("relayed" in soundReport(null, unsaid), false);
+});
+
 test("notes are reported as growth, and the skew as the mean of the interval", () => {
   const told = new MidiReport();
   for (const ms of [-4, 8]) told.skew(ms);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { UNKNOWN, count, decibels, kilobits, kilohertz, milliseconds, percent, plural } from "../../../static/ui/format.js";
+import { UNKNOWN, byPath, count, decibels, kilobits, kilohertz, milliseconds, percent, plural } from "../../../static/ui/format.js";
 
 test("milliseconds keep the digits that matter", () => {
   const shown = [0, 0.12, 0.996, 4.26, 9.96, 42.6, 1234.4].map(milliseconds);
@@ -30,6 +30,10 @@ test("percentages never hide a loss", () => {
 
 test("levels have a real minus, and silence is minus infinity", () => {
   assert.deepEqual([-70, -12.44, -0.04, 0].map((db) => decibels(db, -70)), ["\u2212\u221e", "\u221212.4", "0.0", "0.0"]);
+});
+
+test("the way of the media is put behind a word, and nothing while it is not known", () => {
+  assert.deepEqual([byPath("udp"), byPath("tcp"), byPath("relay"), byPath(null)], [" by UDP", " by TCP", " by a relay", ""]);
 });
 
 test("one is not many", () => {
