@@ -383,6 +383,9 @@ class MediaEndpoint:
         assert self._gate is not None
         self._gate.tick(now)
         self.streams.tick(now)
+        for agent in self.registry.doubts.settle(heard, self.send):
+            if agent.selected is not None:
+                self._guarded(agent, DatagramKind.STUN, b"", agent.selected, now)
         self._strangers.clear()
         if not self._rota:
             peers = list(self.peers)

@@ -11,7 +11,9 @@ Pure: datagrams, paths and `now_ns` go in; replies and events come out.
   and otherwise on its second check in a row: an aggressive agent alternates between its pairs,
   one that has moved does not. Many clients nominate once and then only check (RFC 7675): when their
   NAT gives them another address, they do not know. So when the selected path has been silent for
-  `SILENT_SELECTED_NS`, any authenticated check takes over.
+  `SILENT_SELECTED_NS`, any authenticated check takes over. When it has been silent for less, as between two checks for
+  consent, it is asked by Binding requests of ours whether it is still there: if it answers, nothing changes, and
+  if it does not within a second, the path of the check takes over.
 - Whoever holds a session's password can send a check with a forged source address. So from the moment that a stream
   is at stake (`IceAgent.secured`), no path is selected before its other end has answered a request of ours there: a
   check that would move the stream is answered, and a *challenge* goes along, a Binding request with a transaction id
@@ -38,6 +40,7 @@ from rtcserver.transport import stun
 from rtcserver.transport.address import Path
 from rtcserver.transport.budget import CHECKS, NEW_PATHS, PeerBudget
 from rtcserver.transport.consent import Credentials, Kept
+from rtcserver.transport.doubt import DOUBT_NS, Doubts
 from rtcserver.transport.ice_agent import Bound, IceAgent, IceEvent, IceState
 
 UFRAG_CHARS = 20
@@ -86,6 +89,7 @@ class IceRegistry:
         self._by_path: dict[Path, IceAgent] = {}
         self._agents = 0
         self.counters: Counter[str] = Counter() if counters is None else counters
+        self.doubts = Doubts(self.challenge, self._select, self.counters)
 
     def __len__(self) -> int:
         return self._agents
@@ -118,6 +122,7 @@ class IceRegistry:
             return
         agent.advance(IceEvent.CLOSE)
         self._agents -= 1
+        self.doubts.end(agent)
         for credentials in (agent.current, agent.pending):
             if credentials is not None:
                 self._by_ufrag.pop(credentials.ufrag.encode(), None)
@@ -238,9 +243,9 @@ class IceRegistry:
             return None
         self.counters["stun_proven"] += 1
         bound.challenge = b""
+        moved = path == agent.selected and not bound.proven
         bound.proven = True
         bound.last_ns = agent.last_check_ns = now_ns
-        moved = path == agent.selected
         if bound.wanted:
             moved = self._select(agent, path)
         return Checked(agent, b"", moved)
@@ -322,7 +327,11 @@ class IceRegistry:
             agent.advance(IceEvent.CHECK)
             if agent.state is not IceState.SELECTED or path == agent.selected:
                 return False
-            return self._select(agent, path) if self._selected_is_silent(agent, now_ns) else False
+            if self._selected_is_silent(agent, now_ns):
+                return self._select(agent, path)
+            if agent.secured and self._selected_is_silent(agent, now_ns, DOUBT_NS):
+                self.doubts.begin(agent, path, now_ns)
+            return False
 
         for each in agent.bound.values():
             if each is not bound:
@@ -348,9 +357,9 @@ class IceRegistry:
             return self._select(agent, path)
         return False
 
-    def _selected_is_silent(self, agent: IceAgent, now_ns: int) -> bool:
+    def _selected_is_silent(self, agent: IceAgent, now_ns: int, for_ns: int = SILENT_SELECTED_NS) -> bool:
         selected = agent.bound.get(agent.selected) if agent.selected is not None else None
-        return selected is None or now_ns - selected.last_ns > SILENT_SELECTED_NS
+        return selected is None or now_ns - selected.last_ns > for_ns
 
     def _select(self, agent: IceAgent, path: Path) -> bool:
         """Select a path, or want it until it is proven. Returns `Checked.moved`."""

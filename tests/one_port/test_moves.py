@@ -12,6 +12,7 @@ from playwright.async_api import Page
 
 from rtcserver.client.listener import Listener
 from rtcserver.clock import NS
+from rtcserver.transport import aiortc_consent
 from tests.one_port.serving import PROBE, press_listen
 from tests.rig.chromium import Chromium
 from tests.rig.process import wait_until
@@ -96,6 +97,23 @@ async def test_a_headless_client_behind_a_forgetful_nat_goes_on(relay: UdpRelay,
         assert steps <= 2 * PACKETS_PER_S
     assert session["counters"]["moves"] == 1
     assert server.health()["backend"]["opened"] == 1
+
+
+async def test_a_client_that_nominates_no_more_is_followed_when_its_old_address_is_dead(
+    relay: UdpRelay, server: RtcServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It only checks for consent, as many stacks do: the server asks the old address, and nobody is there."""
+    monkeypatch.setattr(aiortc_consent, "QUIET_S", 3600.0)
+    monkeypatch.setattr(aiortc_consent, "INTERVAL_S", 2.0)
+    async with Listener(server.room_url) as ear:
+        assert await ear.hear(1.0)
+        relay.rebind()
+        assert await ear.hear(ear.heard_s + 4.5)
+        session = only_session(server)
+    datagrams = server.health()["backend"]["datagrams"]
+    assert session["counters"]["moves"] == 1
+    assert datagrams["stun_left_for_dead"] == 1
+    assert max(new.arrival_ns - old.arrival_ns for old, new in itertools.pairwise(ear.packets)) < 5 * NS
 
 
 async def test_a_client_restarts_ice_by_patch(relay: UdpRelay, server: RtcServer) -> None:
