@@ -24,7 +24,7 @@ from rtcserver.broadcast.group import Group, ListenerState
 from rtcserver.broadcast.listener import PAYLOAD_CODED, ListenerCounters, ListenerSpec, Totals
 from rtcserver.broadcast.srtp import OutboundSrtp
 from rtcserver.broadcast.streams import STREAM_LANE, Streams
-from rtcserver.clock import NS, ntp_from_wall
+from rtcserver.clock import MEDIA_RATE, NS, ntp_from_wall
 from rtcserver.encode.packet import EncodedPacket
 from rtcserver.transport.address import Address
 
@@ -100,10 +100,10 @@ class BroadcastEngine:
         if digest in self._keys:
             raise ValueError("the master key has been used before: a listener reconnects with a fresh one")
         srtp = OutboundSrtp(spec.profile, spec.master, spec.ssrc)
+        group = self._group(spec.room, spec.kind, spec.clock_step)
         self._keys[digest] = None
         if len(self._keys) > MAX_KEYS:
             del self._keys[next(iter(self._keys))]
-        group = self._group(spec.room, spec.kind)
         place = group.place(
             fd_index,
             SlotState(
@@ -165,11 +165,15 @@ class BroadcastEngine:
         return True
 
     def set_kind(self, listener_id: int, kind: str, payload_type: int) -> bool:
-        """Give a listener another kind of payload of its room, under this payload type, in the same RTP stream."""
+        """Give a listener another kind of payload of its room, under this payload type, in the same RTP stream.
+
+        Raises ValueError if others get that kind by another RTP clock.
+        """
         listener = self._listeners.get(listener_id)
         if listener is None:
             return False
-        old, group = listener.place.group, self._group(listener.spec.room, kind)
+        spec = listener.spec
+        old, group = listener.place.group, self._group(spec.room, kind, spec.clock_step)
         if group is not old:
             listener.relocate(group, listener.place.fd_index, payload_type)
             self._prune(old)
@@ -201,7 +205,7 @@ class BroadcastEngine:
             return
         group.set_duration(packet.duration)
         payload = np.frombuffer(packet.payload, np.uint8)
-        timestamp = packet.media_time & 0xFFFF_FFFF
+        timestamp = packet.media_time // group.clock_step & 0xFFFF_FFFF
         budget = SendBudget()
         group.sent += 1
         twice = False
@@ -333,7 +337,7 @@ class BroadcastEngine:
             head = rtcp.sender_report(
                 spec.ssrc,
                 ntp_from_wall(moment[1]),
-                media + spec.timestamp_offset,
+                media // spec.clock_step + spec.timestamp_offset,
                 counters.packets,
                 counters.octets,
             )
@@ -396,10 +400,12 @@ class BroadcastEngine:
             raise ValueError(f"fd_index is {fd_index}: there are {len(self._sockets)} sockets")
         return self._sockets[fd_index]
 
-    def _group(self, room: str, kind: str) -> Group:
+    def _group(self, room: str, kind: str, clock_step: int) -> Group:
         group = self._groups.get((room, kind))
+        if group is not None and group.clock_step != clock_step:
+            raise ValueError(f"{kind} has timestamps of {MEDIA_RATE // group.clock_step} Hz for others")
         if group is None:
-            group = self._groups[room, kind] = Group(room, kind, self._bench)
+            group = self._groups[room, kind] = Group(room, kind, self._bench, clock_step)
             self._kinds.setdefault(room, {})[kind] = None
         return group
 

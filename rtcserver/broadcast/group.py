@@ -22,12 +22,16 @@ MAX_HISTORY = 512
 
 
 class Group:
-    """Who gets one room's packets of one payload kind, in blocks by the socket they are sent from."""
+    """Who gets one room's packets of one payload kind, in blocks by the socket they are sent from.
 
-    def __init__(self, room: str, kind: str, bench: Bench) -> None:
+    clock_step: samples at 48 kHz in one unit of their RTP timestamps.
+    """
+
+    def __init__(self, room: str, kind: str, bench: Bench, clock_step: int = 1) -> None:
         self._bench = bench
         self.room = room
         self.kind = kind
+        self.clock_step = clock_step
         self.lanes: dict[int, list[SlotBlock]] = {}
         """Blocks by the index of their socket; none of them is empty."""
         self.members: dict[tuple[int, int], ListenerState] = {}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from rtcserver.broadcast.srtp import MAX_FIRST_SEQUENCE, SrtpProfile
+from rtcserver.clock import MEDIA_RATE
 from rtcserver.encode import codec
 from rtcserver.transport.address import Address
 
@@ -50,7 +51,8 @@ class ListenerSpec:
     """A listener as the server process hands it over once DTLS is done. Raises ValueError if it is wrong.
 
     master: master key and master salt, concatenated, of the server's direction.
-    first_sequence: below 2¹⁵. timestamp_offset: added to media time, mod 2³².
+    first_sequence: below 2¹⁵. clock_rate: of its RTP timestamps, which divides 48,000. timestamp_offset: added to media
+    time in this clock, mod 2³².
     fd_index: which of the engine's sockets it is sent from; source: the local address, or None. stream: the TCP stream that
     it is sent on instead (`rtcserver.broadcast.streams`); 0 for none.
     kind: which of the room's payloads it gets, a ``PAYLOAD_`` of this module.
@@ -70,6 +72,7 @@ class ListenerSpec:
     fd_index: int = 0
     kind: str = PAYLOAD_CODED
     stream: int = 0
+    clock_rate: int = MEDIA_RATE
 
     def __post_init__(self) -> None:
         if not 0 <= self.first_sequence < MAX_FIRST_SEQUENCE:
@@ -78,6 +81,8 @@ class ListenerSpec:
             )
         if not 0 <= self.payload_type < 128:
             raise ValueError(f"payload_type is {self.payload_type}: allowed is 0 to 127")
+        if self.clock_rate <= 0 or MEDIA_RATE % self.clock_rate:
+            raise ValueError(f"clock_rate is {self.clock_rate}: it must divide {MEDIA_RATE}")
         for name in ("ssrc", "timestamp_offset"):
             value = getattr(self, name)
             if not 0 <= value < 1 << 32:
@@ -86,6 +91,11 @@ class ListenerSpec:
             raise ValueError(
                 f"master is {len(self.master)} bytes: {self.profile} needs {self.profile.key_length}"
             )
+
+    @property
+    def clock_step(self) -> int:
+        """Samples at 48 kHz in one unit of its RTP timestamps."""
+        return MEDIA_RATE // self.clock_rate
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,15 @@ DEFAULT: Codec = OPUS
 CODECS: dict[str, Codec] = {codec.name: codec for codec in (DEFAULT, G722, PCMU, PCMA)}
 
 
+def codec_offered(payload_name: str) -> Codec:
+    """The codec that descriptions call so. Raises ValueError that lists those there are."""
+    for codec in CODECS.values():
+        if codec.payload_name == payload_name:
+            return codec
+    names = ", ".join(codec.payload_name for codec in CODECS.values())
+    raise ValueError(f"there is no codec {payload_name!r}; allowed are {names}")
+
+
 def codec_named(name: str) -> Codec:
     """The codec of this name. Raises ValueError that lists those there are."""
     try:

@@ -73,6 +73,10 @@ LOW_BPS = 36_000
 """With 50 packets a second of 56 bytes around their payload (IPv4, UDP, RTP, the tag of AES-GCM) 58.4 kb/s: a network of
 64 kb/s carries it, and has room for RTCP, STUN and MIDI."""
 LOW_FRAME_SAMPLES = 960
+_TELEPHONY = ("g722", "pcmu", "pcma")
+"""Codecs for those whose offer has no Opus; the encoding is called like its codec."""
+_TELEPHONY_FIRST = 3
+"""The number of the first of them."""
 
 
 def own_encoding(bitrate_bps: int, frame_samples: int) -> Encoding:
@@ -81,9 +85,14 @@ def own_encoding(bitrate_bps: int, frame_samples: int) -> Encoding:
 
 
 def encodings_of(bitrate_bps: int, frame_samples: int) -> dict[str, Encoding]:
-    """All encodings of a room by name, its own first, whose bitrate and frame length these are."""
+    """All encodings of a room by name, its own first, whose bitrate and frame length these are.
+
+    Those of other codecs than the room's are for listeners that know no other, and nobody changes between codecs.
+    """
     high_bps = max(bitrate_bps, min(HIGH_BPS, round(bitrate_bps * HIGH_SHARE)))
     found = [own_encoding(bitrate_bps, frame_samples)]
     found.append(Encoding(1, HIGH, DEFAULT.name, high_bps, frame_samples))
     found.append(Encoding(2, LOW, DEFAULT.name, LOW_BPS, LOW_FRAME_SAMPLES))
+    for stream, name in enumerate(_TELEPHONY, _TELEPHONY_FIRST):
+        found.append(Encoding(stream, name, name, 64_000, codec_named(name).frames[0]))
     return {encoding.name: encoding for encoding in found}

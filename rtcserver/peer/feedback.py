@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from rtcserver.broadcast.listener import ListenerCounters
 from rtcserver.clock import MEDIA_RATE, NS
@@ -26,11 +27,18 @@ class Feedback:
     """One listener's.
 
     first_sequence: of the first packet that it was sent. counters: the session's, and totals those of all sessions;
-    both are added to. said: what the session tells of its reception, by name, kept up to date.
+    both are added to. said: what the session tells of its reception, by name, kept up to date. clock_step: samples at
+    48 kHz in one unit of its RTP timestamps.
     """
 
     def __init__(
-        self, first_sequence: int, counters: Counter[str], totals: Counter[str], said: dict[str, object]
+        self,
+        first_sequence: int,
+        counters: Counter[str],
+        totals: Counter[str],
+        said: dict[str, object],
+        *,
+        clock_step: int = 1,
     ) -> None:
         self.packets_per_s = 0.0
         """Packets that it is sent, at most."""
@@ -51,6 +59,7 @@ class Feedback:
         self._tiers_reliable = False
         self._first_sequence = first_sequence
         self._counters, self._totals, self._said = counters, totals, said
+        self._clock_step = clock_step
         self._judge = ReceptionJudge(first_sequence)
         self._reports = RateLimit(REPORTS_PER_S, REPORTS_PER_S)
         self._reported_ns = 0
@@ -158,6 +167,7 @@ class Feedback:
         sent = most_sent(self._since(now_ns), self.packets_per_s)
         twice = self.duplication is not None and self.duplication.used
         resent = self._counters["nacked"] + (sent if twice else 0)
+        block = replace(block, jitter=block.jitter * self._clock_step)
         reception = judge.judge(block, sent, resent, ntp_mid)
         self._said |= {"reports": judge.reports, "left_out": judge.left_out}
         if reception is None:

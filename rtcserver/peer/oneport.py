@@ -32,7 +32,7 @@ from rtcserver.peer.oneport_session import OnePortSession
 from rtcserver.peer.reception import Reception
 from rtcserver.peer.state import State
 from rtcserver.peer.way import Broadcast
-from rtcserver.sdp.offer import OPUS, OfferSummary, check_offer
+from rtcserver.sdp.offer import CODECS, OPUS, OfferSummary, check_offer
 from rtcserver.transport.candidates import Arrival
 from rtcserver.transport.dtls import SctpParameters
 from rtcserver.transport.endpoint import MediaEndpoint
@@ -196,7 +196,8 @@ class OnePortBackend:
     async def open(self, room: str, offer: str, request: PeerRequest) -> PeerSession:
         """Answer an offer. Raises PeerError. If cancelled, nothing of the session is left behind."""
         asked_ns = monotonic_ns()
-        summary = check_offer(offer, self.limits.sdp, (OPUS,))
+        # Studio's payloads ride on Opus.
+        summary = check_offer(offer, self.limits.sdp, CODECS if request.mode == "listen" else (OPUS,))
         if summary.ice_lite:
             raise PeerError(
                 422, "ice_lite", "The offer is ICE-lite, and so is this server: neither would begin."

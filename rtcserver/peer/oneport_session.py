@@ -14,9 +14,10 @@ from contextlib import AbstractContextManager
 from aiortc import RTCDataChannel
 
 from rtcserver.access.door import Grant
-from rtcserver.broadcast.listener import PAYLOAD_CODED, PAYLOAD_SILENCE, ListenerSpec
+from rtcserver.broadcast.listener import PAYLOAD_SILENCE, ListenerSpec
 from rtcserver.broadcast.srtp import MAX_FIRST_SEQUENCE, SrtpProfile
-from rtcserver.clock import NS, monotonic_ns, ntp_from_wall, wall_ns
+from rtcserver.clock import MEDIA_RATE, NS, monotonic_ns, ntp_from_wall, wall_ns
+from rtcserver.encode.codec import DEFAULT, codec_offered
 from rtcserver.encode.encoding import TIERS, Encoding
 from rtcserver.errors import PeerError, ProcessError
 from rtcserver.logs import about
@@ -62,7 +63,7 @@ class OnePortSession:
         self._kind = PAYLOAD_SILENCE
         self.encoding = ""
         """Name of the room's encoding that it is sent; "" before `begin`, after the end and in Studio."""
-        self.details: dict[str, object] = {"mode": "listen"}
+        self.details: dict[str, object] = {"mode": "listen", "codec": offer.codec}
         self.headers: Mapping[str, str] = {}
         self.state = State.NEW
         self.close_reason = ""
@@ -73,15 +74,19 @@ class OnePortSession:
         """Of the client that asked for the session; "" if unknown."""
         self.doubtful = False
         """Whether that may be a proxy's address, and the client's is not known."""
-        self.rtp_offset = secrets.randbits(32)
-        """RTP timestamp = (media time + this) mod 2³²."""
+        self.codec = codec_offered(offer.codec)
+        step = MEDIA_RATE // self.codec.clock_rate
+        self.rtp_offset = secrets.randbits(32) // step * step
+        """RTP timestamp, brought to 48 kHz, = (media time + this) mod 2³²."""
         self.ssrc = secrets.randbits(32) or 1
         self.first_sequence = secrets.randbelow(MAX_FIRST_SEQUENCE)
         self.on_tier: Callable[[], None] = lambda: None
         """Called when another tier of its room is sent to it."""
         self._reception: dict[str, object] = {}
         """What `info` says of it, empty until there is a report."""
-        self.feedback = Feedback(self.first_sequence, self.counters, backend.counters, self._reception)
+        self.feedback = Feedback(
+            self.first_sequence, self.counters, backend.counters, self._reception, clock_step=step
+        )
         self._connected_ns = 0
         self._straight = ""
         """The way that its packets take from here."""
@@ -121,12 +126,14 @@ class OnePortSession:
         earlier_frames: int | None = None,
         encodings: Mapping[str, Encoding] | None = None,
     ) -> None:
-        """Make `answer`. earlier_frames: see `Feedback.choose`; None for no repair but what is asked for. encodings: its
-        room's, between which its network decides."""
+        """Make `answer`. frame_ms: of the room's codec; others have their own. earlier_frames: see `Feedback.choose`; None
+        for no repair but what is asked for. encodings: its room's, between which its network decides."""
+        if self.codec is not DEFAULT:
+            frame_ms = self.codec.frames[0] * 1000 / MEDIA_RATE
         if self.mode == "listen":
             if earlier_frames is not None:
                 self.feedback.choose(self.offer, earlier_frames)
-            self.set_encoding(PAYLOAD_CODED)
+            self.set_encoding(self.codec.name)
             self.feedback.offer_tiers(encodings or {}, self.encoding, monotonic_ns())
             self._note_tier()
         self._peer = peer
@@ -288,7 +295,8 @@ class OnePortSession:
             ssrc=self.ssrc,
             payload_type=payload_type,
             first_sequence=self.first_sequence,
-            timestamp_offset=self.rtp_offset,
+            clock_rate=self.codec.clock_rate,
+            timestamp_offset=self.rtp_offset * self.codec.clock_rate // MEDIA_RATE,
             cname=self._backend.cname,
             source=way.source,
             fd_index=way.socket,

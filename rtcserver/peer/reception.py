@@ -61,7 +61,7 @@ class ReceptionJudge:
         self.left_out = 0
 
     def judge(self, block: ReportBlock, sent: int, resent: int, ntp_mid: int) -> Reception | None:
-        """What a report says, or None if it cannot be true.
+        """What a report says, or None if it cannot be true. Its jitter is in samples at 48 kHz.
 
         sent: packets sent so far, at most. resent: packets sent again so far, at most. ntp_mid: the middle 32 bits
         of the present NTP time, by the clock of the sender reports.

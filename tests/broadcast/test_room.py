@@ -17,7 +17,9 @@ from rtcserver.encode.feed import FeedReader
 from rtcserver.encode.opus import OPUS
 from rtcserver.encode.packet import EncodedPacket
 
-ENCODINGS = encodings_of(160_000, 480)
+ENCODINGS = {
+    name: encoding for name, encoding in encodings_of(160_000, 480).items() if encoding.codec == OPUS.name
+}
 
 
 @dataclass

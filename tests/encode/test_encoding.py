@@ -33,8 +33,8 @@ RATE = 48_000
 
 def test_a_room_has_its_own_encoding_first_and_a_better_and_a_smaller_one() -> None:
     found = encodings_of(160_000, 480)
-    assert [encoding.stream for encoding in found.values()] == [OWN, 1, 2]
-    assert list(found) == ["opus", HIGH, LOW]
+    assert [encoding.stream for encoding in found.values()] == [OWN, 1, 2, 3, 4, 5]
+    assert list(found) == ["opus", HIGH, LOW, "g722", "pcmu", "pcma"]
     assert (found[HIGH].frame_samples, found[LOW].frame_ms) == (480, 20)
     assert found[HIGH].bitrate_bps == HIGH_BPS
     # The room's own bitrate is what its owner means to spend: the better one has little more, and never less.
