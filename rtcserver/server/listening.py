@@ -21,6 +21,7 @@ from rtcserver.channel import announce
 from rtcserver.channel.limits import ChannelRates
 from rtcserver.config.load import parse_hosts, parse_networks
 from rtcserver.config.model import ServerConfig
+from rtcserver.encode.codec import CODECS
 from rtcserver.encode.encoding import OWN, TIERS, Encoding, encodings_of
 from rtcserver.midiport.supervisor import MidiPort, Port
 from rtcserver.peer.base import MODES, PeerBackend
@@ -84,6 +85,7 @@ def metrics_of(
             http=http,
             limited=lambda: admission.refused,
             tiers=listening.tiers,
+            codecs=listening.codecs,
         )
     )
     for name, desk in listening.desk.rooms.items():
@@ -309,6 +311,13 @@ class OnePort:
         for session in self._backend.connected():
             if session.feedback.tiers is not None:
                 count[session.room, str(session.details["tier"])] += 1
+        return count
+
+    def codecs(self) -> dict[tuple[str, str], int]:
+        """Connected sessions by room and codec. All that could be, with zeros."""
+        count = dict.fromkeys(((room, codec) for room in self.desk.rooms for codec in CODECS), 0)
+        for session in self._backend.connected():
+            count[session.room, session.codec.name] += 1
         return count
 
     def paths(self) -> dict[str, int]:

@@ -54,7 +54,7 @@ class Observed:
     the media port counted. midi: events by room and name. ended, failed: sessions by why they ended, those that were
     never connected in `failed` too. connecting: sessions on the way to being connected. paths: connected ones by the way
     that their packets take. http: open connections, those that were refused, malformed requests. limited: what was
-    refused, by limit. tiers: connected sessions by room and tier.
+    refused, by limit. tiers, codecs: connected sessions by room and tier, and by room and codec.
     """
 
     rooms: ObservedRooms
@@ -69,6 +69,7 @@ class Observed:
     http: Callable[[], tuple[int, int, int]] = lambda: (0, 0, 0)
     limited: Callable[[], Mapping[str, int]] = _none
     tiers: Callable[[], Mapping[tuple[str, str], int]] = _nobody
+    codecs: Callable[[], Mapping[tuple[str, str], int]] = _nobody
 
 
 class Metrics:
@@ -110,6 +111,14 @@ class _Stages(Collector):
                 "rtcserver_listeners_by_tier", "Sessions that are sent each tier.", labels=["room", "tier"]
             ),
             observed.tiers(),
+        )
+        yield _labelled(
+            GaugeMetricFamily(
+                "rtcserver_listeners_by_codec",
+                "Sessions that are connected, by what their offer made of them: opus, g722, pcmu or pcma.",
+                labels=["room", "codec"],
+            ),
+            observed.codecs(),
         )
         yield GaugeMetricFamily(
             "rtcserver_listeners_connecting",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import urllib.request
 from collections.abc import Iterator
 
 import pytest
@@ -53,6 +55,12 @@ def further(server: RtcServer) -> set[str]:
     return set(server.health()["rooms"]["main"]["further"])
 
 
+def counted(server: RtcServer) -> dict[str, str]:
+    """Listeners by codec, as the metrics have them."""
+    with urllib.request.urlopen(f"{server.url}/metrics", timeout=10) as answer:
+        return dict(re.findall(r'_by_codec\{codec="(\w+)",room="main"\} (\S+)', answer.read().decode()))
+
+
 @pytest.mark.realtime
 async def test_stock_clients_hear_the_tone_at_its_level_in_each_codec(server: RtcServer) -> None:
     codecs = {"pcmu": "PCMU/8000", "pcma": "PCMA/8000", "g722": "G722/8000", "opus": "opus/48000/2"}
@@ -61,6 +69,7 @@ async def test_stock_clients_hear_the_tone_at_its_level_in_each_codec(server: Rt
     try:
         assert all(await asyncio.gather(*(ear.hear(2.0) for ear in ears)))
         assert further(server) == {"pcmu", "pcma", "g722"}
+        assert counted(server) == dict.fromkeys(codecs, "1.0")
         for ear, (codec, name) in zip(ears, codecs.items(), strict=True):
             got = ear.report(2.0).to_json()
             assert (got["codec"], got["frame_ms"]) == (name, 10 if codec == "opus" else 20)

@@ -70,6 +70,7 @@ def metrics() -> Metrics:
             paths=lambda: {"udp": 2, "tcp": 1, "relay": 0},
             http=lambda: (11, 12, 13),
             limited=lambda: {"offers": 2},
+            codecs=lambda: {("main", "opus"): 2, ("main", "pcmu"): 1},
         )
     )
 
@@ -106,6 +107,7 @@ def test_stages_are_read_at_each_scrape() -> None:
     assert read["rtcserver_joins_failed_total", ("no_dtls",)] == 2
     assert read["rtcserver_listeners_connecting", ()] == 9
     assert [read["rtcserver_listeners_by_path", (path,)] for path in ("udp", "tcp", "relay")] == [2, 1, 0]
+    assert read["rtcserver_listeners_by_codec", ("pcmu", "main")] == 1
     assert read["rtcserver_http_connections", ()] == 11
     assert read["rtcserver_http_connections_refused_total", ()] == 12
     assert read["rtcserver_http_malformed_requests_total", ()] == 13
