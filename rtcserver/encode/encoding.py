@@ -2,7 +2,7 @@
 
 A room has its own encoding, which is always made, and further ones, each made only while somebody needs it
 (`rtcserver.instrument.process`). All begin their frames on one grid of media time, and every frame that begins at a
-multiple of `SWITCH_SAMPLES` can be decoded without the ones before it as soon as there is more than one encoding:
+multiple of `SWITCH_SAMPLES` can be decoded without the ones before it as soon as there is more than one of its codec:
 there a listener goes from one to another, in the same RTP stream (`rtcserver.broadcast.room`).
 """
 

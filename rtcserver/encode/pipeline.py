@@ -14,7 +14,7 @@ import numpy.typing as npt
 from rtcserver.capture.block import Block, StreamFormat, to_float
 from rtcserver.capture.mix import StereoMix
 from rtcserver.clock import MEDIA_RATE
-from rtcserver.encode.codec import Encoder
+from rtcserver.encode.codec import DEFAULT, Encoder
 from rtcserver.encode.encoding import SWITCH_SAMPLES
 from rtcserver.encode.framing import Framer
 from rtcserver.encode.packet import EncodedPacket
@@ -28,13 +28,23 @@ METERED = 128
 class EncoderRun:
     """One encoding at work: its frames and its encoder.
 
-    warm_samples: how much of the sound it encodes before its packets count.
+    warm_samples: how much of the sound it encodes before its packets count. codec: by name; listeners change between
+    encodings of one codec only.
     """
 
-    def __init__(self, stream: int, framer: Framer, encoder: Encoder, *, warm_samples: int = 0) -> None:
+    def __init__(
+        self,
+        stream: int,
+        framer: Framer,
+        encoder: Encoder,
+        *,
+        warm_samples: int = 0,
+        codec: str = DEFAULT.name,
+    ) -> None:
         self.stream = stream
         self.framer = framer
         self.encoder = encoder
+        self.codec = codec
         self._cold = warm_samples
 
     def push(
@@ -124,7 +134,9 @@ class EncodePipeline:
         packets = [
             packet
             for run in self.runs
-            for packet in self._packets(run, samples, position, block, switching=True)
+            for packet in self._packets(
+                run, samples, position, block, switching=sum(one.codec == run.codec for one in self.runs) > 1
+            )
         ]
         # In the order in which they end, so that the encodings go on together in a long block, too.
         packets.sort(key=lambda packet: (packet.media_time + packet.duration, packet.stream))

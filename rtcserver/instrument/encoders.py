@@ -50,5 +50,6 @@ class Encoders:
                 print(f"{encoding.name} cannot be encoded: {error}", file=sys.stderr, flush=True)
                 continue
             framer = Framer(encoding.frame_samples)
-            self.runs.append(EncoderRun(stream, framer, encoder, warm_samples=WARM_SAMPLES))
+            run = EncoderRun(stream, framer, encoder, warm_samples=WARM_SAMPLES, codec=encoding.codec)
+            self.runs.append(run)
             self._further[stream] = encoding

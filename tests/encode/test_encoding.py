@@ -87,7 +87,10 @@ def encode(
 ) -> dict[str, list[EncodedPacket]]:
     runs = [
         EncoderRun(
-            e.stream, Framer(e.frame_samples), codec_named(e.codec).encoder(e.frame_samples, e.bitrate_bps)
+            e.stream,
+            Framer(e.frame_samples),
+            codec_named(e.codec).encoder(e.frame_samples, e.bitrate_bps),
+            codec=e.codec,
         )
         for e in encodings.values()
     ]
@@ -175,10 +178,11 @@ def test_long_blocks_interleave_the_encodings() -> None:
     assert len(found["opus"]) == len(found[HIGH]) >= 2 * len(found[LOW]) - 1 > 40
 
 
-def test_alone_an_encoding_is_as_it_always_was(sound: Samples) -> None:
-    """No frame is made independent while there is nowhere to go."""
-    own = {"opus": encodings_of(160_000, 480)["opus"]}
-    packets = encode(sound[:RATE], own, 128)["opus"]
+@pytest.mark.parametrize("beside", [(), ("pcmu", "pcma")])
+def test_alone_an_encoding_is_as_it_always_was(sound: Samples, beside: tuple[str, ...]) -> None:
+    """No frame is made independent while there is nowhere to go: from a codec to another nobody does."""
+    encodings = {name: encodings_of(160_000, 480)[name] for name in ("opus", *beside)}
+    packets = encode(sound[:RATE], encodings, 128)["opus"]
     encoder = codec_named("opus").encoder(480, 160_000)
     framer = Framer(480)
     expected = [encoder.encode_bytes(f.tobytes()) for _, f in framer.push(sound[:RATE], -encoder.lookahead)]
