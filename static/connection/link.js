@@ -40,6 +40,8 @@ const LOST_MS = 2_000;
 export class ChannelLink {
   /** Called when the server says that it ends this session. @type {(leaving: import("../channel/telemetry.js").Leaving) => void} */
   onLeaving = () => {};
+  /** Called when the server says what this session is sent. @type {(tier: import("../channel/telemetry.js").TierMessage) => void} */
+  onTier = () => {};
   clock = new MediaClock();
   counters = { malformed: 0, unknown: 0, unsent: 0 };
   #receiver = new DownReceiver();
@@ -164,6 +166,10 @@ export class ChannelLink {
     if (message.type === "welcome") this.#welcomed(message);
     if (message.type === "leaving") {
       this.onLeaving(message);
+      return;
+    }
+    if (message.type === "tier") {
+      this.onTier(message);
       return;
     }
     this.#tell.message(message);

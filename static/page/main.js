@@ -17,6 +17,7 @@
  *   #headline #detail           the state in words; #countdown the seconds; #addresses where the media was tried
  *   #hurry                      "Try now", while it waits to reconnect
  *   #meter-left #meter-right    peak levels in dBFS; aria-valuenow is the number (−70 is silence)
+ *   #quality                    what to be sent: "", "high", "middle" or "low"; #quality-now what is sent, where that is another
  *   #volume #mute #awake        controls; #audio the element that plays, its srcObject is the stream
  *   #stat-…                     buffer target gap gap-last lost lost-share packets rtt jitter path bitrate frames codec channels
  *   #room-title #instrument #listeners
@@ -39,6 +40,7 @@ import { byId } from "../ui/dom.js";
 import { History } from "../ui/history.js";
 import { LevelFigures, Numbers } from "../ui/numbers.js";
 import { Panel } from "../ui/panel.js";
+import { QualityControl } from "../ui/quality.js";
 import { StudioPanel } from "../ui/studio-panel.js";
 import { VolumeControl } from "../ui/volume.js";
 import { instrumentLine } from "../ui/words.js";
@@ -94,7 +96,7 @@ const listener = new Listener(
     history.add(snapshot);
     stage.report(counters);
   },
-  (peer) => stage.attach(peer),
+  (peer) => quality.follow(stage.attach(peer)),
 );
 
 const studio = new Studio(
@@ -110,6 +112,7 @@ const studio = new Studio(
   showStudio,
 );
 studio.setVolume(settings.volume, settings.muted);
+const quality = new QualityControl(settings.quality, (chosen) => remember({ quality: chosen }));
 const studioPanel = new StudioPanel(studio);
 
 new VolumeControl(settings, playback.volumeWorks, ({ volume, muted }) => {

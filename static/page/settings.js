@@ -6,10 +6,11 @@
  * @property {number} volume position of the control, 0 to 1
  * @property {boolean} muted
  * @property {boolean} awake keep the screen on while listening
+ * @property {string} quality the tier that was chosen, "" for what the network carries
  */
 
 /** @type {Readonly<Settings>} */
-export const DEFAULTS = Object.freeze({ volume: 1, muted: false, awake: true });
+export const DEFAULTS = Object.freeze({ volume: 1, muted: false, awake: true, quality: "" });
 
 const KEY = "rtcserver.settings";
 
@@ -24,11 +25,12 @@ export function parseSettings(stored) {
   } catch {
     found = {};
   }
-  const { volume, muted, awake } = found ?? {};
+  const { volume, muted, awake, quality } = found ?? {};
   return {
     volume: typeof volume === "number" && volume >= 0 && volume <= 1 ? volume : DEFAULTS.volume,
     muted: typeof muted === "boolean" ? muted : DEFAULTS.muted,
     awake: typeof awake === "boolean" ? awake : DEFAULTS.awake,
+    quality: ["high", "middle", "low"].includes(quality) ? quality : DEFAULTS.quality,
   };
 }
 
