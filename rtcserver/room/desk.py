@@ -17,7 +17,7 @@ from rtcserver.access.door import Action, Grant, Request
 from rtcserver.broadcast.listener import PAYLOAD_PCM, PAYLOAD_PCM_TWICE
 from rtcserver.channel import announce
 from rtcserver.channel.down.journal import Journal
-from rtcserver.channel.down.sender import LISTEN, STUDIO, DownSender
+from rtcserver.channel.down.sender import LISTEN, SLOW, STUDIO, Cadence, DownSender
 from rtcserver.channel.limits import ChannelRates
 from rtcserver.channel.telemetry import Auth, ClientMessage, Hello, Panic, PlayerCommand, Select, Sysex
 from rtcserver.channel.up.receiver import Played
@@ -57,7 +57,7 @@ class RoomDesk:
         self._asking: dict[str, asyncio.Task[None]] = {}
         """By session: whether it may perform is found out elsewhere."""
         self._admission = admission
-        self._senders: dict[str, DownSender] = {}
+        self._senders: dict[Cadence, DownSender] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ns = 0
 
@@ -135,7 +135,7 @@ class RoomDesk:
     def on_midi_open(self, member: Member) -> None:
         """The whole state, at once."""
         now = monotonic_ns()
-        for message in self._sender(member.session.mode).join(now, self.media_now(now)):
+        for message in self._sender(_cadence(member)).join(now, self.media_now(now)):
             member.send_midi(message)
         self._arm()
 
@@ -313,12 +313,10 @@ class RoomDesk:
 
     # Time
 
-    def _sender(self, mode: str) -> DownSender:
-        cadence = LISTEN if mode == "listen" else STUDIO
-        name = "listen" if mode == "listen" else "studio"
-        if name not in self._senders:
-            self._senders[name] = DownSender(self.journal, cadence, monotonic_ns())
-        return self._senders[name]
+    def _sender(self, cadence: Cadence) -> DownSender:
+        if cadence not in self._senders:
+            self._senders[cadence] = DownSender(self.journal, cadence, monotonic_ns())
+        return self._senders[cadence]
 
     def _arm(self) -> None:
         """Wake up when something is due, earlier than planned if need be."""
@@ -339,15 +337,17 @@ class RoomDesk:
         self._timer = None
         now = monotonic_ns()
         media = self.media_now(now)
-        for name, sender in list(self._senders.items()):
-            audience = [
-                m
-                for m in self.members.values()
-                if m.has_midi and (m.session.mode == "listen") == (name == "listen")
-            ]
+        audiences: dict[Cadence, list[Member]] = {}
+        for member in self.members.values():
+            if member.has_midi:
+                audiences.setdefault(_cadence(member), []).append(member)
+        for cadence in audiences:
+            self._sender(cadence)
+        for cadence, sender in list(self._senders.items()):
+            audience = audiences.get(cadence)
             if not audience:
                 # Nobody is left in this cadence; a new member gets a new sender.
-                del self._senders[name]
+                del self._senders[cadence]
                 continue
             for message in sender.poll(now, media):
                 for member in audience:
@@ -360,3 +360,10 @@ class RoomDesk:
                 for reply in replies:
                     member.send_midi(reply)
         self._arm()
+
+
+def _cadence(member: Member) -> Cadence:
+    """How often a member is sent what is played."""
+    if member.session.mode != "listen":
+        return STUDIO
+    return SLOW if member.session.details.get("tier") == "low" else LISTEN

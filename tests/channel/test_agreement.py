@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtcserver.channel import cells
-from rtcserver.channel.down.sender import LISTEN, STUDIO, Cadence
+from rtcserver.channel.down.sender import LISTEN, SLOW, STUDIO, Cadence
 from rtcserver.network.impair import CLEAN, Impairment
 from tests.channel import strategies as some
 from tests.channel.world import MS, SECOND, DownWorld, UpWorld
@@ -31,7 +31,7 @@ QUIET_NS = 1 * SECOND + 50 * MS
 
 
 @settings(deadline=None, max_examples=150)
-@given(st.sampled_from((LISTEN, STUDIO)), changes, st.integers(0, 999))
+@given(st.sampled_from((LISTEN, STUDIO, SLOW)), changes, st.integers(0, 999))
 def test_listeners_agree(
     cadence: Cadence, script: list[tuple[int, Impairment | None, list[bytes]]], seed: int
 ) -> None:

@@ -11,7 +11,7 @@ from rtcserver.channel.down import messages as down_messages
 from rtcserver.channel.down.journal import Journal
 from rtcserver.channel.down.messages import Notes, OwnedCell, StatePart, unpack_down
 from rtcserver.channel.down.receiver import DownReceiver
-from rtcserver.channel.down.sender import LISTEN, STUDIO, Cadence, DownSender
+from rtcserver.channel.down.sender import LISTEN, SLOW, STUDIO, Cadence, DownSender
 from rtcserver.network.impair import CLEAN, Impairment
 from tests.channel.world import MEDIA_AT_START, MS, PERFORMER, SECOND, START_NS, DownWorld, media_at
 
@@ -25,7 +25,7 @@ def notes_of(data: bytes) -> Notes:
     return message
 
 
-@pytest.mark.parametrize("cadence", [LISTEN, STUDIO])
+@pytest.mark.parametrize("cadence", [LISTEN, STUDIO, SLOW])
 def test_repeats_follow_the_last_event_and_end(cadence: Cadence) -> None:
     world = DownWorld(cadence, CLEAN)
     world.advance(2 * SECOND + 100 * MS)
@@ -219,3 +219,17 @@ def test_media_times_survive() -> None:
     own = [heard.media_time for _, heard in world.heard if not heard.repaired]
     assert set(own) <= set(pushed)
     assert len(own) > 40
+
+
+def test_the_slow_cadence_leaves_room_on_a_link_of_64_kilobits() -> None:
+    """Beside the low tier there are about 5 kb/s; ten notes a second are much."""
+    world = DownWorld(SLOW, CLEAN)
+    world.sent.clear()
+    for _ in range(100):
+        world.push(ON)
+        world.advance(50 * MS)
+        world.push(OFF)
+        world.advance(50 * MS)
+    around = 20 + 8 + 13 + 16 + 12 + 16  # IPv4, UDP, a DTLS record, its tag, SCTP and its chunk
+    bits = sum(8 * (len(message) + around) for _, message in world.sent)
+    assert bits / 10 < 8_000

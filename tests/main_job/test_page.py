@@ -102,3 +102,34 @@ async def test_the_page_reconnects_when_the_server_comes_back() -> None:
     assert words
     assert first
     assert left.hz == pytest.approx(440, abs=1)
+
+
+async def test_a_quality_that_is_chosen_is_sent_and_remembered() -> None:
+    def sent(session: dict[str, Any]) -> tuple[str, bool]:
+        return session["tier"], session["pinned"]
+
+    with RtcServer(instrument="tone") as server:
+        server.wait_healthy(live)
+        async with Chromium() as browser:
+            page = await browser.open(server.room_url + "?listen")
+            await until(page, "window.rtcserver.stats()?.packets > 50")
+            await until(page, "!document.querySelector('#quality-row').hidden")
+            await page.select_option("#quality", "low")
+            await until(
+                page, "window.rtcserver.stats().packets < 60 && window.rtcserver.stats().bitrateBps < 100000"
+            )
+            (session,) = server.get_json("/api/rooms/main")["sessions"]
+            assert sent(session) == ("low", True)
+            assert session["counters"]["tier_changes"] == 1
+            # The stream went on: no packet is missing, and the sound is the same.
+            assert await page.evaluate("window.rtcserver.stats().lostTotal") == 0
+            left, right = (await hear(page, 1.0)).sides
+            await page.reload()
+            await until(
+                page, "window.rtcserver.stats()?.bitrateBps < 100000 && window.rtcserver.stats().packets > 30"
+            )
+            assert await page.evaluate("document.querySelector('#quality').value") == "low"
+            await page.select_option("#quality", "")
+            await until(page, "window.rtcserver.stats().packets > 90")
+    assert (left.hz, right.hz) == (pytest.approx(440, abs=1), pytest.approx(660, abs=1))
+    assert left.dbfs == pytest.approx(-18, abs=1.5)

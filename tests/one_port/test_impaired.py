@@ -45,7 +45,7 @@ class Outcome:
 
     page: Chromium's inbound-rtp figures. session: the server's of that listener. network: the relay's,
     towards the client. The three are read one after the other, and on a busy machine some 100 ms apart. remote: the address
-    that media came from. heard: of a recording in the same time, for `RECORDED`.
+    that media came from. heard: of a recording in the same time, for `RECORDED`. tier: what it was sent in the end.
     """
 
     page: dict[str, float]
@@ -54,6 +54,7 @@ class Outcome:
     remote: str
     relay: str
     heard: Verdict | None
+    tier: str
 
     @property
     def seconds(self) -> float:
@@ -118,11 +119,15 @@ async def measure(
     assert await ears.joined_ms(name) is not None
     await asyncio.sleep(SETTLING_S)
 
-    async def read() -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    async def session() -> dict[str, Any]:
         sessions = (await asyncio.to_thread(server.get_json, "/api/rooms/main"))["sessions"]
         handle = public_handle(joined.location.rpartition("/")[2])
-        (mine,) = (each["counters"] for each in sessions if each["id"] == handle)
-        return await ears.stats(name), mine, asdict(relay.counters()[1])
+        (mine,) = (each for each in sessions if each["id"] == handle)
+        return dict(mine)
+
+    async def read() -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+        counters = (await session())["counters"]
+        return await ears.stats(name), counters, asdict(relay.counters()[1])
 
     before = await read()
     heard = None
@@ -138,6 +143,7 @@ async def measure(
         remote=after[0]["remote"],
         relay="{}:{}".format(*relay.address),
         heard=heard,
+        tier=(await session())["tier"],
     )
 
 
@@ -218,3 +224,11 @@ def test_a_slow_link_carries_what_it_can(outcomes: dict[str, Outcome], name: str
     outcome = outcomes[name]
     got = outcome.page["bytesReceived"] + outcome.page["headerBytesReceived"]
     assert 0.3 < got * 8 / outcome.seconds / PRESETS[name].down.rate_bps < 1.1
+
+
+def test_on_a_slow_link_what_is_sent_fits_it(outcomes: dict[str, Outcome]) -> None:
+    slowest = outcomes["link-64k"]
+    assert slowest.tier == "low"
+    assert slowest.audible_gap <= 0.01
+    # The redundancy that a session begins with is too much for it; without that nothing is lost.
+    assert outcomes["bufferbloat"].audible_gap <= 0.01

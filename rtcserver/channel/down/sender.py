@@ -38,6 +38,8 @@ class Cadence:
 
 
 LISTEN = Cadence(40 * MS, tuple(ms * MS for ms in (40, 80, 120, 160, 200, 240, 280, 320, 480, 640)))
+SLOW = Cadence(320 * MS, (320 * MS, 640 * MS))
+"""For networks that carry little beside the low tier: about 7 kb/s while somebody plays."""
 STUDIO = Cadence(4 * MS, tuple(ms * MS for ms in (10, 20, 40, 80, 120, 160, 200, 240, 280, 320, 480, 640)))
 
 
