@@ -26,9 +26,9 @@ TICK_MS = 10
 """One call for sound. Arrivals are known to the tick, as in NetEq."""
 PIECE_MS = 5
 """NetEq's are of 2.5 to 15 ms."""
-FADED_MS = 220
+FADED_MS = 250
 """So long a concealment has lost half of its loudness; then playback waits for half of the target."""
-MUTED_MS = 440
+MUTED_MS = 500
 """So long a concealment has ended in silence."""
 MAX_FRAMES = 200
 """As many wait at most; with one more, all are thrown away."""
