@@ -228,6 +228,11 @@ async def test_the_command_listens_through_a_network_with_a_name(capsys: pytest.
     assert through["down"]["received"] > through["down"]["lost"] >= printed["lost"] > 0
 
 
+def test_a_codec_in_studio_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(arguments("http://127.0.0.1:1/", "--codec", "pcmu", "--mode", "studio"), {}) == 2
+    assert "--codec" in capsys.readouterr().err
+
+
 def test_a_seed_without_a_network_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(arguments("http://127.0.0.1:1/r/main", "--seed", "1"), {}) == 2
     assert "--seed is that of a --network" in capsys.readouterr().err

@@ -171,6 +171,13 @@ async def test_bad_offers_open_nothing(room: Room) -> None:
     assert (room.backend.sessions(), room.hub.subscribers) == ([], 0)
 
 
+async def test_it_serves_opus_only(room: Room) -> None:
+    with pytest.raises(PeerError, match="no opus/48000/2") as caught:
+        await room.backend.open("main", offers.changed("opus/", "speex/"), REQUEST)
+    assert (caught.value.status, caught.value.code) == (422, "no_opus")
+    assert room.backend.sessions() == []
+
+
 async def test_a_room_without_a_feed_is_503(room: Room) -> None:
     room.hub.close()
     with pytest.raises(PeerError) as caught:
