@@ -56,6 +56,7 @@ class InThisProcess:
         self.spare_wanted = False
         self.unread_ns = 0
         self.set_address = self.engine.set_address
+        self.set_kind = self.engine.set_kind
         self.set_twice = self.engine.set_twice
         self.nack = self.engine.nack
         self.listener_stats = self.engine.counters
