@@ -6,8 +6,9 @@ there are, and redundancy (`rtcserver.peer.redundancy`) repairs those, but makes
 at both, and at what it sends itself:
 
 - A network is **overloaded** when it loses `HEAVY` of the packets in two intervals in a row, or `QUIET_LOSS` for
-  `LASTING_S`, or `SOME` of them while the round trip has grown by `SLOW_S`, or when that stays grown by so much for
-  `SLOW_FOR_S`.
+  `LASTING_S`, or `SOME` of them in two intervals in a row while the round trip has grown by `SLOW_S`, or when that stays
+  grown by so much for `SLOW_FOR_S`. A queue makes every round trip longer, and a busy computer on the way only some: so
+  it is the shortest one of the last `WINDOW_S` that counts.
 - Losses without a grown round trip are a **suspicion**: less is sent for `VERDICT_INTERVALS`, the low encoding with all
   its redundancy where what arrived would allow more. If `SAME` of the share is lost all the same, the losses are
   innocent: it goes back, and losses that are not more than these tell nothing for `INNOCENT_S`, and twice as long after
@@ -25,6 +26,7 @@ What listeners tell may be wrong or a lie: it only chooses among the rungs there
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass
 
 from rtcserver.encode.encoding import Encoding
@@ -44,7 +46,7 @@ SAME = 0.5
 """Share of the share: about as much is lost as before, though less is sent. Of an overload hardly anything would be left."""
 HOPELESS = 0.45
 """Share of losses that is never innocent: a network that loses half of so little carries no music, and more will not do."""
-MORE = 1.5
+MORE = 2.0
 """Share of the share: more than what was innocent."""
 VERDICT_INTERVALS = 2
 """So many intervals after the step down decide that: a single one has too few packets."""
@@ -55,7 +57,7 @@ SOME = 0.05
 """Share of losses that is a full queue's, if the round trip has grown, too."""
 SLOW_S = 0.15
 """Growth of the round trip that is a queue, not the air: Wi-Fi's own waits stay below for the most part."""
-SLOW_FOR_S = 3.0
+SLOW_FOR_S = 2.0
 """For so long it must have grown, without losses, to count: phones that save power make single round trips long."""
 QUIET_S = 0.06
 """Growth of the round trip up to which there is no queue to speak of."""
@@ -75,8 +77,11 @@ FORGIVE_S = 120.0
 """A rung that held for so long makes the waiting time `HOLD_S` again."""
 NO_RED_HOLDS = 2
 """Whose browser knows no redundancy waits so many times as long: to try is to lose then."""
+WINDOW_S = 2.0
 BASE_S = 60.0
 """The shortest round trip of so long is that of an empty queue; a way that has become longer is accepted after it."""
+MAX_LATEST = 64
+"""Round trips that are kept of a window."""
 MAX_ROUND_TRIP_S = 10.0
 """A round trip that is longer is not believed."""
 STALE_S = 10.0
@@ -125,18 +130,22 @@ class Trial:
 
 
 class BaseDelay:
-    """The shortest round trip of the last `BASE_S` to twice that."""
+    """The shortest round trip of the last `BASE_S` to twice that, and how much longer those of the last `WINDOW_S` are."""
 
     def __init__(self) -> None:
+        self._latest: deque[tuple[float, float]] = deque(maxlen=MAX_LATEST)
         self._before = self._shortest = math.inf
         self._since_s = -math.inf
 
     def add(self, round_trip_s: float, now_s: float) -> float:
-        """Take a round trip; returns by how much it is longer than the shortest."""
+        """Take a round trip; returns by how much the shortest of the last ones is longer than the shortest of all."""
         if now_s - self._since_s >= BASE_S:
             self._before, self._shortest, self._since_s = self._shortest, math.inf, now_s
         self._shortest = min(self._shortest, round_trip_s)
-        return round_trip_s - min(self._shortest, self._before)
+        self._latest.append((now_s, round_trip_s))
+        while now_s - self._latest[0][0] > WINDOW_S:
+            self._latest.popleft()
+        return min(trip_s for _, trip_s in self._latest) - min(self._shortest, self._before)
 
 
 class Tiers:
@@ -159,7 +168,7 @@ class Tiers:
         self._ladder = [*below, *(Rung(own, level, False) for level in steps)]
         self._rung = len(self._ladder) - 1
         self._wanted = 0
-        self._sent = Choice(own.name, 0)
+        self._sent: Choice | None = None
         self._copies = 1
         self._sent_bps = wire_bps(own, 0)
         self._bad_s = self._wanting_s = now_s
@@ -176,6 +185,8 @@ class Tiers:
         self._expected = self._lost = 0
         self._heavy: list[float] = []
         """Shares of losses of the intervals in a row that lost too much."""
+        self._queues = 0
+        """Intervals in a row that lost some while the round trip was longer."""
         self._unsettled = False
         """Whether the last interval lost too much, but cannot be judged: the change before it is too fresh."""
         self._trial: Trial | None = None
@@ -210,7 +221,7 @@ class Tiers:
     @property
     def suspicious(self) -> bool:
         """Whether the losses of the last interval may be those of an overload: more redundancy has to wait for the next."""
-        return bool(self._heavy) or self._unsettled or self._trial is not None
+        return bool(self._heavy) or self._queues > 0 or self._unsettled or self._trial is not None
 
     def reception(self, expected: int, lost: int, jitter_s: float | None, now_s: float) -> None:
         """A receiver report that can be true. lost may be negative, when late packets came."""
@@ -233,8 +244,8 @@ class Tiers:
         self._heavy = [*self._heavy, share] if suspect and share >= HEAVY else []
         self._lossy = [*self._lossy, (now_s, share)] if suspect and share >= QUIET_LOSS else []
         lasting = bool(self._lossy) and now_s - self._lossy[0][0] >= LASTING_S
-        queues = share >= SOME and grown_s >= SLOW_S
-        if queues:
+        self._queues = self._queues + 1 if share >= SOME and grown_s >= SLOW_S else 0
+        if self._queues >= 2:
             self._down(HEADROOM * self._sent_bps * (1 - share), now_s)
         elif len(self._heavy) >= 2 or lasting:
             self._try_less(sum(share for _, share in self._lossy) / len(self._lossy), now_s)
@@ -283,11 +294,12 @@ class Tiers:
             level = rung.level if rung.probes else min(self._wanted, rung.level)
         choice = Choice(encoding.name, level)
         if (choice, copies) != (self._sent, self._copies):
+            if self._sent is not None:  # before the first choice nothing was on the way
+                self._changed_s = self._carried_since_s = now_s
+                self._grown_then_s = self._grown_s
+                self._heavy, self._queues = [], 0
             self._sent, self._copies = choice, copies
             self._sent_bps = copies * wire_bps(encoding, level)
-            self._changed_s = self._carried_since_s = now_s
-            self._grown_then_s = self._grown_s
-            self._heavy = []
         return choice
 
     def _try_less(self, share: float, now_s: float) -> None:
@@ -320,6 +332,10 @@ class Tiers:
 
     def _acquit(self, share: float, now_s: float) -> None:
         """So many losses are innocent."""
+        probes = [number for number, rung in enumerate(self._ladder) if rung.probes]
+        if self._rung in probes:
+            # What is lost at random needs the repair most where it costs least.
+            self._rung, self._raised_s = probes[-1], now_s
         self._innocent_share = share
         self._innocent_until_s = now_s + self._innocent_s
         self._innocent_s = min(2 * self._innocent_s, MAX_INNOCENT_S)
@@ -341,6 +357,7 @@ class Tiers:
         if self._is_high:
             self._leave_high()
         self._trial = None
+        self._queues = 0
         rung = self._fitting(most_bps)
         if rung < self._rung:
             if now_s - self._raised_s < FORGIVE_S:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from rtcserver.encode.encoding import HIGH, LOW, encodings_of
 from rtcserver.encode.red import MAX_LEVEL
 from rtcserver.errors import PeerError
+from rtcserver.peer.reception import Reception
 from rtcserver.peer.tiers import (
     HIGH_AFTER_S,
     HOLD_S,
@@ -276,3 +279,51 @@ def test_on_no_network_does_it_swing(
     tiers = [name for at_s, name, _ in listener.history if at_s >= 60]
     assert sum(before != after for before, after in pairwise(tiers)) <= 12
     assert MAX_HOLD_S > HOLD_S > PROVEN_S
+
+
+# Recorded
+
+
+def replay(name: str) -> list[tuple[float, str, int]]:
+    """(seconds, encoding, earlier frames) from each change on, for what Chromium reported behind a network with a name.
+
+    What was sent then followed what was reported, by the same loop.
+    """
+    trace = json.loads((Path(__file__).parent / "traces" / f"{name}.json").read_text())
+    listener = Listener(Link())
+    feedback = listener.feedback
+    assert feedback.redundancy is not None
+    encoding, history = OWN, list[tuple[float, str, int]]()
+    for ms, expected, lost, jitter_ms, rtt_ms in trace["rows"]:
+        now_ns = 1_000_000 * ms + 1
+        trip_s = None if rtt_ms is None else rtt_ms / 1000
+        jitter = None if jitter_ms is None else round(48 * jitter_ms)
+        if expected:
+            feedback.heard(Reception(expected, lost, jitter, trip_s), now_ns)
+        elif rtt_ms is not None:
+            feedback.page_said({"rtt_ms": rtt_ms}, now_ns)
+        encoding = feedback.decide(encoding, now_ns)
+        choice = encoding, feedback.redundancy.carried
+        if not history or history[-1][1:] != choice:
+            history.append((ms / 1000, *choice))
+    return history
+
+
+def test_recorded_behind_a_slow_link_it_goes_to_the_low_tier_and_stays() -> None:
+    *before, last = replay("link-64k")
+    assert last[1:] == (LOW, 0)
+    assert last[0] < 4
+    assert {name for _, name, _ in before} == {OWN}
+
+
+@pytest.mark.parametrize("name", ["lan", "lte", "busy-wifi", "lossy-5", "blackout-10s"])
+def test_recorded_behind_a_network_that_only_loses_and_delays_it_stays(name: str) -> None:
+    """The recordings are of a busy machine, whose own delays are in the round trips."""
+    history = replay(name)
+    assert {encoding for _, encoding, _ in history} == {OWN}
+    assert history[-1][2] == {"lan": 0, "lte": 1}.get(name, MAX_LEVEL)
+
+
+def test_recorded_behind_many_losses_it_tries_less_once() -> None:
+    history = replay("lossy-20")
+    assert [choice for _, *choice in history] == [[OWN, 1], [OWN, 2], [LOW, 2], [OWN, 2]]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from aiortc import rtcsctptransport as sctp
 
 from rtcserver.clock import NS
+from rtcserver.encode.encoding import encodings_of
 from rtcserver.encode.red import MAX_LEVEL
 from rtcserver.load.sctp import DataChannelClient
 from rtcserver.peer.duplication import Duplication
@@ -109,7 +110,10 @@ def parse_rtcp(data: bytes) -> None:
     feedback = Feedback(100, Counter(), Counter(), {})
     lossy = [Feedback(100, Counter(), Counter(), {}) for _ in range(2)]
     lossy[0].redundancy, lossy[1].duplication = Redundancy(111, 63), Duplication()
-    for one in (feedback, *lossy):
+    tiered = Feedback(100, Counter(), Counter(), {})
+    tiered.redundancy, encodings = Redundancy(111, 63), encodings_of(160_000, 480)
+    tiered.offer_tiers(encodings, "opus", 0)
+    for one in (feedback, tiered, *lossy):
         one.packets_per_s = 100.0
     for number, packet in enumerate(parse_compound(data), 1):
         if isinstance(packet, ReceptionReport):
@@ -117,9 +121,11 @@ def parse_rtcp(data: bytes) -> None:
             for block in packet.blocks:
                 judge.judge(block, 70_000, 10, 0x12345678)
             assert judge.reports == len(packet.blocks)
-            for one in (feedback, *lossy):
+            for one in (feedback, tiered, *lossy):
                 one.reports(packet.blocks, number * NS, 0x1234 << 48)
             assert 0 <= lossy[0].redundancy.level <= MAX_LEVEL
+            assert tiered.decide("opus", number * NS) in encodings
+            assert 0 <= tiered.redundancy.carried <= MAX_LEVEL
         elif isinstance(packet, Nack):
             kept = feedback.nack(packet.sequences, None, number * NS)
             assert set(kept) <= set(packet.sequences)
