@@ -70,11 +70,16 @@ def selected(sound: str, channel: int | None, by: int) -> str:
     return pack("selected", {"sound": sound, "channel": channel, "by": by})
 
 
-def tier(now: str, pinned: str | None, rates: Mapping[str, int]) -> str:
+def tier(now: str, pinned: str | None, frame_ms: float, rates: Mapping[str, int]) -> str:
     """What the session is sent. rates: bits a second of each tier that it may have, from the best on."""
     return pack(
         "tier",
-        {"tier": now, "pinned": pinned, "tiers": [{"tier": t, "bps": bps} for t, bps in rates.items()]},
+        {
+            "tier": now,
+            "pinned": pinned,
+            "frame_ms": frame_ms,
+            "tiers": [{"tier": t, "bps": bps} for t, bps in rates.items()],
+        },
     )
 
 

@@ -175,6 +175,7 @@ def parse_server(text: bytes | str) -> dict[str, Any]:
         _integer(members, "rtp_offset", 0, 0xFFFF_FFFF)
         _integer(members, "media_time", -SAFE, SAFE)
     elif kind == "tier":
+        _number(members, "frame_ms", 0, 1_000)
         tiers = members.get("tiers")
         if not isinstance(tiers, list) or not all(map(_is_tier, tiers)):
             raise ProtocolError("tiers is not a list of tiers and their bits a second")

@@ -16,7 +16,7 @@ from typing import Any
 from rtcserver.children.supervised import SupervisedProcess
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.config.model import InstrumentConfig, to_dict
-from rtcserver.encode.encoding import OWN, Encoding
+from rtcserver.encode.encoding import OWN, Encoding, encodings_of
 from rtcserver.encode.feed import FeedReader
 from rtcserver.encode.packet import KIND_CODED, KIND_PCM, EncodedPacket
 from rtcserver.encode.subscription import DEFAULT_LIMIT, FeedWatch, Subscription
@@ -146,9 +146,11 @@ class InstrumentSupervisor(SupervisedProcess):
             writing.close()
 
     def set_bitrate(self, bitrate_bps: int) -> None:
-        """Change the Opus bitrate from the next frame on; kept over restarts."""
+        """Change the Opus bitrate from the next frame on, and what depends on it; kept over restarts."""
         self.config = InstrumentConfig(**{**to_dict(self.config), "bitrate_bps": bitrate_bps})
         self._tell({"type": "set_bitrate", "bitrate_bps": bitrate_bps})
+        found = encodings_of(bitrate_bps, self.config.frame_samples)
+        self.set_encodings(found.get(encoding.name, encoding) for encoding in self._further)
 
     def set_encodings(self, further: Iterable[Encoding]) -> None:
         """Put these encodings on the feeds beside the room's own, and no others; kept over restarts."""

@@ -102,6 +102,10 @@ class Feedback:
         there = () if self.tiers is None else self.tiers.encodings
         return {tier: self._encodings[name].bitrate_bps for tier, name in TIERS.items() if name in there}
 
+    def frame_ms(self, encoding: str) -> float:
+        """Duration of a frame of one of its encodings."""
+        return self._encodings[encoding].frame_ms
+
     def pin(self, tier: str | None) -> None:
         """Send it this tier, whatever its network does; None: let that decide. Raises PeerError."""
         if self.tiers is None or (tier is not None and tier not in self.tier_rates):

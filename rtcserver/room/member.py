@@ -138,7 +138,8 @@ class Member:
         """Say which tier it is sent, if there are tiers for it."""
         feedback = self.session.feedback
         if feedback.tiers is not None and "telemetry" in self._channels:
-            self.tell(announce.tier(str(self.session.details["tier"]), feedback.pinned, feedback.tier_rates))
+            now, frame_ms = str(self.session.details["tier"]), feedback.frame_ms(self.session.encoding)
+            self.tell(announce.tier(now, feedback.pinned, frame_ms, feedback.tier_rates))
 
     def send_midi(self, data: bytes) -> None:
         """Send one message on ``midi``."""

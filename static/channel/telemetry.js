@@ -71,6 +71,7 @@ export const STATS_FIELDS = Object.freeze(
  * @property {"tier"} type
  * @property {string} tier
  * @property {string | null} pinned the tier that this session has chosen
+ * @property {number} frame_ms of its packets
  * @property {{tier: string, bps: number}[]} tiers those it may have, from the best on
  */
 /** @typedef {{type: "leaving", reason: string, message: string, after_ms: number}} Leaving the last message of a session */
@@ -144,6 +145,8 @@ export function parseServer(text) {
   if (members.type === "tier") {
     const { tiers } = members;
     const sound = Array.isArray(tiers) && tiers.every((one) => typeof one?.tier === "string" && Number.isInteger(one.bps) && one.bps > 0);
+    const { frame_ms: frameMs } = members;
+    if (typeof frameMs !== "number" || frameMs < 0 || frameMs > 1_000) throw new ProtocolError("frame_ms is not a number in 0–1000");
     if (!sound) throw new ProtocolError("tiers is not a list of tiers and their bits a second");
   }
   if (members.type === "leaving") integer(members.after_ms, 0, 120_000, "after_ms");

@@ -92,7 +92,7 @@ const listener = new Listener(
   output,
   show,
   (snapshot, counters) => {
-    numbers.show(snapshot, room()?.frameMs ?? 0);
+    numbers.show(snapshot, quality.frameMs || (room()?.frameMs ?? 0));
     history.add(snapshot);
     stage.report(counters);
   },

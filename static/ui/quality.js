@@ -49,6 +49,8 @@ export class QualityControl {
   #wanted;
   /** @type {{say: (text: string) => boolean} | null} */
   #link = null;
+  /** Duration of the packets that are sent; 0 while that is unknown. */
+  frameMs = 0;
 
   /**
    * @param {string} wanted a tier, "" for what the network carries
@@ -77,6 +79,7 @@ export class QualityControl {
   follow(session) {
     const { link } = session;
     this.#link = link ?? null;
+    this.frameMs = 0;
     if (link) link.onTier = (message) => link === this.#link && this.#show(message);
     return session;
   }
@@ -87,6 +90,7 @@ export class QualityControl {
 
   /** @param {TierMessage} message */
   #show(message) {
+    this.frameMs = message.frame_ms;
     const pin = toPin(this.#wanted, message);
     if (pin !== undefined) this.#link?.say(pinTier(pin));
     const options = choices(message);

@@ -440,7 +440,8 @@ def telemetry_vectors() -> Json:
             '"mode":"listen","rtp_offset":4294967295,"media_time":-5,"profile":null,"performers":[],"player":null,'
             '"limits":{}}',
             '{"type":"performers","performers":[{"id":3,"name":"Ada"}]}',
-            '{"type":"tier","tier":"low","pinned":null,"tiers":[{"tier":"middle","bps":160000},{"tier":"low","bps":36000}]}',
+            '{"type":"tier","tier":"low","pinned":null,"frame_ms":20.0,'
+            '"tiers":[{"tier":"middle","bps":160000},{"tier":"low","bps":36000}]}',
             '{"type":"error","code":"refused","message":"No."}',
         ],
         "refused_server": [
@@ -453,8 +454,9 @@ def telemetry_vectors() -> Json:
                 '{"type":"welcome","version":2,"rtp_offset":0,"media_time":0}',
                 '{"type":"welcome","version":1,"rtp_offset":4294967296,"media_time":0}',
                 '{"type":"welcome","version":1,"rtp_offset":0}',
-                '{"type":"tier","tier":"low","pinned":null}',
-                '{"type":"tier","tier":"low","pinned":null,"tiers":[{"tier":1,"bps":160000}]}',
+                '{"type":"tier","tier":"low","pinned":null,"frame_ms":20}',
+                '{"type":"tier","tier":"low","pinned":null,"frame_ms":"20","tiers":[]}',
+                '{"type":"tier","tier":"low","pinned":null,"frame_ms":20,"tiers":[{"tier":1,"bps":160000}]}',
                 '{"type":"error","message":"' + "x" * 4096 + '"}',
             )
         ],

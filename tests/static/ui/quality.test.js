@@ -9,6 +9,7 @@ const message = {
   type: "tier",
   tier: "low",
   pinned: null,
+  frame_ms: 20,
   tiers: [
     { tier: "high", bps: 256_000 },
     { tier: "middle", bps: 160_000 },
