@@ -60,7 +60,6 @@ from benchmarks.rig.music import write_wav
 from benchmarks.rig.onsets import judge, track
 from benchmarks.rig.outcome import LONG_S, OverBudgetError, Result, main_of, sentence
 from benchmarks.rig.serving import Rtcserver, Server, StockAiortc
-from rtcserver.config.model import ServerConfig
 from rtcserver.network.impair import Counters
 from rtcserver.network.presets import PRESETS
 from tests.rig.chromium import Chromium
@@ -265,8 +264,7 @@ def verdicts(presets: Presets, tcp_ratio: float | None) -> Figures:
 
 def plain_arguments() -> tuple[str, ...]:
     """Words for ``serve`` that turn off what is done for listeners on bad networks."""
-    known = {each.name for each in fields(ServerConfig)}
-    return tuple(f"--no-{name}" for name in ("redundancy", "tiers") if name in known)
+    return ("--no-redundancy", "--no-tiers")
 
 
 def servers(file: Path) -> dict[str, Callable[[], Server]]:

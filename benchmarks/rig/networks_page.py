@@ -12,7 +12,7 @@ LABELS = {"plain": "plain stream", "ours": "ours", "janus": "Janus", "aiortc": "
 COLOURS = {"plain": "#999999", "ours": "#1b7f5c", "janus": "#c05a1c", "aiortc": "#4a6fb3"}
 PANELS = (
     ("concealed_pct", "made up, not in silence: % of what was played", "symlog", 0.01),
-    ("delay_ms", "known delay, ms", "linear", 0.0),
+    ("delay_ms", "known delay, ms", "log", 10.0),
     ("gap_ms", "longest gap in the recording, ms", "symlog", 1.0),
 )
 
@@ -74,9 +74,12 @@ def draw(presets: Presets, path: Path) -> None:
         axis.set_title(title, loc="left")
         if scale == "symlog":
             axis.set_yscale("symlog", linthresh=least)
-        axis.set_ylim(bottom=0)
+            axis.set_ylim(bottom=0)
+        else:
+            axis.set_yscale(scale)
+            axis.set_ylim(bottom=least)
         axis.grid(axis="y", alpha=0.3)
-    axes[0].legend(ncols=len(LABELS), frameon=False)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(LABELS))
     axes[-1].set_xticks(range(len(networks)), networks, rotation=20)
     figure.savefig(path, metadata={"Date": None})
     pyplot.close(figure)

@@ -33,7 +33,7 @@ ACCIDENTS = {
 """Their listeners are sent again what they ask for, as browsers that know no RED are."""
 ADVERTISED = "loss"
 """Of this one the server says itself that the relay is its address; the answers to the others are rewritten."""
-NETWORKS = [*ACCIDENTS, *(name for name in PRESETS if name != "tcp-only")]
+NETWORKS = [*ACCIDENTS, *PRESETS]
 RECORDED = ("lan", "lossy-5", "blackout-10s")
 SETTLING_S, MEASURED_S = 5.0, 20.0
 """The blackout comes after 10 s, and lasts for 10."""
@@ -41,17 +41,19 @@ SETTLING_S, MEASURED_S = 5.0, 20.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one network in about `MEASURED_S`: growths of counters, but for `remote` and `heard`.
+    """What came of one network in about `MEASURED_S`: growths of counters, but for `remote`, `protocol` and `heard`.
 
     page: Chromium's inbound-rtp figures. session: the server's of that listener. network: the relay's,
     towards the client. The three are read one after the other, and on a busy machine some 100 ms apart. remote: the address
-    that media came from. heard: of a recording in the same time, for `RECORDED`. tier: what it was sent in the end.
+    that media came from; protocol: udp or tcp. heard: of a recording in the same time, for `RECORDED`. tier: what it was
+    sent in the end.
     """
 
     page: dict[str, float]
     session: dict[str, float]
     network: Counters
     remote: str
+    protocol: str
     relay: str
     heard: Verdict | None
     tier: str
@@ -141,6 +143,7 @@ async def measure(
         session=growth(before[1], after[1]),
         network=Counters(**growth(before[2], after[2])),  # type: ignore[arg-type]  # they are whole
         remote=after[0]["remote"],
+        protocol=after[0]["protocol"],
         relay="{}:{}".format(*relay.address),
         heard=heard,
         tier=(await session())["tier"],
@@ -149,8 +152,10 @@ async def measure(
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_media_comes_through_the_relay_in_real_time(outcomes: dict[str, Outcome], name: str) -> None:
+    """Where no UDP passes, past it by TCP."""
     outcome = outcomes[name]
-    assert outcome.remote == outcome.relay
+    assert (outcome.remote == outcome.relay) == (name != "tcp-only")
+    assert outcome.protocol == ("tcp" if name == "tcp-only" else "udp")
     assert outcome.page["totalSamplesReceived"] == pytest.approx(outcome.seconds * 48_000, rel=0.1)
     if name in ACCIDENTS and name != "duplication":
         assert outcome.page["packetsReceived"] == pytest.approx(outcome.seconds * 100, rel=0.1)
@@ -187,6 +192,12 @@ def test_duplicates_are_not_played(outcomes: dict[str, Outcome]) -> None:
 def test_an_ordinary_network_is_not_heard(outcomes: dict[str, Outcome], name: str) -> None:
     assert outcomes[name].lost < 0.01
     assert outcomes[name].audible_gap < 0.025
+
+
+def test_where_no_udp_passes_it_is_not_heard_either(outcomes: dict[str, Outcome]) -> None:
+    assert outcomes["tcp-only"].network.delivered == 0
+    assert outcomes["tcp-only"].page["packetsReceived"] > 0
+    assert outcomes["tcp-only"].audible_gap < 0.025
 
 
 @pytest.mark.parametrize("name", ["busy-wifi", "lossy-5", "lossy-20", "bursty"])
