@@ -37,6 +37,9 @@ from rtcserver.transport.candidates import Arrival
 from rtcserver.transport.dtls import SctpParameters
 from rtcserver.transport.endpoint import MediaEndpoint
 
+CHROMIUM_OPUS = 111
+RED_TYPES = 4
+"""Payload types of Opus that RED is packed around. Each is packed for itself, and costs as much as several listeners."""
 JOINS_WAIT_MS = 500
 """How long a join may have to wait for a place in a queue before health says that joins wait."""
 
@@ -152,6 +155,7 @@ class OnePortBackend:
         self.counters: Counter[str] = Counter()
         self._frame_ms = frame_ms
         self._earlier_frames = redundancy_frames if redundancy else None
+        self._red_types = {CHROMIUM_OPUS}
         self._encodings = encodings
         self._admission = admission or Admission()
         self._on_ended = on_ended
@@ -245,7 +249,7 @@ class OnePortBackend:
             peer,
             candidates,
             self._frame_ms(room),
-            earlier_frames=self._earlier_frames,
+            earlier_frames=self._earlier_frames_for(summary),
             encodings=self._encodings(room),
         )
         self._sessions[session.id] = session
@@ -254,6 +258,14 @@ class OnePortBackend:
         self._owner.keep_spare(True)
         self.counters["opened"] += 1
         return session
+
+    def _earlier_frames_for(self, offer: OfferSummary) -> int | None:
+        """How many earlier frames its packets may carry: none around a payload type that would be one too many."""
+        if self._earlier_frames and offer.red_payload_type is not None:
+            if offer.payload_type not in self._red_types and len(self._red_types) >= RED_TYPES:
+                return 0
+            self._red_types.add(offer.payload_type)
+        return self._earlier_frames
 
     def sessions(self, room: str | None = None) -> list[PeerSession]:
         return [s for s in self._sessions.values() if room is None or s.room == room]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import signal
 import socket
 import struct
@@ -213,6 +214,21 @@ async def test_reports_that_can_be_true_reach_the_session_info_and_who_asks() ->
         assert info.counters["lost"] == 3
         assert info.details["reception"] == {"reports": 2, "left_out": 1, **heard[0]}
         await listener.close()
+
+
+async def test_redundancy_is_packed_around_few_payload_types() -> None:
+    chromium = load("chromium")
+
+    def of(number: int) -> str:
+        return re.sub(r"\b111\b", str(number), chromium)
+
+    async with serving() as server:
+        opened = {
+            number: await server.backend.open("main", of(number), REQUEST)
+            for number in (*range(96, 96 + oneport.RED_TYPES), 111, 97)
+        }
+    with_red = {number for number, session in opened.items() if "red/48000" in session.answer}
+    assert with_red == {*range(96, 96 + oneport.RED_TYPES - 1), 111}
 
 
 async def test_who_loses_packets_and_cannot_ask_gets_each_twice_and_drops_the_copies() -> None:
