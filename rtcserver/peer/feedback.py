@@ -205,9 +205,15 @@ class Feedback:
             repair.report(reception.expected, reception.lost, elapsed_s)
 
     def page_said(self, values: Mapping[str, float], now_ns: int) -> None:
-        """A report of its page (`rtcserver.channel.telemetry.STATS_FIELDS`): the round trip comes more often in it."""
-        if self.tiers is not None and (rtt_ms := values.get("rtt_ms")) is not None:
+        """A report of its page (`rtcserver.channel.telemetry.STATS_FIELDS`), once a second. Browsers without losses send
+        receiver reports more rarely; where both come, the share that is lost stays what it is."""
+        if self.tiers is None:
+            return
+        if (rtt_ms := values.get("rtt_ms")) is not None:
             self.tiers.round_trip(rtt_ms / 1000, now_ns / NS)
+        packets, lost = int(values.get("packets", 0)), int(values.get("lost", 0))
+        if packets and lost <= most_sent(1, self.packets_per_s):
+            self.tiers.reception(packets + lost, lost, None, now_ns / NS)
 
     def _since(self, now_ns: int) -> float:
         return (now_ns - self.connected_ns) / NS

@@ -9,7 +9,7 @@ at both, and at what it sends itself:
   `LASTING_S`, or `SOME` of them in two intervals in a row while the round trip has grown by `SLOW_S`, or when that stays
   grown by so much for `SLOW_FOR_S`. A queue makes every round trip longer, and a busy computer on the way only some: so
   it is the shortest one of the last `WINDOW_S` that counts.
-- Losses without a grown round trip are a **suspicion**: less is sent for `VERDICT_INTERVALS`, the low encoding with all
+- Losses without a grown round trip are a **suspicion**: less is sent for `VERDICT_PACKETS`, the low encoding with all
   its redundancy where what arrived would allow more. If `SAME` of the share is lost all the same, the losses are
   innocent: it goes back, and losses that are not more than these tell nothing for `INNOCENT_S`, and twice as long after
   each further time.
@@ -48,8 +48,8 @@ HOPELESS = 0.45
 """Share of losses that is never innocent: a network that loses half of so little carries no music, and more will not do."""
 MORE = 2.0
 """Share of the share: more than what was innocent."""
-VERDICT_INTERVALS = 2
-"""So many intervals after the step down decide that: a single one has too few packets."""
+VERDICT_PACKETS = 90
+"""So many packets after the step down decide that: of fewer, chance counts for too much."""
 INNOCENT_S = 300.0
 MAX_INNOCENT_S = 4_800.0
 LASTING_S = 8.0
@@ -190,8 +190,8 @@ class Tiers:
         self._unsettled = False
         """Whether the last interval lost too much, but cannot be judged: the change before it is too fresh."""
         self._trial: Trial | None = None
-        self._verdict: list[float] = []
-        """Shares of losses since the trial began."""
+        self._tried = self._tried_lost = 0
+        """Packets since the trial began."""
         self._innocent_share = 0.0
         self._innocent_until_s = -math.inf
         self._innocent_s = INNOCENT_S
@@ -229,15 +229,16 @@ class Tiers:
         self._lost += lost
         if now_s - self._since_s < INTERVAL_S or self._expected < MIN_PACKETS:
             return
-        share = min(1.0, max(0, self._lost) / self._expected)
+        expected, lost = self._expected, max(0, self._lost)
+        share = min(1.0, lost / expected)
         self._since_s, self._expected, self._lost = now_s, 0, 0
         self._unsettled = now_s - self._changed_s < SETTLE_S and share >= HEAVY
         if now_s - self._changed_s < SETTLE_S:
             return
         grown_s = self._grown_s if now_s - self._measured_s < STALE_S else 0.0
         if self._trial is not None:
-            self._verdict.append(share)
-            if len(self._verdict) >= VERDICT_INTERVALS:
+            self._tried, self._tried_lost = self._tried + expected, self._tried_lost + lost
+            if self._tried >= VERDICT_PACKETS:
                 self._judge(self._trial, grown_s, now_s)
             return
         suspect = now_s >= self._innocent_until_s or share > MORE * self._innocent_share
@@ -315,14 +316,14 @@ class Tiers:
             self._bad_s = now_s
         self._heavy, self._lossy = [], []
         if self._rung < trial.before or self._copies > 1:
-            self._trial, self._verdict = trial, []
+            self._trial, self._tried, self._tried_lost = trial, 0, 0
         elif share < HOPELESS:
             self._acquit(share, now_s)
 
     def _judge(self, trial: Trial, grown_s: float, now_s: float) -> None:
         """Whether as much was lost in the trial as before it; then it is taken back."""
         self._trial = None
-        share = sum(self._verdict) / len(self._verdict)
+        share = self._tried_lost / self._tried
         if SAME * trial.share <= share < HOPELESS and grown_s < SLOW_S:
             self._rung = trial.before
             self._acquit(trial.share, now_s)

@@ -327,3 +327,11 @@ def test_recorded_behind_a_network_that_only_loses_and_delays_it_stays(name: str
 def test_recorded_behind_many_losses_it_tries_less_once() -> None:
     history = replay("lossy-20")
     assert [choice for _, *choice in history] == [[OWN, 1], [OWN, 2], [LOW, 2], [OWN, 2]]
+
+
+def test_recorded_behind_a_queue_that_its_redundancy_fills_the_redundancy_goes_and_the_tier_stays() -> None:
+    """The relay let reports pass its queue: the round trip tells nothing, the losses have to."""
+    *before, last = replay("bufferbloat")
+    assert last[1:] == (OWN, 0)
+    assert last[0] < 20
+    assert [LOW, MAX_LEVEL] in [choice for _, *choice in before]
