@@ -360,12 +360,7 @@ class BroadcastEngine:
 
     def totals(self) -> Totals:
         """Sums over all listeners, those that have left included."""
-        totals = replace(
-            self._left,
-            listeners=len(self._listeners),
-            streams=len(self.streams),
-            stream_overflows=self.streams.overflows,
-        )
+        totals = replace(self._left, listeners=len(self._listeners), **self.streams.counted())
         for group in self._groups.values():
             totals.protect_failures += group.protect_failures
             for block in (block for lane in group.lanes.values() for block in lane):

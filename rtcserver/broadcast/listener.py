@@ -117,7 +117,7 @@ class Totals:
     refused_nacks: sequence numbers asked for that were too old, never sent, or resent too often.
     oversized: packets that were longer than `MAX_PAYLOAD` and sent to nobody. repeats: second copies of packets, to
     listeners that get each twice. streams: TCP streams that are open. stream_overflows: the server's own packets that
-    found no room on one.
+    found no room on one. streams_stalled: streams that were closed as they took nothing.
     """
 
     listeners: int = 0
@@ -134,3 +134,4 @@ class Totals:
     repeats: int = 0
     streams: int = 0
     stream_overflows: int = 0
+    streams_stalled: int = 0

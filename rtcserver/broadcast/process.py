@@ -142,7 +142,7 @@ class BroadcastProcess:
         now = monotonic_ns()
         if now >= self._next_tick_ns:
             self._next_tick_ns = max(self._next_tick_ns + TICK_NS, now)
-            self._engine.streams.flush()
+            self._engine.streams.flush(now)
             rows = self._engine.report(now, wall_ns(), TICK_NS)
             if rows:
                 self._send(ListenerStats(tuple(rows)))

@@ -9,8 +9,11 @@ from __future__ import annotations
 import socket
 
 from rtcserver.broadcast.address import Route
+from rtcserver.clock import NS
 from rtcserver.transport.frame_writer import FrameWriter
 
+STALLED_NS = 20 * NS
+"""How long a stream may take nothing of what is to be written, until it is closed: its other end does not read."""
 STREAM_LANE = -1
 """Stands in the place of a UDP socket's index for listeners that have a stream each."""
 
@@ -20,8 +23,12 @@ class Streams:
 
     def __init__(self) -> None:
         self._writers: dict[int, FrameWriter] = {}
+        self._stalled: dict[int, tuple[int, int]] = {}
+        """Of those that take nothing: how many bytes they had taken, and since when."""
         self.overflows = 0
         """Packets of the server's that found no room."""
+        self.stalled = 0
+        """Streams that were closed as they took nothing."""
 
     def __len__(self) -> int:
         return len(self._writers)
@@ -36,6 +43,7 @@ class Streams:
     def remove(self, number: int) -> bool:
         """Write no more, and close. False if there is no such stream."""
         writer = self._writers.pop(number, None)
+        self._stalled.pop(number, None)
         if writer is None:
             return False
         writer.close()
@@ -49,11 +57,29 @@ class Streams:
         self.overflows += not writer.send(packet)
         return True
 
-    def flush(self) -> None:
-        """Write what waits, where there is room now."""
-        for writer in self._writers.values():
-            if writer.waiting:
-                writer.flush()
+    def counted(self) -> dict[str, int]:
+        """What `rtcserver.broadcast.listener.Totals` says of streams."""
+        return {
+            "streams": len(self._writers),
+            "stream_overflows": self.overflows,
+            "streams_stalled": self.stalled,
+        }
+
+    def flush(self, now_ns: int) -> None:
+        """Write what waits, where there is room now, and end those that have taken nothing for `STALLED_NS`.
+
+        To be called a few times a second. Of a stream that is ended the server process hears by reading from it.
+        """
+        for number, writer in self._writers.items():
+            if writer.broken or (writer.flush() and not writer.is_behind()):
+                self._stalled.pop(number, None)
+                continue
+            taken, since_ns = self._stalled.setdefault(number, (writer.taken, now_ns))
+            if writer.taken != taken:
+                self._stalled[number] = (writer.taken, now_ns)
+            elif now_ns - since_ns > STALLED_NS:
+                self.stalled += 1
+                writer.shut_down()
 
     def route(self, number: int) -> Route:
         """The way of a listener's packets. Raises ValueError if there is no such stream."""

@@ -277,6 +277,8 @@ def _broadcasting(report: BroadcastReport) -> Iterator[Metric]:
         "send_errors": ("Datagrams the kernel refused.", totals.errors),
         "dropped_packets": ("Datagrams dropped by back-pressure.", totals.dropped),
         "sender_reports": ("RTCP sender reports.", totals.reports),
+        "stream_overflows": ("Answers and DTLS that found no room on a TCP stream.", totals.stream_overflows),
+        "streams_stalled": ("TCP streams closed since nobody read them.", totals.streams_stalled),
     }
     for name, (text, value) in counters.items():
         yield CounterMetricFamily(f"rtcserver_broadcast_{name}", text, value=value)

@@ -10,6 +10,7 @@ written yet (`take_rest`), and writes on it no more.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import socket
 import struct
@@ -25,7 +26,7 @@ UNSENT_BYTES = 4096
 SEND_BUFFER = 65_536
 """Bytes that the kernel may hold in all, those that are on the way and not acknowledged included."""
 USER_TIMEOUT_MS = 20_000
-"""When the kernel ends a connection whose other end acknowledges nothing, or reads nothing (RFC 5482; tcp(7))."""
+"""When the kernel ends a connection whose other end acknowledges nothing (RFC 5482; tcp(7))."""
 
 _FLAGS = socket.MSG_DONTWAIT | getattr(socket, "MSG_NOSIGNAL", 0)
 _SIOCOUTQNSD = 0x894B
@@ -54,16 +55,17 @@ def unsent(sock: socket.socket) -> int:
 class FrameWriter:
     """One stream's. sock: prepared, connected; closed by `close`. rest: what is to be written first.
 
-    dropped: packets that were not written. broken: whether nothing can be written any more.
+    dropped: packets that were not written. taken: bytes that the kernel took. broken: whether nothing can be written any
+    more.
     """
 
-    __slots__ = ("_rest", "_unsent_bytes", "broken", "dropped", "sock")
+    __slots__ = ("_rest", "_unsent_bytes", "broken", "dropped", "sock", "taken")
 
     def __init__(self, sock: socket.socket, rest: bytes = b"", unsent_bytes: int = UNSENT_BYTES) -> None:
         self.sock = sock
         self._rest = rest
         self._unsent_bytes = unsent_bytes
-        self.dropped = 0
+        self.dropped = self.taken = 0
         self.broken = False
 
     @property
@@ -82,7 +84,7 @@ class FrameWriter:
 
     def send_media(self, packet: Any) -> bool:
         """Write RTP (bytes-like) if there is room for it now. False if it is dropped."""
-        if not self.flush() or self._is_behind():
+        if not self.flush() or self.is_behind():
             self.dropped += 1
             return False
         data = framed(bytes(packet))
@@ -105,13 +107,20 @@ class FrameWriter:
         self.broken = True
         return rest
 
+    def shut_down(self) -> None:
+        """End the connection for both ends and all processes that have it."""
+        self._break()
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Close the socket. Idempotent."""
         self.broken = True
         self._rest = b""
         self.sock.close()
 
-    def _is_behind(self) -> bool:
+    def is_behind(self) -> bool:
+        """Whether more is unsent than may be when media is added."""
         try:
             return unsent(self.sock) > self._unsent_bytes
         except OSError:
@@ -120,7 +129,9 @@ class FrameWriter:
 
     def _write(self, data: bytes) -> int:
         try:
-            return self.sock.send(data, _FLAGS)
+            sent = self.sock.send(data, _FLAGS)
+            self.taken += sent
+            return sent
         except (BlockingIOError, InterruptedError):
             return 0
         except OSError:

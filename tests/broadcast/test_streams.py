@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from rtcserver.broadcast.engine import BroadcastEngine
-from rtcserver.broadcast.streams import Streams
+from rtcserver.broadcast.streams import STALLED_NS, Streams
 from rtcserver.transport.address import Address
 from rtcserver.transport.frame_writer import UNSENT_BYTES, prepare
 from rtcserver.transport.framing import framed
@@ -164,7 +164,7 @@ def test_a_number_is_used_once_and_what_waits_is_written_when_there_is_room() ->
         sent += 1
     found = packets_of(theirs, 1)
     assert found[0] == bytes(1204)
-    streams.flush()
+    streams.flush(0)
     assert len(streams) == 1
     assert streams.remove(1)
 
@@ -173,3 +173,38 @@ def test_a_socket_of_udp_is_still_needed_for_addresses(listening: Make) -> None:
     engine = BroadcastEngine()
     with pytest.raises(ValueError, match="fd_index is 0"):
         engine.add(listening(1, host="127.0.0.1").change(destination=Address("127.0.0.1", 9)).spec)
+
+
+class Narrow:
+    """A socket that takes as many bytes as it has room for."""
+
+    def __init__(self) -> None:
+        self.room = 10
+        self.ended = False
+        self.fileno = tcp_pair()[0].fileno
+
+    def send(self, data: bytes, flags: int) -> int:
+        if not self.room:
+            raise BlockingIOError
+        taken, self.room = min(self.room, len(data)), max(0, self.room - len(data))
+        return taken
+
+    def shutdown(self, how: int) -> None:
+        self.ended = True
+
+
+def test_a_stream_that_takes_nothing_for_long_is_ended_and_one_that_takes_a_little_is_not() -> None:
+    streams, narrow = Streams(), Narrow()
+    streams.add(1, narrow, b"", UNSENT_BYTES)  # type: ignore[arg-type]  # a socket in all that is used of it
+    assert streams.send(1, bytes(1000))
+    streams.flush(0)
+    narrow.room = 1
+    streams.flush(STALLED_NS)
+    streams.flush(2 * STALLED_NS)
+    assert (streams.stalled, narrow.ended) == (0, False)
+    streams.flush(2 * STALLED_NS + 1)
+    # Whoever reads from it, the server process, is told by its end.
+    assert (streams.stalled, narrow.ended) == (1, True)
+    streams.flush(9 * STALLED_NS)
+    assert streams.stalled == 1
+    assert not streams.send(1, b"too late") or streams.overflows == 1
