@@ -42,6 +42,8 @@ import {
 
 /** The offer leaves with the candidates found so far after this long, in milliseconds. */
 const GATHERING_MS = 500;
+/** The same where relays are asked for candidates: the server learns of those by this browser's checks, and none has to be waited for. */
+const RELAYED_GATHERING_MS = 50;
 /** How long a server that is asked for a session may take, in milliseconds. */
 const ASK_MS = 1000;
 
@@ -210,7 +212,7 @@ export class WhepConnection {
     const { sdp = "" } = await peer.createOffer();
     if (this.#closed) return "";
     await peer.setLocalDescription({ type: "offer", sdp: withStereoOpus(sdp) });
-    await gathered(peer, GATHERING_MS, this.#owner.signal);
+    await gathered(peer, servers.length > 0 ? RELAYED_GATHERING_MS : GATHERING_MS, this.#owner.signal);
     // Some browsers rewrite their local description: the server has to read the same wish for stereo as the decoder.
     return withStereoOpus(peer.localDescription?.sdp ?? "");
   }

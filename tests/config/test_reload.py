@@ -110,3 +110,15 @@ def test_a_file_that_is_lost_does_not_bring_the_usual_rules_back(
         read()
     file.write_text("")
     assert read().access == DEFAULT
+
+
+def test_what_listeners_are_told_of_turn_servers_is_taken_over() -> None:
+    old = load({}, HOME, {"ice_servers": "turn:a", "turn_secret": "one"})
+    new = load({}, HOME, {"ice_servers": "turn:b", "turn_secret": "two", "turn_lifetime_s": 600})
+    found = compare(old, new)
+    assert found.waiting == ()
+    assert (found.config.ice_servers, found.config.turn_secret, found.config.turn_lifetime_s) == (
+        "turn:b",
+        "two",
+        600,
+    )
