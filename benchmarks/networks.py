@@ -1,7 +1,7 @@
 """What networks with names do to a listener in Chromium: the plain stream, ours, Janus and stock aiortc side by side.
 
 Each preset (`rtcserver.network.presets`) stands between one Chromium and four servers, in turn: four listeners in one page,
-each through a seeded relay of its own, at the same time. They play the same looped track of noise and chirps
+each through a seeded relay of its own, at the same time. They play the same looped track of a note and chirps
 (`benchmarks.rig.onsets`). ``plain`` is our server with redundancy, retransmission and changes of tier off; ``ours`` is as it
 comes; ``janus`` is Debian's package with its streaming plugin, fed with our packets of 20 ms; ``aiortc`` is the package,
 with an encoder for each listener, as its examples have it. Setting up a connection (STUN, DTLS) meets no accident,

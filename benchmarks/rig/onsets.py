@@ -1,7 +1,8 @@
 """A sound that shows what a network did to it, and the analysis: onsets that are missing, gaps, and stretched time.
 
-Steady noise is hard to conceal and has a level that a gap is seen in; the chirps of `benchmarks.rig.clicks` over it, one in
-256 ms, are onsets at known places. Everything here is pure.
+A steady sound has a level that a gap is seen in. It is a low note with its harmonics, as a jitter buffer stretches time only
+where a sound repeats itself (NetEQ wants a correlation of 0.9): in noise, it keeps whatever delay it once has. The chirps of
+`benchmarks.rig.clicks` over it, one in 256 ms, are onsets at known places. Everything here is pure.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import numpy.typing as npt
 from benchmarks.rig.clicks import CLICKS, LENGTH, SPACING, Mono, chirp, find
 from rtcserver.clock import MEDIA_RATE
 
-_NOISE = 0.05
+_NOTE = 0.08
+_HARMONICS = 12
+_NOISE = 0.004
 _CHIRP = 0.35
-_WINDOW = 240
-"""Samples (5 ms): noise of so many never has a quarter of its power by chance."""
+_WINDOW = 300
+"""Samples: one period of the note (160 Hz, 6.25 ms), so that the level is steady. `LENGTH` holds a whole number of them."""
 _SEED = 5
 
 
@@ -37,8 +40,13 @@ class Verdict:
 
 
 def track() -> npt.NDArray[np.int16]:
-    """One loop, ``(LENGTH, 2)`` int16 at 48 kHz; the right side has other noise than the left."""
-    sound = np.random.default_rng(_SEED).normal(0, _NOISE, (LENGTH, 2))
+    """One loop, ``(LENGTH, 2)`` int16 at 48 kHz; the right side has other phases and noise than the left."""
+    chance = np.random.default_rng(_SEED)
+    sound = chance.normal(0, _NOISE, (LENGTH, 2))
+    order = np.arange(1, _HARMONICS + 1)
+    turns = np.arange(_WINDOW)[:, None, None] * order / _WINDOW + chance.random((2, _HARMONICS))
+    period = (np.sin(2 * np.pi * turns) / order).sum(axis=2)
+    sound += np.tile(period * _NOTE / period.std(), (LENGTH // _WINDOW, 1))
     for number in range(CLICKS):
         first = number * SPACING
         sound[first : first + len(chirp())] += _CHIRP * chirp()[:, None]
@@ -60,7 +68,7 @@ def judge(sound: Mono) -> Verdict:
 
 
 def longest_gap_ms(sound: Mono) -> float:
-    """The longest stretch with less than half of the usual level, by windows of 5 ms."""
+    """The longest stretch with less than half of the usual level, by windows of one period."""
     if len(sound) < 2 * _WINDOW:
         return 0.0
     sums = np.concatenate([[0.0], np.cumsum(np.square(sound))])
@@ -75,6 +83,6 @@ def longest_gap_ms(sound: Mono) -> float:
 
 
 def _usual(power: Mono) -> float:
-    """The level of the noise, where at least a fifth of the recording has it."""
+    """The level of the note, without what is silence."""
     loud = power[power > power.max() / 10_000]
     return float(np.median(loud)) if len(loud) else 0.0

@@ -35,8 +35,8 @@ def test_mostly_silence_is_one_long_gap() -> None:
 
 def test_a_lost_onset_is_missed() -> None:
     sound = SOUND.copy()
-    noise = SOUND[SPACING + 1_000 : SPACING + 2_000]
-    sound[5 * SPACING - 200 : 5 * SPACING + 800] = noise
+    note = SOUND[SPACING + 1_000 : SPACING + 2_000]
+    sound[5 * SPACING - 200 : 5 * SPACING + 800] = note
     assert judge(sound).missed == 1
     assert judge(sound).gap_ms == 0
 
