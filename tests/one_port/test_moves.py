@@ -60,19 +60,19 @@ async def nominated(server: RtcServer) -> None:
 
 
 async def sounding(page: Page, packets: int) -> dict[str, Any]:
-    """The probe's statistics once it has so many packets more than now. While a restart is taken in, Chromium has none."""
-    now = await page.wait_for_function(
-        "async () => (await probe.stats()).inbound.ssrc && (await probe.stats()).packets"
-    )
-    found = await page.wait_for_function(
-        """async (wanted) => {
-          const stats = await probe.stats();
-          return stats.inbound.ssrc && stats.packets >= wanted ? stats : null;
-        }""",
-        arg=(await now.json_value()) + packets,
-        polling=100,
-    )
-    return dict(await found.json_value())
+    """The probe's statistics once it has so many packets more than now. While a restart is taken in, Chromium has none.
+
+    Playwright's `wait_for_function` takes the promise of an asynchronous predicate for true, so this waits by itself.
+    """
+    wanted: int | None = None
+    async with asyncio.timeout(20):
+        while True:
+            stats = dict(await page.evaluate("probe.stats()"))
+            if "ssrc" in stats["inbound"]:
+                wanted = wanted or stats["packets"] + packets
+                if stats["packets"] >= wanted:
+                    return stats
+            await asyncio.sleep(0.1)
 
 
 async def test_a_page_behind_a_forgetful_nat_goes_on(relay: UdpRelay, server: RtcServer) -> None:
