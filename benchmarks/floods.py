@@ -180,7 +180,7 @@ def main() -> int:
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--mbps", type=float, default=20, help="at most; small datagrams reach less")
     parser.add_argument("--seconds", type=float, default=8, help="of each flood")
-    parser.add_argument("--joins", type=int, default=30, help="without and beside each")
+    parser.add_argument("--joins", type=int, default=100, help="without and beside each")
     options = parser.parse_args()
     isolate("benchmarks.floods")
     machine = MachineCpu.now()
