@@ -43,6 +43,9 @@ TICK_NS = 100_000_000
 TICK_SLACK_NS = 60_000_000
 """How much later a share may come: with the next media packet, so that nobody has to wake up for it."""
 SUMMARY_NS = NS
+FULL_COLLECTION = 30
+"""Every so many summaries, garbage is looked for among all objects that are not frozen: only then does the interpreter
+empty its lists of small objects that are free, which fill by some MB an hour otherwise."""
 FEED_PACKETS = 8
 """Packets of the codec that one feed may deliver before the others' turn."""
 FEED_BLOCKS = 256
@@ -85,6 +88,7 @@ class BroadcastProcess:
         self._poll.poll()
         self._next_tick_ns = monotonic_ns() + TICK_NS
         self._next_summary_ns = monotonic_ns() + SUMMARY_NS
+        self._summaries = 0
         while not self._stopping:
             ready = self._poll.poll(self._timeout_ms(monotonic_ns()))
             control_ready = bool(self._resends)
@@ -151,8 +155,9 @@ class BroadcastProcess:
             self._send(self._summary(0))
             for room in self._rooms.values():
                 room.tidy()
-            # Only the young generations are collected, at a time of our choosing; the start-up heap is frozen.
-            gc.collect(1)
+            # At a time of our choosing; the start-up heap is frozen, and mostly only the young generations are looked at.
+            self._summaries += 1
+            gc.collect(2 if self._summaries % FULL_COLLECTION == 0 else 1)
             if self._used and not len(self._engine):
                 # There is no listener to hear the milliseconds that this may take.
                 trim()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from rtcserver.children import child
 from rtcserver.children.output import BURST, LINES_PER_S, MAX_LINE, ErrorOutput, Lines
 from rtcserver.clock import NS
 
@@ -81,7 +82,11 @@ def test_print_raises_nothing_whatever_takes_it() -> None:
         with Path("/dev/full").open("wb") as full:
             for stdout in (full.fileno(), write_fd, gone_write):
                 done = subprocess.run(
-                    [sys.executable, "-c", code], stdout=stdout, stderr=subprocess.PIPE, check=False
+                    [sys.executable, "-c", code],
+                    env=child.environment(),
+                    stdout=stdout,
+                    stderr=subprocess.PIPE,
+                    check=False,
                 )
                 assert (done.returncode, done.stderr) == (0, b"end\n"), stdout
         # Whole lines come of what had room.

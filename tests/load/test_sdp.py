@@ -46,7 +46,7 @@ def test_the_offer_is_one_that_our_server_takes(datachannel: bool) -> None:
 def test_an_offer_with_red_is_answered_with_red() -> None:
     summary = check_offer(sdp.offer(replace(LOCAL, red=True)))
     assert summary.red_payload_type == sdp.RED_PAYLOAD_TYPE
-    assert summary.opus_payload_type == sdp.PAYLOAD_TYPE
+    assert summary.payload_type == sdp.PAYLOAD_TYPE
     assert check_offer(sdp.offer(LOCAL)).red_payload_type is None
 
 
