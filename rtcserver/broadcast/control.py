@@ -62,6 +62,15 @@ class AddFeed:
 
 
 @dataclass(frozen=True, slots=True)
+class SetAnchor:
+    """Down: a moment of a room's timeline, as `AddFeed` has it, before a listener comes to a room that had none."""
+
+    room: str
+    media_time: int
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveFeed:
     """Down: the room falls silent, and so do its listeners."""
 
@@ -239,6 +248,7 @@ class BroadcastReport:
 Message = (
     AddSockets
     | AddFeed
+    | SetAnchor
     | RemoveFeed
     | AddListener
     | SetAddress
@@ -260,6 +270,7 @@ Message = (
 _TYPES: dict[str, type[Any]] = {
     "add_sockets": AddSockets,
     "add_feed": AddFeed,
+    "set_anchor": SetAnchor,
     "remove_feed": RemoveFeed,
     "add_listener": AddListener,
     "set_address": SetAddress,

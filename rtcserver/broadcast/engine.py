@@ -193,10 +193,7 @@ class BroadcastEngine:
         """Send a packet to every listener of a room, and keep it for NACK."""
         if kind == PAYLOAD_CODED:
             # The room's clock is read off one kind of payload only: each has a latency of its own.
-            clock = self._clocks.get(room)
-            if clock is None:
-                clock = self._clocks[room] = rtcp.CaptureClock()
-            clock.observe(packet.media_time, packet.duration, packet.captured_ns, packet.epoch)
+            self.observe(room, packet)
         if len(packet.payload) > MAX_PAYLOAD:
             self._left.oversized += 1
             return
@@ -249,6 +246,13 @@ class BroadcastEngine:
     def repeat_due_ns(self) -> int | None:
         """When the next second copies are due; None if there are none."""
         return self._repeats[0][0] if self._repeats else None
+
+    def observe(self, room: str, packet: EncodedPacket) -> None:
+        """Read the room's clock off a packet: what sender reports state."""
+        clock = self._clocks.get(room)
+        if clock is None:
+            clock = self._clocks[room] = rtcp.CaptureClock()
+        clock.observe(packet.media_time, packet.duration, packet.captured_ns, packet.epoch)
 
     def kind_of(self, listener_id: int) -> str | None:
         """The kind of payload that a listener gets, None if there is no such listener."""

@@ -106,7 +106,9 @@ class BroadcastProcess:
     def _timeout_ms(self, now: int) -> int:
         if self._resends:
             return 0
-        due = min(self._next_tick_ns, self._next_summary_ns) + TICK_SLACK_NS
+        # Without listeners there are no sender reports, and nothing to wake up for but a sign of life.
+        due = min(self._next_tick_ns, self._next_summary_ns) if len(self._engine) else self._next_summary_ns
+        due += TICK_SLACK_NS
         if (repeat := self._engine.repeat_due_ns) is not None and repeat < due:
             due = repeat
         for room in self._rooms.values():
@@ -237,7 +239,7 @@ class BroadcastProcess:
                     self._send(Refused(spec.listener_id, str(error)))
                     return
                 if spec.room in self._rooms:
-                    self._rooms[spec.room].begin(spec.kind)
+                    self._rooms[spec.room].begin(spec.kind, monotonic_ns())
             case control.SetAddress(listener_id, destination, source, fd_index, stream):
                 known = engine.set_address(listener_id, destination, source, fd_index, stream)
             case control.AddStream(number, rest, unsent_bytes):
@@ -277,6 +279,9 @@ class BroadcastProcess:
                 if len(descriptors) != 1:
                     raise ProcessError(f"{len(descriptors)} descriptors came instead of one feed")
                 self._add_feed(message, descriptors.pop())
+            case control.SetAnchor(name, media_time, at_ns):
+                if name in self._rooms:
+                    self._rooms[name].set_anchor(media_time, at_ns)
             case control.RemoveFeed(name):
                 self._remove_feed(name)
                 engine.forget_room(name)

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 
 from rtcserver.broadcast.engine import BroadcastEngine
 from rtcserver.broadcast.listener import (
-    PAYLOAD_CODED,
     PAYLOAD_PCM,
     PAYLOAD_PCM_TWICE,
     PAYLOAD_SILENCE,
@@ -47,7 +46,7 @@ class EncodedStream:
 class RoomFeed:
     """A room whose packets come from `feed` and go to the engine's listeners. No clock; single-threaded.
 
-    own: the room's own encoding, which is always there. further: those that may come beside it.
+    own: the room's own encoding. further: those that may come beside it.
     """
 
     def __init__(
@@ -64,13 +63,18 @@ class RoomFeed:
         """Whether the loop waits for the feed."""
         self._engine = engine
         self._streams = {encoding.stream: EncodedStream.of(encoding) for encoding in (own, *further)}
-        self._own = self._streams[OWN]
         self._own.used = True
+        self._anchor = 0, 0
+        """The latest moment known on both clocks: media time and monotonic ns."""
         self._by_name = {stream.encoding.name: stream for stream in self._streams.values()}
         self._moving: dict[int, tuple[str, int]] = {}
         """Listeners that wait for a place where they may change: the kind and payload type they change to."""
         self._redundancy = Redundancy()
         self._last_pcm: EncodedPacket | None = None
+
+    @property
+    def _own(self) -> EncodedStream:
+        return self._streams[OWN]
 
     @property
     def continuity(self) -> Continuity:
@@ -79,9 +83,15 @@ class RoomFeed:
 
     def start(self, anchor_media_time: int, anchor_ns: int) -> None:
         """Begin the room's timeline, and that of every encoding that already has listeners."""
+        self._anchor = anchor_media_time, anchor_ns
         self._own.continuity.start(anchor_media_time, anchor_ns)
         for kind in self._engine.kinds(self.name):
-            self.begin(kind)
+            self.begin(kind, anchor_ns)
+
+    def set_anchor(self, media_time: int, at_ns: int) -> None:
+        """A moment of the room's timeline, for what begins when nothing has been on the feed for long."""
+        if at_ns > self._anchor[1]:
+            self._anchor = media_time, at_ns
 
     def due_ns(self) -> int | None:
         """When silence is due somewhere if nothing comes; None if never."""
@@ -90,12 +100,16 @@ class RoomFeed:
 
     # Listeners
 
-    def begin(self, kind: str) -> None:
+    def begin(self, kind: str, now_ns: int) -> None:
         """A listener came that gets this kind from the start: silence until its encoding is there."""
-        stream = self._by_name.get(parts_of(kind).encoding)
-        if stream is not None and not stream.used:
-            stream.used = True
-            stream.continuity.start(*self._own.continuity.anchor)
+        name = parts_of(kind).encoding
+        if name != PAYLOAD_SILENCE and name not in self._by_name:
+            return
+        # The room's clock is read off its own encoding, whichever somebody gets.
+        for stream in (self._own, self._by_name.get(name, self._own)):
+            if not stream.used:
+                stream.used = True
+                stream.continuity.start(*self._anchor, now_ns)
 
     def set_kind(self, listener_id: int, kind: str, payload_type: int) -> bool:
         """Give a listener another kind of payload: another encoding as soon as it can change without a gap, all else at
@@ -105,17 +119,20 @@ class RoomFeed:
         if current is None:
             return False
         old, new = (self._by_name.get(parts_of(name).encoding) for name in (current, kind))
+        if new is not None:
+            new.used = self._own.used = True
         if old is None or new is None or old is new:
             self._moving.pop(listener_id, None)
             return engine.set_kind(listener_id, kind, payload_type)
-        new.used = True
         self._moving[listener_id] = kind, payload_type
         return True
 
     def tidy(self) -> None:
         """Let go of encodings that nobody gets or waits for. Once in a while."""
         kinds = (*self._engine.kinds(self.name), *(kind for kind, _ in self._moving.values()))
-        used = {PAYLOAD_CODED, *(parts_of(kind).encoding for kind in kinds)}
+        used = {parts_of(kind).encoding for kind in kinds}
+        if PAYLOAD_SILENCE in used or not used.isdisjoint(self._by_name):
+            used.add(self._own.encoding.name)
         for number, stream in self._streams.items():
             name = stream.encoding.name
             if stream.used and name not in used:
@@ -125,6 +142,7 @@ class RoomFeed:
 
     def take(self, packet: EncodedPacket, read_ns: int) -> bool:
         """A packet of the feed, read at `read_ns`; whether it was one of sound that was sent as it is."""
+        self._anchor = packet.media_time + packet.duration, packet.captured_ns
         if packet.kind == KIND_PCM:
             self._send_pcm(packet)
             return False
@@ -176,6 +194,9 @@ class RoomFeed:
     def _send_pcm(self, packet: EncodedPacket) -> None:
         """Studio payloads; a repeated block goes under the repeated block's timestamp."""
         engine = self._engine
+        if not self._own.used:
+            # Nothing else tells the room's clock.
+            engine.observe(self.name, packet)
         engine.send(self.name, packet, PAYLOAD_PCM)
         if not engine.has_listeners(self.name, PAYLOAD_PCM_TWICE):
             return

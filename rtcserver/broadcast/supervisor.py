@@ -125,6 +125,11 @@ class BroadcastSupervisor(SupervisedProcess):
         if self.client is not None:
             self._hand_over(room, feed)
 
+    def tell_anchor(self, room: str) -> None:
+        """A listener will come to a room that had none: tell where its timeline is by now."""
+        if self.client is not None and room in self._feeds:
+            self._say(control.SetAnchor(room, *self._feeds[room].anchor()))
+
     def remove_feed(self, room: str) -> None:
         """Stop a room's media. Its listeners stay until they are removed."""
         if self._feeds.pop(room, None) is not None and self.client is not None:

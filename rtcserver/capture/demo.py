@@ -100,21 +100,30 @@ class DemoPlayer:
         self._start = 0
         self._index = 0
         self._resume: int | None = None
+        self._hushed = False
         self._sounding: set[tuple[int, int]] = set()
 
     def interrupt(self, frame: int) -> list[bytes]:
         """Somebody plays at `frame`: stop for `idle_s`. Returns what ends the sounding notes."""
         self._resume = frame + self._idle_frames
+        return self._let_go()
+
+    def hush(self) -> list[bytes]:
+        """Nobody listens: the piece begins anew with the next `due`. Returns what ends the sounding notes."""
+        self._hushed = True
+        return self._let_go()
+
+    def _let_go(self) -> list[bytes]:
         offs = [m.note_off(channel, note) for channel, note in sorted(self._sounding)]
         self._sounding.clear()
         return offs
 
     def due(self, first_frame: int, frames: int) -> list[bytes]:
         """The messages of ``[first_frame, first_frame + frames)``."""
-        if self._resume is not None:
-            if first_frame < self._resume:
+        if self._resume is not None or self._hushed:
+            if self._resume is not None and first_frame < self._resume:
                 return []
-            self._resume, self._start, self._index = None, first_frame, 0
+            self._resume, self._hushed, self._start, self._index = None, False, first_frame, 0
         messages: list[bytes] = []
         end = first_frame + frames
         while True:

@@ -64,6 +64,10 @@ class FileSource(ClockedSource):
             self.fault = error
             return np.zeros((frames, 2), np.float32)
 
+    def resumed(self, first_frame: int) -> None:
+        """It goes on where it stopped."""
+        self._next = first_frame
+
     def close(self) -> None:
         super().close()
         self._ahead.close()

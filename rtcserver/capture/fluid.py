@@ -150,8 +150,7 @@ class FluidSynthSource(ClockedSource):
         if cuts:
             self._interrupt_demo(first_frame)
         if self._demo is not None:
-            for message in self._demo.due(first_frame, frames):
-                self._apply(message)
+            self._apply_all(self._demo.hush() if self._may_rest else self._demo.due(first_frame, frames))
         block = np.empty((frames, 2), np.float32)
         done = 0
         for offset, performer, message in cuts:
@@ -164,6 +163,10 @@ class FluidSynthSource(ClockedSource):
         self._rendered += frames
         # FluidSynth's own 16 bits are dithered: silence would have Opus spend its whole rate on noise.
         return np.rint(self._limiter.apply(block) * 32767).astype(np.int16)
+
+    def settled(self, block: npt.NDArray[Any]) -> bool:
+        """Once all has died away and nothing is to be played."""
+        return not self._pending and not self._schedule and not block.any()
 
     def _load(self, path: Path) -> None:
         """Load the SoundFont. FluidSynth says nothing on the way, so what is slow, the disk, is done before."""
@@ -225,6 +228,7 @@ class FluidSynthSource(ClockedSource):
         if len(self._pending) == MAX_PENDING:
             self.dropped_messages += 1
         self._pending.append((what, performer, message, at_ns))
+        self._wake.set()
 
     def _take_over(self, first_frame: int, cuts: list[tuple[int, int, bytes]]) -> None:
         """Sort what came since the last block into `cuts`, the schedule, or at once."""

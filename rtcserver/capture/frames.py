@@ -88,24 +88,35 @@ class FrameCounter:
         lost_blocks: int,
         blocksize: int,
         certain: bool = False,
+        rested: bool = False,
     ) -> int:
         """Account for one block and return its first device frame number.
 
         adc_ns: monotonic ns at which its first frame was converted. overflow: the device's flag. lost_blocks:
         blocks that the reader lost before this one. certain: the device vouches that its stamps are
-        exact and that frames are missing before this block.
+        exact and that frames are missing before this block. rested: so it does of frames that it has not made since it
+        rested; they are counted, and none of them is lost.
         """
         self.overflows += overflow
         lost = lost_blocks * blocksize
         self._seen_frames += lost
         if self._start_ns is None:
             self._start_ns = adc_ns - self._seen_frames * NS // self.rate
+        if rested:
+            self._rest(adc_ns - self._start_ns, blocksize)
         lost += self._missing(adc_ns, adc_ns - self._start_ns, blocksize, certain)
         first = self.next_frame + lost
         self.lost_frames += lost
         self.next_frame = first + frames
         self._seen_frames += frames
         return first
+
+    def _rest(self, elapsed_ns: int, blocksize: int) -> None:
+        """Count the whole blocks that the device's time has gone on by, as if they had been delivered."""
+        ahead = elapsed_ns * self.rate // NS - self._seen_frames - self._inferred_frames
+        rested = max(0, (ahead + blocksize // 2) // blocksize * blocksize)
+        self.next_frame += rested
+        self._seen_frames += rested
 
     def _missing(self, adc_ns: int, elapsed_ns: int, blocksize: int, certain: bool) -> int:
         """Frames that the device lost before this block, as far as that is certain by now."""

@@ -26,6 +26,11 @@ class PlayedNotes:
         self._schedule = Schedule()
         """By frame number."""
 
+    @property
+    def busy(self) -> bool:
+        """Whether something is to be played."""
+        return bool(self._pending) or len(self._schedule) > 0
+
     def play(self, message: bytes, at_ns: int, performer: int) -> None:
         """One complete channel message, for monotonic `at_ns`; 0, or what is past: the next block's start."""
         self._hand_over("play", performer, message, at_ns)

@@ -37,6 +37,8 @@ LOAD_CPU_S = 20.0
 """How long it may compute meanwhile without a report (`rtcserver.capture.loading.report`)."""
 DEMOTE_NS = NS // 5
 """A plug-in whose call takes so long loses its real-time priority, so that it takes no processor from other rooms."""
+TAIL_NS = 10 * NS
+"""A plug-in that may rest does so when nothing has been played for so long: it may still sound until then."""
 BEHIND_NS = NS // 2
 """A plug-in that has fallen so far behind the clock by its own calls is too slow."""
 _NOT_THE_PLUGINS = (str(Path(__file__).parents[1]), str(Path(importlib.__file__).parent))
@@ -48,10 +50,13 @@ class Instrument:
 
     title: what people call the kind. options: what can be configured (`options` in the configuration).
     A kind with a `note_on` or a `midi` of its own can be played by performers.
+    may_rest: `render` need not be called while nobody listens and nothing has been played for ten seconds; it goes on
+    with a larger `first_frame`. By default an instrument runs on, for there is no knowing what it does besides.
     """
 
     title: ClassVar[str] = ""
     options: ClassVar[tuple[Option, ...]] = ()
+    may_rest: ClassVar[bool] = False
 
     def __init__(self, rate: int, options: Mapping[str, Any]) -> None:
         """rate: frames a second. options: a value for each of `options`, in its type.
@@ -70,7 +75,8 @@ class Instrument:
         """The next `frames` samples: ``(frames, 2)``, or ``(frames,)`` for both sides, full scale being ±1.
 
         frames: at most the configuration's `blocksize`; fewer where a note begins within a block.
-        first_frame: number of the first one since the start. It jumps forward after the machine stood still.
+        first_frame: number of the first one since the start. It jumps forward after a rest, and after the machine stood
+        still.
         """
         raise NotImplementedError
 
@@ -163,6 +169,8 @@ class PluginSource(ClockedSource):
         self._demoted = False
         self._spent_ns = 0
         """By how much the calls have taken longer than the blocks that they made."""
+        self._played_ns = 0
+        """When something was played last."""
 
     def render(self, frames: int, first_frame: int) -> npt.NDArray[np.float32]:
         instrument = self._instrument
@@ -196,14 +204,27 @@ class PluginSource(ClockedSource):
         if thread is not None and thread.native_id is not None:
             lower_priority(thread.native_id)
 
+    def settled(self, block: npt.NDArray[Any]) -> bool:
+        """As its author says."""
+        if self._instrument is None or not self._instrument.may_rest or self._notes.busy:
+            return False
+        return monotonic_ns() - self._played_ns > TAIL_NS
+
     def midi(self, message: bytes, at_ns: int = 0, performer: int = 0) -> None:
         self._notes.play(message, at_ns, performer)
+        self._played()
 
     def release(self, performer: int) -> None:
         self._notes.release(performer)
+        self._played()
 
     def silence(self) -> None:
         self._notes.silence()
+        self._played()
+
+    def _played(self) -> None:
+        self._played_ns = monotonic_ns()
+        self._wake.set()
 
     def _run(self, ring: BlockRing) -> None:
         try:

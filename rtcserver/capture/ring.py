@@ -13,11 +13,14 @@ import ctypes
 import os
 
 from rtcserver.capture.block import Block, StreamFormat
+from rtcserver.clock import NS
 
 FLAG_OVERFLOW = 1
 """The device says that input was lost before this block (paInputOverflow), or may have been."""
 FLAG_LOST = 2
 """Frames are missing before this block, and the conversion times say exactly how many."""
+FLAG_RESTED = 4
+"""The instrument has rested before this block: its frames were never made, and the conversion times say how many."""
 
 
 _eventfd_write = ctypes.PyDLL(None).eventfd_write
@@ -88,12 +91,13 @@ class BlockRing:
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self.fd)
 
-    def read(self, most: int = 1) -> tuple[Block, int, int] | None:
+    def read(self, most: int = 1, *, punctual: bool = False) -> tuple[Block, int, int] | None:
         """The next block as ``(block, flags, lost_blocks)``, or None. `first_frame` is left at 0.
 
         Called by the reader's thread only. `lost_blocks` counts those overwritten before it. Up to
         `most` blocks that follow one another without a flag come as one: as early as the first was
-        converted, and as late as the last one arrived.
+        converted, and as late as the last one arrived. punctual: `adc_ns` is the earliest that any of their conversion
+        times allows for the first one, as those of a device may be late, and never are early.
         """
         lost = 0
         behind = self._written - self._read
@@ -114,7 +118,7 @@ class BlockRing:
             frames,
             0,
             self._arrived[last],
-            self._adc[slot],
+            self._least_adc(slot, count) if punctual else self._adc[slot],
         )
         self._read += count
         return block, self._flags[slot], lost
@@ -126,6 +130,10 @@ class BlockRing:
         while last + 1 < end and self._frames[last] == size and not self._flags[last + 1]:
             last += 1
         return last - slot + 1
+
+    def _least_adc(self, slot: int, count: int) -> int:
+        size, rate = self.stream.blocksize, self.stream.rate
+        return min(adc - n * size * NS // rate for n, adc in enumerate(self._adc[slot : slot + count]))
 
     def close(self) -> None:
         """Release the wake-up descriptor."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rtcserver.capture.block import StreamFormat
 from rtcserver.capture.durations import Durations
-from rtcserver.capture.ring import FLAG_LOST, FLAG_OVERFLOW, BlockRing
+from rtcserver.capture.ring import FLAG_LOST, FLAG_OVERFLOW, FLAG_RESTED, BlockRing
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.errors import InstrumentError
 
@@ -33,6 +34,17 @@ class Source:
         """Set by the source's own thread when it has failed and delivers no more: it is closed, and opened anew later."""
         self.dropped_messages = 0
         """MIDI messages that were dropped since too many waited to be played."""
+
+    @property
+    def resting(self) -> bool:
+        """Whether it plays nothing at the moment, as nobody listens, and will go on by itself when somebody does."""
+        return False
+
+    def rest(self, allowed: bool) -> None:
+        """Nobody listens, so that an instrument that can may rest; or somebody does again: it goes on at once.
+
+        Called by the main thread. What is played through `midi` while nobody listens is played all the same.
+        """
 
     @property
     def starved(self) -> int:
@@ -91,6 +103,9 @@ class ClockedSource(Source):
     Block *n* is due at start + (n+1)·blocksize/rate by the monotonic clock: deadlines are
     absolute, so lateness never adds up. After a stall of more than `MAX_CATCH_UP_NS` (a suspended
     machine) the blocks in between are lost, as a sound card would lose them.
+
+    While it rests the thread sleeps, and frames go on to be counted by the clock: the next block is the one that is
+    under way when it wakes up, marked `FLAG_RESTED`.
     """
 
     MAX_CATCH_UP_NS = NS // 2
@@ -101,12 +116,31 @@ class ClockedSource(Source):
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._call = Durations()
+        self._may_rest = False
+        self._rests = False
+        self._wake = threading.Event()
         self.start_ns = 0
         """Monotonic ns of frame 0 once the source runs: frame *n* is at start + n/rate, exactly."""
 
     def render(self, frames: int, first_frame: int) -> npt.NDArray[np.float32] | npt.NDArray[np.int16]:
         """The next block, ``(frames, channels)`` in the stream's format. Called on the source's thread."""
         raise NotImplementedError
+
+    def settled(self, block: npt.NDArray[Any]) -> bool:
+        """Whether it may rest after this block, the latest. Called on the source's thread while `rest` allows it."""
+        return True
+
+    def resumed(self, first_frame: int) -> None:
+        """It has rested, and goes on at this frame. Called on the source's thread."""
+
+    @property
+    def resting(self) -> bool:
+        return self._rests
+
+    def rest(self, allowed: bool) -> None:
+        self._may_rest = allowed
+        if not allowed:
+            self._wake.set()
 
     def open(self) -> tuple[StreamFormat, BlockRing]:
         ring = BlockRing(self.stream)
@@ -116,6 +150,7 @@ class ClockedSource(Source):
 
     def close(self) -> None:
         self._stop.set()
+        self._wake.set()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout=2)
 
@@ -128,21 +163,37 @@ class ClockedSource(Source):
     def _run(self, ring: BlockRing) -> None:
         rate, size = self.stream.rate, self.stream.blocksize
         start = self.start_ns = monotonic_ns()
-        frame = 0
+        frame = flags = 0
         while not self._stop.is_set():
             began = monotonic_ns()
-            block = np.ascontiguousarray(self.render(size, frame))
+            block: npt.NDArray[Any] = np.ascontiguousarray(self.render(size, frame))
             due = start + (frame + size) * NS // rate
             now = monotonic_ns()
             self._call.add(now - began)
             wait = due - now
-            flags = 0
             if wait > 0:
                 time.sleep(wait / NS)
             elif -wait > self.MAX_CATCH_UP_NS:
                 lost = (-wait * rate // NS) // size
                 frame += lost * size
                 due = start + (frame + size) * NS // rate
-                flags = FLAG_OVERFLOW | FLAG_LOST
+                flags |= FLAG_OVERFLOW | FLAG_LOST
             ring.write(block.data.cast("B"), size, monotonic_ns(), due - size * NS // rate, flags)
             frame += size
+            flags = 0
+            if self._may_rest and self._rest_until_woken(block):
+                under_way = (monotonic_ns() - start) * rate // NS // size * size
+                if under_way > frame:
+                    frame, flags = under_way, FLAG_RESTED
+                    self.resumed(frame)
+
+    def _rest_until_woken(self, block: npt.NDArray[Any]) -> bool:
+        """Sleep if nothing speaks against it; whether it did."""
+        self._wake.clear()
+        # Looked at after that, so that whoever changes it and then wakes the thread does so in any case.
+        if not self._may_rest or self._stop.is_set() or not self.settled(block):
+            return False
+        self._rests = True
+        self._wake.wait()
+        self._rests = False
+        return True

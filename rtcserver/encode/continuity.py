@@ -44,6 +44,8 @@ class Continuity:
         self._resume_ns = 0
         """No silence before this monotonic time."""
         self._epoch = 0
+        self._expects = False
+        """Whether the first packet may begin before `_next`, as nothing has been emitted yet."""
         self.emitted = 0
         self.silent = 0
         self.stale = 0
@@ -54,18 +56,18 @@ class Continuity:
         """First media time not yet emitted, or None before `start` and any packet."""
         return self._next
 
-    @property
-    def anchor(self) -> tuple[int, int]:
-        """The latest moment known on both clocks: media time and monotonic ns."""
-        return self._anchor_media, self._anchor_ns
-
-    def start(self, anchor_media_time: int, anchor_ns: int) -> None:
+    def start(self, anchor_media_time: int, anchor_ns: int, now_ns: int | None = None) -> None:
         """Begin the timeline without a device: `anchor_media_time` was reached at `anchor_ns`.
 
-        Ignored once the timeline runs.
+        now_ns: what was before that time is of no interest, and a packet is expected from then on: silence begins if
+        none comes, and the first one may lie before it. Ignored once the timeline runs.
         """
         if self._next is not None:
             return
+        if now_ns is not None and now_ns > anchor_ns:
+            anchor_media_time += ns_to_samples(now_ns - anchor_ns)
+            anchor_ns = now_ns
+        self._expects = now_ns is not None
         aligned = -(-anchor_media_time // self._frame) * self._frame
         self._anchor(aligned, anchor_ns + samples_to_ns(aligned - anchor_media_time))
         self._next = aligned
@@ -74,14 +76,15 @@ class Continuity:
     def push(self, packet: EncodedPacket, now_ns: int) -> list[EncodedPacket]:
         """Take a packet that has just been read from the feed: ``[packet]``, or ``[]`` if it is stale."""
         self._resume_ns = now_ns + self._frame_ns + self._stall_ns
-        if self._next is not None and packet.media_time < self._next:
+        if self._next is not None and not self._expects and packet.media_time < self._next:
             self.stale += 1
             return []
-        if self._next is not None:
+        if self._next is not None and not self._expects:
             self.skipped_samples += packet.media_time - self._next
         self._next = packet.media_time + packet.duration
         self._epoch = packet.epoch
         self._anchor(self._next, packet.captured_ns)
+        self._expects = False
         self.emitted += 1
         return [packet]
 
@@ -111,6 +114,7 @@ class Continuity:
                 )
             )
             self._next += self._frame
+        self._expects = self._expects and not count
         self.emitted += count
         self.silent += count
         self._resume_ns = 0

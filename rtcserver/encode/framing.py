@@ -75,6 +75,10 @@ class Framer:
                 self._start += size
                 self._fill = 0
 
+    def restart(self) -> None:
+        """Forget the frame in hand: the next samples begin one at their own position, its start padded with silence."""
+        self._start, self._fill = None, 0
+
     def _begin(self, position: int) -> None:
         self._start = position - position % self.frame_samples
         self._fill = position - self._start

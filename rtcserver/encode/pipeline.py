@@ -46,6 +46,15 @@ class EncoderRun:
         self.encoder = encoder
         self.codec = codec
         self._cold = warm_samples
+        self._first = False
+        """Whether no packet has gone out since `restart`."""
+
+    def restart(self) -> None:
+        """Nobody has had its packets for a while. The first frame is not whole and counts for nothing; the first packet
+        of those that count can be decoded by itself."""
+        self.framer.restart()
+        self._cold = max(self._cold, 1)
+        self._first = True
 
     def push(
         self, samples: npt.NDArray[np.float32], position: int, *, switching: bool
@@ -63,10 +72,11 @@ class EncoderRun:
             independent = switching and (
                 media_time % SWITCH_SAMPLES == 0 or (media_time + length) % SWITCH_SAMPLES == 0
             )
-            payload = self.encoder.encode_bytes(pcm, independent=independent)
-            if self._cold > 0:
-                self._cold -= length
+            cold, self._cold = self._cold > 0, self._cold - length
+            payload = self.encoder.encode_bytes(pcm, independent=independent or (self._first and not cold))
+            if cold:
                 continue
+            self._cold, self._first = 0, False
             yield media_time, pcm, payload
 
 
@@ -85,11 +95,14 @@ class EncodePipeline:
         self.epoch = epoch
         self.runs = runs
         self._resampler = resampler_for(stream.rate)
-        self._next_frame = 0
+        self._next_frame: int | None = 0
+        """None after `pass_by`: what comes is connected with nothing that came before."""
         self._position = epoch.base
         """Media time of the next sample that leaves the resampler."""
         self._metered: deque[bytes] = deque(maxlen=METERED)
         """Frames whose peak has not been taken yet: looking at many at once is cheaper."""
+        self._peak = np.zeros(2, np.float32)
+        """Of what passed by since it was taken last."""
 
     def push(self, block: Block) -> Iterator[EncodedPacket]:
         """Process one block; yields the packets that it completes.
@@ -99,10 +112,23 @@ class EncodePipeline:
         """
         samples = self.mix.apply(to_float(block.data, self.stream, block.frames))
         if block.first_frame != self._next_frame:
-            yield from self._emit(self._resampler.flush(), block)
+            if self._next_frame is not None:
+                yield from self._emit(self._resampler.flush(), block)
             self._position = self.epoch.media_time(block.first_frame)
         self._next_frame = block.first_frame + block.frames
         yield from self._emit(self._resampler.process(samples), block)
+
+    def pass_by(self, block: Block) -> None:
+        """A block of which nobody wants packets: its peak counts, and the next `push` begins anew."""
+        if self._next_frame is not None:
+            self._next_frame = None
+            self._resampler.flush()
+            for run in self.runs:
+                run.restart()
+        samples = self.mix.apply(to_float(block.data, self.stream, block.frames))
+        # Side by side: NumPy is slow along an axis whose neighbours are far apart.
+        for side in (0, 1):
+            self._peak[side] = max(self._peak[side], np.abs(samples[:, side]).max(initial=0))
 
     @property
     def blocks_to_packet(self) -> int:
@@ -117,13 +143,13 @@ class EncodePipeline:
         return self._position
 
     def take_peak(self) -> tuple[float, float]:
-        """Peak magnitude left and right of what was encoded since the last call, linear."""
-        if not self._metered:
-            return 0.0, 0.0
-        samples = np.frombuffer(b"".join(self._metered), np.float32)
-        self._metered.clear()
-        left, right = np.abs(samples).reshape(-1, 2).max(axis=0)
-        return float(left), float(right)
+        """Peak magnitude left and right of what was encoded or passed by since the last call, linear."""
+        peak, self._peak = self._peak, np.zeros(2, np.float32)
+        if self._metered:
+            samples = np.frombuffer(b"".join(self._metered), np.float32)
+            self._metered.clear()
+            peak = np.maximum(peak, np.abs(samples).reshape(-1, 2).max(axis=0))
+        return float(peak[0]), float(peak[1])
 
     def _emit(self, samples: npt.NDArray[np.float32], block: Block) -> Iterator[EncodedPacket]:
         position = self._position

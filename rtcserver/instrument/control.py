@@ -4,9 +4,10 @@ As in `rtcserver.children.control_socket`.
 
 Down: ``start`` (once, first), ``add_feed`` (with one descriptor), ``set_bitrate``, ``midi``
 (``events``: [performer, hexadecimal, at_ns or 0] each), ``midi_release`` (``performer``), ``midi_silence``,
-``studio``, ``encodings`` (``wanted``: `rtcserver.encode.encoding.Encoding.to_values` of each beside the room's own),
-``timings`` (with ``reset``: forget the durations after the answer), ``stop``. Up: ``status`` (five a second),
-``timings`` (on request).
+``read`` (``packets``, ``blocks``: whether anybody reads the room's packets, and PCM),
+``encodings`` (``wanted``: `rtcserver.encode.encoding.Encoding.to_values` of each beside the room's own),
+``timings`` (with ``reset``: forget the durations after the answer), ``stop``. Up: ``status`` (five a second; one while
+nobody reads), ``timings`` (on request).
 """
 
 from __future__ import annotations
@@ -14,16 +15,21 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from rtcserver.clock import NS
+
 STATUS_INTERVAL_NS = 200_000_000
+IDLE_STATUS_NS = NS
+"""While nobody reads: often enough for a process that hangs to be noticed as soon as ever."""
 EXIT_STALLED = 4
 """Exit code of a process whose open device delivered nothing for too long."""
 
 
 @dataclass(slots=True)
 class InstrumentStatus:
-    """What an instrument process reports five times a second.
+    """What an instrument process reports five times a second, and once a second while nobody reads.
 
-    state: ``live`` (blocks arrive) or ``silent`` (no device; `error` says why, `code` for programs).
+    state: ``live`` (blocks arrive, or would) or ``silent`` (no device; `error` says why, `code` for programs).
+    resting: it plays nothing, as nobody listens and nobody plays, and begins with the first who does.
     note: what is left out of what the instrument plays, though it sounds: one line for people.
     media_time, at_ns: the capture clock: this media time was converted at this monotonic time.
     base: media time of the epoch's first device frame.
@@ -37,6 +43,7 @@ class InstrumentStatus:
     """
 
     state: str = "silent"
+    resting: bool = False
     error: str | None = None
     code: str | None = None
     note: str | None = None

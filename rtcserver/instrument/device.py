@@ -30,6 +30,7 @@ class Device:
         self._loading_ns = 0
         self._last_block_ns: int | None = None
         self._fault_wait_ns = RETRY_NS
+        self._may_rest = False
         self.ring: BlockRing | None = None
         self.counter: FrameCounter | None = None
         self.mix: StereoMix | None = None
@@ -79,9 +80,16 @@ class Device:
             self._source = None
             raise
         self.name, self.ring, self.mix = source.name, ring, mix
+        source.rest(self._may_rest)
         self.counter = FrameCounter(stream.rate)
         self._opened_ns, self._last_block_ns = now_ns, None
         return stream, mix
+
+    def rest(self, allowed: bool) -> None:
+        """See `Source.rest`; kept for the next instrument that is opened."""
+        self._may_rest = allowed
+        if self._source is not None:
+            self._source.rest(allowed)
 
     def loads(self, now_ns: int) -> None:
         """The instrument gets on with loading: its first block may come later by so much. Any thread."""
@@ -105,9 +113,12 @@ class Device:
 
     def stalled(self, now_ns: int) -> str | None:
         """What is wrong when the open instrument delivers nothing for too long; None while it does."""
-        source, last_ns = self._source, self._last_block_ns
+        source = self._source
         if source is None:
             return None
+        if source.resting:
+            self._last_block_ns = now_ns
+        last_ns = self._last_block_ns
         dead = (
             now_ns - max(self._opened_ns, self._loading_ns) > source.first_block_ns
             if last_ns is None

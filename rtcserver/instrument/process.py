@@ -19,12 +19,12 @@ from typing import Any
 
 from rtcserver.capture import loading
 from rtcserver.capture.block import Block
-from rtcserver.capture.ring import FLAG_LOST, FLAG_OVERFLOW
+from rtcserver.capture.ring import FLAG_LOST, FLAG_OVERFLOW, FLAG_RESTED, BlockRing
 from rtcserver.children import child, control_socket
 from rtcserver.children.control_socket import EXIT_DEPENDENCY
 from rtcserver.children.lock_probe import LockProbe
 from rtcserver.children.scheduling import steady
-from rtcserver.clock import monotonic_ns
+from rtcserver.clock import NS, monotonic_ns
 from rtcserver.config.model import InstrumentConfig
 from rtcserver.encode.encoding import own_encoding
 from rtcserver.encode.packet import KIND_PCM, EncodedPacket
@@ -32,9 +32,10 @@ from rtcserver.encode.pcm import PcmPacker
 from rtcserver.encode.pipeline import EncodePipeline
 from rtcserver.encode.timeline import Anchor, Epoch
 from rtcserver.errors import ConfigError, DependencyError, InstrumentError, ProcessError
-from rtcserver.instrument.control import EXIT_STALLED, STATUS_INTERVAL_NS, InstrumentStatus
+from rtcserver.instrument.control import EXIT_STALLED, IDLE_STATUS_NS, STATUS_INTERVAL_NS, InstrumentStatus
 from rtcserver.instrument.device import Device
 from rtcserver.instrument.encoders import Encoders
+from rtcserver.instrument.feeds import Feeds
 from rtcserver.instrument.timings import of_source, summary
 
 CLOSE_S = 2
@@ -43,6 +44,10 @@ PROGRESS_INTERVAL_NS = 250_000_000
 """How often the same thing is reported as loading."""
 TIMINGS = 16_384
 """Durations that are kept of each kind: more than half a minute at 128 frames."""
+
+IDLE_TURN_NS = NS // 2
+"""How much of an instrument's sound is looked at in one turn while nobody reads."""
+IDLE_POLL_MS = 500
 
 PRIORITY = 20
 """Under SCHED_FIFO."""
@@ -58,7 +63,7 @@ class InstrumentProcess:
         start, _ = control_socket.receive_start(sock)
         self._config = InstrumentConfig(**start["config"])
         self._anchor = Anchor(start["media_time"], start["at_ns"])
-        self._feeds: list[socket.socket] = []
+        self._feeds = Feeds()
         self._stopping = False
         self._encode_ns: deque[int] = deque(maxlen=TIMINGS)
         # What was wrong with the process before this one is still to be seen until the instrument sounds.
@@ -79,7 +84,9 @@ class InstrumentProcess:
         """Whether this process has tried to open the device."""
         self._pipeline: EncodePipeline | None = None
         self._packer: PcmPacker | None = None
-        self._studio = False
+        self._packets = self._blocks = False
+        """Whether anybody reads packets, and PCM."""
+        self._device.rest(allowed=True)
         self._poll = select.poll()
         self._poll.register(sock.fileno(), select.POLLIN)
         sock.setblocking(False)
@@ -182,14 +189,12 @@ class InstrumentProcess:
         assert ring is not None
         control_fd = self._sock.fileno()
         while not self._stopping:
-            # Studio wants each block at once; otherwise it is enough to wake up for a whole packet.
-            whole = self._pipeline is not None and not self._studio
-            wanted = self._pipeline.blocks_to_packet if whole and self._pipeline is not None else 1
-            for fd, _ in self._poll.poll(0 if ring.want(wanted) else 100):
+            wanted = self._wanted(ring)
+            for fd, _ in self._poll.poll(0 if ring.want(wanted) else IDLE_POLL_MS if self._idle else 100):
                 if fd == control_fd:
                     self._control()
             ring.clear_wakeup()
-            while (item := ring.read(wanted)) is not None:
+            while (item := ring.read(wanted, punctual=self._idle)) is not None:
                 block, flags, lost = item
                 self._block(block, flags, lost)
                 device.heard(block.arrived_ns)
@@ -205,6 +210,21 @@ class InstrumentProcess:
             self._report(now)
         return True
 
+    @property
+    def _idle(self) -> bool:
+        """Whether nobody reads what is captured."""
+        return not self._packets and not self._blocks
+
+    def _wanted(self, ring: BlockRing) -> int:
+        """How many blocks to wait for."""
+        pipeline, stream = self._pipeline, ring.stream
+        # Studio wants each block at once; otherwise it is enough to wake up for a whole packet.
+        if pipeline is None or self._blocks:
+            return 1
+        if self._packets:
+            return pipeline.blocks_to_packet
+        return max(1, min(ring.slots // 2, IDLE_TURN_NS * stream.rate // (NS * stream.blocksize)))
+
     def _block(self, block: Block, flags: int, lost: int) -> None:
         counter, ring, mix = self._device.counter, self._device.ring, self._device.mix
         assert counter is not None
@@ -217,6 +237,7 @@ class InstrumentProcess:
             lost_blocks=lost,
             blocksize=ring.stream.blocksize,
             certain=bool(flags & FLAG_LOST),
+            rested=bool(flags & FLAG_RESTED),
         )
         if self._pipeline is None:
             epoch = Epoch.begin(self._status.epoch, self._anchor, block.adc_ns, ring.stream.rate)
@@ -227,14 +248,17 @@ class InstrumentProcess:
             self._live()
         pipeline = self._pipeline
         block = Block(block.data, block.frames, first, block.arrived_ns, block.adc_ns)
-        if self._studio:
+        if self._blocks:
             self._deliver_pcm(block, pipeline.epoch)
-        began = monotonic_ns()
-        for packet in pipeline.push(block):
-            self._deliver(packet.pack())
-            took = monotonic_ns() - began
-            self._encode_ns.append(took)
-            self._status.encode_ns += took
+        if self._packets:
+            began = monotonic_ns()
+            for packet in pipeline.push(block):
+                self._feeds.deliver(packet.pack())
+                took = monotonic_ns() - began
+                self._encode_ns.append(took)
+                self._status.encode_ns += took
+        else:
+            pipeline.pass_by(block)
         self._status.media_time = pipeline.epoch.media_time(first)
         self._status.at_ns = block.adc_ns
         self._anchor = Anchor(self._status.media_time, self._status.at_ns)
@@ -246,29 +270,16 @@ class InstrumentProcess:
             start = epoch.media_time(first)
             duration = epoch.media_time(first + frames) - start
             packet = EncodedPacket(start, duration, block.arrived_ns, epoch.number, payload, KIND_PCM)
-            self._deliver(packet.pack())
-
-    def _deliver(self, record: bytes) -> None:
-        gone = []
-        for feed in self._feeds:
-            try:
-                feed.send(record, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
-            except BlockingIOError:
-                self._status.feed_dropped += 1
-            except OSError:
-                gone.append(feed)
-        for feed in gone:
-            self._feeds.remove(feed)
-            feed.close()
+            self._feeds.deliver(packet.pack())
 
     # Talking
 
     def _report(self, now: int) -> None:
         if now < self._next_status_ns or self._loading is not None:
             return
-        self._next_status_ns = now + STATUS_INTERVAL_NS
+        self._next_status_ns = now + (IDLE_STATUS_NS if self._idle else STATUS_INTERVAL_NS)
         status, ring, counter = self._status, self._device.ring, self._device.counter
-        status.note = self._device.note
+        status.note, status.feed_dropped = self._device.note, self._feeds.dropped
         if self._encoders is not None:
             status.encoded = self._encoders.own.encoded
             status.further = self._encoders.names
@@ -279,6 +290,7 @@ class InstrumentProcess:
             status.overruns = ring.overruns
             status.behind_blocks = ring.waiting
         if self._device.source is not None:
+            status.resting = self._device.source.resting
             status.starved_frames = self._device.source.starved
             status.dropped_messages = self._device.source.dropped_messages
         if self._pipeline is not None:
@@ -309,7 +321,7 @@ class InstrumentProcess:
             message, fds = received
             match message["type"]:
                 case "add_feed":
-                    self._feeds.append(socket.socket(fileno=fds[0]))
+                    self._feeds.add(fds[0])
                 case "set_bitrate" if self._encoders is not None:
                     self._encoders.own.set_bitrate(int(message["bitrate_bps"]))
                     self._status.bitrate_bps = self._encoders.own.bitrate_bps
@@ -317,8 +329,10 @@ class InstrumentProcess:
                     self._encoders.want(message["wanted"])
                 case "midi" | "midi_release" | "midi_silence":
                     self._midi(message)
-                case "studio":
-                    self._studio = bool(message["on"])
+                case "read":
+                    self._packets, self._blocks = bool(message["packets"]), bool(message["blocks"])
+                    self._device.rest(allowed=self._idle)
+                    self._next_status_ns = 0
                 case "timings":
                     self._send(self._timings())
                     if message.get("reset"):

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import signal
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -50,11 +51,13 @@ class InstrumentSupervisor(SupervisedProcess):
         self._timings: list[asyncio.Future[dict[str, Any]]] = []
         self._encoded_before = 0
         self._noted = False
+        self._listened = False
         self._studio = False
-        self._block_readers = 0
-        self._block_feeds: set[socket.socket] = set()
-        self._blocks_on = False
-        """What the process was told last: whether PCM is to be on the feeds."""
+        self._readers: Counter[str] = Counter()
+        """Subscriptions and feeds that read ``packets``, and ``blocks``."""
+        self._feed_readers: dict[socket.socket, tuple[str, ...]] = {}
+        self._told = {"packets": False, "blocks": False}
+        """What the process was told last to put on the feeds."""
         self._further: list[Encoding] = []
         """Encodings that are wanted beside the room's own."""
         self._subscriptions: set[Subscription[EncodedPacket]] = set()
@@ -99,14 +102,12 @@ class InstrumentSupervisor(SupervisedProcess):
         kinds = [kind for kind, wanted in ((KIND_CODED, packets), (KIND_PCM, blocks)) if wanted]
         if not kinds:
             raise ValueError("a subscription reads packets, blocks, or both")
-        feed = self.open_feed()
+        feed = self.open_feed(packets=packets, blocks=blocks)
 
         def on_close() -> None:
             watch.close()
             self.close_feed(feed)
             self._subscriptions.discard(subscription)
-            self._block_readers -= blocks
-            self._follow_studio()
 
         def on_packet(packet: EncodedPacket, read_ns: int) -> None:
             subscription.offer(packet)
@@ -114,33 +115,32 @@ class InstrumentSupervisor(SupervisedProcess):
         subscription: Subscription[EncodedPacket] = Subscription(limit, on_close)
         watch = FeedWatch(FeedReader(feed, kinds), on_packet, subscription.close)
         self._subscriptions.add(subscription)
-        self._block_readers += blocks
-        self._follow_studio()
         watch.start()
         return subscription
 
-    def open_feed(self, *, blocks: bool = False) -> socket.socket:
+    def open_feed(self, *, packets: bool = True, blocks: bool = False) -> socket.socket:
         """A new feed's reading half, non-blocking, for `FeedReader` here or in another process.
 
-        It survives restarts of the instrument's process. `close_feed` ends it. PCM is on it while `set_studio`
-        or a subscription asks for it; blocks: while this feed is open, too.
+        It survives restarts of the instrument's process. `close_feed` ends it. packets, blocks: whether the room's own
+        packets, and PCM, are made while this feed is open. What others ask for is on it, too: another feed, a
+        subscription, `set_listened`, `set_studio`.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, FEED_BUFFER)
         ours.setblocking(False)
         self._feeds[ours] = theirs
-        if blocks:
-            self._block_feeds.add(ours)
-            self._follow_studio()
         self._tell({"type": "add_feed"}, (theirs.fileno(),))
+        read = tuple(what for what, wanted in (("packets", packets), ("blocks", blocks)) if wanted)
+        self._feed_readers[ours] = read
+        self._readers.update(read)
+        self._follow()
         return ours
 
     def close_feed(self, feed: socket.socket) -> None:
         """Close both halves of a feed; the process forgets it at its next packet. Idempotent."""
         feed.close()
-        if feed in self._block_feeds:
-            self._block_feeds.remove(feed)
-            self._follow_studio()
+        self._readers.subtract(self._feed_readers.pop(feed, ()))
+        self._follow()
         writing = self._feeds.pop(feed, None)
         if writing is not None:
             writing.close()
@@ -162,7 +162,13 @@ class InstrumentSupervisor(SupervisedProcess):
     def set_studio(self, on: bool) -> None:
         """Put PCM on the feeds for Studio listeners, too; kept over restarts."""
         self._studio = on
-        self._follow_studio()
+        self._follow()
+
+    def set_listened(self, on: bool) -> None:
+        """Put packets on the feeds for listeners, too; kept over restarts. Where nobody reads anything, an instrument
+        that can rests, and nothing is encoded."""
+        self._listened = on
+        self._follow()
 
     def midi(self, message: bytes) -> None:
         """Play a channel message on an embedded instrument; others ignore it."""
@@ -206,11 +212,14 @@ class InstrumentSupervisor(SupervisedProcess):
     def _tell_encodings(self) -> None:
         self._tell({"type": "encodings", "wanted": [encoding.to_values() for encoding in self._further]})
 
-    def _follow_studio(self) -> None:
-        on = self._studio or self._block_readers > 0 or bool(self._block_feeds)
-        if on != self._blocks_on:
-            self._blocks_on = on
-            self._tell({"type": "studio", "on": on})
+    def _follow(self) -> None:
+        wanted = {
+            "packets": self._listened or self._readers["packets"] > 0,
+            "blocks": self._studio or self._readers["blocks"] > 0,
+        }
+        if wanted != self._told:
+            self._told = wanted
+            self._tell({"type": "read", **wanted})
 
     def _greet(self) -> None:
         anchor = self.anchor
@@ -225,7 +234,7 @@ class InstrumentSupervisor(SupervisedProcess):
                 "code": self.status.code,
             }
         )
-        self._tell({"type": "studio", "on": self._blocks_on})
+        self._tell({"type": "read", **self._told})
         if self._further:
             self._tell_encodings()
         for feed in self._feeds.values():
@@ -267,7 +276,8 @@ class InstrumentSupervisor(SupervisedProcess):
             if not self.status.at_ns:
                 # A new process that has not captured yet: the timeline goes on from the old one.
                 self.status.at_ns, self.status.media_time = at_ns, media_time
-            if (self.status.epoch, self.status.frames) != self._last_frames:
+            # One that rests has nothing to make progress with: that it reports is enough.
+            if self.status.resting or (self.status.epoch, self.status.frames) != self._last_frames:
                 self._last_frames = (self.status.epoch, self.status.frames)
                 self._last_progress_ns = monotonic_ns()
             if self.status.note is not None and not self._noted:

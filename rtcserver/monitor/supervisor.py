@@ -59,7 +59,7 @@ class Monitor(SupervisedProcess):
 
     def _greet(self) -> None:
         # Each process has a feed of its own: nothing of what another did not read is left on it.
-        self._feed = self._instrument.open_feed(blocks=True)
+        self._feed = self._instrument.open_feed(packets=False, blocks=True)
         self._tell({"type": "start", "device": self._wanted}, (self._feed.fileno(),))
 
     def _gone(self) -> None:

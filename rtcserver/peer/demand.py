@@ -1,7 +1,8 @@
-"""Which encodings a room's listeners need. Pure: the caller gives the time and says what it needs.
+"""Which encodings a room's listeners need, its own too. Pure: the caller gives the time and says what it needs.
 
 An encoding that nobody needs any more is kept for `KEEP_NS`: whoever leaves it for another one is sent it until the
-place where the two meet, and whoever comes back soon need not wait for an encoder.
+place where the two meet, and whoever comes back soon need not wait for an encoder. So is the room's own one for
+`STAY_NS` after everybody has left: who reloads a page hears the same piece go on.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from rtcserver.clock import NS
 
 KEEP_NS = 2 * NS
 """Ten times as long as a change of encoding takes at most."""
+STAY_NS = 5 * NS
+"""As long as it takes to reload a page."""
 
 
 class Demand:
@@ -34,7 +37,7 @@ class Demand:
         self._needed[name] -= 1
         if self._needed[name] <= 0:
             del self._needed[name]
-            self._until_ns[name] = now_ns + KEEP_NS
+            self._until_ns[name] = now_ns + (KEEP_NS if self._needed else STAY_NS)
 
     def wanted(self, now_ns: int) -> frozenset[str]:
         """Those that are to be made now."""

@@ -18,7 +18,6 @@ from aiortc import RTCDataChannel
 
 from rtcserver.access.address import client_of
 from rtcserver.access.admission import Admission
-from rtcserver.broadcast.listener import PAYLOAD_CODED
 from rtcserver.broadcast.supervisor import BroadcastSupervisor
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.encode.encoding import Encoding
@@ -66,6 +65,9 @@ class BroadcastOwner(Protocol):
     @property
     def unread_ns(self) -> int:
         """For how long messages have been waiting for the process to read; 0 if none do."""
+
+    def tell_anchor(self, room: str) -> None:
+        """A listener will come to a room that had none."""
 
     async def start(self) -> None: ...
 
@@ -146,7 +148,7 @@ class OnePortBackend:
         self.on_reception: Callable[[OnePortSession, Reception], None] = _ignore_reception
         """Called with each receiver report that can be true."""
         self.on_demand: Callable[[str, Collection[str]], None] = lambda room, encodings: None
-        """Called with the names of the encodings that a room's listeners need beside its own, when they change."""
+        """Called with the names of the encodings that a room's listeners need, its own too, when they change."""
         self.on_joined: Callable[[OnePortSession], None] = lambda session: None
         """Called once for each session that is connected."""
         self.unconnected: Counter[str] = Counter()
@@ -245,6 +247,8 @@ class OnePortBackend:
                 source=source,
             )
         self._next_listener += 1
+        if not self._in_room[room]:
+            self._owner.tell_anchor(room)
         session.begin(
             peer,
             candidates,
@@ -322,10 +326,9 @@ class OnePortBackend:
     def need(self, room: str, encoding: str, *, instead_of: str = "") -> None:
         """For a session: it needs this encoding of a room, and no more the one `instead_of`; "" is none."""
         demand = self._demands.setdefault(room, Demand())
-        # The room's own is always there.
-        if encoding not in ("", PAYLOAD_CODED):
+        if encoding:
             demand.take(encoding)
-        if instead_of not in ("", PAYLOAD_CODED):
+        if instead_of:
             demand.drop(instead_of, monotonic_ns())
         self._follow_demand(room)
 

@@ -136,6 +136,9 @@ class OnePortSession:
             self.set_encoding(self.codec.name)
             self.feedback.offer_tiers(encodings or {}, self.encoding, monotonic_ns())
             self._note_tier()
+        elif self.mode == "studio-channel":
+            # It is sent silence in the room's own encoding, whose clock its sender reports state.
+            self.set_encoding(self.codec.name)
         self._peer = peer
         self._candidates = candidates
         self.feedback.packets_per_s = 1000 / frame_ms if self.mode == "listen" else STUDIO_PACKETS_PER_S

@@ -30,8 +30,8 @@ _STAMP = struct.Struct("<I")
 class FeedSource(Protocol):
     """The room's instrument, as `rtcserver.instrument.supervisor.InstrumentSupervisor` is."""
 
-    def open_feed(self) -> socket.socket:
-        """The reading half of a new feed."""
+    def open_feed(self, *, packets: bool) -> socket.socket:
+        """The reading half of a new feed. packets: whether the room's own packets are made for it."""
 
     def close_feed(self, feed: socket.socket) -> None:
         """Close both halves."""
@@ -85,7 +85,7 @@ class Samples:
             return
         self._listeners.append(listener)
         if self._feed is None:
-            self._sock = self._source.open_feed()
+            self._sock = self._source.open_feed(packets=False)
             reader = FeedReader(self._sock, (KIND_PCM,), expires_ns=EXPIRED_NS)
             # The feed ends when the instrument is closed for good, which is when the server shuts down.
             self._feed = FeedWatch(reader, self.take, self._close_feed)

@@ -229,7 +229,7 @@ class OnePort:
         for room in rooms:
             self._backend.add_feed(
                 room.name,
-                room.instrument.open_feed(),
+                room.instrument.open_feed(packets=False),
                 room.config.instrument.frame_samples,
                 partial(_anchor, room),
                 [encoding for encoding in _encodings(room).values() if encoding.stream != OWN],
@@ -359,7 +359,8 @@ def _encodings(room: Room) -> dict[str, Encoding]:
 
 
 def _encode(room: Room, names: Collection[str]) -> None:
-    """Let the instrument make these encodings."""
+    """Let the instrument make these encodings; its own goes on while there is any."""
+    room.instrument.set_listened(bool(names))
     room.instrument.set_encodings(encoding for name, encoding in _encodings(room).items() if name in names)
 
 

@@ -9,13 +9,13 @@ from itertools import pairwise
 
 import pytest
 
-from rtcserver.broadcast.listener import redundant_kind
+from rtcserver.broadcast.listener import PAYLOAD_PCM, PAYLOAD_SILENCE, redundant_kind
 from rtcserver.broadcast.room import RoomFeed
 from rtcserver.clock import samples_to_ns
 from rtcserver.encode.encoding import LOW, SWITCH_SAMPLES, encodings_of
 from rtcserver.encode.feed import FeedReader
 from rtcserver.encode.opus import OPUS
-from rtcserver.encode.packet import EncodedPacket
+from rtcserver.encode.packet import KIND_PCM, EncodedPacket
 
 ENCODINGS = {
     name: encoding for name, encoding in encodings_of(160_000, 480).items() if encoding.codec == OPUS.name
@@ -28,6 +28,7 @@ class Engine:
 
     listeners: dict[int, str] = field(default_factory=dict)
     got: dict[int, list[EncodedPacket]] = field(default_factory=dict)
+    observed: list[EncodedPacket] = field(default_factory=list)
 
     def kinds(self, room: str) -> tuple[str, ...]:
         return tuple(dict.fromkeys(self.listeners.values()))
@@ -41,6 +42,9 @@ class Engine:
     def set_kind(self, listener_id: int, kind: str, payload_type: int) -> bool:
         self.listeners[listener_id] = kind
         return True
+
+    def observe(self, room: str, packet: EncodedPacket) -> None:
+        self.observed.append(packet)
 
     def send(self, room: str, packet: EncodedPacket, kind: str = "opus") -> None:
         for listener_id, wanted in self.listeners.items():
@@ -154,7 +158,7 @@ def test_redundant_packets_have_frames_of_their_own_encoding_only(scene: Scene) 
 def test_who_begins_with_a_further_encoding_hears_silence_until_it_comes(scene: Scene) -> None:
     scene.run(48_000, "opus")
     scene.engine.listeners[1] = LOW
-    scene.room.begin(LOW)
+    scene.room.begin(LOW, 0)
     scene.room.fill(samples_to_ns(48_000 + 9_600))
     got = scene.engine.got[1]
     assert got
@@ -162,6 +166,46 @@ def test_who_begins_with_a_further_encoding_hears_silence_until_it_comes(scene: 
     scene.now = 57_600
     scene.run(96_000, "opus", LOW)
     assert scene.continuous(1)
+
+
+def test_a_room_without_listeners_sends_nothing_and_begins_where_its_sound_does(scene: Scene) -> None:
+    scene.run(9_600, "opus")
+    scene.room.tidy()
+    assert scene.room.due_ns() is None
+    scene.room.fill(samples_to_ns(480_000))
+    assert scene.room.continuity.emitted == 0
+    # Ten seconds later, of which the feed has told nothing.
+    scene.room.set_anchor(470_000, samples_to_ns(470_000))
+    scene.engine.listeners[1] = "opus"
+    scene.room.begin("opus", samples_to_ns(480_000))
+    scene.now = 479_520
+    scene.run(489_600, "opus")
+    got = scene.engine.got[1]
+    assert got[0].media_time == 479_520
+    assert scene.continuous(1)
+    assert scene.heard(1) == ["opus"]
+
+
+def test_silence_begins_at_the_latest_anchor_when_a_rested_room_delivers_nothing(scene: Scene) -> None:
+    scene.room.tidy()
+    # The device's clock is a hundred samples ahead of what ten seconds would be by ours.
+    scene.room.set_anchor(480_100, samples_to_ns(480_000))
+    scene.room.set_anchor(5, 0)
+    scene.engine.listeners[1] = PAYLOAD_SILENCE
+    scene.room.begin(PAYLOAD_SILENCE, samples_to_ns(480_000))
+    scene.room.fill(samples_to_ns(482_880))
+    assert scene.engine.got[1][0].media_time == 480_480
+    assert scene.continuous(1)
+
+
+def test_the_clock_is_read_off_pcm_where_nothing_else_is_sent(scene: Scene) -> None:
+    scene.engine.listeners[1] = PAYLOAD_PCM
+    pcm = EncodedPacket(0, 128, samples_to_ns(128), 1, b"payload", KIND_PCM)
+    scene.room.take(pcm, samples_to_ns(128))
+    assert scene.engine.observed == []
+    scene.room.tidy()
+    scene.room.take(pcm, samples_to_ns(128))
+    assert scene.engine.observed == [pcm]
 
 
 def test_what_nobody_gets_is_let_go_of_and_costs_no_time(scene: Scene) -> None:

@@ -24,6 +24,29 @@ def sounding_after(messages: list[bytes], sounding: Counter[tuple[int, int]]) ->
             del sounding[note]
 
 
+def test_a_piece_that_was_hushed_begins_anew_when_somebody_listens() -> None:
+    player = DemoPlayer(RATE)
+    opening = [message for _, message in play(DemoPlayer(RATE), 0, RATE // 2)]
+    sounding: Counter[tuple[int, int]] = Counter()
+    sounding_after([message for _, message in play(player, 0, 2 * RATE)], sounding)
+    assert +sounding
+    sounding_after(player.hush(), sounding)
+    assert not +sounding
+    assert player.hush() == []
+    later = 3600 * RATE
+    assert [message for _, message in play(player, later, later + RATE // 2)] == opening
+
+
+def test_a_piece_that_a_player_has_stopped_waits_for_its_time_although_it_was_hushed() -> None:
+    player = DemoPlayer(RATE, idle_s=1.0)
+    play(player, 0, 2 * RATE)
+    player.interrupt(2 * RATE)
+    player.hush()
+    played = play(player, 2 * RATE, 4 * RATE)
+    assert played
+    assert min(at for at, _ in played) >= 3 * RATE
+
+
 def play(player: DemoPlayer, first: int, end: int) -> list[tuple[int, bytes]]:
     return [(at, message) for at in range(first, end, BLOCK) for message in player.due(at, BLOCK)]
 

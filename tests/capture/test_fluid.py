@@ -132,6 +132,28 @@ def test_the_demo_plays_at_once_and_gives_way_to_a_player() -> None:
         source.close()
 
 
+def test_it_rests_when_all_has_died_away_and_begins_the_demo_with_a_listener() -> None:
+    source = FluidSynthSource(InstrumentConfig())
+    try:
+        assert play(source, 1.0).any()
+        source.rest(allowed=True)
+        first, block = RATE, source.render(128, RATE)
+        assert not source.settled(block), "the piece still dies away"
+        while not source.settled(block):
+            first += 128
+            assert first < 20 * RATE
+            block = source.render(128, first)
+        source.midi(bytes((0x90, 69, 100)))
+        assert not source.settled(block), "somebody plays"
+        assert not source.settled(source.render(128, first + 128)), "what was played sounds"
+        source.silence()
+        play(source, 10.0, first + 256)
+        source.rest(allowed=False)
+        assert play(source, 0.02, 3600 * RATE).any(), "the piece is heard at once"
+    finally:
+        source.close()
+
+
 def test_a_flood_of_messages_drops_the_oldest_and_counts_them(synth: FluidSynthSource) -> None:
     for number in range(MAX_PENDING + 10):
         synth.midi(bytes((0xB0, 7, number % 128)))

@@ -228,6 +228,21 @@ def test_an_unflagged_loss_is_exact_under_jitter() -> None:
     assert counter.next_frame == device.frame
 
 
+@pytest.mark.parametrize("rate", [44_100, 48_000])
+def test_what_was_never_made_in_a_rest_counts_and_is_not_lost(rate: int) -> None:
+    """A day and a night, between two blocks."""
+    counter = FrameCounter(rate)
+    for n in range(10):
+        assert advance(counter, n * 128 * NS // rate) == n * 128
+    later = 86_400 * rate // 128 * 128
+    first = counter.advance(
+        128, later * NS // rate, overflow=False, lost_blocks=0, blocksize=128, rested=True
+    )
+    assert first == later
+    assert advance(counter, (later + 128) * NS // rate) == later + 128
+    assert counter.lost_frames == counter.overflows == 0
+
+
 def test_blocks_that_the_reader_lost_are_known_without_any_clock() -> None:
     device, counter = Device(), FrameCounter(44_100)
     for _, at in device.blocks(10):

@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from rtcserver.capture import plugin
 from rtcserver.capture.block import Block, StreamFormat, to_float
 from rtcserver.capture.frames import FrameCounter
-from rtcserver.capture.ring import FLAG_LOST, FLAG_OVERFLOW, BlockRing
+from rtcserver.capture.ring import FLAG_LOST, FLAG_OVERFLOW, FLAG_RESTED, BlockRing
 from rtcserver.capture.source import ClockedSource
 from rtcserver.capture.tone import ToneSource
-from rtcserver.clock import NS
+from rtcserver.clock import NS, monotonic_ns
 from rtcserver.config.model import InstrumentConfig
 
 Floats = npt.NDArray[np.float32]
@@ -101,6 +102,77 @@ def test_a_long_stall_loses_whole_blocks_and_says_so() -> None:
     # The block after the stalled one was asked for by its true number.
     assert numbers[6:] == source.asked[6:30]
     assert to_float(taken[6][0].data, stream, 480)[0, 0] == numbers[6]
+
+
+def test_a_source_that_rests_renders_nothing_and_goes_on_at_the_frame_that_is_due() -> None:
+    source = Counting()
+    stream, ring = source.open()
+    before = blocks(ring, 3)
+    source.rest(allowed=True)
+    deadline = time.monotonic() + 10
+    while not source.resting:
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    before += blocks(ring, len(source.asked) - 3)
+    time.sleep(0.3)
+    assert ring.read() is None
+    woken_ns = monotonic_ns()
+    source.rest(allowed=False)
+    after = blocks(ring, 5)
+    source.close()
+    ring.close()
+    assert [flags for _, flags in before + after] == [0] * len(before) + [FLAG_RESTED, 0, 0, 0, 0]
+    first = after[0][0]
+    # The block that was under way: it began before it was woken, by less than its length (and what waking takes).
+    assert first.adc_ns + 480 * NS // 48_000 > woken_ns
+    counter = FrameCounter(48_000)
+    numbers = [
+        counter.advance(
+            b.frames, b.adc_ns, overflow=False, lost_blocks=0, blocksize=480, rested=bool(flags & FLAG_RESTED)
+        )
+        for b, flags in before + after
+    ]
+    assert numbers == source.asked[: len(numbers)]
+    assert numbers[len(before)] - numbers[len(before) - 1] >= 0.3 * 48_000
+    assert [to_float(b.data, stream, 480)[0, 0] for b, _ in after] == numbers[len(before) :]
+    assert counter.lost_frames == 0
+
+
+def test_a_resting_source_can_be_closed() -> None:
+    source = Counting()
+    _, ring = source.open()
+    source.rest(allowed=True)
+    blocks(ring, 1)
+    source.close()
+    ring.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "source"]
+
+
+@pytest.mark.parametrize("may_rest", [False, True])
+def test_a_plug_in_rests_only_if_its_author_says_so(may_rest: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Quiet(plugin.Instrument):
+        def render(self, frames: int, first_frame: int) -> Floats:
+            return np.zeros(frames, np.float32)
+
+    Quiet.may_rest = may_rest
+    monkeypatch.setattr(plugin, "load", lambda key: Quiet)
+    monkeypatch.setattr(plugin, "TAIL_NS", NS // 5)
+    source = plugin.PluginSource(InstrumentConfig(instrument="quiet", blocksize=480))
+    source.rest(allowed=True)
+    _, ring = source.open()
+    source.midi(bytes((0x90, 60, 100)))
+    blocks(ring, 5)
+    assert not source.resting, "a note may still sound"
+    deadline = time.monotonic() + (10 if may_rest else 0.5)
+    while not source.resting and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert source.resting == may_rest
+    source.midi(bytes((0x80, 60, 64)))
+    while ring.read() is not None:
+        pass
+    blocks(ring, 1)
+    source.close()
+    ring.close()
 
 
 @pytest.mark.parametrize("rate", [44_100, 48_000, 96_000])

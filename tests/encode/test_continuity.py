@@ -153,6 +153,27 @@ def test_a_room_without_a_device_runs_from_its_anchor() -> None:
     assert continuity.push(first, due + 20 * MS) == [first]
 
 
+def test_where_a_packet_is_expected_it_comes_before_any_silence() -> None:
+    """The room has been at rest for an hour, since its anchor. Its first packet was captured before the listener came."""
+    hour = 3600 * 10**9
+    continuity = Continuity(OPUS, 480)
+    continuity.start(0, 0, hour)
+    assert continuity.poll(hour) == []
+    first = real(3600 * 48_000 - 960, hour + 10 * MS)
+    assert continuity.push(first, hour + 10 * MS) == [first]
+    assert continuity.skipped_samples == 0
+    assert continuity.push(first, hour + 11 * MS) == []
+
+
+def test_where_the_packet_does_not_come_there_is_silence_in_its_place() -> None:
+    hour = 3600 * 10**9
+    continuity = Continuity(OPUS, 480)
+    continuity.start(0, 0, hour)
+    out = continuity.poll(hour + 60 * MS)
+    assert [packet.media_time for packet in out] == [3600 * 48_000 + 480 * n for n in range(6)]
+    assert continuity.push(real(3600 * 48_000, hour + 61 * MS), hour + 61 * MS) == []
+
+
 def test_start_does_not_disturb_a_running_timeline() -> None:
     continuity = Continuity(OPUS, 480)
     continuity.push(real(48_000, 0), 0)

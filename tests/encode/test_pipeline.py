@@ -125,3 +125,36 @@ def test_the_bitrate_changes_while_running() -> None:
     assert high == pytest.approx(256_000 / 8 / 100, rel=0.25)
     assert encoder.lookahead == 120
     assert encoder.encoded == 100
+
+
+def test_what_passes_by_is_metered_and_what_follows_is_encoded_anew() -> None:
+    """After an hour in which nobody read: no frame of before, none that is half silence, and the right media times."""
+    rate = 44_100
+    stream = StreamFormat(rate, 2, 128)
+    encoder = OpusEncoder(480, 256_000)
+    runs = [EncoderRun(0, Framer(480), encoder)]
+    pipeline = EncodePipeline(stream, stereo_mix("1,2", "", 2), Epoch(1, BASE, rate), runs)
+    sound = chirp(2 * rate, rate)
+
+    def block(first: int, at: int) -> Block:
+        return Block(memoryview(sound[at : at + 128].tobytes()), 128, first, 0, 0)
+
+    for at in range(0, 1280, 128):
+        list(pipeline.push(block(at, at)))
+    pipeline.take_peak()
+    loud = Block(memoryview(np.array([[0.25, -0.75]] * 128, np.float32).tobytes()), 128, 1280, 0, 0)
+    pipeline.pass_by(loud)
+    assert pipeline.take_peak() == (0.25, 0.75)
+    assert pipeline.take_peak() == (0.0, 0.0)
+    hour = 3600 * rate // 128 * 128
+    packets = [packet for at in range(0, rate, 128) for packet in pipeline.push(block(hour + at, at))]
+    encoder.close()
+    begins = pipeline.epoch.media_time(hour)
+    assert begins - 480 < packets[0].media_time - 480 < begins + 480
+    assert all(b.media_time - a.media_time == 480 for a, b in pairwise(packets))
+    # It decodes to the sound of its own time.
+    start, decoded = decode(packets, 480)
+    expected = chirp(2 * 48_000, 48_000)[start - begins : start - begins + len(decoded)]
+    settled = slice(4_800, len(expected) - 480)
+    difference = decoded[settled] / 32768 - expected[settled]
+    assert np.sqrt(np.mean(difference**2)) < 0.1 * np.sqrt(np.mean(expected[settled] ** 2))

@@ -11,7 +11,7 @@ from itertools import pairwise
 import psutil
 import pytest
 
-from rtcserver.clock import NS
+from rtcserver.clock import NS, monotonic_ns
 from rtcserver.config.model import InstrumentConfig
 from rtcserver.encode.encoding import LOW, OWN, encodings_of
 from rtcserver.encode.feed import FeedReader
@@ -253,3 +253,40 @@ async def test_a_missing_file_is_said_and_the_process_waits(tmp_path: object) ->
         assert supervisor.restarts == 0
     finally:
         await supervisor.close()
+
+
+async def at_rest(supervisor: InstrumentSupervisor) -> None:
+    deadline = monotonic_ns() + 30 * NS
+    while not supervisor.status.resting:
+        assert monotonic_ns() < deadline
+        await asyncio.sleep(0.02)
+
+
+async def test_an_instrument_rests_while_nobody_reads_and_its_timeline_goes_on() -> None:
+    supervisor = InstrumentSupervisor("main", InstrumentConfig(instrument="tone", samplerate=44_100))
+    deaf = supervisor.open_feed(packets=False)
+    await supervisor.start()
+    try:
+        await at_rest(supervisor)
+        assert supervisor.status.state == "live"
+        encoded = supervisor.status.encoded
+        # Longer than a live process may go without progress.
+        await asyncio.sleep(3.5)
+        assert (supervisor.status.encoded, supervisor.restarts) == (encoded, 0)
+        assert supervisor.status.resting
+        anchor = supervisor.anchor
+        with supervisor.subscribe(packets=True) as sound:
+            packets = [await anext(sound) for _ in range(30)]
+            assert not [packet for packet in packets if packet.kind == KIND_PCM]
+        await at_rest(supervisor)
+    finally:
+        await supervisor.close()
+        deaf.close()
+    assert all(b.media_time - a.media_time == 480 for a, b in pairwise(packets))
+    # A packet's end is captured when it says so, by the clock that was read before the rest.
+    late_s = [
+        (packet.captured_ns - anchor.at_ns) / NS - (packet.media_time + 480 - anchor.media_time) / 48_000
+        for packet in packets
+    ]
+    assert -0.001 < min(late_s) < 0.02
+    assert supervisor.status.lost_frames == supervisor.status.overflows == 0

@@ -38,7 +38,7 @@ class Instrument:
     def __init__(self) -> None:
         self.writers: dict[socket.socket, socket.socket] = {}
 
-    def open_feed(self) -> socket.socket:
+    def open_feed(self, *, packets: bool) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         self.writers[ours] = theirs
