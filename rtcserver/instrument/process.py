@@ -291,6 +291,9 @@ class InstrumentProcess:
             status.behind_blocks = ring.waiting
         if self._device.source is not None:
             status.resting = self._device.source.resting
+            if status.resting:
+                # Its frames follow the clock exactly, whether they are made or not.
+                status.media_time, status.at_ns = self._anchor.media_at(now), now
             status.starved_frames = self._device.source.starved
             status.dropped_messages = self._device.source.dropped_messages
         if self._pipeline is not None:

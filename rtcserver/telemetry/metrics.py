@@ -187,6 +187,10 @@ def _instruments(rooms: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
             "Whether the device delivers sound.",
             lambda r: float(r["state"] == "live"),
         ),
+        "rtcserver_capture_resting": (
+            "Whether the instrument rests, as nobody listens and nobody plays.",
+            lambda r: float(r["resting"]),
+        ),
         "rtcserver_capture_rate_hertz": ("Sampling rate of the device.", lambda r: r["rate"]),
         "rtcserver_capture_waiting_frames": (
             "Captured frames that wait for the encoder.",

@@ -55,6 +55,7 @@ class InThisProcess:
         self.engine = BroadcastEngine(backend.endpoint.send_sockets())
         self.client: InThisProcess | None = None
         self.spare_wanted = False
+        self.anchored: list[str] = []
         self.unread_ns = 0
         self.set_address = self.engine.set_address
         self.set_kind = self.engine.set_kind
@@ -78,6 +79,9 @@ class InThisProcess:
 
     async def serving(self, timeout_s: float) -> bool:
         return self.client is not None
+
+    def tell_anchor(self, room: str) -> None:
+        self.anchored.append(room)
 
     def keep_spare(self, wanted: bool) -> None:
         self.spare_wanted = wanted
@@ -527,6 +531,27 @@ async def test_a_spare_is_wanted_while_somebody_listens() -> None:
         await session.close()
         assert not owner.spare_wanted
         await listener.close()
+
+
+async def test_a_room_begins_with_its_first_session_and_before_it_is_connected() -> None:
+    async with serving() as server:
+        asked: list[frozenset[str]] = []
+        server.backend.on_demand = lambda room, names: asked.append(frozenset(names))
+        owner = server.backend._owner
+        assert isinstance(owner, InThisProcess)
+        first, second = Listener(), Listener()
+        session = await first.join(server.backend)
+        assert asked == [{"opus"}]
+        assert owner.anchored == ["main"]
+        other = await second.join(server.backend)
+        await session.close()
+        assert asked == [{"opus"}]
+        assert owner.anchored == ["main"]
+        await other.close()
+        # It stays for who reloads the page.
+        assert asked == [{"opus"}]
+        await first.close()
+        await second.close()
 
 
 async def test_what_the_broadcast_process_says_of_a_listener() -> None:
