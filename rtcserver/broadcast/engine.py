@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
-from collections import OrderedDict, deque
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -62,7 +62,7 @@ class BroadcastEngine:
         self._groups: dict[tuple[str, str], Group] = {}
         self._kinds: dict[str, dict[str, None]] = {}
         """Of each room, what `_groups` has, in order."""
-        self._clocks: dict[str, rtcp.CaptureClock] = {}
+        self._clocks: defaultdict[str, rtcp.CaptureClock] = defaultdict(rtcp.CaptureClock)
         self._listeners: dict[int, ListenerState] = {}
         self._due: OrderedDict[int, ListenerState] = OrderedDict()
         """Whose sender report comes next."""
@@ -192,7 +192,6 @@ class BroadcastEngine:
     def send(self, room: str, packet: EncodedPacket, kind: str = PAYLOAD_CODED) -> None:
         """Send a packet to every listener of a room, and keep it for NACK."""
         if kind == PAYLOAD_CODED:
-            # The room's clock is read off one kind of payload only: each has a latency of its own.
             self.observe(room, packet)
         if len(packet.payload) > MAX_PAYLOAD:
             self._left.oversized += 1
@@ -248,11 +247,8 @@ class BroadcastEngine:
         return self._repeats[0][0] if self._repeats else None
 
     def observe(self, room: str, packet: EncodedPacket) -> None:
-        """Read the room's clock off a packet: what sender reports state."""
-        clock = self._clocks.get(room)
-        if clock is None:
-            clock = self._clocks[room] = rtcp.CaptureClock()
-        clock.observe(packet.media_time, packet.duration, packet.captured_ns, packet.epoch)
+        """Read the room's clock off a packet, always of the same kind: each kind has a latency of its own."""
+        self._clocks[room].observe(packet.media_time, packet.duration, packet.captured_ns, packet.epoch)
 
     def kind_of(self, listener_id: int) -> str | None:
         """The kind of payload that a listener gets, None if there is no such listener."""

@@ -282,7 +282,7 @@ class InstrumentProcess:
         status.note, status.feed_dropped = self._device.note, self._feeds.dropped
         if self._encoders is not None:
             status.encoded = self._encoders.own.encoded
-            status.further = self._encoders.names
+            status.further, status.coded = self._encoders.names, self._packets
         if counter is not None and ring is not None:
             status.frames = counter.next_frame
             status.lost_frames = counter.lost_frames

@@ -212,7 +212,7 @@ def _instruments(rooms: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
         "rtcserver_encode_bitrate_bytes_per_second": ("Bitrate.", lambda r: r["bitrate_bps"] / 8),
         "rtcserver_encodings": (
             "Encodings that are made, the room's own too.",
-            lambda r: 1 + len(r["further"]),
+            lambda r: 1 + len(r["further"]) if r["coded"] else 0,
         ),
         "rtcserver_media_time_seconds": ("Media time of the room.", lambda r: r["media_time"] / 48_000),
     }

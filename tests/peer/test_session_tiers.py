@@ -40,6 +40,7 @@ def report(session: OnePortSession, packets: int, lost: int) -> bytes:
 
 async def test_a_pin_changes_what_is_sent_and_what_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demand, "KEEP_NS", NS // 10)
+    monkeypatch.setattr(demand, "STAY_NS", NS)
     asked: list[set[str]] = []
 
     def on_demand(room: str, names: Collection[str]) -> None:
@@ -52,22 +53,22 @@ async def test_a_pin_changes_what_is_sent_and_what_is_made(monkeypatch: pytest.M
         told: list[str] = []
         session.on_tier = lambda: told.append(str(session.details["tier"]))
         assert session.info().details["tier"] == "middle"
-        assert asked == []
+        assert asked == [{"opus"}]
         session.pin("low")
         assert server.engine.kind_of(session.listener_id) == LOW
         assert session.info().details["pinned"] is True
-        assert (told, asked) == (["low"], [{LOW}])
+        # Who leaves an encoding may still be sent it for a moment.
+        assert (told, asked) == (["low"], [{"opus"}, {"opus", LOW}])
+        await until(lambda: asked[-1] == {LOW})
         with pytest.raises(PeerError, match="no tier 'best'"):
             session.pin("best")
         session.pin(None)
         assert server.engine.kind_of(session.listener_id) == "opus"
         assert told == ["low", "middle"]
-        # Who leaves an encoding may still be sent it for a moment.
-        await until(lambda: asked[-1] == set())
-        session.pin("low")
+        await until(lambda: asked[-1] == {"opus"})
         await listener.close()
         await until(lambda: asked[-1] == set())
-        assert asked == [{LOW}, set(), {LOW}, set()]
+        assert asked == [{"opus"}, {"opus", LOW}, {LOW}, {"opus", LOW}, {"opus"}, set()]
 
 
 async def test_reports_of_heavy_losses_lead_to_the_low_tier() -> None:

@@ -24,6 +24,8 @@ from rtcserver.telemetry.metrics import Metrics, Observed
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
 ROOM = {
     "state": "live",
+    "resting": False,
+    "coded": True,
     "rate": 44_100,
     "frames_behind": 0,
     "bitrate_bps": 160_000,
