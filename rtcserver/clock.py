@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 MEDIA_RATE = 48_000
@@ -27,6 +28,14 @@ def monotonic_ns() -> int:
 def wall_ns() -> int:
     """Wall time in ns since 1970."""
     return time.time_ns()
+
+
+def next_beat(now_s: float, period_s: float) -> float:
+    """The next multiple of a period by an event loop's clock that is more than half a period away. Pure.
+
+    Timers that come again and again and are set so come together: an idle process wakes up once for all of them.
+    """
+    return (math.floor(now_s / period_s + 0.5) + 1) * period_s
 
 
 def samples_to_ns(samples: int, rate: int = MEDIA_RATE) -> int:

@@ -20,7 +20,7 @@ from rtcserver.children.liveness import SILENCE_NS, Liveness, Progress
 from rtcserver.children.outbox import Outbox
 from rtcserver.children.output import ErrorOutput
 from rtcserver.children.spare import ChildProcess, Spare
-from rtcserver.clock import NS, monotonic_ns
+from rtcserver.clock import NS, monotonic_ns, next_beat
 from rtcserver.errors import ProcessError
 from rtcserver.logs import about
 
@@ -217,8 +217,9 @@ class SupervisedProcess:
         """Return when the process has ended or must end."""
         looked = monotonic_ns()
         while not self._ended.is_set():
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._ended.wait(), _LOOK_NS / NS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(next_beat(asyncio.get_running_loop().time(), _LOOK_NS / NS)):
+                    await self._ended.wait()
             before, looked = looked, monotonic_ns()
             self._spare.tend(looked)
             late = looked - before - _LOOK_NS

@@ -16,7 +16,7 @@ import threading
 from enum import Enum, auto
 from pathlib import Path
 
-from rtcserver.clock import NS, monotonic_ns
+from rtcserver.clock import NS, monotonic_ns, next_beat
 
 log = logging.getLogger(__name__)
 
@@ -152,7 +152,8 @@ class Watchdog:
 
     def _sign(self) -> None:
         self._state.sign(monotonic_ns())
-        self._timer = asyncio.get_running_loop().call_later(LOOK_NS / NS, self._sign)
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_at(next_beat(loop.time(), LOOK_NS / NS), self._sign)
 
     def _arm(self) -> None:
         signal.setitimer(signal.ITIMER_PROF, self._limit_s / CPU_SHARE)

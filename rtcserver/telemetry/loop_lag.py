@@ -6,14 +6,14 @@ import asyncio
 
 from prometheus_client import CollectorRegistry, Histogram
 
-from rtcserver.clock import NS, monotonic_ns
+from rtcserver.clock import NS, monotonic_ns, next_beat
 
-INTERVAL_S = 0.1
+INTERVAL_S = 0.25
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class LoopLag:
-    """A timer ten times a second that measures how late it is called. `start` on the loop, then `close`."""
+    """A timer four times a second that measures how late it is called. `start` on the loop, then `close`."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._seconds = Histogram(
@@ -27,8 +27,10 @@ class LoopLag:
 
     def start(self) -> None:
         """Measure from now on."""
-        self._due_ns = monotonic_ns() + int(INTERVAL_S * NS)
-        self._timer = asyncio.get_running_loop().call_later(INTERVAL_S, self._called)
+        loop = asyncio.get_running_loop()
+        due_s = next_beat(loop.time(), INTERVAL_S)
+        self._due_ns = int(due_s * NS)
+        self._timer = loop.call_at(due_s, self._called)
 
     def close(self) -> None:
         """Measure no more. Idempotent."""

@@ -25,7 +25,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rtcserver.clock import NS, monotonic_ns
+from rtcserver.clock import NS, monotonic_ns, next_beat
 from rtcserver.transport.address import Path
 from rtcserver.transport.aiortc_internals import SharedCertificate
 from rtcserver.transport.budget import LIMITS
@@ -370,7 +370,8 @@ class MediaEndpoint:
             self.counters["listener_errors"] += 1
 
     def _arm(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(TICK_S, self._tick)
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_at(next_beat(loop.time(), TICK_S), self._tick)
 
     def _tick(self) -> None:
         self._arm()
