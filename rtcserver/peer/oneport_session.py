@@ -62,7 +62,7 @@ class OnePortSession:
         self.mode: Mode = "listen"
         self._kind = PAYLOAD_SILENCE
         self.encoding = ""
-        """Name of the room's encoding that it is sent; "" before `begin`, after the end and in Studio."""
+        """Name of the room's encoding that it is sent; "" before `begin`, after the end and in Studio with PCM."""
         self.details: dict[str, object] = {"mode": "listen", "codec": offer.codec}
         self.headers: Mapping[str, str] = {}
         self.state = State.NEW
@@ -130,15 +130,13 @@ class OnePortSession:
         for no repair but what is asked for. encodings: its room's, between which its network decides."""
         if self.codec is not DEFAULT:
             frame_ms = self.codec.frames[0] * 1000 / MEDIA_RATE
+        # Studio needs it until it gets PCM: silence on its timeline.
+        self.set_encoding(self.codec.name)
         if self.mode == "listen":
             if earlier_frames is not None:
                 self.feedback.choose(self.offer, earlier_frames)
-            self.set_encoding(self.codec.name)
             self.feedback.offer_tiers(encodings or {}, self.encoding, monotonic_ns())
             self._note_tier()
-        elif self.mode == "studio-channel":
-            # It is sent silence in the room's own encoding, whose clock its sender reports state.
-            self.set_encoding(self.codec.name)
         self._peer = peer
         self._candidates = candidates
         self.feedback.packets_per_s = 1000 / frame_ms if self.mode == "listen" else STUDIO_PACKETS_PER_S
@@ -256,6 +254,7 @@ class OnePortSession:
         if broadcast is not None and self.playing:
             broadcast.set_kind(self.listener_id, kind, self.offer.payload_type)
             self.details["payload"] = kind
+        self.set_encoding("")
 
     def set_encoding(self, name: str) -> None:
         """Let its next kind of payload be of this encoding; it changes where it can (`rtcserver.broadcast.room`)."""
