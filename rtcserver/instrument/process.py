@@ -189,14 +189,15 @@ class InstrumentProcess:
         assert ring is not None
         control_fd = self._sock.fileno()
         while not self._stopping:
-            wanted = self._wanted(ring)
-            for fd, _ in self._poll.poll(0 if ring.want(wanted) else IDLE_POLL_MS if self._idle else 100):
+            idle, wanted = self._idle, self._wanted(ring)
+            for fd, _ in self._poll.poll(0 if ring.want(wanted) else IDLE_POLL_MS if idle else 100):
                 if fd == control_fd:
                     self._control()
             ring.clear_wakeup()
-            while (item := ring.read(wanted, punctual=self._idle)) is not None:
+            while (item := ring.read(wanted, punctual=idle)) is not None:
                 block, flags, lost = item
-                self._block(block, flags, lost)
+                # What came before somebody read is old, and nobody's.
+                self._block(block, flags, lost, pass_by=idle)
                 device.heard(block.arrived_ns)
             now = monotonic_ns()
             if (fault := device.fault(now)) is not None:
@@ -225,7 +226,7 @@ class InstrumentProcess:
             return pipeline.blocks_to_packet
         return max(1, min(ring.slots // 2, IDLE_TURN_NS * stream.rate // (NS * stream.blocksize)))
 
-    def _block(self, block: Block, flags: int, lost: int) -> None:
+    def _block(self, block: Block, flags: int, lost: int, *, pass_by: bool) -> None:
         counter, ring, mix = self._device.counter, self._device.ring, self._device.mix
         assert counter is not None
         assert ring is not None
@@ -248,9 +249,9 @@ class InstrumentProcess:
             self._live()
         pipeline = self._pipeline
         block = Block(block.data, block.frames, first, block.arrived_ns, block.adc_ns)
-        if self._blocks:
+        if self._blocks and not pass_by:
             self._deliver_pcm(block, pipeline.epoch)
-        if self._packets:
+        if self._packets and not pass_by:
             began = monotonic_ns()
             for packet in pipeline.push(block):
                 self._feeds.deliver(packet.pack())
