@@ -30,6 +30,8 @@ HEADER = 12
 MAX_PAYLOAD = 1276
 """Bytes of payload: the longest Opus packet of one frame (RFC 6716, section 3.4)."""
 _VERSION = 0x8000
+_EXTENDED = 1 << 28
+"""The bit of a header's first word that says that an extension follows."""
 _ROW_STEP = 64
 
 
@@ -133,7 +135,7 @@ class SlotBlock:
         self._headers_address = self._headers.ctypes.data
         self._unsendable: list[int] = []
         self._first = 0
-        self._size = 0
+        self._size = self._payload = 0
 
     @property
     def full(self) -> bool:
@@ -236,22 +238,28 @@ class SlotBlock:
 
     # One packet to all slots
 
-    def fill(self, payload: npt.NDArray[np.uint8], timestamp: int) -> None:
+    def fill(
+        self, payload: npt.NDArray[np.uint8], timestamp: int, extension: npt.NDArray[np.uint8] | None = None
+    ) -> None:
         """Write every slot's header and payload; the sequence numbers step on.
 
-        payload: uint8, at most `MAX_PAYLOAD` bytes. timestamp: media time mod 2³², before the offsets.
+        payload: uint8, at most `MAX_PAYLOAD` bytes. timestamp: media time mod 2³², before the offsets. extension: a
+        header extension (RFC 3550, section 5.3.1), the same for all, or None.
         """
+        self._payload, first = len(payload), 0
+        self._sent_octets += self._payload
+        if extension is not None:
+            payload, first = np.concatenate((extension, payload)), _EXTENDED
         n, size, bench = self.count, len(payload), self._bench
         bench.fit(size)
         if self._sends >= self._wraps_at:
             self._wrap()
-        self._step[:] = self._sends & 0xFFFF_FFFF, timestamp, 0
+        self._step[:] = (self._sends + first) & 0xFFFF_FFFF, timestamp, 0
         np.add(self._words[:n], self._step, out=bench.words[:n])
         bench.rows[:n, HEADER : HEADER + size] = payload
         bench.lengths[:n] = HEADER + size
         self._size = size
         self._sends += 1
-        self._sent_octets += size
 
     def _wrap(self) -> None:
         """Take back the carries of sequence numbers that wrap now, and find out when the next ones do."""
@@ -367,7 +375,7 @@ class SlotBlock:
 
     def _uncount(self, start: int, stop: int, column: npt.NDArray[np.int64]) -> None:
         self._packets[start:stop] -= 1
-        self._octets[start:stop] -= self._size
+        self._octets[start:stop] -= self._payload
         column[start:stop] += 1
 
     # History

@@ -20,7 +20,7 @@ from rtcserver.broadcast import batch, rtcp
 from rtcserver.broadcast.address import Route, route
 from rtcserver.broadcast.arena import MAX_PAYLOAD, Bench, SlotState
 from rtcserver.broadcast.batch import SendBudget
-from rtcserver.broadcast.group import Group, ListenerState
+from rtcserver.broadcast.group import Group, Lane, ListenerState
 from rtcserver.broadcast.listener import PAYLOAD_CODED, ListenerCounters, ListenerSpec, Totals
 from rtcserver.broadcast.srtp import OutboundSrtp
 from rtcserver.broadcast.streams import STREAM_LANE, Streams
@@ -73,6 +73,8 @@ class BroadcastEngine:
         self._repeats: deque[tuple[int, Group, int]] = deque(maxlen=MAX_REPEATS)
         """The same, with the time at which it is due (ns)."""
         self._owed = 0.0
+        self._wall_ns: int | None = None
+        """What the monotonic clock lacks to ns since 1970."""
         self._keys: dict[bytes, None] = {}
         self._left = Totals()
         """What is not kept per listener, and the sums of those that have left."""
@@ -105,7 +107,7 @@ class BroadcastEngine:
         if len(self._keys) > MAX_KEYS:
             del self._keys[next(iter(self._keys))]
         place = group.place(
-            fd_index,
+            Lane(fd_index, spec.capture_id),
             SlotState(
                 context=srtp.context,
                 tag=srtp.tag_length,
@@ -159,8 +161,8 @@ class BroadcastEngine:
             return False
         fd_index, sock, way = self._way(destination, source, fd_index, stream)
         listener.sock, listener.route = sock, way
-        if listener.place.fd_index != fd_index:
-            listener.relocate(listener.place.group, fd_index)
+        if listener.place.lane.fd_index != fd_index:
+            listener.relocate(listener.place.group, Lane(fd_index, listener.spec.capture_id))
         listener.place.block.set_route(listener.place.slot, way)
         return True
 
@@ -175,7 +177,7 @@ class BroadcastEngine:
         spec = listener.spec
         old, group = listener.place.group, self._group(spec.room, kind, spec.clock_step)
         if group is not old:
-            listener.relocate(group, listener.place.fd_index, payload_type)
+            listener.relocate(group, listener.place.lane, payload_type)
             self._prune(old)
         return True
 
@@ -202,18 +204,19 @@ class BroadcastEngine:
         group.set_duration(packet.duration)
         payload = np.frombuffer(packet.payload, np.uint8)
         timestamp = packet.media_time // group.clock_step & 0xFFFF_FFFF
+        extensions = group.extensions(packet, self._clocks[room], self._wall_ns)
         budget = SendBudget()
         group.sent += 1
         twice = False
         # Streams last: a system call each, which nobody else has to wait for.
-        for fd_index in sorted(group.lanes, reverse=True):
-            for block in group.lanes[fd_index]:
-                block.fill(payload, timestamp)
+        for lane in sorted(group.lanes, reverse=True):
+            for block in group.lanes[lane]:
+                block.fill(payload, timestamp, extensions.get(lane.capture_id))
                 block.protect()
-                if fd_index == STREAM_LANE:
+                if lane.fd_index == STREAM_LANE:
                     block.write()
                 else:
-                    block.send(self._sockets[fd_index], budget, batched=self._batched)
+                    block.send(self._sockets[lane.fd_index], budget, batched=self._batched)
                 block.remember(group.depth)
                 twice |= block.repeats
         if twice:
@@ -232,11 +235,11 @@ class BroadcastEngine:
         while self._repeats and self._repeats[0][0] <= now_ns:
             _, group, number = self._repeats.popleft()
             budget = SendBudget()
-            for fd_index, lane in group.lanes.items():
-                if fd_index == STREAM_LANE:
+            for lane, blocks in group.lanes.items():
+                if lane.fd_index == STREAM_LANE:
                     continue
-                for block in lane:
-                    sock = self._sockets[fd_index]
+                for block in blocks:
+                    sock = self._sockets[lane.fd_index]
                     sent += block.repeat(group.sent - number, sock, budget, batched=self._batched)
         self._left.repeats += sent
         return sent
@@ -308,6 +311,7 @@ class BroadcastEngine:
         first, so that their browsers can match the clocks soon. Who has been sent nothing yet is visited
         without a report.
         """
+        self._wall_ns = wall_ns - now_ns
         self._owed = min(self._owed + len(self._listeners) * elapsed_ns / REPORT_INTERVAL_NS, MAX_REPORTS)
         turns: list[ListenerState] = []
         while self._new and len(turns) < MAX_REPORTS:
@@ -409,7 +413,4 @@ class BroadcastEngine:
         if not group.lanes:
             self._left.protect_failures += group.protect_failures
             del self._groups[group.room, group.kind]
-            kinds = self._kinds[group.room]
-            del kinds[group.kind]
-            if not kinds:
-                del self._kinds[group.room]
+            del self._kinds[group.room][group.kind]

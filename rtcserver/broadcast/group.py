@@ -8,17 +8,32 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from rtcserver.broadcast.address import Route
 from rtcserver.broadcast.arena import Bench, SlotBlock, SlotState
+from rtcserver.broadcast.capture_time import INTERVAL_NS, SIZE, extension
 from rtcserver.broadcast.listener import ListenerCounters, ListenerSpec
+from rtcserver.broadcast.rtcp import CaptureClock
 from rtcserver.broadcast.srtp import OutboundSrtp
 from rtcserver.clock import samples_to_ns
+from rtcserver.encode.packet import EncodedPacket
+from rtcserver.encode.red import MAX_PAYLOAD
 
 HISTORY_NS = 600_000_000
 """How long protected packets are kept for NACK."""
 MAX_HISTORY = 512
 """Sends that are kept at most, however short the frames."""
+
+
+class Lane(NamedTuple):
+    """What listeners of one block have in common: the index of their socket, and the id of their header extension or 0."""
+
+    fd_index: int
+    capture_id: int = 0
 
 
 class Group:
@@ -32,8 +47,10 @@ class Group:
         self.room = room
         self.kind = kind
         self.clock_step = clock_step
-        self.lanes: dict[int, list[SlotBlock]] = {}
-        """Blocks by the index of their socket; none of them is empty."""
+        self.lanes: dict[Lane, list[SlotBlock]] = {}
+        """None of the blocks is empty."""
+        self._told_ns: int | None = None
+        """`EncodedPacket.captured_ns` of the last packet that said when it was captured; None if somebody waits for one."""
         self.members: dict[tuple[int, int], ListenerState] = {}
         """Who is in which slot, by (id of the block, slot)."""
         self.sent = 0
@@ -47,28 +64,49 @@ class Group:
         wanted = -(-HISTORY_NS // samples_to_ns(max(samples, 1)))
         self.depth = max(1, min(MAX_HISTORY, wanted))
 
-    def place(self, fd_index: int, state: SlotState) -> Place:
-        """Take the next free slot among those of a socket."""
-        lane = self.lanes.setdefault(fd_index, [])
-        if not lane or lane[-1].full:
-            lane.append(SlotBlock(self._bench))
-        return Place(self, fd_index, lane[-1], lane[-1].place(state), self.sent)
+    def extensions(
+        self, packet: EncodedPacket, clock: CaptureClock, wall_ns: int | None
+    ) -> dict[int, npt.NDArray[np.uint8]]:
+        """By id, the header extensions that this packet has: at the start, and then once a second.
+
+        wall_ns: what the monotonic clock has to be added to for ns since 1970; None while that is not known.
+        """
+        if self._told_ns is not None and packet.captured_ns - self._told_ns < INTERVAL_NS:
+            return {}
+        ids = {lane.capture_id for lane in self.lanes if lane.capture_id}
+        captured_ns = clock.captured_ns(packet.media_time)
+        if not ids or captured_ns is None or wall_ns is None:
+            return {}
+        # A network that carries datagrams of 1,200 bytes in one piece carries this one, too.
+        if len(packet.payload) + SIZE > MAX_PAYLOAD:
+            return {}
+        self._told_ns = packet.captured_ns
+        return {one: np.frombuffer(extension(one, captured_ns + wall_ns), np.uint8) for one in ids}
+
+    def place(self, lane: Lane, state: SlotState) -> Place:
+        """Take the next free slot of a lane."""
+        blocks = self.lanes.setdefault(lane, [])
+        if not blocks or blocks[-1].full:
+            blocks.append(SlotBlock(self._bench))
+        if lane.capture_id:
+            self._told_ns = None
+        return Place(self, lane, blocks[-1], blocks[-1].place(state), self.sent)
 
     def vacate(self, place: Place) -> None:
-        """Free a slot: the last listener of the same socket moves into the hole."""
-        lane = self.lanes[place.fd_index]
-        last = lane[-1]
+        """Free a slot: the last listener of the same lane moves into the hole."""
+        blocks = self.lanes[place.lane]
+        last = blocks[-1]
         mover = self.members.pop((id(last), last.count - 1))
         if mover.place is not place:
             mover.carried = mover.history()
             place.block.replace(place.slot, mover.place.state())
-            mover.settle(Place(self, place.fd_index, place.block, place.slot, self.sent))
+            mover.settle(Place(self, place.lane, place.block, place.slot, self.sent))
         last.drop_last()
         if not last.count:
             self.protect_failures += last.protect_failures
-            lane.pop()
-        if not lane:
-            del self.lanes[place.fd_index]
+            blocks.pop()
+        if not blocks:
+            del self.lanes[place.lane]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +114,7 @@ class Place:
     """A slot, and how many packets its group had been sent when it was taken."""
 
     group: Group
-    fd_index: int
+    lane: Lane
     block: SlotBlock
     slot: int
     since: int
@@ -123,8 +161,8 @@ class ListenerState:
         self.credited_at = place.since
         place.group.members[id(place.block), place.slot] = self
 
-    def relocate(self, group: Group, fd_index: int, payload_type: int | None = None) -> None:
-        """Move to another group or socket, and to another payload type if it is given; the RTP stream and its history
+    def relocate(self, group: Group, lane: Lane, payload_type: int | None = None) -> None:
+        """Move to another group or lane, and to another payload type if it is given; the RTP stream and its history
         go on."""
         self.carried = self.history()
         old = self.place
@@ -132,7 +170,7 @@ class ListenerState:
         if payload_type is not None:
             state = state._replace(payload_type=payload_type)
         # Into the new slot first, so that the group is not empty in between.
-        place = group.place(fd_index, state)
+        place = group.place(lane, state)
         old.group.vacate(old)
         self.settle(place)
 

@@ -6,6 +6,7 @@ import functools
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from rtcserver.broadcast.capture_time import MAX_ID
 from rtcserver.broadcast.srtp import MAX_FIRST_SEQUENCE, SrtpProfile
 from rtcserver.clock import MEDIA_RATE
 from rtcserver.encode import codec
@@ -55,7 +56,8 @@ class ListenerSpec:
     time in this clock, mod 2³².
     fd_index: which of the engine's sockets it is sent from; source: the local address, or None. stream: the TCP stream that
     it is sent on instead (`rtcserver.broadcast.streams`); 0 for none.
-    kind: which of the room's payloads it gets, a ``PAYLOAD_`` of this module.
+    kind: which of the room's payloads it gets, a ``PAYLOAD_`` of this module. capture_id: id of the header extension that
+    says when its sound was captured (`rtcserver.broadcast.capture_time`); 0 for none.
     """
 
     listener_id: int
@@ -73,6 +75,7 @@ class ListenerSpec:
     kind: str = PAYLOAD_CODED
     stream: int = 0
     clock_rate: int = MEDIA_RATE
+    capture_id: int = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.first_sequence < MAX_FIRST_SEQUENCE:
@@ -81,6 +84,8 @@ class ListenerSpec:
             )
         if not 0 <= self.payload_type < 128:
             raise ValueError(f"payload_type is {self.payload_type}: allowed is 0 to 127")
+        if not 0 <= self.capture_id <= MAX_ID:
+            raise ValueError(f"capture_id is {self.capture_id}: allowed is 0 to {MAX_ID}")
         if self.clock_rate <= 0 or MEDIA_RATE % self.clock_rate:
             raise ValueError(f"clock_rate is {self.clock_rate}: it must divide {MEDIA_RATE}")
         for name in ("ssrc", "timestamp_offset"):

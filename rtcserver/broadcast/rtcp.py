@@ -70,6 +70,11 @@ class CaptureClock:
             self._previous, self._best = self._best, None
         self._best = origin if self._best is None else min(self._best, origin)
 
+    def captured_ns(self, media_time: int) -> int | None:
+        """Monotonic ns at which this media time was captured, or None before the first packet."""
+        witnesses = [origin for origin in (self._best, self._previous) if origin is not None]
+        return min(witnesses) + samples_to_ns(media_time) if witnesses else None
+
     def media_at(self, now_ns: int) -> int | None:
         """Media time at monotonic `now_ns`, or None before the first packet."""
         witnesses = [origin for origin in (self._best, self._previous) if origin is not None]

@@ -28,6 +28,7 @@ from rtcserver.peer.state import Answered, Closed, Connected, Event, Moved, Rest
 from rtcserver.peer.way import Broadcast, Way, way_of
 from rtcserver.rate import RateLimit
 from rtcserver.sdp.answer import AnswerStream, AnswerTransport, build_answer, build_restart_fragment
+from rtcserver.sdp.capture_time import capture_time_id
 from rtcserver.sdp.fragment import parse_sdpfrag
 from rtcserver.sdp.offer import OfferSummary
 from rtcserver.transport.address import Path
@@ -147,6 +148,7 @@ class OnePortSession:
             track_id=f"audio-{self.listener_id}",
             frame_ms=frame_ms,
             redundant=self.feedback.redundancy is not None,
+            capture_id=capture_time_id(self.offer),
         )
         self.answer = build_answer(self.offer, self._answer_transport(), stream, secrets.randbits(62))
         self._advance(Answered())
@@ -298,6 +300,7 @@ class OnePortSession:
             payload_type=payload_type,
             first_sequence=self.first_sequence,
             clock_rate=self.codec.clock_rate,
+            capture_id=capture_time_id(self.offer),
             timestamp_offset=self.rtp_offset * self.codec.clock_rate // MEDIA_RATE,
             cname=self._backend.cname,
             source=way.source,

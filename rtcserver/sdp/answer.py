@@ -8,7 +8,7 @@ What an answer says:
   rtcp-mux;
 - one codec, at the client's own payload type: Opus in stereo, with NACK, and RED around it where it is offered and
   wanted; or a telephone's codec (G.722, G.711) in mono, with NACK where that is offered;
-- no header extensions, as none are sent.
+- of header extensions only the one that says when sound was captured, for whoever takes it (`rtcserver.sdp.capture_time`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rtcserver.sdp.capture_time import CAPTURE_TIME
 from rtcserver.sdp.media import RTP_PROTOCOLS, MediaLine
 from rtcserver.sdp.offer import OPUS, OfferSummary
 from rtcserver.transport.candidates import HostCandidate
@@ -38,7 +39,8 @@ class AnswerTransport:
 
 @dataclass(frozen=True, slots=True)
 class AnswerStream:
-    """The RTP stream that is sent. frame_ms: duration of a packet. redundant: whether it may come as RED, too."""
+    """The RTP stream that is sent. frame_ms: duration of a packet. redundant: whether it may come as RED, too. capture_id:
+    of the header extension that says when its sound was captured; 0 for none."""
 
     ssrc: int
     cname: str
@@ -46,6 +48,7 @@ class AnswerStream:
     track_id: str
     frame_ms: float
     redundant: bool = False
+    capture_id: int = 0
 
 
 def build_answer(
@@ -109,6 +112,7 @@ def _audio(
         f"a=rtpmap:{payload_type} {offer.codec}",
         *(opus_attributes(payload_type, stream.frame_ms) if opus else _plain(offer, stream.frame_ms)),
         *(red_attributes(red, payload_type) if red is not None else ()),
+        *([f"a=extmap:{stream.capture_id} {CAPTURE_TIME}"] if stream.capture_id else ()),
         f"a=msid:{stream.stream_id} {stream.track_id}",
         f"a=ssrc:{stream.ssrc} cname:{stream.cname}",
     ]

@@ -15,6 +15,7 @@ from rtcserver.sdp.answer import (
     build_restart_fragment,
     served_lines,
 )
+from rtcserver.sdp.capture_time import CAPTURE_TIME, capture_time_id
 from rtcserver.sdp.fragment import parse_sdpfrag
 from rtcserver.sdp.offer import OfferSummary, check_offer
 from rtcserver.transport.candidates import HostCandidate
@@ -202,3 +203,38 @@ def test_an_offer_without_mids_gets_an_answer_without() -> None:
     assert "a=group" not in text
     assert "a=candidate" in text
     assert "a=mid" not in build_restart_fragment(offer, TRANSPORT)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_chromium_is_told_of_the_time_of_capture_without_having_asked(name: str) -> None:
+    offer = check_offer(load(name))
+    number = capture_time_id(offer)
+    assert (number != 0) == name.startswith("chromium")
+    part = sections(build_answer(offer, TRANSPORT, replace(STREAM, capture_id=number), 7))[
+        1 + offer.audio_index
+    ]
+    lines = [line for line in part if line.startswith("a=extmap:")]
+    assert lines == ([f"a=extmap:{number} {CAPTURE_TIME}"] if number else [])
+    assert number not in {extension.id for line in offer.media for extension in line.extmap}
+
+
+@pytest.mark.parametrize(
+    ("line", "number"),
+    [
+        (f"a=extmap:7 {CAPTURE_TIME}", 7),
+        (f"a=extmap:7/recvonly {CAPTURE_TIME}", 7),
+        (f"a=extmap:7/sendonly {CAPTURE_TIME}", 0),
+        (f"a=extmap:20 {CAPTURE_TIME}", 0),
+    ],
+)
+def test_the_time_of_capture_has_the_id_that_it_was_offered_with(line: str, number: int) -> None:
+    offer = check_offer(changed("a=recvonly", f"{line}\r\na=recvonly"))
+    assert capture_time_id(offer) == number
+
+
+def test_without_a_free_id_the_time_of_capture_is_left_out() -> None:
+    lines = "".join(f"a=extmap:{number} urn:example:{number}\r\n" for number in range(1, 15))
+    text = load("chromium")
+    offer = check_offer(text.replace("a=recvonly\r\n", f"{lines}a=recvonly\r\n"))
+    assert capture_time_id(check_offer(text)) == 14
+    assert capture_time_id(offer) == 0
