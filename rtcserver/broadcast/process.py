@@ -170,10 +170,7 @@ class BroadcastProcess:
         rooms = {
             name: RoomCounters(
                 audience.get(name, 0),
-                room.continuity.emitted,
-                room.continuity.silent,
-                room.continuity.stale,
-                room.continuity.skipped_samples,
+                *room.counts,
                 room.feed.expired,
                 room.feed.invalid,
             )

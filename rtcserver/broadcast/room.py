@@ -64,6 +64,8 @@ class RoomFeed:
         self._engine = engine
         self._streams = {encoding.stream: EncodedStream.of(encoding) for encoding in (own, *further)}
         self._own.used = True
+        self._before = 0, 0, 0, 0
+        """As `counts`, of the times before the room was at rest last."""
         self._anchor = 0, 0
         """The latest moment known on both clocks: media time and monotonic ns."""
         self._by_name = {stream.encoding.name: stream for stream in self._streams.values()}
@@ -77,9 +79,11 @@ class RoomFeed:
         return self._streams[OWN]
 
     @property
-    def continuity(self) -> Continuity:
-        """That of the room's own encoding."""
-        return self._own.continuity
+    def counts(self) -> tuple[int, int, int, int]:
+        """Of the room's own encoding, since its feed was added: packets emitted, silent ones of these, stale ones, and
+        samples that nothing was emitted for (`rtcserver.encode.continuity`)."""
+        emitted, silent, stale, skipped = map(sum, zip(self._before, _counted(self._own), strict=True))
+        return emitted, silent, stale, skipped
 
     def start(self, anchor_media_time: int, anchor_ns: int) -> None:
         """Begin the room's timeline, and that of every encoding that already has listeners."""
@@ -136,6 +140,8 @@ class RoomFeed:
         for number, stream in self._streams.items():
             name = stream.encoding.name
             if stream.used and name not in used:
+                if number == OWN:
+                    self._before = self.counts
                 self._streams[number] = self._by_name[name] = EncodedStream.of(stream.encoding)
 
     # Media
@@ -206,3 +212,8 @@ class RoomFeed:
         for repeat in repeats:
             if before is not None:
                 engine.send(self.name, replace(before, payload=repeat), PAYLOAD_PCM_TWICE)
+
+
+def _counted(stream: EncodedStream) -> tuple[int, int, int, int]:
+    counted = stream.continuity
+    return counted.emitted, counted.silent, counted.stale, counted.skipped_samples
