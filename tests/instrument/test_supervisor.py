@@ -288,5 +288,5 @@ async def test_an_instrument_rests_while_nobody_reads_and_its_timeline_goes_on()
         (packet.captured_ns - anchor.at_ns) / NS - (packet.media_time + 480 - anchor.media_time) / 48_000
         for packet in packets
     ]
-    assert -0.001 < min(late_s) < 0.02
+    assert -0.001 < min(late_s) < 0.2
     assert supervisor.status.lost_frames == supervisor.status.overflows == 0
