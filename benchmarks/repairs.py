@@ -4,14 +4,14 @@ A preset of `rtcserver.network.presets` (``--preset lossy-5``), 10 ms frames, a 
 Chromium all cases at the same time, each with a server and a relay of its own and the same seed; then in Firefox:
 
 - ``none``: neither is answered with NACK, nor is anything sent again. ``nack``: the server answers with NACK.
-- ``red1``, ``red2``: up to one or two earlier frames in each packet (Chromium; Firefox reads none).
+- ``red1``, ``red2``: redundancy of level 1 or 2 at most (`rtcserver.peer.redundancy`; Chromium; Firefox reads none).
 - ``twice``: each packet again 5 ms later; Chromium's offer and answer are rid of RED and NACK for it.
 
 For each, from ``--settle`` seconds after the network turned bad, for ``--seconds``: ``concealed_pct`` of what sounds and
 ``events``; ``delay_ms`` and ``target_ms`` of the jitter buffer, means over what left it (null where a browser does not
 tell); ``stretched_pct``: samples that were added or left out to change the delay; ``lost_pct`` by the browser's receiver;
 ``discarded_pct``: packets that Chromium counts as discarded, which with RED are those whose earlier frame was not needed;
-``nacks``, and ``kbps`` of what came, as the browser counts. ``payload``, ``twice``: what the server sent at the end.
+``nacks``, and ``kbps`` of what came, as the browser counts. ``payload``, ``copied``: what the server sent at the end.
 
 ``chromium_pass``: whether the best that the server does by itself (``red2``) conceals at most 0.06 of ``none`` at 20 ms
 more delay at most.
@@ -115,7 +115,7 @@ def figures(before: Mapping[str, Any], after: Mapping[str, Any], sent: Mapping[s
         "nacks": grown("nackCount"),
         "kbps": round((grown("bytesReceived") or 0.0) * 8 / 1000 / seconds, 1),
         "payload": sent.get("payload"),
-        "twice": bool(sent.get("twice")),
+        "copied": sent.get("copied", 0),
     }
 
 

@@ -58,8 +58,8 @@ class SlotState(NamedTuple):
     octets: int = 0
     dropped: int = 0
     errors: int = 0
-    twice: bool = False
-    """Whether each packet is sent a second time a little later."""
+    copied: int = 0
+    """Which packets are sent a second time a little later: every one of so many; 0: none."""
 
 
 class Bench:
@@ -121,7 +121,7 @@ class SlotBlock:
         self._wraps_at = 1 << 62
         """The number of sends at which the next sequence number wraps into the bits above it."""
         self._tag = np.zeros(BLOCK, np.int32)
-        self._twice = np.zeros(BLOCK, np.bool_)
+        self._copied = np.zeros(BLOCK, np.int64)
         self._since = np.zeros(BLOCK, np.int64)
         """How many packets had been sent when the slot was taken."""
         self._contexts: list[Any] = []
@@ -159,7 +159,7 @@ class SlotBlock:
         """Put a listener into a slot whose own has left."""
         self._contexts[slot] = state.context
         self._tag[slot] = state.tag
-        self._twice[slot] = state.twice
+        self._copied[slot] = state.copied
         self._since[slot] = self._sends
         self._start[slot] = _VERSION | state.payload_type
         first = (_VERSION | state.payload_type) << 16 | state.sequence
@@ -185,17 +185,17 @@ class SlotBlock:
             self.octets(slot),
             int(self.dropped[slot]),
             int(self.errors[slot]),
-            bool(self._twice[slot]),
+            int(self._copied[slot]),
         )
 
-    def set_twice(self, slot: int, on: bool) -> None:
-        """Whether a slot's packets are to be sent a second time, from the next one on."""
-        self._twice[slot] = on
+    def set_copied(self, slot: int, every: int) -> None:
+        """Which of a slot's packets are to be sent a second time: those whose sequence numbers `every` divides; 0: none."""
+        self._copied[slot] = every
 
     @property
     def repeats(self) -> bool:
         """Whether packets of any slot are to be sent a second time."""
-        return bool(self._twice[: self.count].any())
+        return bool(self._copied[: self.count].any())
 
     def sequence(self, slot: int) -> int:
         """The next packet's sequence number."""
@@ -321,7 +321,7 @@ class SlotBlock:
     def repeat(
         self, age: int, sock: socket.socket, budget: SendBudget, *, batched: bool = batch.HAVE_SENDMMSG
     ) -> int:
-        """Send the protected packets again that were sent `age` packets before the newest, to the slots that get each
+        """Send the protected packets again that were sent `age` packets before the newest, to the slots that get those
         twice. Returns how many were sent. What cannot be is left out: the first one has been sent.
         """
         if age >= len(self.planes):
@@ -329,8 +329,10 @@ class SlotBlock:
         plane = self.planes[-1 - age]
         n = min(self.count, len(plane.rows))
         # Whoever came into a slot later is somebody else. A packet that could not be protected is blanked.
-        there = self._twice[:n] & (self._since[:n] < self._sends - age) & (plane.rows[:n, 0] != 0)
+        there = (self._copied[:n] > 0) & (self._since[:n] < self._sends - age) & (plane.rows[:n, 0] != 0)
         slots = np.flatnonzero(there)
+        sequences = (self._words[slots, 0].astype(np.int64) + self._sends - 1 - age) & 0xFFFF
+        slots = slots[sequences % self._copied[slots] == 0]
         count = len(slots)
         if not count:
             return 0

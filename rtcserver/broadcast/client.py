@@ -82,9 +82,9 @@ class BroadcastClient:
         """Give a listener another kind of its room's payload, in the same RTP stream."""
         self._tell(control.SetKind(listener_id, kind, payload_type))
 
-    def set_twice(self, listener_id: int, *, on: bool) -> None:
-        """Send a listener each packet twice, or once."""
-        self._tell(control.SetTwice(listener_id, on))
+    def set_copied(self, listener_id: int, every: int) -> None:
+        """Send a listener packets twice: those whose sequence numbers `every` divides, 1: each, 0: none."""
+        self._tell(control.SetCopied(listener_id, every))
 
     def remove_listener(self, listener_id: int) -> None:
         """Say BYE to a listener and forget it. Ignored if it is not there."""

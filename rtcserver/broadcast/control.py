@@ -141,11 +141,14 @@ class SetKind:
 
 
 @dataclass(frozen=True, slots=True)
-class SetTwice:
-    """Down: send a listener each packet twice from now on, or once."""
+class SetCopied:
+    """Down: send a listener packets twice from now on, those whose sequence numbers `every` divides; 1: each, 0: none."""
 
     listener_id: int
-    on: bool
+    every: int
+
+    def __post_init__(self) -> None:
+        _in_range("every", self.every, 0, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +259,7 @@ Message = (
     | SendStream
     | RemoveStream
     | SetKind
-    | SetTwice
+    | SetCopied
     | RemoveListener
     | Resend
     | StatsRequest
@@ -278,7 +281,7 @@ _TYPES: dict[str, type[Any]] = {
     "send_stream": SendStream,
     "remove_stream": RemoveStream,
     "set_kind": SetKind,
-    "set_twice": SetTwice,
+    "set_copied": SetCopied,
     "remove_listener": RemoveListener,
     "resend": Resend,
     "stats_request": StatsRequest,

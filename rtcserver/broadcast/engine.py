@@ -69,7 +69,7 @@ class BroadcastEngine:
         self._new: OrderedDict[int, ListenerState] = OrderedDict()
         """Newcomers, who have had no sender report yet."""
         self._unrepeated: list[tuple[Group, int]] = []
-        """Groups with listeners that get each packet twice, and how many each had been sent with this one."""
+        """Groups with listeners that get packets twice, and how many each had been sent with this one."""
         self._repeats: deque[tuple[int, Group, int]] = deque(maxlen=MAX_REPEATS)
         """The same, with the time at which it is due (ns)."""
         self._owed = 0.0
@@ -181,12 +181,13 @@ class BroadcastEngine:
             self._prune(old)
         return True
 
-    def set_twice(self, listener_id: int, *, on: bool) -> bool:
-        """Send a listener each packet twice from now on, or once. False if there is no such listener."""
+    def set_copied(self, listener_id: int, every: int) -> bool:
+        """Send a listener packets twice from now on: those whose sequence numbers `every` divides, 1: each, 0: none.
+        False if there is no such listener."""
         listener = self._listeners.get(listener_id)
         if listener is None:
             return False
-        listener.place.block.set_twice(listener.place.slot, on)
+        listener.place.block.set_copied(listener.place.slot, every)
         return True
 
     # Media

@@ -252,8 +252,8 @@ class BroadcastProcess:
                 room = self._rooms.get(engine.room_of(listener_id) or "")
                 change = engine.set_kind if room is None else room.set_kind
                 known = change(listener_id, kind, payload_type)
-            case control.SetTwice(listener_id, on):
-                known = engine.set_twice(listener_id, on=on)
+            case control.SetCopied(listener_id, every):
+                known = engine.set_copied(listener_id, every)
             case control.RemoveListener(listener_id):
                 known = engine.remove(listener_id)
             case control.Resend(listener_id):

@@ -155,7 +155,8 @@ class ServerConfig(LimitConfig):
     redundancy: bool = True
     """Whether listeners that lose packets get earlier frames again in each (RED), or each twice where nothing else helps."""
     redundancy_frames: Annotated[int, Ge(0), Le(2)] = 2
-    """Earlier frames that a packet carries at most; each costs the bitrate once more. 0: no RED is used."""
+    """How often each frame is sent again at most, each at the bitrate once more. 1: in the next packet (RED); 2: also every
+    second packet twice; 0: not by RED."""
     tiers: bool = True
     """Whether listeners get more or less than bitrate_bps, as their network carries it, or as they choose in the page."""
     room: Annotated[str, MaxLen(64)] = "main"

@@ -65,8 +65,9 @@ class Feedback:
         self._reported_ns = 0
 
     def choose(self, offer: OfferSummary, earlier_frames: int) -> None:
-        """How its losses are to be repaired: by up to so many earlier frames in each packet where its offer has RED, by a
-        copy of each packet where it has neither RED nor NACK, else by what it asks for."""
+        """How its losses are to be repaired: by earlier frames in each packet where its offer has RED (`earlier_frames`:
+        the highest level of `Redundancy`), by a copy of each packet where it has neither RED nor NACK, else by what it asks
+        for."""
         red = offer.red_payload_type
         if red is not None and earlier_frames:
             self.redundancy = Redundancy(offer.payload_type, red, earlier_frames)
@@ -122,15 +123,20 @@ class Feedback:
             # Another way begins anew, and by TCP there are no earlier frames.
             self._make_tiers(now_ns)
         wanted = 0 if self.redundancy is None else self.redundancy.level
-        choice = self.tiers.choose(wanted, now_ns / NS, copies=2 if self.twice else 1)
+        twice = self.duplication is not None and self.copied > 0
+        choice = self.tiers.choose(wanted, now_ns / NS, copies=2 if twice else 1)
         if self.redundancy is not None:
-            self.redundancy.sent = choice.level
+            self.redundancy.limit(choice.level)
         return choice.encoding
 
     @property
-    def twice(self) -> bool:
-        """Whether each packet is to be sent twice."""
-        return self.duplication is not None and self.duplication.on and not self.reliable
+    def copied(self) -> int:
+        """Which packets are to be sent twice: those whose sequence numbers this divides, 1: each, 0: none."""
+        if self.reliable:
+            return 0
+        if self.redundancy is not None:
+            return self.redundancy.copied
+        return int(self.duplication is not None and self.duplication.on)
 
     def nack(
         self, sequences: Sequence[int], counted: ListenerCounters | None, now_ns: int
@@ -169,8 +175,10 @@ class Feedback:
     def _report(self, block: ReportBlock, now_ns: int, ntp_mid: int) -> Reception | None:
         judge = self._judge
         sent = most_sent(self._since(now_ns), self.packets_per_s)
-        twice = self.duplication is not None and self.duplication.used
-        resent = self._counters["nacked"] + (sent if twice else 0)
+        copied = (self.duplication is not None and self.duplication.used) or (
+            self.redundancy is not None and self.redundancy.has_copied
+        )
+        resent = self._counters["nacked"] + (sent if copied else 0)
         block = replace(block, jitter=block.jitter * self._clock_step)
         reception = judge.judge(block, sent, resent, ntp_mid)
         self._said |= {"reports": judge.reports, "left_out": judge.left_out}

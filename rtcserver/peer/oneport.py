@@ -114,7 +114,7 @@ class OnePortBackend:
     endpoint: started and closed by this backend. own_broadcast: makes what runs the broadcast process on the
     endpoint's sockets, and is started and closed by this backend too; feeds are added by `add_feed`.
     frame_ms: duration of a room's Opus frames. redundancy: whether listeners that lose packets get earlier frames in
-    each, where they can read it (RED; `redundancy_frames` at most), or each twice where they know no repair.
+    each, where they can read it (RED; up to the level `redundancy_frames`), or each twice where they know no repair.
     encodings: those of a room, between which each listener's network decides; none: all get the room's own.
     on_datachannel: called for each channel that a listener opens, on_ended: for each session that has ended.
     admission: says whether there is room for one more. admit: asked for each Studio session; returns further headers,

@@ -358,7 +358,7 @@ class OnePortSession:
                 self._adapt()
 
     def _adapt(self) -> None:
-        """Let its packets carry as many earlier frames as its losses ask for, or come twice."""
+        """Let its packets carry earlier frames, or come twice, as its losses ask for."""
         broadcast = self._backend.broadcast
         if broadcast is None:
             return
@@ -374,10 +374,10 @@ class OnePortSession:
         if self.mode == "listen" and self.playing and kind != self.details["payload"]:
             broadcast.set_kind(self.listener_id, kind, payload_type)
             self.details["payload"] = kind
-        twice = self.feedback.twice
-        if self.playing and twice != self.details.get("twice", False):
-            broadcast.set_twice(self.listener_id, on=twice)
-            self.details["twice"] = twice
+        copied = self.feedback.copied
+        if self.playing and copied != self.details.get("copied", 0):
+            broadcast.set_copied(self.listener_id, copied)
+            self.details["copied"] = copied
 
     def _note_tier(self) -> None:
         if self.feedback.tiers is None:

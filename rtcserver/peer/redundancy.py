@@ -1,29 +1,43 @@
-"""How many earlier frames a listener's packets carry, by what it loses. Pure.
+"""How much of what a listener is sent comes again, by what it loses: the level of its redundancy. Pure.
 
-One earlier frame repairs every loss of a single packet, two repair losses of two in a row. Each costs the bytes of a
-frame in every packet, so a listener gets them only while it loses packets. The loop looks at the share of packets that
-were lost in intervals (`rtcserver.peer.losses`):
+| level | each packet | a frame is missing if lost are | bytes |
+|---|---|---|---|
+| 0 | its frame | its packet | 1 |
+| 1 | and the one before (`rtcserver.encode.red`) | its packet and the next | 2 |
+| 2 | the same, every second packet twice (`COPIED_AT`) | its packet, the next, and the copy of one of the two | 3 |
 
-- up: at once, to one frame for losses of more than `SMALL`, to two where one would leave more than `LEFT_OVER` of the
-  packets missing;
+Level 2 could be two earlier frames instead, at the same cost. But a browser's jitter buffer takes each earlier frame for
+a late arrival and grows with its age, while SRTP drops copies that are not needed before the buffer sees them.
+
+A listener gets this only while it loses packets. The loop looks at the share of packets that the network lost in intervals
+(`rtcserver.peer.losses`). At level 2 receivers report about half of it: the copies of the rest have come, so the share
+is worked out from what they miss.
+
+- up: at once, to 1 for losses of more than `SMALL`, to 2 for more than `MANY` that are no accident of a short interval;
 - down: by one after `CALM_S` without a reason for the present level.
 
-A listener that reports losses that are not true gets at most `MAX_LEVEL` frames more in each packet.
+A listener that reports losses that are not true gets at most three times the bytes.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from rtcserver.broadcast.listener import redundant_kind
-from rtcserver.encode.red import MAX_LEVEL
-from rtcserver.peer.losses import SMALL, LossShare
+from rtcserver.peer.losses import SMALL, LossShare, lost_with_half_copied
 
+MAX_LEVEL = 2
 FIRST_LEVEL = 1
 """Until it is known whether there are losses: the first of them would be heard otherwise."""
+COPIED_AT = (0, 0, 2)
+"""By level: packets of which sequence numbers are sent twice, those that this divides; 0: none."""
+BYTES_AT = (1.0, 1.0, 1.5)
+"""By level: how much more is sent for the copies."""
 CALM_S = 30.0
-LEFT_OVER = 0.002
-"""Share of packets that one earlier frame may leave missing, where losses are independent: the square of their share."""
+MANY = 0.02
+"""Share of lost packets of which one earlier frame leaves too many missing: as much of them where losses are independent,
+and a fifth where they come in short bursts, as on busy Wi-Fi."""
 MAX_MISSING = 512
 """Sequence numbers asked for between two reports that count."""
 
@@ -34,8 +48,9 @@ class Redundancy:
     def __init__(self, opus: int, red: int, most: int = MAX_LEVEL) -> None:
         self.level = FIRST_LEVEL
         self.most = most
-        self.sent: int | None = None
-        """Earlier frames that are sent instead of `level`, where the network carries fewer (`rtcserver.peer.tiers`)."""
+        self.has_copied = False
+        """Whether packets were ever sent twice: more may have come than were sent once."""
+        self._limit: int | None = None
         self._opus, self._red = opus, red
         self._missing: set[int] = set()
         self._calm_s = 0.0
@@ -43,13 +58,23 @@ class Redundancy:
 
     def payload(self, encoding: str) -> tuple[str, int]:
         """Kind (`rtcserver.broadcast.listener`) and payload type of its packets of an encoding."""
-        level = self.carried
-        return redundant_kind(level, self._opus, encoding), self._red if level else self._opus
+        earlier = min(self.carried, 1)
+        return redundant_kind(earlier, self._opus, encoding), self._red if earlier else self._opus
 
     @property
     def carried(self) -> int:
-        """Earlier frames in each packet."""
-        return self.level if self.sent is None else self.sent
+        """The level that is sent: `level`, or what `limit` says."""
+        return self.level if self._limit is None else self._limit
+
+    @property
+    def copied(self) -> int:
+        """Which packets are to be sent twice: see `COPIED_AT`."""
+        return COPIED_AT[self.carried]
+
+    def limit(self, level: int) -> None:
+        """Send this level instead of `level`, as the network carries no more (`rtcserver.peer.tiers`)."""
+        self._limit = level
+        self.has_copied |= self.copied > 0
 
     def covers(self, sequences: Iterable[int]) -> bool:
         """Whether packets that it asks for with a NACK are in those that follow. Each counts as lost in its next report."""
@@ -72,10 +97,10 @@ class Redundancy:
         share = self._share.add(expected, lost, elapsed_s, len(self._missing))
         if share is None:
             return self.level
-        elapsed_s = self._share.elapsed_s
+        expected, elapsed_s = self._share.expected, self._share.elapsed_s
         self._share.clear()
         self._missing.clear()
-        wanted = min(level_for(share), self.most)
+        wanted = min(level_for(network_share(share, self.carried), expected), self.most)
         if wanted > self.level:
             self.level = wanted
             self._calm_s = 0.0
@@ -86,11 +111,18 @@ class Redundancy:
             if self._calm_s >= CALM_S:
                 self.level -= 1
                 self._calm_s = 0.0
+        self.has_copied |= self.copied > 0
         return self.level
 
 
-def level_for(share: float) -> int:
-    """The level that a share of lost packets (0 to 1) asks for."""
+def network_share(missed: float, level: int) -> float:
+    """The share of packets that the network loses (0 to 1), by that which a receiver misses at this level."""
+    return lost_with_half_copied(missed) if COPIED_AT[level] else missed
+
+
+def level_for(share: float, packets: int) -> int:
+    """The level that a share of lost packets (0 to 1) of so many asks for."""
     if share <= SMALL:
         return 0
-    return 1 if share * share <= LEFT_OVER else MAX_LEVEL
+    # Two standard deviations above what may be: a second of a hundred packets loses three by accident.
+    return MAX_LEVEL if share > MANY + 2 * math.sqrt(MANY / packets) else 1

@@ -1,4 +1,4 @@
-"""Which of its room's encodings a listener is sent, and how many earlier frames its network carries. Pure.
+"""Which of its room's encodings a listener is sent, and how much redundancy its network carries. Pure.
 
 Whoever is sent more than their network carries waits behind themselves: the queue before the slowest link fills, the
 round trip grows, and what finds the queue full is lost. Losses alone do not tell that: radio loses packets however few
@@ -15,7 +15,7 @@ at both, and at what it sends itself:
   each further time.
 - **Down**, at once: to what has arrived lately, where the losses tell how much that was, else by one rung.
 - **Up**, by one rung after `HOLD_S` without a sign of overload, and twice as long after each rung that did not hold, up to
-  `MAX_HOLD_S`. Below the room's own encoding the rungs between are earlier frames of the low one: what is too much for
+  `MAX_HOLD_S`. Below the room's own encoding the rungs between are redundancy of the low one: what is too much for
   the network is then repaired by what was too much.
 - The **high** encoding comes only after the network has carried more than it needs, as redundancy, for `PROVEN_S`, and
   after `HIGH_AFTER_S` without a loss; any need of redundancy takes it back.
@@ -30,6 +30,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from rtcserver.encode.encoding import Encoding
+from rtcserver.peer.redundancy import BYTES_AT, network_share
 
 PACKET_BYTES = 20 + 8 + 12 + 16
 """Around a payload: IPv4, UDP, RTP, the tag of AES-GCM."""
@@ -93,14 +94,15 @@ OVERLOAD_S = 3.0
 
 
 def wire_bps(encoding: Encoding, level: int) -> float:
-    """Bits a second of an encoding with `level` earlier frames in each packet, headers included."""
-    packets_per_s = 1000 / encoding.frame_ms
-    return encoding.bitrate_bps * (1 + level) + packets_per_s * 8 * (PACKET_BYTES + BLOCK_BYTES * level)
+    """Bits a second of an encoding with a level of redundancy (`rtcserver.peer.redundancy`), headers included."""
+    packets_per_s, earlier = 1000 / encoding.frame_ms, min(level, 1)
+    once = encoding.bitrate_bps * (1 + earlier) + packets_per_s * 8 * (PACKET_BYTES + BLOCK_BYTES * earlier)
+    return once * BYTES_AT[level]
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a listener is sent: an encoding by name, with `level` earlier frames in each packet."""
+    """What a listener is sent: an encoding by name, with a level of redundancy."""
 
     encoding: str
     level: int
@@ -108,7 +110,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """A step of the ladder: up to `level` earlier frames; exactly so many where `probes`."""
+    """A step of the ladder: redundancy up to `level`; exactly so much where `probes`."""
 
     encoding: Encoding
     level: int
@@ -151,8 +153,8 @@ class BaseDelay:
 class Tiers:
     """One listener's.
 
-    low, own, high: encodings of its room; None where there is none. levels: earlier frames that a packet may carry, 0 for
-    whom they are of no use. now_s: any monotonic clock.
+    low, own, high: encodings of its room; None where there is none. levels: the highest level of redundancy, 0 for
+    whom it is of no use. now_s: any monotonic clock.
     """
 
     def __init__(
@@ -190,7 +192,7 @@ class Tiers:
         self._unsettled = False
         """Whether the last interval lost too much, but cannot be judged: the change before it is too fresh."""
         self._trial: Trial | None = None
-        self._tried = self._tried_lost = 0
+        self._tried, self._tried_lost = 0, 0.0
         """Packets since the trial began."""
         self._innocent_share = 0.0
         self._innocent_until_s = -math.inf
@@ -231,19 +233,25 @@ class Tiers:
             return
         expected, lost = self._expected, max(0, self._lost)
         share = min(1.0, lost / expected)
+        if self._sent is not None:
+            share = network_share(share, self._sent.level)
         self._since_s, self._expected, self._lost = now_s, 0, 0
         self._unsettled = now_s - self._changed_s < SETTLE_S and share >= HEAVY
         if now_s - self._changed_s < SETTLE_S:
             return
         grown_s = self._grown_s if now_s - self._measured_s < STALE_S else 0.0
         if self._trial is not None:
-            self._tried, self._tried_lost = self._tried + expected, self._tried_lost + lost
-            if self._tried >= VERDICT_PACKETS:
+            self._tried, self._tried_lost = self._tried + expected, self._tried_lost + share * expected
+            # Where copies repair half of the losses, as many packets tell less.
+            level = 0 if self._sent is None else self._sent.level
+            if self._tried >= VERDICT_PACKETS * BYTES_AT[level]:
                 self._judge(self._trial, grown_s, now_s)
             return
         suspect = now_s >= self._innocent_until_s or share > MORE * self._innocent_share
         self._heavy = [*self._heavy, share] if suspect and share >= HEAVY else []
-        self._lossy = [*self._lossy, (now_s, share)] if suspect and share >= QUIET_LOSS else []
+        # A single interval with fewer of them is chance: this one and the last count together then.
+        recent = max(share, (share + self._lossy[-1][1]) / 2) if self._lossy else share
+        self._lossy = [*self._lossy, (now_s, share)] if suspect and recent >= QUIET_LOSS else []
         lasting = bool(self._lossy) and now_s - self._lossy[0][0] >= LASTING_S
         self._queues = self._queues + 1 if share >= SOME and grown_s >= SLOW_S else 0
         if self._queues >= 2:
@@ -277,7 +285,7 @@ class Tiers:
     def choose(self, wanted: int, now_s: float, *, copies: int = 1) -> Choice:
         """What to send from now on.
 
-        wanted: earlier frames that the losses ask for, from 0. copies: how often each packet is sent.
+        wanted: the level of redundancy that the losses ask for, from 0. copies: how often each packet is sent.
         """
         if wanted:
             self._wanting_s = now_s

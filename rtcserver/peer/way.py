@@ -55,8 +55,8 @@ class Broadcast(StreamWriter, Protocol):
     def set_kind(self, listener_id: int, kind: str, payload_type: int) -> None:
         """Give a listener another kind of payload, under this payload type."""
 
-    def set_twice(self, listener_id: int, *, on: bool) -> None:
-        """Send a listener each packet twice, or once."""
+    def set_copied(self, listener_id: int, every: int) -> None:
+        """Send a listener packets twice: those whose sequence numbers `every` divides, 1: each, 0: none."""
 
     def nack(self, listener_id: int, sequences: Iterable[int]) -> None:
         """Resend what a listener misses."""

@@ -45,7 +45,7 @@ MESSAGES: list[Message] = [
     control.SendStream(7, "16fe"),
     control.RemoveStream(7),
     control.SetKind(1, "pcm", 111),
-    control.SetTwice(1, True),
+    control.SetCopied(1, 2),
     control.RemoveListener(1),
     control.Resend(1, (0, 65_535)),
     control.StatsRequest(7, (1, 2)),

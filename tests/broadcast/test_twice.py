@@ -34,8 +34,8 @@ def test_the_copy_is_the_same_packet_and_comes_later(
     for one in (other, ear):
         engine.add(one.spec)
     assert engine.repeat_due_ns is None
-    assert engine.set_twice(1, on=True)
-    assert not engine.set_twice(7, on=True)
+    assert engine.set_copied(1, 1)
+    assert not engine.set_copied(7, 1)
     engine.send("main", media(0))
     engine.repeat(START)
     first = ear.drain()
@@ -59,7 +59,7 @@ def test_the_copy_is_the_same_packet_and_comes_later(
         ear.decrypt([first[0]])
     assert [rtp.sequence for rtp in ear.decrypt([second])] == [1001]
 
-    engine.set_twice(1, on=False)
+    engine.set_copied(1, 0)
     engine.send("main", media(2))
     assert sent_twice(engine, START + 10 * REPEAT_AFTER_NS) == 0
 
@@ -72,7 +72,7 @@ def test_only_who_was_sent_the_first_gets_the_copy(
     ears = [listening(n) for n in range(4)]
     for ear in ears:
         engine.add(ear.spec)
-        engine.set_twice(ear.spec.listener_id, on=True)
+        engine.set_copied(ear.spec.listener_id, 1)
     engine.send("main", media(0))
     engine.repeat(START)
     for ear in ears:
@@ -81,7 +81,7 @@ def test_only_who_was_sent_the_first_gets_the_copy(
     engine.remove(0, say_bye=False)
     late = listening(9)
     engine.add(late.spec)
-    engine.set_twice(9, on=True)
+    engine.set_copied(9, 1)
     assert engine.repeat(START + REPEAT_AFTER_NS) == 2
     assert [len(ear.drain()) for ear in (*ears, late)] == [0, 1, 1, 0, 0]
     engine.send("main", media(1))
@@ -91,11 +91,34 @@ def test_only_who_was_sent_the_first_gets_the_copy(
         assert first == copy
 
 
+@EITHER_WAY
+@pytest.mark.parametrize("first_sequence", [1000, 1001])
+def test_every_second_is_those_of_even_numbers(
+    media_socket: socket.socket, listening: Make, batched: bool, first_sequence: int
+) -> None:
+    """Whatever the listener's first number is, beside listeners that get each twice, and none."""
+    engine = BroadcastEngine([media_socket], batched=batched)
+    ears = [listening(n, first_sequence=first_sequence) for n in range(3)]
+    for every, ear in zip((2, 1, 0), ears, strict=True):
+        engine.add(ear.spec)
+        engine.set_copied(ear.spec.listener_id, every)
+    now_ns = START
+    for number in range(6):
+        engine.send("main", media(number))
+        now_ns += 2 * REPEAT_AFTER_NS
+        sent_twice(engine, now_ns)
+    numbers = [[int.from_bytes(data[2:4]) for data in ear.drain()] for ear in ears]
+    all_numbers = range(first_sequence, first_sequence + 6)
+    assert numbers[0] == [number for number in all_numbers for _ in range(1 if number % 2 else 2)]
+    assert numbers[1] == [number for number in all_numbers for _ in range(2)]
+    assert numbers[2] == list(all_numbers)
+
+
 def test_it_goes_along_to_another_kind_of_payload(media_socket: socket.socket, listening: Make) -> None:
     engine = BroadcastEngine([media_socket])
     ear = listening(1)
     engine.add(ear.spec)
-    engine.set_twice(1, on=True)
+    engine.set_copied(1, 1)
     engine.send("main", media(0))
     engine.repeat(START)
     kind = redundant_kind(1, 111)
@@ -114,7 +137,7 @@ def test_what_was_never_protected_is_not_repeated(
     ears = [listening(n) for n in range(2)]
     for ear in ears:
         engine.add(ear.spec)
-        engine.set_twice(ear.spec.listener_id, on=True)
+        engine.set_copied(ear.spec.listener_id, 1)
     statuses = iter([0, 1])
     monkeypatch.setattr("rtcserver.broadcast.arena.PROTECT", lambda *_: next(statuses))
     engine.send("main", media(0))

@@ -8,6 +8,14 @@ from dataclasses import dataclass, field
 STEP_S = 0.1
 
 
+def missed(lost: int, chance: float, level: int, rng: random.Random) -> int:
+    """Of so many lost packets, those that a receiver misses at a level of redundancy: at 2 the copies of half of them come
+    unless they are lost, too. chance: of each packet to be lost."""
+    if level < 2:
+        return lost
+    return sum(rng.random() < 0.5 or rng.random() < chance for _ in range(lost))
+
+
 @dataclass
 class Link:
     """capacity_bps: 0 for unlimited. queue_s: what the queue before it holds. loss: chance of each packet, at random."""
@@ -19,6 +27,8 @@ class Link:
     jitter_s: float = 0.002
     seed: int = 1
     waiting_bits: float = 0.0
+    chance: float = 0.0
+    """Of each packet of the last step to be lost."""
     rng: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
@@ -33,6 +43,7 @@ class Link:
             if self.waiting_bits > most:
                 overflow = (self.waiting_bits - most) / (bps * STEP_S)
                 self.waiting_bits = most
+        self.chance = overflow + (1 - overflow) * self.loss
         return sum(self.rng.random() < overflow or self.rng.random() < self.loss for _ in range(packets))
 
     @property

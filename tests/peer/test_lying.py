@@ -1,8 +1,8 @@
 """Listeners that lie about what they lose get a bounded amount more than others.
 
 The bound: in any time at most `MOST` times the bytes of a plain stream of the same length, and once the packets of a burst
-that it may ask for. It is the level that bounds it (two earlier frames in each packet, or each twice, or half of the
-packets sent again), and no two of them add up.
+that it may ask for. It is the level that bounds it (an earlier frame in each packet and every second one twice, or
+each twice, or half of the packets sent again), and no two of them add up.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Line:
         """What a session tells the engine."""
         kind, payload_type = self.feedback.payload(PAYLOAD_CODED, 111)
         self.engine.set_kind(1, kind, payload_type)
-        self.engine.set_twice(1, on=self.feedback.twice)
+        self.engine.set_copied(1, self.feedback.copied)
 
     def nack(self, back: int = 0, count: int = 60) -> None:
         """Ask for what was sent `back` packets ago and before."""

@@ -59,7 +59,7 @@ class InThisProcess:
         self.unread_ns = 0
         self.set_address = self.engine.set_address
         self.set_kind = self.engine.set_kind
-        self.set_twice = self.engine.set_twice
+        self.set_copied = self.engine.set_copied
         self.nack = self.engine.nack
         self.listener_stats = self.engine.counters
         self.add_listener = self.engine.add
@@ -250,7 +250,7 @@ async def test_who_loses_packets_and_cannot_ask_gets_each_twice_and_drops_the_co
             dlsr=0,
         )
         await listener.dtls._send_rtp(bytes(rtp.RtcpRrPacket(ssrc=1, reports=[block])))
-        await until(lambda: session.info().details.get("twice"))
+        await until(lambda: session.info().details.get("copied"))
         assert session.info().details["payload"] == "opus"
         server.play(5)
         server.engine.repeat(NS)
@@ -263,7 +263,7 @@ async def test_who_loses_packets_and_cannot_ask_gets_each_twice_and_drops_the_co
 
         nack = rtp.RtcpRtpfbPacket(fmt=1, ssrc=1, media_ssrc=session.ssrc, lost=[session.first_sequence])
         await listener.dtls._send_rtp(bytes(nack))
-        await until(lambda: not session.info().details["twice"])
+        await until(lambda: not session.info().details["copied"])
         server.play(1)
         server.engine.repeat(3 * NS)
         assert server.engine.repeat(4 * NS) == 0

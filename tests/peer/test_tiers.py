@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtcserver.encode.encoding import HIGH, LOW, encodings_of
-from rtcserver.encode.red import MAX_LEVEL
 from rtcserver.errors import PeerError
 from rtcserver.peer.reception import Reception
+from rtcserver.peer.redundancy import MAX_LEVEL
 from rtcserver.peer.tiers import (
     HIGH_AFTER_S,
     HOLD_S,
@@ -24,7 +25,7 @@ from rtcserver.peer.tiers import (
     Tiers,
     wire_bps,
 )
-from tests.peer.network import Link
+from tests.peer.network import Link, missed
 from tests.peer.tiers_scene import ENCODINGS, Listener
 
 OWN = "opus"
@@ -42,7 +43,7 @@ def test_the_low_tier_fits_a_link_of_64_kilobits_with_its_headers() -> None:
     assert 56_000 < wire_bps(ENCODINGS[LOW], 0) < 0.95 * 64_000
 
 
-def test_a_higher_tier_costs_more_and_so_does_every_earlier_frame() -> None:
+def test_a_higher_tier_costs_more_and_so_does_every_level() -> None:
     plain = [wire_bps(ENCODINGS[name], 0) for name in (LOW, OWN, HIGH)]
     assert plain == sorted(plain)
     for name in ENCODINGS:
@@ -285,20 +286,22 @@ def test_on_no_network_does_it_swing(
 
 
 def replay(name: str) -> list[tuple[float, str, int]]:
-    """(seconds, encoding, earlier frames) from each change on, for what Chromium reported behind a network with a name.
+    """(seconds, encoding, level of redundancy) from each change on, for what Chromium reported behind a network with a name.
 
-    What was sent then followed what was reported, by the same loop.
+    The recordings are of listeners without copies: what those repair is taken off.
     """
     trace = json.loads((Path(__file__).parent / "traces" / f"{name}.json").read_text())
     listener = Listener(Link())
     feedback = listener.feedback
     assert feedback.redundancy is not None
     encoding, history = OWN, list[tuple[float, str, int]]()
+    rng = random.Random(1)
     for ms, expected, lost, jitter_ms, rtt_ms in trace["rows"]:
         now_ns = 1_000_000 * ms + 1
         trip_s = None if rtt_ms is None else rtt_ms / 1000
         jitter = None if jitter_ms is None else round(48 * jitter_ms)
         if expected:
+            lost = missed(lost, lost / expected, feedback.redundancy.carried, rng)
             feedback.heard(Reception(expected, lost, jitter, trip_s), now_ns)
         elif rtt_ms is not None:
             feedback.page_said({"rtt_ms": rtt_ms}, now_ns)

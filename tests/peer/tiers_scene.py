@@ -12,7 +12,7 @@ from rtcserver.peer.feedback import Feedback
 from rtcserver.peer.reception import Reception
 from rtcserver.peer.redundancy import Redundancy
 from rtcserver.peer.tiers import wire_bps
-from tests.peer.network import STEP_S, Link
+from tests.peer.network import STEP_S, Link, missed
 
 ENCODINGS = encodings_of(160_000, 480)
 PAGE_S = 2.5
@@ -30,7 +30,7 @@ class Listener:
     now_s: float = 0.0
     encoding: str = "opus"
     history: list[tuple[float, str, int]] = field(default_factory=list)
-    """(seconds, encoding, earlier frames) from each change on."""
+    """(seconds, encoding, level of redundancy) from each change on."""
     lost: list[tuple[float, float]] = field(default_factory=list)
     """(seconds, share of the packets lost) of each step."""
 
@@ -62,7 +62,7 @@ class Listener:
         lost = self.link.send(wire_bps(encoding, level), packets)
         self.lost.append((self.now_s, lost / packets))
         self._expected += packets
-        self._missing += lost
+        self._missing += missed(lost, self.link.chance, level, self.link.rng)
         if self.page and self.now_s - self._asked_s >= PAGE_S:
             self.feedback.page_said({"rtt_ms": 1000 * self.link.round_trip_s}, now_ns)
             self._asked_s = self.now_s

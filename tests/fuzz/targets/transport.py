@@ -10,12 +10,11 @@ from aiortc import rtcsctptransport as sctp
 
 from rtcserver.clock import NS
 from rtcserver.encode.encoding import encodings_of
-from rtcserver.encode.red import MAX_LEVEL
 from rtcserver.load.sctp import DataChannelClient
 from rtcserver.peer.duplication import Duplication
 from rtcserver.peer.feedback import Feedback
 from rtcserver.peer.reception import ReceptionJudge
-from rtcserver.peer.redundancy import Redundancy
+from rtcserver.peer.redundancy import MAX_LEVEL, Redundancy
 from rtcserver.transport import demux, stun
 from rtcserver.transport.aiortc_tap import _header
 from rtcserver.transport.framing import LENGTH_BYTES, MAX_FRAME, Deframer, framed, is_framed
@@ -132,7 +131,7 @@ def parse_rtcp(data: bytes) -> None:
             earlier = lossy[0].redundancy.level > 0
             assert lossy[0].nack(packet.sequences, None, number * NS) == (() if earlier else kept)
             assert lossy[1].nack(packet.sequences, None, number * NS) == kept
-            assert not (kept and lossy[1].twice)
+            assert not (kept and lossy[1].copied)
 
 
 @target("sctp-guard", SctpError, good=lambda: CHUNKS.values(), max_bytes=1488)
