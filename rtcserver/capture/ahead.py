@@ -89,6 +89,26 @@ class DecodeAhead:
             self.starved += frames - done
         return out
 
+    def skip(self, frames: int) -> bool:
+        """Leave out the next frames, without waiting. False if so many are not ready: then none is left out."""
+        with self._changed:
+            if self._whole is None and self._held < frames:
+                return False
+            while frames and self._ready:
+                first = self._ready[0]
+                count = min(len(first), frames)
+                frames -= count
+                self._held -= count
+                if count == len(first):
+                    self._ready.popleft()
+                else:
+                    self._ready[0] = first[count:]
+            if self._held <= self._limit // 2:
+                self._changed.notify()
+        if frames and self._whole is not None:
+            self._at = (self._at + frames) % len(self._whole)
+        return True
+
     def close(self) -> None:
         """Stop decoding. Idempotent."""
         with self._changed:

@@ -56,17 +56,13 @@ class FileSource(ClockedSource):
     def render(self, frames: int, first_frame: int) -> Samples:
         """The file's frames; what lies between two calls is skipped, as far as it is decoded."""
         try:
-            if 0 < (gap := first_frame - self._next) <= self._ahead.ahead:
-                self._ahead.read(gap)
+            if first_frame > self._next:
+                self._ahead.skip(first_frame - self._next)
             self._next = first_frame + frames
             return self._ahead.read(frames)
         except InstrumentError as error:
             self.fault = error
             return np.zeros((frames, 2), np.float32)
-
-    def resumed(self, first_frame: int) -> None:
-        """It goes on where it stopped."""
-        self._next = first_frame
 
     def close(self) -> None:
         super().close()

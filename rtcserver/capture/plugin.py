@@ -155,6 +155,7 @@ class PluginSource(ClockedSource):
     """One plug-in instrument, float32 stereo at `samplerate` (48 kHz by default)."""
 
     first_block_ns = LOAD_NS
+    watched = True
 
     def __init__(self, config: InstrumentConfig) -> None:
         super().__init__(

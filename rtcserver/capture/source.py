@@ -26,6 +26,8 @@ class Source:
     """An opened instrument that delivers no first block for so long is dead."""
     next_block_ns = NS
     """One that has delivered blocks, and delivers no more for so long, is dead."""
+    watched = False
+    """Whether `watch` has something to look after, and is to be called about ten times a second, even if nobody listens."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -130,9 +132,6 @@ class ClockedSource(Source):
         """Whether it may rest after this block, the latest. Called on the source's thread while `rest` allows it."""
         return True
 
-    def resumed(self, first_frame: int) -> None:
-        """It has rested, and goes on at this frame. Called on the source's thread."""
-
     @property
     def resting(self) -> bool:
         return self._rests
@@ -185,7 +184,6 @@ class ClockedSource(Source):
                 under_way = (monotonic_ns() - start) * rate // NS // size * size
                 if under_way > frame:
                     frame, flags = under_way, FLAG_RESTED
-                    self.resumed(frame)
 
     def _rest_until_woken(self, block: npt.NDArray[Any]) -> bool:
         """Sleep if nothing speaks against it; whether it did."""

@@ -16,6 +16,8 @@ RETRY_NS = 800_000_000
 """Time between two attempts to open a missing device."""
 MAX_FAULT_WAIT_NS = 30 * NS
 """An instrument that fails again and again, or whose file is wrong, is opened ever more rarely, up to this wait."""
+POLL_MS = 100
+IDLE_POLL_MS = 500
 HEALTHY_NS = 10 * NS
 """An instrument that ran for so long is tried again at once after its next fault."""
 
@@ -90,6 +92,10 @@ class Device:
         self._may_rest = allowed
         if self._source is not None:
             self._source.rest(allowed)
+
+    def patience_ms(self, *, idle: bool) -> int:
+        """How long the main thread may sleep while no block comes. idle: nobody reads."""
+        return IDLE_POLL_MS if idle and (self._source is None or not self._source.watched) else POLL_MS
 
     def loads(self, now_ns: int) -> None:
         """The instrument gets on with loading: its first block may come later by so much. Any thread."""

@@ -47,7 +47,6 @@ TIMINGS = 16_384
 
 IDLE_TURN_NS = NS // 2
 """How much of an instrument's sound is looked at in one turn while nobody reads."""
-IDLE_POLL_MS = 500
 
 PRIORITY = 20
 """Under SCHED_FIFO."""
@@ -190,7 +189,7 @@ class InstrumentProcess:
         control_fd = self._sock.fileno()
         while not self._stopping:
             idle, wanted = self._idle, self._wanted(ring)
-            for fd, _ in self._poll.poll(0 if ring.want(wanted) else IDLE_POLL_MS if idle else 100):
+            for fd, _ in self._poll.poll(0 if ring.want(wanted) else device.patience_ms(idle=idle)):
                 if fd == control_fd:
                     self._control()
             ring.clear_wakeup()

@@ -242,6 +242,17 @@ def test_a_short_ogg_file_is_as_long_as_its_last_page_says(tmp_path: Path, secon
     assert note is None
 
 
+def test_a_short_file_goes_on_after_a_rest_as_if_it_had_played(tmp_path: Path) -> None:
+    ramp = np.arange(1001, dtype=np.int16)
+    source = FileSource(file_config(write_wav(tmp_path / "r.wav", np.stack([ramp, ramp], axis=1), RATE)))
+    assert source.wait(RATE, 10)
+    source.render(100, 0)
+    hour = 3600 * RATE
+    later = np.round(source.render(1500, hour)[:, 0] * 32768).astype(int).tolist()
+    source.close()
+    assert later == [(hour + n) % 1001 for n in range(1500)]
+
+
 def test_what_is_skipped_by_the_clock_is_skipped_in_the_file(tmp_path: Path) -> None:
     ramp = np.arange(30_000, dtype=np.int16)
     source = FileSource(file_config(write_wav(tmp_path / "r.wav", np.stack([ramp, ramp], axis=1), RATE)))
