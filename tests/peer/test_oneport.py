@@ -24,7 +24,7 @@ from aiortc import (
 from rtcserver import logs
 from rtcserver.access.admission import RETRY_AFTER_S, Admission, Places
 from rtcserver.broadcast.engine import BroadcastEngine
-from rtcserver.broadcast.listener import ListenerSpec
+from rtcserver.broadcast.listener import ListenerSpec, redundant_kind
 from rtcserver.broadcast.supervisor import BroadcastSupervisor
 from rtcserver.clock import NS, monotonic_ns, ns_to_samples
 from rtcserver.encode.packet import EncodedPacket
@@ -33,6 +33,7 @@ from rtcserver.peer import oneport
 from rtcserver.peer.base import PeerRequest
 from rtcserver.peer.limits import SessionLimits
 from rtcserver.peer.oneport import RETURN_PACE_MS, OnePortBackend, OnePortSession, supervised
+from rtcserver.peer.redundancy import Redundancy
 from rtcserver.peer.state import State
 from rtcserver.sdp.fragment import parse_sdpfrag
 from rtcserver.transport import stun
@@ -267,6 +268,38 @@ async def test_who_loses_packets_and_cannot_ask_gets_each_twice_and_drops_the_co
         server.play(1)
         server.engine.repeat(3 * NS)
         assert server.engine.repeat(4 * NS) == 0
+        await listener.close()
+
+
+async def test_who_reads_redundancy_and_loses_many_gets_every_second_packet_twice_as_well() -> None:
+    async with serving() as server:
+        listener = Listener()
+        session = await listener.join(server.backend)
+        session.feedback.duplication = None
+        session.feedback.redundancy = Redundancy(111, 63)
+        session.feedback.connected_ns -= 2 * NS
+        block = rtp.RtcpReceiverInfo(
+            ssrc=session.ssrc,
+            fraction_lost=26,
+            packets_lost=10,
+            highest_sequence=session.first_sequence + 99,
+            jitter=0,
+            lsr=0,
+            dlsr=0,
+        )
+        await listener.dtls._send_rtp(bytes(rtp.RtcpRrPacket(ssrc=1, reports=[block])))
+        await until(lambda: session.info().details.get("copied") == 2)
+        kind = redundant_kind(1, 111)
+        assert session.info().details["payload"] == kind
+        for number in range(6):
+            server.engine.send("main", EncodedPacket(480 * number, 480, 0, 0, b"red"), kind)
+            server.engine.repeat(NS)
+        assert server.engine.repeat(2 * NS) == 3
+        # Who says then that none was lost has had copies: more may have come than were sent once.
+        block.packets_lost, block.fraction_lost = -20, 0
+        block.highest_sequence += 50
+        await listener.dtls._send_rtp(bytes(rtp.RtcpRrPacket(ssrc=1, reports=[block])))
+        await until(lambda: session.info().counters["lost"] == -20)
         await listener.close()
 
 
