@@ -18,8 +18,8 @@ from collections import deque
 
 from rtcserver.encode.packet import EncodedPacket
 
-MAX_LEVEL = 2
-"""Earlier frames in one packet. A third repairs hardly anything that two do not."""
+MAX_EARLIER = 2
+"""Earlier frames in one packet. Listeners get one at most (`rtcserver.peer.redundancy`): two let a browser wait longer."""
 MAX_OFFSET = (1 << 14) - 1
 """Samples by which a frame may be earlier (14 bits)."""
 MAX_LENGTH = (1 << 10) - 1
@@ -33,7 +33,7 @@ class RedundantPackets:
     """One room's packets with their predecessors. `push` each packet, then `payload` for every kind that is wanted."""
 
     def __init__(self) -> None:
-        self._earlier: deque[EncodedPacket] = deque(maxlen=MAX_LEVEL)
+        self._earlier: deque[EncodedPacket] = deque(maxlen=MAX_EARLIER)
         self._newest: EncodedPacket | None = None
 
     def push(self, packet: EncodedPacket) -> None:
@@ -50,7 +50,7 @@ class RedundantPackets:
         """
         if self._newest is None:
             raise ValueError("there is no packet yet")
-        if not 0 <= level <= MAX_LEVEL or not 0 <= payload_type < 128:
+        if not 0 <= level <= MAX_EARLIER or not 0 <= payload_type < 128:
             raise ValueError(f"level {level}, payload type {payload_type}")
         newest = self._newest
         room = MAX_PAYLOAD - 1 - len(newest.payload)

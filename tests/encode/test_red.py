@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtcserver.encode.packet import EncodedPacket
-from rtcserver.encode.red import MAX_LEVEL, MAX_PAYLOAD, RedundantPackets
+from rtcserver.encode.red import MAX_EARLIER, MAX_PAYLOAD, RedundantPackets
 from tests.encode.red_reader import unpack
 
 FRAME = 480
@@ -32,7 +32,7 @@ def test_the_bytes_of_two_frames_are_those_of_the_rfc() -> None:
     assert redundant.payload(1, 111) == bytes.fromhex("ef078003 6f") + b"old" + b"newest"
 
 
-@pytest.mark.parametrize("level", range(MAX_LEVEL + 1))
+@pytest.mark.parametrize("level", range(MAX_EARLIER + 1))
 def test_a_level_is_so_many_earlier_frames_oldest_first(level: int) -> None:
     redundant = pushed(*(packet(n) for n in range(5)))
     found = unpack(redundant.payload(level, 96), 4 * FRAME)
@@ -89,7 +89,7 @@ def test_any_bytes_are_frames_or_a_value_error(data: bytes) -> None:
     assert sum(len(frame) for _, _, frame in found) < len(data)
 
 
-@pytest.mark.parametrize(("level", "payload_type"), [(-1, 111), (MAX_LEVEL + 1, 111), (1, 128), (1, -1)])
+@pytest.mark.parametrize(("level", "payload_type"), [(-1, 111), (MAX_EARLIER + 1, 111), (1, 128), (1, -1)])
 def test_what_cannot_be_is_refused(level: int, payload_type: int) -> None:
     with pytest.raises(ValueError, match="level"):
         pushed(packet(1)).payload(level, payload_type)
