@@ -65,18 +65,9 @@ class DecodeAhead:
         out = np.empty((frames, 2), np.float32)
         done = 0
         with self._changed:
-            while done < frames and self._ready:
-                first = self._ready[0]
-                count = min(len(first), frames - done)
-                out[done : done + count] = first[:count]
-                done += count
-                self._held -= count
-                if count == len(first):
-                    self._ready.popleft()
-                else:
-                    self._ready[0] = first[count:]
-            if self._held <= self._limit // 2:
-                self._changed.notify()
+            for piece in self._take(frames):
+                out[done : done + len(piece)] = piece
+                done += len(piece)
         whole = self._whole
         if done < frames and whole is not None:
             index = np.arange(self._at, self._at + frames - done) % len(whole)
@@ -94,20 +85,24 @@ class DecodeAhead:
         with self._changed:
             if self._whole is None and self._held < frames:
                 return False
-            while frames and self._ready:
-                first = self._ready[0]
-                count = min(len(first), frames)
-                frames -= count
-                self._held -= count
-                if count == len(first):
-                    self._ready.popleft()
-                else:
-                    self._ready[0] = first[count:]
-            if self._held <= self._limit // 2:
-                self._changed.notify()
+            frames -= sum(map(len, self._take(frames)))
         if frames and self._whole is not None:
             self._at = (self._at + frames) % len(self._whole)
         return True
+
+    def _take(self, frames: int) -> list[Samples]:
+        """So many of the next frames, or all that are ready, in order. The lock is held."""
+        taken: list[Samples] = []
+        while frames and self._ready:
+            first = self._ready.popleft()
+            taken.append(first[:frames])
+            if len(first) > frames:
+                self._ready.appendleft(first[frames:])
+            frames -= len(taken[-1])
+            self._held -= len(taken[-1])
+        if self._held <= self._limit // 2:
+            self._changed.notify()
+        return taken
 
     def close(self) -> None:
         """Stop decoding. Idempotent."""

@@ -236,21 +236,28 @@ async def test_redundancy_is_packed_around_few_payload_types() -> None:
     assert with_red == {*range(96, 96 + oneport.RED_TYPES - 1), 111}
 
 
+async def report_losses(
+    listener: Listener, session: OnePortSession, lost: int, *, share: float, packets: int = 100
+) -> None:
+    """A receiver report: so many were lost of the first `packets`, and the share of the last ones (RFC 3550, 6.4.2)."""
+    block = rtp.RtcpReceiverInfo(
+        ssrc=session.ssrc,
+        fraction_lost=int(share * 256),
+        packets_lost=lost,
+        highest_sequence=session.first_sequence + packets - 1,
+        jitter=0,
+        lsr=0,
+        dlsr=0,
+    )
+    await listener.dtls._send_rtp(bytes(rtp.RtcpRrPacket(ssrc=1, reports=[block])))
+
+
 async def test_who_loses_packets_and_cannot_ask_gets_each_twice_and_drops_the_copies() -> None:
     async with serving() as server:
         listener = Listener()
         session = await listener.join(server.backend)
         session.feedback.connected_ns -= 2 * NS
-        block = rtp.RtcpReceiverInfo(
-            ssrc=session.ssrc,
-            fraction_lost=30,
-            packets_lost=10,
-            highest_sequence=session.first_sequence + 99,
-            jitter=0,
-            lsr=0,
-            dlsr=0,
-        )
-        await listener.dtls._send_rtp(bytes(rtp.RtcpRrPacket(ssrc=1, reports=[block])))
+        await report_losses(listener, session, 10, share=0.1)
         await until(lambda: session.info().details.get("copied"))
         assert session.info().details["payload"] == "opus"
         server.play(5)
@@ -278,16 +285,7 @@ async def test_who_reads_redundancy_and_loses_many_gets_every_second_packet_twic
         session.feedback.duplication = None
         session.feedback.redundancy = Redundancy(111, 63)
         session.feedback.connected_ns -= 2 * NS
-        block = rtp.RtcpReceiverInfo(
-            ssrc=session.ssrc,
-            fraction_lost=26,
-            packets_lost=10,
-            highest_sequence=session.first_sequence + 99,
-            jitter=0,
-            lsr=0,
-            dlsr=0,
-        )
-        await listener.dtls._send_rtp(bytes(rtp.RtcpRrPacket(ssrc=1, reports=[block])))
+        await report_losses(listener, session, 10, share=0.1)
         await until(lambda: session.info().details.get("copied") == 2)
         kind = redundant_kind(1, 111)
         assert session.info().details["payload"] == kind
@@ -296,9 +294,7 @@ async def test_who_reads_redundancy_and_loses_many_gets_every_second_packet_twic
             server.engine.repeat(NS)
         assert server.engine.repeat(2 * NS) == 3
         # Who says then that none was lost has had copies: more may have come than were sent once.
-        block.packets_lost, block.fraction_lost = -20, 0
-        block.highest_sequence += 50
-        await listener.dtls._send_rtp(bytes(rtp.RtcpRrPacket(ssrc=1, reports=[block])))
+        await report_losses(listener, session, -20, share=0, packets=150)
         await until(lambda: session.info().counters["lost"] == -20)
         await listener.close()
 
