@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterator
 import pytest
 from hypothesis import settings
 
+from tests import attempts
+from tests.attempts import Measurements
 from tests.realtime import FIXTURES, uses_rig
 from tests.rig.jack import JackServer, Tones
 
@@ -39,10 +41,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def shares_a_fixture(item: pytest.Item) -> bool:
-    """Whether a fixture of its module is made once for several tests: they then run in one process."""
+    """Whether something is made or measured once for several tests of its module: they then run in one process."""
     found = getattr(item, "_fixtureinfo", None)
-    fixtures = found.name2fixturedefs.values() if found else ()
-    return any(definitions[-1].scope == "module" for definitions in fixtures)
+    fixtures = found.name2fixturedefs if found else {}
+    return attempts.FIXTURE in fixtures or any(made[-1].scope == "module" for made in fixtures.values())
+
+
+@pytest.fixture
+def measurements(request: pytest.FixtureRequest) -> Measurements:
+    """What is measured once for several tests of a module, see `tests.attempts`."""
+    return Measurements(request.node)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from rtcserver.client.reception import Repair
 from rtcserver.client.report import ListenReport
 from rtcserver.commands.client import add_arguments, run
 from rtcserver.network.impair import Impairment
+from tests.attempts import Measurements
 from tests.rig.relay import UdpRelay
 from tests.rig.server import RtcServer
 
@@ -33,8 +34,12 @@ def server() -> Iterator[RtcServer]:
         yield server
 
 
-@pytest.fixture(scope="module")
-def twice(server: RtcServer) -> dict[str, tuple[ListenReport, ListenReport]]:
+@pytest.fixture
+def twice(measurements: Measurements, server: RtcServer) -> dict[str, tuple[ListenReport, ListenReport]]:
+    return measurements.of_this_attempt(listen_three_times, server)
+
+
+def listen_three_times(server: RtcServer) -> dict[str, tuple[ListenReport, ListenReport]]:
     """Three listeners of one server, each behind a relay with the same accidents: after half of the time, and all of it."""
 
     async def listen(repair: Repair) -> tuple[ListenReport, ListenReport]:
@@ -51,7 +56,7 @@ def twice(server: RtcServer) -> dict[str, tuple[ListenReport, ListenReport]]:
     return dict(zip(REPAIRS, asyncio.run(all_of_them()), strict=True))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def reports(twice: dict[str, tuple[ListenReport, ListenReport]]) -> dict[str, ListenReport]:
     return {name: whole for name, (_, whole) in twice.items()}
 

@@ -18,6 +18,7 @@ import pytest
 from rtcserver.client.listener import Listener
 from rtcserver.client.measure import Packet
 from rtcserver.client.report import ListenReport
+from tests.attempts import Measurements
 from tests.main_job.test_listening import FRAME, TRANSPORTS, live
 from tests.rig.jack import JackServer, Tones
 from tests.rig.process import wait_until
@@ -52,8 +53,15 @@ async def _instrument_killed(server: RtcServer) -> tuple[ListenReport, list[Pack
         return ear.report(6.0), list(ear.packets)
 
 
-@pytest.fixture(scope="module")
-def killed() -> dict[str, tuple[ListenReport, list[Packet], dict[str, Any]]]:
+Killed = dict[str, tuple[ListenReport, list[Packet], dict[str, Any]]]
+
+
+@pytest.fixture
+def killed(measurements: Measurements) -> Killed:
+    return measurements.of_this_attempt(kill_both)
+
+
+def kill_both() -> Killed:
     """`_instrument_killed` and ``/healthz`` afterwards, by transport, both at once."""
 
     async def both() -> list[tuple[ListenReport, list[Packet]]]:
@@ -72,7 +80,7 @@ def killed() -> dict[str, tuple[ListenReport, list[Packet], dict[str, Any]]]:
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_a_killed_instrument_process_is_replaced_and_the_listener_stays(
-    killed: dict[str, tuple[ListenReport, list[Packet], dict[str, Any]]], transport: str
+    killed: Killed, transport: str
 ) -> None:
     report, packets, health = killed[transport]
     assert health["rooms"]["main"]["epoch"] == 2

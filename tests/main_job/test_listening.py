@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from rtcserver.client.listener import Listener, listen
+from tests.attempts import Measurements
 from tests.rig.jack import JackServer, Tones
 from tests.rig.process import REPOSITORY
 from tests.rig.server import RtcServer
@@ -47,8 +48,12 @@ def servers() -> Iterator[dict[str, RtcServer]]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def ten_seconds(servers: dict[str, RtcServer]) -> dict[str, tuple[int, str, str]]:
+@pytest.fixture
+def ten_seconds(measurements: Measurements, servers: dict[str, RtcServer]) -> dict[str, tuple[int, str, str]]:
+    return measurements.of_this_attempt(listen_for_ten_seconds, servers)
+
+
+def listen_for_ten_seconds(servers: dict[str, RtcServer]) -> dict[str, tuple[int, str, str]]:
     """Exit code, output and errors of the client that listened to each for ten seconds, all at once."""
     runs = {
         transport: subprocess.Popen(

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import pytest
 
+from tests.attempts import Measurements
 from tests.main_job.test_listening import live
 from tests.rig.chromium import Chromium
 from tests.rig.process import wait_until
@@ -146,8 +147,12 @@ class Fallen:
     payloads: dict[str, list[str]]
 
 
-@pytest.fixture(scope="module")
-def fallen() -> dict[str, Fallen]:
+@pytest.fixture
+def fallen(measurements: Measurements) -> dict[str, Fallen]:
+    return measurements.of_this_attempt(fall_from_studio)
+
+
+def fall_from_studio() -> dict[str, Fallen]:
     """A page and a server for each of `FRAMELESS`, all at once: each page waits ten seconds for its first frame."""
 
     async def fall(browser: Chromium, server: RtcServer, script: str) -> Fallen:
