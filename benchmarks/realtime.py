@@ -27,6 +27,12 @@ blocks of 128 (resampled). Per run, after two seconds of settling, over ``--seco
   ``encode_*_ms``: mix, resample, encode and hand over, for each packet.
 - ``cpu_pct``: of one core, the whole instrument process with PortAudio's and JACK's threads, from /proc.
 - ``machine_busy_pct``: use of all cores meanwhile, by anybody.
+
+With ``--before REVISION`` this build's instrument process is compared with an earlier build's instead, in turns,
+``--rounds`` of ``--seconds`` each (`benchmarks.rig.instrument_cost`). ``compared`` has for ``portaudio`` (44.1 kHz in 128)
+and ``fluidsynth`` the figures ``cpu_pct``, ``wakeups_per_s`` and ``packets_per_s``, the same with ``_before``,
+``cpu_ratios`` of the rounds and their median ``cpu_ratio``. ``visqol`` in it has the sound of both, and
+``visqol_least_gain``, the least difference of any of them.
 """
 
 from __future__ import annotations
@@ -42,6 +48,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.rig.common import MachineCpu, emit, process_cpu_s, say
+from benchmarks.rig.instrument_cost import INSTRUMENTS, compare
 from benchmarks.rig.outcome import LONG_S, main_of
 from benchmarks.rig.phase import delay_s, tone_phase
 from rtcserver.clock import MEDIA_RATE, NS
@@ -239,10 +246,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=30.0, help="length of each run (default 30)")
+    parser.add_argument("--seconds", type=float, help="length of each run (default 30; 5 with --before)")
+    parser.add_argument("--before", help="an earlier build, as git names it, to be compared with")
+    parser.add_argument("--rounds", type=int, default=5, help="with --before (default 5)")
+    parser.add_argument("--instrument", choices=tuple(INSTRUMENTS), help="with --before: only this one")
+    parser.add_argument("--no-visqol", action="store_true", help="with --before: CPU only")
     args = parser.parse_args()
+    if args.seconds is None:
+        args.seconds = 5.0 if args.before else 30.0
     if not 3 <= args.seconds <= 3600:
         parser.error("--seconds: allowed are 3 to 3600")
+    if not 1 <= args.rounds <= 100:
+        parser.error("--rounds: allowed are 1 to 100")
+    if args.before:
+        instruments = [args.instrument] if args.instrument else list(INSTRUMENTS)
+        machine = MachineCpu.now()
+        found = compare(args.before, instruments, args.rounds, args.seconds, sound=not args.no_visqol)
+        busy = machine.busy_pct(MachineCpu.now())
+        emit({"benchmark": "realtime", "before": args.before, "compared": found, "machine_busy_pct": busy})
+        return 0
     runs = []
     for rate, blocksize in RUNS:
         say(f"realtime: {rate} Hz, blocks of {blocksize}, {args.seconds:g} s …")
