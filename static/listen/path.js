@@ -29,3 +29,26 @@ export function mediaPath(stats) {
   const protocol = String(local?.protocol ?? "").toLowerCase();
   return protocol === "udp" || protocol === "tcp" ? protocol : null;
 }
+
+/** @typedef {"wifi" | "cable" | "mobile" | "other"} NetworkKind */
+
+/**
+ * What kind of network this end is on, as far as the browser tells (only Chromium's `networkType` does).
+ *
+ * @param {Stat[]} stats
+ * @returns {NetworkKind}
+ */
+export function networkKind(stats) {
+  const pair = selectedPair(stats);
+  const local = stats.find((stat) => stat.type === "local-candidate" && stat.id === pair?.localCandidateId);
+  switch (local?.networkType) {
+    case "wifi":
+      return "wifi";
+    case "ethernet":
+      return "cable";
+    case "cellular":
+      return "mobile";
+    default:
+      return "other";
+  }
+}

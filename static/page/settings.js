@@ -7,10 +7,11 @@
  * @property {boolean} muted
  * @property {boolean} awake keep the screen on while listening
  * @property {string} quality the tier that was chosen, "" for what the network carries
+ * @property {"automatic" | "exact" | "light"} studio the quality of Studio that a performer holds
  */
 
 /** @type {Readonly<Settings>} */
-export const DEFAULTS = Object.freeze({ volume: 1, muted: false, awake: true, quality: "" });
+export const DEFAULTS = Object.freeze({ volume: 1, muted: false, awake: true, quality: "", studio: "automatic" });
 
 const KEY = "rtcserver.settings";
 
@@ -25,12 +26,13 @@ export function parseSettings(stored) {
   } catch {
     found = {};
   }
-  const { volume, muted, awake, quality } = found ?? {};
+  const { volume, muted, awake, quality, studio } = found ?? {};
   return {
     volume: typeof volume === "number" && volume >= 0 && volume <= 1 ? volume : DEFAULTS.volume,
     muted: typeof muted === "boolean" ? muted : DEFAULTS.muted,
     awake: typeof awake === "boolean" ? awake : DEFAULTS.awake,
     quality: ["high", "middle", "low"].includes(quality) ? quality : DEFAULTS.quality,
+    studio: studio === "exact" || studio === "light" ? studio : DEFAULTS.studio,
   };
 }
 

@@ -2,14 +2,66 @@
 /** Says in plain words how Studio does. Pure. */
 
 import { MOST_LOST, MOST_TARGET_MS, OVER_MS } from "../studio/limits.js";
-import { kilohertz, milliseconds } from "./format.js";
+import { kilohertz, milliseconds, percent } from "./format.js";
 
 /** @typedef {import("../studio/session.js").StudioSession} StudioSession */
 /** @typedef {import("../studio/link.js").StudioFormat} StudioFormat */
 /** @typedef {import("../studio/audio.js").RingStats} RingStats */
+/** @typedef {import("../studio/quality.js").Choice} Choice */
+/** @typedef {import("../listen/path.js").NetworkKind} NetworkKind */
 
 export const LISTEN_MEANS = "Safe on every network and device, about a twentieth of a second behind the keys.";
-export const STUDIO_MEANS = "To play along on a good LAN: the instrument’s own samples, as soon as a browser can.";
+export const STUDIO_MEANS = "To play along, as soon as a browser can: the instrument’s own samples, compressed where the network asks for it.";
+
+/** What a performer may hold, with its name. @type {[import("../studio/quality.js").Pin, string][]} */
+export const PINS = [
+  ["automatic", "Automatic"],
+  ["exact", "Exact samples"],
+  ["light", "Compressed"],
+];
+
+/** @type {Readonly<Record<NetworkKind, string>>} */
+const NETWORKS = { wifi: "Wi-Fi", cable: "cable", mobile: "mobile network", other: "network" };
+
+/**
+ * Which quality is heard, and why.
+ *
+ * @param {Choice} choice
+ * @param {NetworkKind} kind
+ * @param {number} needMbps that the exact samples take
+ * @returns {string}
+ */
+export function qualityLine({ stage, why }, kind, needMbps) {
+  if (stage === "exact") return why.cause === "pinned" ? "Exact samples, as you chose." : "Exact samples.";
+  const trying = stage === "trial" ? " Trying the exact samples again." : "";
+  return `${reasonOf(why, NETWORKS[kind], needMbps)}${trying}`;
+}
+
+/**
+ * @param {import("../studio/quality.js").Why} why
+ * @param {string} network
+ * @param {number} needMbps
+ */
+function reasonOf(why, network, needMbps) {
+  switch (why.cause) {
+    case "jitter":
+      return `Compressed, your ${network} varies by ${milliseconds(why.ms)} ms.`;
+    case "loss":
+      return `Compressed, your ${network} loses ${percent(why.percent)} of what is sent.`;
+    case "line":
+      return `Compressed, your line carries about ${why.mbps.toFixed(1)} Mb/s and exact samples take ${needMbps.toFixed(1)}.`;
+    case "uneven":
+      return "Compressed, since exact samples came too unevenly to play.";
+    case "full":
+      return "Compressed, as all places for exact samples are taken.";
+    case "pinned":
+      return "Compressed, as you chose.";
+    case "only":
+      return "Compressed, as this server sends no exact samples here.";
+    case "good":
+      return "Compressed, until your network has been even for a while.";
+  }
+}
 
 /** Above this output latency the page warns: wired outputs take 5 to 40 ms, Bluetooth 100 to 300. */
 const LARGE_OUTPUT_MS = 70;

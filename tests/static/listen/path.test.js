@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { mediaPath, selectedPair } from "../../../static/listen/path.js";
+import { mediaPath, networkKind, selectedPair } from "../../../static/listen/path.js";
 
 /** @param {object} local what the browser says of its own candidate */
 const chromium = (local) => [
@@ -37,4 +37,14 @@ test("nothing is said while no pair is selected, or where the browser does not s
   assert.equal(mediaPath([{ type: "candidate-pair", id: "P", state: "in-progress", localCandidateId: "L" }]), null);
   assert.equal(mediaPath(chromium({ candidateType: "host" })), null);
   assert.equal(mediaPath(chromium({ candidateType: "host", protocol: "sctp" })), null);
+});
+
+test("the kind of network is told where the browser tells it", () => {
+  const of = (/** @type {object} */ local) => networkKind(chromium({ candidateType: "host", protocol: "udp", ...local }));
+  assert.equal(of({ networkType: "wifi" }), "wifi");
+  assert.equal(of({ networkType: "ethernet" }), "cable");
+  assert.equal(of({ networkType: "cellular" }), "mobile");
+  assert.equal(of({ networkType: "unknown" }), "other");
+  assert.equal(of({}), "other");
+  assert.equal(networkKind([]), "other");
 });

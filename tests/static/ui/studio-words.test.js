@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { OFF } from "../../../static/studio/session.js";
-import { exactness, outputWarning, studioLine } from "../../../static/ui/studio-words.js";
+import { PINS, exactness, outputWarning, qualityLine, studioLine } from "../../../static/ui/studio-words.js";
 
 const format = { version: 1, rate: 44_100, bits: /** @type {const} */ (24), frames: 128, exact: true, mbps: 1, packetsPerS: 1, redundancy: false };
 const ring = { exact: true, contextRate: 44_100, ratio: 1 };
@@ -25,4 +25,21 @@ test("a warning for Bluetooth, none for a cable", () => {
 test("why it is off is said until something else happens", () => {
   assert.match(studioLine({ ...OFF, notice: "All places are taken." }, true, false), /All places are taken\. You are in Listen\./);
   assert.equal(studioLine(OFF, true, false), "");
+});
+
+test("which quality it is, and why, in figures of the listener's own network", () => {
+  /** @param {import("../../../static/studio/quality.js").Why} why @param {import("../../../static/listen/path.js").NetworkKind} [kind] */
+  const light = (why, kind = "other") => qualityLine({ stage: "light", why }, kind, 2.74);
+  assert.equal(qualityLine({ stage: "exact", why: { cause: "good" } }, "cable", 2.7), "Exact samples.");
+  assert.equal(qualityLine({ stage: "exact", why: { cause: "pinned" } }, "cable", 2.7), "Exact samples, as you chose.");
+  assert.equal(light({ cause: "jitter", ms: 9.2 }, "wifi"), "Compressed, your Wi-Fi varies by 9.2 ms.");
+  assert.equal(light({ cause: "jitter", ms: 31.7 }), "Compressed, your network varies by 32 ms.");
+  assert.equal(light({ cause: "loss", percent: 2.04 }, "mobile"), "Compressed, your mobile network loses 2 % of what is sent.");
+  assert.equal(light({ cause: "line", mbps: 1.08 }), "Compressed, your line carries about 1.1 Mb/s and exact samples take 2.7.");
+  assert.equal(light({ cause: "pinned" }), "Compressed, as you chose.");
+  assert.match(qualityLine({ stage: "trial", why: { cause: "full" } }, "other", 2), /places .* taken\. Trying/);
+});
+
+test("a performer may hold each quality, or neither", () => {
+  assert.deepEqual(PINS.map(([pin]) => pin), ["automatic", "exact", "light"]);
 });
