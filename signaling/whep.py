@@ -19,10 +19,12 @@ from rtcserver.clock import NS, monotonic_ns, wall_ns
 from rtcserver.errors import PeerError
 from rtcserver.peer.base import (
     MODES,
+    QUALITIES,
     Mode,
     PeerBackend,
     PeerRequest,
     PeerSession,
+    Quality,
     new_session_id,
     public_handle,
 )
@@ -36,6 +38,8 @@ from signaling.rooms import RoomDirectory, existing
 
 MODE_HEADER = "Rtcserver-Mode"
 """Asks for Studio; see `rtcserver.peer.base.PeerRequest`."""
+QUALITY_HEADER = "Rtcserver-Quality"
+"""Says with which quality Studio begins."""
 
 T = TypeVar("T")
 
@@ -232,6 +236,7 @@ def _peer_request(request: web.Request, session_id: str, grant: Grant) -> PeerRe
         grant=grant,
         local_address=local_address(request),
         mode=_mode(request.headers.get(MODE_HEADER, "listen")),
+        quality=_quality(request.headers.get(QUALITY_HEADER, "exact")),
     )
 
 
@@ -250,4 +255,13 @@ def _mode(asked: str) -> Mode:
             return mode
     raise PeerError(
         400, "unknown_mode", f"{MODE_HEADER} names no mode; it is one of {', '.join(MODES)}, or left out."
+    )
+
+
+def _quality(asked: str) -> Quality:
+    for quality in QUALITIES:
+        if asked == quality:
+            return quality
+    raise PeerError(
+        400, "unknown_quality", f"{QUALITY_HEADER} is one of {', '.join(QUALITIES)}, or left out."
     )

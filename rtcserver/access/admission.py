@@ -28,7 +28,8 @@ class Places:
     opening: offers being answered at the same time; as many as may connect, since all listeners of a server that is back
     offer within a moment, and an answer takes milliseconds. connecting, connecting_per_address: sessions that are
     answered, but not connected yet, in all and by client address. shared_addresses: addresses and networks that many
-    clients share, which have no bound of their own. studio: a room's Studio listeners, 0 turns Studio off.
+    clients share, which have no bound of their own. studio: a room's Studio listeners with exact samples, 0 turns Studio
+    off. studio_light: those with compressed sound, 0 turns that off.
     studio_channel: those among them that listen by a DataChannel, in all rooms together, as each costs the
     server's event loop some percent. connections, connections_per_address: open TCP connections for HTTP;
     media_connections, media_connections_per_address: for media. offers_per_minute, requests_per_minute,
@@ -42,6 +43,7 @@ class Places:
     connecting_per_address: int = 64
     shared_addresses: tuple[str, ...] = ()
     studio: int = 8
+    studio_light: int = 200
     studio_channel: int = 8
     connections: int = 2048
     connections_per_address: int = 512
@@ -126,6 +128,17 @@ class Admission:
                 "studio",
                 "studio_full",
                 f"All {self.places.studio} Studio places of this room are taken; Listen mode has room.",
+            )
+
+    def studio_light(self, present: int) -> None:
+        """One more listener of Studio light in a room."""
+        if self.places.studio == 0 or self.places.studio_light == 0:
+            raise PeerError(422, "studio_unavailable", "Studio light is turned off on this server.")
+        if present >= self.places.studio_light:
+            raise self._full(
+                "studio_light",
+                "studio_full",
+                f"All {self.places.studio_light} places of Studio light in this room are taken; Listen mode has room.",
             )
 
     def performer(self, number: int | None) -> int:

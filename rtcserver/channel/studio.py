@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from rtcserver.channel.wire import ProtocolError, clamped
 from rtcserver.encode.pcm import VERSION
@@ -22,6 +22,9 @@ REPORT_FIELDS: Mapping[str, tuple[float, float]] = {
     "drift_ppm": (-100_000, 100_000),
     "ratio": (0.5, 2),
     "output_ms": (0, 10_000),
+    # Studio light, since the session began: packets that came by themselves, and those that did not.
+    "packets": (0, 1e9),
+    "missed": (0, 1e9),
 }
 """What a report may say, with the range that it is clamped to: a ring that lies harms only its owner."""
 
@@ -38,6 +41,21 @@ class StudioReport:
     """How the ring does; see `REPORT_FIELDS`. Values are clamped, what was absent or null is not in it."""
 
     values: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class StudioQuality:
+    """The page asks for exact samples, or for light."""
+
+    quality: Literal["exact", "light"]
+
+
+def parse_quality(members: dict[str, Any]) -> StudioQuality:
+    """``studio_quality``. Raises ProtocolError for one that there is not."""
+    quality = members.get("quality")
+    if quality not in ("exact", "light"):
+        raise ProtocolError("quality is exact or light", code="unknown_quality")
+    return StudioQuality(quality)
 
 
 def parse_ready(members: dict[str, Any]) -> StudioReady:

@@ -13,7 +13,7 @@ from typing import Any, Literal, NoReturn, cast
 
 from rtcserver.channel import studio
 from rtcserver.channel.announce import MAX_BYTES
-from rtcserver.channel.studio import StudioReady, StudioReport
+from rtcserver.channel.studio import StudioQuality, StudioReady, StudioReport
 from rtcserver.channel.wire import SAFE, VERSION, ProtocolError, clamped
 
 MAX_SYSEX = 1024
@@ -124,7 +124,17 @@ class Pin:
 
 
 ClientMessage = (
-    Hello | Auth | Stats | Select | Panic | PlayerCommand | Sysex | Pin | StudioReady | StudioReport
+    Hello
+    | Auth
+    | Stats
+    | Select
+    | Panic
+    | PlayerCommand
+    | Sysex
+    | Pin
+    | StudioReady
+    | StudioReport
+    | StudioQuality
 )
 TYPES: Mapping[type[ClientMessage], str] = {
     Hello: "hello",
@@ -137,10 +147,21 @@ TYPES: Mapping[type[ClientMessage], str] = {
     Pin: "tier",
     StudioReady: "studio_ready",
     StudioReport: "studio_report",
+    StudioQuality: "studio_quality",
 }
 """What each is called in JSON."""
 SERVER_TYPES = frozenset(
-    ("welcome", "performers", "selected", "player", "studio_redundancy", "tier", "leaving", "error")
+    (
+        "welcome",
+        "performers",
+        "selected",
+        "player",
+        "studio_redundancy",
+        "studio_quality",
+        "tier",
+        "leaving",
+        "error",
+    )
 )
 """What a server's messages are called."""
 
@@ -326,4 +347,5 @@ _PARSERS: dict[str, Callable[[dict[str, Any]], ClientMessage]] = {
     "tier": _parse_tier,
     "studio_ready": studio.parse_ready,
     "studio_report": studio.parse_report,
+    "studio_quality": studio.parse_quality,
 }

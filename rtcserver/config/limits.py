@@ -21,6 +21,8 @@ class LimitConfig:
     """Listeners of one room; one more is answered 503."""
     studio_listeners: Annotated[int, Ge(0), Le(1000)] = 8
     """Studio listeners a room: uncompressed sound costs 1.5 to 2.5 Mb/s each. 0 turns Studio off."""
+    studio_light_listeners: Annotated[int, Ge(0), Le(100_000)] = 200
+    """Listeners of Studio light a room: compressed, 0.3 to 0.7 Mb/s each. 0 turns Studio light off."""
     max_half_open: Count = 512
     """Listeners that may be connecting at the same time; one more is answered 503."""
     max_half_open_per_address: Count = 64

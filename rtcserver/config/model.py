@@ -71,6 +71,10 @@ class InstrumentConfig:
     """Duration of one Opus frame in ms: 2.5, 5, 10 or 20."""
     bitrate_bps: Annotated[int, Ge(64_000), Le(510_000)] = 160_000
     """Opus bitrate in bit/s; can be changed while running."""
+    studio_light_frame_ms: Annotated[float, OneOf((2.5, 5, 10))] = 5
+    """Duration of one Opus frame of Studio light in ms: 2.5, 5 or 10."""
+    studio_light_bitrate_bps: Annotated[int, Ge(64_000), Le(510_000)] = 192_000
+    """Opus bitrate of Studio light in bit/s; short frames need more for the same sound."""
     midi: Literal["auto", "off"] = "auto"
     """auto: performers may play the instrument, if it has a MIDI port. off: nobody may."""
     midi_profile: str = "auto"
@@ -88,6 +92,11 @@ class InstrumentConfig:
     def frame_samples(self) -> int:
         """Samples at 48 kHz in one Opus frame: 120, 240, 480 or 960."""
         return int(self.frame_ms * 48)
+
+    @property
+    def light_frame_samples(self) -> int:
+        """Samples at 48 kHz in one frame of Studio light: 120, 240 or 480."""
+        return int(self.studio_light_frame_ms * 48)
 
 
 @dataclass(frozen=True, slots=True)

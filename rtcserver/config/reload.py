@@ -12,6 +12,7 @@ LIMITS = frozenset(
         "max_listeners",
         "max_listeners_per_room",
         "studio_listeners",
+        "studio_light_listeners",
         "max_half_open",
         "max_half_open_per_address",
         "shared_addresses",

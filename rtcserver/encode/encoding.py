@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from rtcserver.encode.codec import DEFAULT, codec_named
 
@@ -63,6 +63,9 @@ class Encoding:
 
 HIGH = "opus-high"
 LOW = "opus-low"
+LIGHT = "opus-light"
+"""Studio light: short frames, taken out before a browser's jitter buffer. Nobody changes between it and the tiers."""
+_LIGHT_STREAM = 6
 TIERS = {"high": HIGH, "middle": DEFAULT.name, "low": LOW}
 """What a listener may be sent, from the best on: what the page and the API call it, and its encoding."""
 HIGH_BPS = 256_000
@@ -84,8 +87,26 @@ def own_encoding(bitrate_bps: int, frame_samples: int) -> Encoding:
     return Encoding(OWN, DEFAULT.name, DEFAULT.name, bitrate_bps, frame_samples)
 
 
-def encodings_of(bitrate_bps: int, frame_samples: int) -> dict[str, Encoding]:
-    """All encodings of a room by name, its own first, whose bitrate and frame length these are.
+class LightConfig(Protocol):
+    """What Studio light is made of, as `rtcserver.config.model.InstrumentConfig` says it."""
+
+    @property
+    def studio_light_bitrate_bps(self) -> int: ...
+
+    @property
+    def light_frame_samples(self) -> int: ...
+
+
+def light_of(config: LightConfig) -> Encoding:
+    """Studio light of a room."""
+    return Encoding(
+        _LIGHT_STREAM, LIGHT, DEFAULT.name, config.studio_light_bitrate_bps, config.light_frame_samples
+    )
+
+
+def encodings_of(bitrate_bps: int, frame_samples: int, light: Encoding | None = None) -> dict[str, Encoding]:
+    """All encodings of a room by name, its own first, whose bitrate and frame length these are. light: Studio light, if
+    there is to be any.
 
     Those of other codecs than the room's are for listeners that know no other, and nobody changes between codecs.
     """
@@ -95,4 +116,6 @@ def encodings_of(bitrate_bps: int, frame_samples: int) -> dict[str, Encoding]:
     found.append(Encoding(2, LOW, DEFAULT.name, LOW_BPS, LOW_FRAME_SAMPLES))
     for stream, name in enumerate(_TELEPHONY, _TELEPHONY_FIRST):
         found.append(Encoding(stream, name, name, 64_000, codec_named(name).frames[0]))
+    if light is not None:
+        found.append(light)
     return {encoding.name: encoding for encoding in found}

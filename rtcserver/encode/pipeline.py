@@ -29,7 +29,7 @@ class EncoderRun:
     """One encoding at work: its frames and its encoder.
 
     warm_samples: how much of the sound it encodes before its packets count. codec: by name; listeners change between
-    encodings of one codec only.
+    encodings of one codec only. apart: whether they come to it from none of the others, but from what is not encoded at all.
     """
 
     def __init__(
@@ -40,11 +40,13 @@ class EncoderRun:
         *,
         warm_samples: int = 0,
         codec: str = DEFAULT.name,
+        apart: bool = False,
     ) -> None:
         self.stream = stream
         self.framer = framer
         self.encoder = encoder
         self.codec = codec
+        self.apart = apart
         self._cold = warm_samples
         self._first = False
         """Whether no packet has gone out since `restart`."""
@@ -160,13 +162,15 @@ class EncodePipeline:
         packets = [
             packet
             for run in self.runs
-            for packet in self._packets(
-                run, samples, position, block, switching=sum(one.codec == run.codec for one in self.runs) > 1
-            )
+            for packet in self._packets(run, samples, position, block, switching=self._switching(run))
         ]
         # In the order in which they end, so that the encodings go on together in a long block, too.
         packets.sort(key=lambda packet: (packet.media_time + packet.duration, packet.stream))
         yield from packets
+
+    def _switching(self, run: EncoderRun) -> bool:
+        """Whether listeners may come to this encoding from another one, or leave it for one."""
+        return run.apart or sum(one.codec == run.codec and not one.apart for one in self.runs) > 1
 
     def _packets(
         self,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rtcserver.encode.codec import Encoder, codec_named
-from rtcserver.encode.encoding import WARM_SAMPLES, Encoding
+from rtcserver.encode.encoding import LIGHT, WARM_SAMPLES, Encoding
 from rtcserver.encode.framing import Framer
 from rtcserver.encode.pipeline import EncoderRun
 from rtcserver.errors import DependencyError
@@ -50,6 +50,13 @@ class Encoders:
                 print(f"{encoding.name} cannot be encoded: {error}", file=sys.stderr, flush=True)
                 continue
             framer = Framer(encoding.frame_samples)
-            run = EncoderRun(stream, framer, encoder, warm_samples=WARM_SAMPLES, codec=encoding.codec)
+            run = EncoderRun(
+                stream,
+                framer,
+                encoder,
+                warm_samples=WARM_SAMPLES,
+                codec=encoding.codec,
+                apart=encoding.name == LIGHT,
+            )
             self.runs.append(run)
             self._further[stream] = encoding

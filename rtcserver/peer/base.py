@@ -18,6 +18,9 @@ from rtcserver.access.door import Grant
 Mode = Literal["listen", "studio", "studio-channel"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 """studio-channel is Studio over a DataChannel, for browsers without Encoded Transforms."""
+Quality = Literal["exact", "light"]
+QUALITIES: tuple[Quality, ...] = get_args(Quality)
+"""What a Studio session is sent: the instrument's samples, or Opus of short frames (`rtcserver.encode.encoding.LIGHT`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class PeerRequest:
     doubtful: whether a proxy that is not trusted stands between, so that the address may not be the client's.
     session_id: to be the session's id; "" lets the backend make one. grant: on what ground it may listen.
     mode: what it asks for. Listen is Opus; Studio is PCM in RTP, which only the page's own worker can
-        read, so it is asked for by a header that no other client sends.
+        read, so it is asked for by a header that no other client sends. quality: with which quality Studio begins.
     """
 
     remote_address: str
@@ -42,6 +45,7 @@ class PeerRequest:
     grant: Grant = field(default_factory=Grant)
     local_address: str = ""
     mode: Mode = "listen"
+    quality: Quality = "exact"
 
 
 def new_session_id() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from rtcserver.broadcast.listener import ListenerCounters
 from rtcserver.clock import MEDIA_RATE, NS
@@ -21,6 +22,18 @@ from rtcserver.transport.rtcp import ReportBlock
 
 REPORTS_PER_S = 20
 """Receiver reports of one listener that are judged. Chromium sends one with each request for lost packets."""
+
+
+PAGE_NS = 5 * NS
+"""A page that has reported its losses within this time is believed rather than receiver reports."""
+
+
+class PageCount(NamedTuple):
+    """What a page in Studio light has counted since its session began: packets that came by themselves, and others."""
+
+    packets: float
+    missed: float
+    at_ns: int
 
 
 class Feedback:
@@ -63,6 +76,8 @@ class Feedback:
         self._judge = ReceptionJudge(first_sequence)
         self._reports = RateLimit(REPORTS_PER_S, REPORTS_PER_S)
         self._reported_ns = 0
+        self._page: PageCount | None = None
+        """The last one."""
 
     def choose(self, offer: OfferSummary, earlier_frames: int) -> None:
         """How its losses are to be repaired: by earlier frames in each packet where its offer has RED (`earlier_frames`:
@@ -73,6 +88,20 @@ class Feedback:
             self.redundancy = Redundancy(offer.payload_type, red, earlier_frames)
         elif "nack" not in offer.rtcp_fb:
             self.duplication = Duplication()
+
+    def begin_light(self, offer: OfferSummary, earlier_frames: int | None) -> None:
+        """Studio light begins: earlier frames in each packet where its offer has RED, else a copy of each. earlier_frames:
+        at most; None for neither."""
+        self.end_light()
+        red = offer.red_payload_type
+        if earlier_frames and red is not None:
+            self.redundancy = Redundancy(offer.payload_type, red, earlier_frames, deep=True)
+        elif earlier_frames is not None:
+            self.duplication = Duplication()
+
+    def end_light(self) -> None:
+        """Exact samples repair their losses by themselves (`rtcserver.room.studio`)."""
+        self.redundancy = self.duplication = self._page = None
 
     def payload(self, encoding: str, plain: int) -> tuple[str, int]:
         """Kind and payload type of its packets of an encoding. plain: the payload type of those without earlier frames."""
@@ -198,6 +227,9 @@ class Feedback:
         elapsed_s = now_s - (self._reported_ns or self.connected_ns) / NS
         self._reported_ns = now_ns
         repairs = [repair for repair in (self.redundancy, self.duplication) if repair is not None]
+        if self._page is not None and now_ns - self._page.at_ns < PAGE_NS:
+            # The page knows better.
+            repairs = []
         tiers = self.tiers
         if tiers is not None:
             if reception.round_trip_s is not None:
@@ -222,6 +254,24 @@ class Feedback:
         packets, lost = int(values.get("packets", 0)), int(values.get("lost", 0))
         if packets and lost <= most_sent(1, self.packets_per_s):
             self.tiers.reception(packets + lost, lost, None, now_ns / NS)
+
+    def light_said(self, values: Mapping[str, float], now_ns: int) -> None:
+        """A report of a page in Studio (`rtcserver.channel.studio.REPORT_FIELDS`): its worker counts each packet."""
+        before, page = self._page, PageCount(values.get("packets", 0.0), values.get("missed", 0.0), now_ns)
+        if page.packets < 1 or (self.redundancy is None and self.duplication is None):
+            return
+        self._page = page
+        if before is None:
+            return
+        elapsed_s = (now_ns - before.at_ns) / NS
+        missed = page.missed - before.missed
+        expected = page.packets - before.packets + missed
+        if not 0 <= missed <= expected <= most_sent(elapsed_s, self.packets_per_s):
+            self._totals["light_reports_left_out"] += 1
+            return
+        for repair in (self.redundancy, self.duplication):
+            if repair is not None:
+                repair.report(int(expected), int(missed), elapsed_s)
 
     def _since(self, now_ns: int) -> float:
         return (now_ns - self.connected_ns) / NS

@@ -22,7 +22,7 @@ from rtcserver.broadcast.supervisor import BroadcastSupervisor
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.encode.encoding import Encoding
 from rtcserver.errors import PeerError
-from rtcserver.peer.base import Mode, PeerRequest, PeerSession
+from rtcserver.peer.base import Mode, PeerRequest, PeerSession, Quality
 from rtcserver.peer.demand import Demand
 from rtcserver.peer.ended import EndedSessions
 from rtcserver.peer.fresh import FreshCounters
@@ -97,7 +97,7 @@ def _ignore_reception(session: OnePortSession, reception: Reception) -> None:
     """Reports are kept in their session, and nowhere else."""
 
 
-def _no_studio(room: str, mode: Mode, present: int) -> Mapping[str, str]:
+def _no_studio(room: str, mode: Mode, present: int, quality: Quality) -> Mapping[str, str]:
     raise PeerError(422, "studio_unavailable", "This server has no Studio mode.")
 
 
@@ -136,7 +136,7 @@ class OnePortBackend:
         on_datachannel: Callable[[OnePortSession, RTCDataChannel], None] = _ignore_channel,
         on_ended: Callable[[OnePortSession], None] = lambda session: None,
         admission: Admission | None = None,
-        admit: Callable[[str, Mode, int], Mapping[str, str]] = _no_studio,
+        admit: Callable[[str, Mode, int, Quality], Mapping[str, str]] = _no_studio,
         limits: SessionLimits | None = None,
         parting: Callable[[str, str, int], str] = lambda reason, message, after_ms: "",
     ) -> None:
@@ -234,8 +234,10 @@ class OnePortBackend:
         if request.mode != "listen":
             if not summary.has_datachannel:
                 raise PeerError(422, "no_datachannel", "Studio needs a data channel in the offer.")
-            session.headers = self._admit(room, request.mode, self.in_studio(room))
+            present = self.in_studio(room, request.quality)
+            session.headers = self._admit(room, request.mode, present, request.quality)
             session.mode = request.mode
+            session.sending.quality = request.quality
             session.details["mode"] = request.mode
         with session.about():
             peer = self.endpoint.create_peer(
@@ -278,9 +280,10 @@ class OnePortBackend:
         """Sessions that are sent sound."""
         return [session for session in self._sessions.values() if session.playing]
 
-    def in_studio(self, room: str) -> int:
-        """Studio listeners of a room, whichever way they listen."""
-        return sum(s.room == room and s.mode != "listen" for s in self._sessions.values())
+    def in_studio(self, room: str, quality: Quality = "exact") -> int:
+        """Studio listeners of a room with this quality, whichever way they listen."""
+        studio = (s for s in self._sessions.values() if s.room == room and s.mode != "listen")
+        return sum(session.sending.quality == quality for session in studio)
 
     def find(self, session_id: str) -> PeerSession | None:
         return self._sessions.get(session_id)

@@ -14,16 +14,17 @@ from contextlib import AbstractContextManager
 from aiortc import RTCDataChannel
 
 from rtcserver.access.door import Grant
-from rtcserver.broadcast.listener import PAYLOAD_SILENCE, ListenerSpec
+from rtcserver.broadcast.listener import PAYLOAD_PCM, ListenerSpec
 from rtcserver.broadcast.srtp import MAX_FIRST_SEQUENCE, SrtpProfile
 from rtcserver.clock import MEDIA_RATE, NS, monotonic_ns, ntp_from_wall, wall_ns
 from rtcserver.encode.codec import DEFAULT, codec_offered
-from rtcserver.encode.encoding import TIERS, Encoding
+from rtcserver.encode.encoding import LIGHT, Encoding
 from rtcserver.errors import PeerError, ProcessError
 from rtcserver.logs import about
 from rtcserver.peer.base import Mode, SessionInfo, new_session_id, public_handle
 from rtcserver.peer.feedback import Feedback
 from rtcserver.peer.owner import SessionOwner
+from rtcserver.peer.sending import Sending
 from rtcserver.peer.state import Answered, Closed, Connected, Event, Moved, RestartAsked, State, advance
 from rtcserver.peer.way import Broadcast, Way, way_of
 from rtcserver.rate import RateLimit
@@ -61,9 +62,6 @@ class OnePortSession:
         self.answer = ""
         self.offer = offer
         self.mode: Mode = "listen"
-        self._kind = PAYLOAD_SILENCE
-        self.encoding = ""
-        """Name of the room's encoding that it is sent; "" before `begin`, after the end and in Studio with PCM."""
         self.details: dict[str, object] = {"mode": "listen", "codec": offer.codec}
         self.headers: Mapping[str, str] = {}
         self.state = State.NEW
@@ -92,6 +90,8 @@ class OnePortSession:
         self._straight = ""
         """The way that its packets take from here."""
         self._backend = backend
+        self.sending = Sending(self, backend)
+        """What it is sent."""
         self._since_ns = monotonic_ns()
         self.asked_ns = self._since_ns
         """When its client asked for it."""
@@ -114,6 +114,11 @@ class OnePortSession:
         return (self._connected_ns - self.asked_ns) / NS if self._connected_ns else None
 
     @property
+    def encoding(self) -> str:
+        """See `Sending.encoding`."""
+        return self.sending.encoding
+
+    @property
     def playing(self) -> bool:
         """Whether it is connected."""
         return self.state in (State.PLAYING, State.RESTARTING)
@@ -131,13 +136,9 @@ class OnePortSession:
         for no repair but what is asked for. encodings: its room's, between which its network decides."""
         if self.codec is not DEFAULT:
             frame_ms = self.codec.frames[0] * 1000 / MEDIA_RATE
-        # Studio needs it until it gets PCM: silence on its timeline.
-        self.set_encoding(self.codec.name)
-        if self.mode == "listen":
-            if earlier_frames is not None:
-                self.feedback.choose(self.offer, earlier_frames)
-            self.feedback.offer_tiers(encodings or {}, self.encoding, monotonic_ns())
-            self._note_tier()
+        self.sending.begin(self.codec.name, earlier_frames, encodings or {}, monotonic_ns())
+        if self.sending.light and encodings:
+            frame_ms = encodings[LIGHT].frame_ms
         self._peer = peer
         self._candidates = candidates
         self.feedback.packets_per_s = 1000 / frame_ms if self.mode == "listen" else STUDIO_PACKETS_PER_S
@@ -147,7 +148,7 @@ class OnePortSession:
             stream_id=f"room-{self.listener_id}",
             track_id=f"audio-{self.listener_id}",
             frame_ms=frame_ms,
-            redundant=self.feedback.redundancy is not None,
+            redundant=self.sending.redundant(),
             capture_id=capture_time_id(self.offer),
         )
         self.answer = build_answer(self.offer, self._answer_transport(), stream, secrets.randbits(62))
@@ -228,8 +229,7 @@ class OnePortSession:
             broadcast.remove_listener(self.listener_id)
         if self._peer is not None:
             self._peer.close()
-        self._backend.need(self.room, "", instead_of=self.encoding)
-        self.encoding = ""
+        self.sending.end()
         self.channels.clear()
         self._backend.forget(self)
 
@@ -243,32 +243,18 @@ class OnePortSession:
         """Bytes on its data channels that wait to be sent or acknowledged."""
         return 0 if self._peer is None else self._peer.buffered
 
-    def set_payload(self, kind: str) -> None:
-        """Give a Studio listener its PCM, plain or with each block twice (`rtcserver.broadcast.listener`).
+    def set_exact(self, kind: str = PAYLOAD_PCM) -> None:
+        """See `Sending.set_exact`."""
+        self.sending.set_exact(kind)
 
-        Raises PeerError for a session that is not a Studio one: nobody else may ever get PCM.
-        """
-        if self.mode != "studio":
-            raise PeerError(409, "not_studio", "This session listens to Opus; it cannot change.")
-        # What a client asks for with its first words may come before the broadcast process has the listener.
-        self._kind = kind
-        broadcast = self._backend.broadcast
-        if broadcast is not None and self.playing:
-            broadcast.set_kind(self.listener_id, kind, self.offer.payload_type)
-            self.details["payload"] = kind
-        self.set_encoding("")
-
-    def set_encoding(self, name: str) -> None:
-        """Let its next kind of payload be of this encoding; it changes where it can (`rtcserver.broadcast.room`)."""
-        if name == self.encoding:
-            return
-        self._backend.need(self.room, name, instead_of=self.encoding)
-        self.encoding = name
+    def set_light(self) -> None:
+        """See `Sending.set_light`."""
+        self.sending.set_light()
 
     def pin(self, tier: str | None) -> None:
         """Send it this tier (`rtcserver.encode.encoding.TIERS`), None: what its network carries. Raises PeerError."""
         self.feedback.pin(tier)
-        self._adapt()
+        self.sending.adapt()
 
     def page_said(self, values: Mapping[str, float]) -> None:
         """A report of its page: how the sound arrives."""
@@ -276,7 +262,12 @@ class OnePortSession:
         if self.playing and "relayed" in values:
             # Here a TURN server looks like any other address.
             self.details["path"] = "relay" if values["relayed"] else self._straight
-        self._adapt()
+        self.sending.adapt()
+
+    def light_said(self, values: Mapping[str, float]) -> None:
+        """A report of its page in Studio light: what it loses."""
+        self.feedback.light_said(values, monotonic_ns())
+        self.sending.adapt()
 
     # PeerListener
 
@@ -287,9 +278,7 @@ class OnePortSession:
             self.end("broadcast-lost")
             return
         way = self._way(path, broadcast)
-        kind, payload_type = self.feedback.payload(self.encoding, self.offer.payload_type)
-        if self.mode != "listen":
-            kind = self._kind
+        kind, payload_type = self.sending.payload()
         spec = ListenerSpec(
             listener_id=self.listener_id,
             room=self.room,
@@ -331,7 +320,7 @@ class OnePortSession:
         broadcast = self._backend.broadcast
         if broadcast is not None:
             broadcast.set_address(self.listener_id, *self._way(path, broadcast))
-            self._adapt()
+            self.sending.adapt()
 
     def _way(self, path: Path, broadcast: Broadcast) -> Way:
         """Where the broadcast process is to send: on a TCP path it alone writes from now on."""
@@ -350,43 +339,14 @@ class OnePortSession:
                 counted = broadcast.listener_stats(self.listener_id)
                 if missing := self.feedback.nack(packet.sequences, counted, now):
                     broadcast.nack(self.listener_id, missing)
-                    self._adapt()
+                    self.sending.adapt()
             elif isinstance(packet, ReceptionReport):
                 blocks = (block for block in packet.blocks if block.ssrc == self.ssrc)
                 for reception in self.feedback.reports(blocks, now, ntp_from_wall(wall_ns())):
                     self._backend.on_reception(self, reception)
-                self._adapt()
-
-    def _adapt(self) -> None:
-        """Let its packets carry earlier frames, or come twice, as its losses ask for."""
-        broadcast = self._backend.broadcast
-        if broadcast is None:
-            return
-        if self._reception:
-            self.details["reception"] = dict(self._reception)
-        chosen = self.feedback.decide(self.encoding, monotonic_ns())
-        if self.playing and chosen != self.encoding:
-            self.set_encoding(chosen)
-            self.counters["tier_changes"] += 1
-            self._backend.counters["tier_changes"] += 1
-        self._note_tier()
-        kind, payload_type = self.feedback.payload(self.encoding, self.offer.payload_type)
-        if self.mode == "listen" and self.playing and kind != self.details["payload"]:
-            broadcast.set_kind(self.listener_id, kind, payload_type)
-            self.details["payload"] = kind
-        copied = self.feedback.copied
-        if self.playing and copied != self.details.get("copied", 0):
-            broadcast.set_copied(self.listener_id, copied)
-            self.details["copied"] = copied
-
-    def _note_tier(self) -> None:
-        if self.feedback.tiers is None:
-            return
-        tier = next(tier for tier, name in TIERS.items() if name == self.encoding)
-        state = {"tier": tier, "pinned": self.feedback.pinned is not None}
-        if not state.items() <= self.details.items():
-            self.details |= state
-            self.on_tier()
+                if self._reception:
+                    self.details["reception"] = dict(self._reception)
+                self.sending.adapt()
 
     @property
     def reports_itself(self) -> bool:

@@ -16,6 +16,10 @@ is worked out from what they miss.
 - up: at once, to 1 for losses of more than `SMALL`, to 2 for more than `MANY` that are no accident of a short interval;
 - down: by one after `CALM_S` without a reason for the present level.
 
+In Studio light nothing waits for what is late, so there level 2 is two earlier frames (`deep`): they repair two lost packets
+in a row, and packets carry what is sent again, without headers of its own. Its pages report each second, so that a clean
+network is known after `DEEP_CALM_S`.
+
 A listener that reports losses that are not true gets at most three times the bytes.
 """
 
@@ -35,6 +39,8 @@ COPIED_AT = (0, 0, 2)
 BYTES_AT = (1.0, 1.0, 1.5)
 """By level: how much more is sent for the copies."""
 CALM_S = 30.0
+DEEP_CALM_S = 8.0
+"""The same while a page that reports each second has not lost anything yet."""
 MANY = 0.02
 """Share of lost packets of which one earlier frame leaves too many missing: as much of them where losses are independent,
 and a fifth where they come in short bursts, as on busy Wi-Fi."""
@@ -43,9 +49,10 @@ MAX_MISSING = 512
 
 
 class Redundancy:
-    """One listener's level. opus, red: its payload types. most: the highest level that it may have, from 1."""
+    """One listener's level. opus, red: its payload types. most: the highest level that it may have, from 1. deep: whether
+    level 2 is a second earlier frame."""
 
-    def __init__(self, opus: int, red: int, most: int = MAX_LEVEL) -> None:
+    def __init__(self, opus: int, red: int, most: int = MAX_LEVEL, *, deep: bool = False) -> None:
         self.level = FIRST_LEVEL
         self.most = most
         self.has_copied = False
@@ -55,10 +62,13 @@ class Redundancy:
         self._missing: set[int] = set()
         self._calm_s = 0.0
         self._share = LossShare()
+        self._deep = deep
+        self._lossy = False
+        """Whether there ever was a reason for a level."""
 
     def payload(self, encoding: str) -> tuple[str, int]:
         """Kind (`rtcserver.broadcast.listener`) and payload type of its packets of an encoding."""
-        earlier = min(self.carried, 1)
+        earlier = self.carried if self._deep else min(self.carried, 1)
         return redundant_kind(earlier, self._opus, encoding), self._red if earlier else self._opus
 
     @property
@@ -69,7 +79,7 @@ class Redundancy:
     @property
     def copied(self) -> int:
         """Which packets are to be sent twice: see `COPIED_AT`."""
-        return COPIED_AT[self.carried]
+        return 0 if self._deep else COPIED_AT[self.carried]
 
     def limit(self, level: int) -> None:
         """Send this level instead of `level`, as the network carries no more (`rtcserver.peer.tiers`)."""
@@ -100,7 +110,9 @@ class Redundancy:
         expected, elapsed_s = self._share.expected, self._share.elapsed_s
         self._share.clear()
         self._missing.clear()
-        wanted = min(level_for(network_share(share, self.carried), expected), self.most)
+        network = share if self._deep else network_share(share, self.carried)
+        wanted = min(level_for(network, expected), self.most)
+        self._lossy |= wanted > 0
         if wanted > self.level:
             self.level = wanted
             self._calm_s = 0.0
@@ -108,7 +120,7 @@ class Redundancy:
             self._calm_s = 0.0
         else:
             self._calm_s += elapsed_s
-            if self._calm_s >= CALM_S:
+            if self._calm_s >= (CALM_S if self._lossy or not self._deep else DEEP_CALM_S):
                 self.level -= 1
                 self._calm_s = 0.0
         self.has_copied |= self.copied > 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from aiortc import RTCDataChannel
 
@@ -25,6 +26,8 @@ from rtcserver.clock import NS, monotonic_ns
 from rtcserver.encode.pcm import StudioFormat
 from rtcserver.encode.subscription import DEFAULT_LIMIT, Subscription
 from rtcserver.errors import PeerError
+from rtcserver.peer.base import Quality
+from rtcserver.peer.demand import KEEP_NS
 from rtcserver.peer.oneport_session import OnePortSession
 from rtcserver.room.directory import Room
 from rtcserver.room.member import ChannelCounters, Member
@@ -60,6 +63,8 @@ class RoomDesk:
         self._senders: dict[Cadence, DownSender] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ns = 0
+        self._studio_ends: asyncio.TimerHandle | None = None
+        """When the instrument hands out no PCM any more."""
 
     # Sessions
 
@@ -89,8 +94,9 @@ class RoomDesk:
         self._readers.close()
         if self.stage is not None:
             self.stage.close()
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._studio_ends):
+            if timer is not None:
+                timer.cancel()
 
     def media_now(self, now_ns: int) -> int:
         """The room's media time at a monotonic time."""
@@ -139,10 +145,13 @@ class RoomDesk:
             member.send_midi(message)
         self._arm()
 
-    def set_payload(self, member: Member, *, twice: bool) -> None:
-        """PCM for a Studio member, in RTP or by its channel, for its whole life. Raises PeerError for others."""
-        if member.session.mode != "studio-channel":
-            member.session.set_payload(PAYLOAD_PCM_TWICE if twice else PAYLOAD_PCM)
+    def set_exact(self, member: Member, *, twice: bool) -> None:
+        """PCM for a Studio member, in RTP or by its channel. Raises PeerError for others, and for one too many."""
+        session = member.session
+        if session.sending.light:
+            self._admission.studio(self._in_quality("exact"))
+        if session.mode != "studio-channel":
+            session.set_exact(PAYLOAD_PCM_TWICE if twice else PAYLOAD_PCM)
         elif member.samples is not None:
             member.samples.twice = twice
             self.samples.add(member.samples)
@@ -151,6 +160,14 @@ class RoomDesk:
                 409, "no_channel", "Open the channel “studio” first, unordered and without retransmissions."
             )
         member.studio_ready = True
+        self._follow_studio()
+
+    def set_light(self, member: Member) -> None:
+        """Compressed sound for a Studio member. Raises PeerError for others, and for one too many."""
+        sending = member.session.sending
+        if not sending.light:
+            self._admission.studio_light(self._in_quality("light"))
+            member.session.set_light()
         self._follow_studio()
 
     def on_samples_closed(self, member: Member) -> None:
@@ -169,8 +186,22 @@ class RoomDesk:
             status.sample_format, status.exact, status.rate, status.blocksize, config.studio_bits
         )
 
+    def _in_quality(self, quality: Quality) -> int:
+        studio = (m.session for m in self.members.values() if m.session.mode != "listen")
+        return sum(session.sending.quality == quality for session in studio)
+
     def _follow_studio(self) -> None:
-        self.room.instrument.set_studio(any(m.studio_ready for m in self.members.values()))
+        """Let the instrument hand out PCM while somebody gets it, and a little longer: who leaves it for light is sent it
+        until light is there."""
+        wanted = any(m.studio_ready and not m.session.sending.light for m in self.members.values())
+        if self._studio_ends is not None:
+            self._studio_ends.cancel()
+            self._studio_ends = None
+        if wanted or not any(m.session.sending.light for m in self.members.values()):
+            self.room.instrument.set_studio(wanted)
+        else:
+            end = partial(self.room.instrument.set_studio, False)
+            self._studio_ends = asyncio.get_running_loop().call_later(KEEP_NS / NS, end)
 
     # Performers
 

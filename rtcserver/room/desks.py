@@ -12,12 +12,13 @@ from typing import Any
 from aiortc import RTCDataChannel
 
 from rtcserver.access.admission import Admission
+from rtcserver.encode.encoding import Encoding, light_of
 from rtcserver.errors import PeerError
-from rtcserver.peer.base import Mode
+from rtcserver.peer.base import Mode, Quality
 from rtcserver.peer.oneport_session import OnePortSession
 from rtcserver.room.desk import RoomDesk
 from rtcserver.room.stage import Stage
-from rtcserver.room.studio import answer_headers, describe
+from rtcserver.room.studio import answer_headers, describe, describe_light
 
 
 class Desks:
@@ -40,19 +41,40 @@ class Desks:
         for room in self.rooms.values():
             room.lapse()
 
-    def admit(self, room: str, mode: Mode, present: int) -> Mapping[str, str]:
-        """The headers of one more Studio listener's answer. Raises PeerError."""
-        self._admission.studio(present, self._channel_members() if mode == "studio-channel" else None)
+    def admit(self, room: str, mode: Mode, present: int, quality: Quality = "exact") -> Mapping[str, str]:
+        """The headers of one more Studio listener's answer. present: those of this quality. Raises PeerError."""
+        if quality == "light":
+            if mode != "studio":
+                raise PeerError(422, "studio_unavailable", "Studio light comes in RTP only.")
+            self._admission.studio_light(present)
+        else:
+            self._admission.studio(present, self._channel_members() if mode == "studio-channel" else None)
         desk = self.rooms[room]
-        return answer_headers(desk.studio_format(), mode, desk.room.instrument.status.error)
+        return answer_headers(
+            desk.studio_format(),
+            mode,
+            desk.room.instrument.status.error,
+            quality=quality,
+            light=self._light(room) if mode == "studio" else None,
+        )
 
-    def describe_studio(self, room: str, present: int) -> dict[str, object] | None:
+    def _light(self, room: str) -> Encoding | None:
+        return (
+            light_of(self.rooms[room].room.instrument.config) if self._admission.places.studio_light else None
+        )
+
+    def describe_studio(self, room: str, present: int, light: int = 0) -> dict[str, object] | None:
         """For ``GET /api/rooms``: places, and what each costs; None where Studio is turned off."""
         if self._admission.places.studio == 0:
             return None
         studio = self.rooms[room].studio_format()
         places: dict[str, object] = {"listeners": present, "limit": self._admission.places.studio}
-        return places | (describe(studio) if studio is not None else {})
+        if studio is None:
+            return places
+        said = describe_light(self._light(room))
+        for each in said.values():
+            each |= {"listeners": light, "limit": self._admission.places.studio_light}
+        return places | describe(studio) | said
 
     def _channel_members(self) -> int:
         members = (member for room in self.rooms.values() for member in room.members.values())

@@ -16,12 +16,12 @@ from rtcserver.access.door import Grant
 from rtcserver.channel import announce
 from rtcserver.channel.limits import ChannelRates
 from rtcserver.channel.midi_peer import MidiPeer, MidiPeerCounters
-from rtcserver.channel.studio import StudioReady, StudioReport
+from rtcserver.channel.studio import StudioQuality, StudioReady, StudioReport
 from rtcserver.channel.telemetry import TYPES, ClientMessage, Pin, Stats
 from rtcserver.channel.telemetry_peer import TelemetryCounters, TelemetryPeer
 from rtcserver.channel.up.receiver import UpCounters
 from rtcserver.clock import monotonic_ns
-from rtcserver.errors import RtcServerError
+from rtcserver.errors import PeerError, RtcServerError
 from rtcserver.peer.oneport_session import OnePortSession
 from rtcserver.room.samples import SampleListener
 from rtcserver.room.studio import RedundancyControl
@@ -75,8 +75,11 @@ class MemberDesk(Protocol):
     def on_midi_open(self, member: Member) -> None:
         """The ``midi`` channel can be written to."""
 
-    def set_payload(self, member: Member, *, twice: bool) -> None:
+    def set_exact(self, member: Member, *, twice: bool) -> None:
         """Give a Studio member its PCM. Raises PeerError."""
+
+    def set_light(self, member: Member) -> None:
+        """Give a Studio member compressed sound. Raises PeerError."""
 
     def on_samples_closed(self, member: Member) -> None:
         """The ``studio`` channel is closed: nothing can be sent on it any more."""
@@ -183,15 +186,43 @@ class Member:
                 self.session.pin(tier)
                 self.tell_tier()
             case StudioReady():
-                self._desk.set_payload(self, twice=self.redundancy.on)
+                self._ready()
+            case StudioQuality(quality):
+                self._change(quality)
             case StudioReport(values):
-                self.session.details["studio"] = values
-                changed = self.redundancy.report(values, now)
-                if changed is not None and self.studio_ready:
-                    self._desk.set_payload(self, twice=changed)
-                    self.tell(announce.pack("studio_redundancy", {"on": changed}))
+                self._report(values, now)
             case _:
                 self._desk.on_message(self, message)
+
+    def _ready(self) -> None:
+        """Its worker receives frames. That is no matter to light, which any browser plays."""
+        if self.session.sending.light:
+            self.studio_ready = True
+        else:
+            self._desk.set_exact(self, twice=self.redundancy.on)
+
+    def _change(self, quality: str) -> None:
+        if quality == "light":
+            self._desk.set_light(self)
+        elif not self.session.sending.light:
+            pass
+        elif not self.studio_ready:
+            raise PeerError(
+                409, "not_ready", "Exact samples need a worker that receives frames: say studio_ready first."
+            )
+        else:
+            self._desk.set_exact(self, twice=False)
+        self.tell(announce.pack("studio_quality", {"quality": self.session.sending.quality}))
+
+    def _report(self, values: dict[str, float], now: int) -> None:
+        self.session.details["studio"] = values
+        if self.session.sending.light:
+            self.session.light_said(values)
+            return
+        changed = self.redundancy.report(values, now)
+        if changed is not None and self.studio_ready:
+            self._desk.set_exact(self, twice=changed)
+            self.tell(announce.pack("studio_redundancy", {"on": changed}))
 
     def _on_midi(self, data: bytes | str) -> None:
         self._desk.on_midi(self, data)

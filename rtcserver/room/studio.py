@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping
 
 from rtcserver.clock import NS
+from rtcserver.encode.encoding import Encoding
 from rtcserver.encode.pcm import VERSION, StudioFormat
 from rtcserver.errors import PeerError
-from rtcserver.peer.base import Mode
+from rtcserver.peer.base import Mode, Quality
 
 RTP_OVERHEAD = 20 + 8 + 12 + 16
 """Bytes around a payload in RTP: IPv4, UDP, RTP, SRTP tag."""
@@ -27,19 +28,41 @@ OFF_AFTER_NS = 30_000_000_000
 
 
 def answer_headers(
-    studio: StudioFormat | None, mode: Mode = "studio", fault: str | None = None
+    studio: StudioFormat | None,
+    mode: Mode = "studio",
+    fault: str | None = None,
+    *,
+    quality: Quality = "exact",
+    light: Encoding | None = None,
 ) -> Mapping[str, str]:
     """The answer's headers for one more Studio listener. Raises PeerError while there is no sound for them.
 
     studio: None while the device is missing: nothing is known of its format. fault: what it says itself,
-    such as a rate that it does not have.
+    such as a rate that it does not have. light: how Studio light is encoded, if it can have that.
     """
     if studio is None:
         why = f": {fault}" if fault else " at this moment."
         raise PeerError(503, "no_instrument", f"The instrument delivers no sound{why}", retry_after_s=5)
     return {
         "Rtcserver-Mode": mode,
-        "Rtcserver-Studio": json.dumps(describe(studio, mode), separators=(",", ":")),
+        "Rtcserver-Studio": json.dumps(
+            describe(studio, mode) | describe_light(light) | {"quality": quality}, separators=(",", ":")
+        ),
+    }
+
+
+def describe_light(light: Encoding | None) -> dict[str, dict[str, float]]:
+    """Studio light as JSON, without redundancy; nothing where there is none."""
+    if light is None:
+        return {}
+    packets_per_s = 1000 / light.frame_ms
+    return {
+        "light": {
+            "frame_ms": light.frame_ms,
+            "bps": light.bitrate_bps,
+            "mbps": round((light.bitrate_bps + packets_per_s * RTP_OVERHEAD * 8) / 1e6, 2),
+            "packets_per_s": packets_per_s,
+        }
     }
 
 

@@ -22,7 +22,7 @@ from rtcserver.channel.limits import ChannelRates
 from rtcserver.config.load import parse_hosts, parse_networks
 from rtcserver.config.model import ServerConfig
 from rtcserver.encode.codec import CODECS
-from rtcserver.encode.encoding import OWN, TIERS, Encoding, encodings_of
+from rtcserver.encode.encoding import OWN, TIERS, Encoding, encodings_of, light_of
 from rtcserver.midiport.supervisor import MidiPort, Port
 from rtcserver.peer.base import MODES, PeerBackend
 from rtcserver.peer.limits import SessionLimits
@@ -108,6 +108,7 @@ def places_of(config: ServerConfig) -> Places:
         connecting_per_address=config.max_half_open_per_address,
         shared_addresses=parse_networks(config.shared_addresses, "shared_addresses"),
         studio=config.studio_listeners,
+        studio_light=config.studio_light_listeners,
         connections=config.max_connections,
         connections_per_address=config.max_connections_per_address,
         media_connections=config.max_media_connections,
@@ -248,7 +249,8 @@ class OnePort:
         return self.desk.rooms[room].stage is not None
 
     def studio(self, room: str) -> dict[str, object] | None:
-        return self.desk.describe_studio(room, self._backend.in_studio(room))
+        backend = self._backend
+        return self.desk.describe_studio(room, backend.in_studio(room), backend.in_studio(room, "light"))
 
     def processes(self) -> dict[str, dict[str, object]]:
         supervisor = self._supervisor
@@ -355,7 +357,7 @@ class OnePort:
 def _encodings(room: Room) -> dict[str, Encoding]:
     """A room's encodings by name, its own too."""
     config = room.instrument.config
-    return encodings_of(config.bitrate_bps, config.frame_samples)
+    return encodings_of(config.bitrate_bps, config.frame_samples, light_of(config))
 
 
 def _encode(room: Room, names: Collection[str]) -> None:

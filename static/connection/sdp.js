@@ -44,10 +44,19 @@ export function asksForStereo(sdp) {
 
 /**
  * @param {string} sdp
- * @returns {boolean} whether audio may come in packets that carry earlier frames (RED, RFC 2198)
+ * @returns {number | null} the payload type of packets that carry earlier frames (RED, RFC 2198); null if there are none
+ */
+export function redundantType(sdp) {
+  const found = /^a=rtpmap:(\d+) red\/48000(?:\/2)?\r?$/im.exec(sdp);
+  return found ? Number(found[1]) : null;
+}
+
+/**
+ * @param {string} sdp
+ * @returns {boolean} whether audio may come in such packets
  */
 export function takesRedundancy(sdp) {
-  return sdp.split(/\r?\n/).some((line) => /^a=rtpmap:\d+ red\/48000(?:\/2)?$/i.test(line));
+  return redundantType(sdp) !== null;
 }
 
 /**

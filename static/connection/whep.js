@@ -37,7 +37,7 @@ import {
  * @property {RTCConfiguration} [configuration] added to the connection's
  * @property {Record<string, string>} [headers] of the POST
  * @property {(peer: RTCPeerConnection, audio: RTCRtpTransceiver) => void} [prepare] before the offer is made
- * @property {(headers: Headers) => Problem | null} [accepted] with the headers of a 201; a problem ends the connection
+ * @property {(headers: Headers, answer: string) => Problem | null} [accepted] with the headers of a 201; a problem ends the connection
  */
 
 /** The offer leaves with the candidates found so far after this long, in milliseconds. */
@@ -267,7 +267,7 @@ export class WhepConnection {
     }
     if (this.#closed) return null;
     if (response.ok) {
-      const problem = this.#special.accepted?.(response.headers) ?? null;
+      const problem = this.#special.accepted?.(response.headers, body) ?? null;
       if (problem === null) return withLocalName(body, hostnameOf(response.url));
       this.#tell.refused(problem);
       return null;

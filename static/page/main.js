@@ -23,7 +23,7 @@
  *   #room-title #instrument #listeners
  *
  * Each of the controls and figures has a data-testid of the same name. `?listen` in the address starts by
- * itself, `?studio` in Studio.
+ * itself, `?studio` in Studio, `?studio=light` in Studio light.
  */
 
 import { haveIceServers, iceServers } from "../connection/ice-servers.js";
@@ -164,6 +164,7 @@ Object.defineProperty(window, "rtcserver", {
       },
       stats: () => studio.stats,
       record: (/** @type {number} */ frames) => studio.record(frames),
+      change: (/** @type {"exact" | "light"} */ quality) => studio.change(quality),
       support: studio.support,
     }),
   }),
@@ -173,7 +174,7 @@ Object.defineProperty(window, "rtcserver", {
 if (haveIceServers()) iceServers(roomWhep(roomName));
 show();
 const start = new URLSearchParams(location.search);
-if (start.has("studio")) studio.choose();
+if (start.has("studio")) studio.choose(start.get("studio") === "light" ? "light" : "exact");
 if (start.has("studio") || start.has("listen")) listener.listen();
 
 function press() {

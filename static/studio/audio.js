@@ -25,6 +25,7 @@ import { memoryShared } from "./support.js";
  * @property {number} underruns
  * @property {number} lost blocks that had not come when they were due
  * @property {number} repaired blocks that a repeat brought in time
+ * @property {number} missed packets of Studio light that did not come by themselves
  * @property {number} duplicates
  * @property {number} late blocks that came after they were due
  * @property {number} invalid payloads that could not be read
@@ -171,21 +172,22 @@ export class StudioAudio {
       levelP5Ms: figure(Figure.levelP5Ms),
       levelP95Ms: figure(Figure.levelP95Ms),
       underruns: figure(Figure.underruns),
-      lost: figure(Figure.lost),
+      lost: figure(Figure.lost) + count(Control.concealed),
       repaired: count(Control.repaired),
       duplicates: count(Control.duplicates),
       late: count(Control.late),
       invalid: count(Control.invalid),
       payloads: count(Control.payloads),
       silence: count(Control.silence),
-      concealedMs: figure(Figure.concealedMs),
-      longestGapMs: figure(Figure.longestGapMs),
+      concealedMs: figure(Figure.concealedMs) + figure(Figure.madeUpMs),
+      longestGapMs: Math.max(figure(Figure.longestGapMs), figure(Figure.longestMadeUpMs)),
+      missed: count(Control.missed),
       jitterMs: figure(Figure.jitterMs),
       driftPpm: figure(Figure.driftPpm),
       ratio: figure(Figure.ratio),
       burst: figure(Figure.burst),
       trims: figure(Figure.trims),
-      exact: figure(Figure.exact) === 1,
+      exact: figure(Figure.exact) === 1 && count(Control.bits) > 0,
       rate: count(Control.rate),
       bits: count(Control.bits),
       contextRate: this.contextRate,

@@ -7,6 +7,7 @@
  */
 
 import { openChannels, sendOn } from "../connection/channels.js";
+import { redundantType } from "../connection/sdp.js";
 import { STUDIO_REFUSED } from "../connection/problems.js";
 import { WhepConnection } from "../connection/whep.js";
 
@@ -27,6 +28,16 @@ import { WhepConnection } from "../connection/whep.js";
  * @property {number} mbps
  * @property {number} packetsPerS
  * @property {boolean} redundancy each block is sent twice
+ * @property {Quality} quality what is sent now
+ * @property {LightFormat | null} light what Studio light is; null where the server has none
+ */
+
+/** @typedef {"exact" | "light"} Quality exact: the instrument's samples; light: Opus in short packets */
+/**
+ * @typedef {object} LightFormat
+ * @property {number} frameMs
+ * @property {number} bps of the sound
+ * @property {number} mbps with headers, without repeats
  */
 
 /**
@@ -54,6 +65,8 @@ export class StudioLink {
   #format = null;
   /** @type {string[]} messages to be sent once the channel is open */
   #unsent = [];
+  /** @type {number | null} */
+  #red = null;
 
   /**
    * @param {string} url of the room's WHEP endpoint
@@ -61,14 +74,16 @@ export class StudioLink {
    * @param {Worker} worker one of its own
    * @param {Attach} attach
    * @param {StudioTell} tell
+   * @param {Quality} [quality] what to begin with
    */
-  constructor(url, way, worker, attach, tell) {
+  constructor(url, way, worker, attach, tell, quality = "exact") {
     this.#way = way;
+
     this.#attach = attach;
     this.#worker = worker;
     this.#tell = tell;
     const { signal } = this.#owner;
-    worker.addEventListener("message", ({ data }) => data.type === "proof" && tell.proved(), { signal });
+    worker.addEventListener("message", ({ data }) => this.#hearWorker(data), { signal });
     const died = () => this.#lose("studio_failed", "The worker that receives the samples has failed.", true);
     worker.addEventListener("error", died, { signal });
     worker.addEventListener("messageerror", died, { signal });
@@ -87,9 +102,9 @@ export class StudioLink {
       {
         // Chromium hands out no frames without this setting; other browsers ignore it.
         configuration: /** @type {RTCConfiguration} */ ({ encodedInsertableStreams: true }),
-        headers: { "Rtcserver-Mode": mode },
+        headers: { "Rtcserver-Mode": mode, "Rtcserver-Quality": quality },
         prepare: (peer, audio) => this.#prepare(peer, audio),
-        accepted: (headers) => this.#accept(headers, mode),
+        accepted: (headers, answer) => this.#accept(headers, answer, mode),
       },
     );
   }
@@ -127,7 +142,17 @@ export class StudioLink {
     this.#attached?.report(sound);
   }
 
-  /** Asks the server for PCM; nothing else does. */
+  /**
+   * Asks for another quality; `changed` tells when the server sends it. Refused, this one goes on.
+   *
+   * @param {Quality} quality
+   */
+  change(quality) {
+    if (quality === "light") this.#expectLight();
+    this.#say(JSON.stringify({ type: "studio_quality", quality }));
+  }
+
+  /** Says that the worker receives frames: exact samples may come now, and nothing else asks for them. */
   ready() {
     this.#say(JSON.stringify({ type: "studio_ready", version: VERSION }));
   }
@@ -191,24 +216,38 @@ export class StudioLink {
     channel.addEventListener("message", ({ data }) => this.#post({ type: "message", bytes: data }, [data]), { signal });
   }
 
+  /** Tells the worker that what comes as Opus is sound from now on, and no silence before the samples. */
+  #expectLight() {
+    if (this.#format?.light) this.#post({ type: "light", rate: this.#format.rate, red: this.#red });
+  }
+
+  /** @param {import("./engine/worker.js").FromWorker} message */
+  #hearWorker(message) {
+    if (message.type === "proof") this.#tell.proved();
+    else if (message.type === "unable") this.#lose("studio_failed", `This browser cannot decode Studio’s sound: ${message.why}`, false);
+  }
+
   /**
    * @param {ToWorker} message
-   * @param {Transferable[]} moved
+   * @param {Transferable[]} [moved]
    */
-  #post(message, moved) {
+  #post(message, moved = []) {
     this.#worker.postMessage(message, moved);
   }
 
   /**
    * @param {Headers} headers of the answer
+   * @param {string} answer
    * @param {string} mode that was asked for
    * @returns {Problem | null}
    */
-  #accept(headers, mode) {
+  #accept(headers, answer, mode) {
     const given = headers.get("Rtcserver-Mode");
     const format = given === mode || given === "studio" ? readFormat(headers.get("Rtcserver-Studio")) : null;
     if (format === null) return STUDIO_REFUSED;
     this.#format = format;
+    this.#red = redundantType(answer);
+    if (format.quality === "light") this.#expectLight();
     return null;
   }
 
@@ -228,6 +267,10 @@ export class StudioLink {
     const message = parsed(text);
     if (message.type === "studio_redundancy" && this.#format) {
       this.#format = { ...this.#format, redundancy: message.on === true };
+      this.#tell.changed(this.#format);
+    }
+    if (message.type === "studio_quality" && this.#format) {
+      this.#format = { ...this.#format, quality: message.quality === "light" ? "light" : "exact" };
       this.#tell.changed(this.#format);
     }
     if (message.type === "error" && message.of === "studio_ready") {
@@ -250,7 +293,7 @@ export class StudioLink {
  * @returns {StudioFormat | null} null when it is not what this page can play
  */
 export function readFormat(header) {
-  const { version, rate, bits, frames, exact, mbps, packets_per_s: packetsPerS, redundancy } = parsed(header);
+  const { quality, light, version, rate, bits, frames, exact, mbps, packets_per_s: packetsPerS, redundancy } = parsed(header);
   if (version !== VERSION || !(rate >= 8_000 && rate <= 192_000) || (bits !== 16 && bits !== 24)) return null;
   return {
     version,
@@ -261,7 +304,18 @@ export function readFormat(header) {
     mbps: Number(mbps) || 0,
     packetsPerS: Number(packetsPerS) || 0,
     redundancy: redundancy === true,
+    quality: quality === "light" ? "light" : "exact",
+    light: readLight(light),
   };
+}
+
+/**
+ * @param {any} said
+ * @returns {LightFormat | null}
+ */
+function readLight(said) {
+  const { frame_ms: frameMs, bps, mbps } = said ?? {};
+  return Number(frameMs) > 0 ? { frameMs: Number(frameMs), bps: Number(bps) || 0, mbps: Number(mbps) || 0 } : null;
 }
 
 /**

@@ -54,6 +54,8 @@ export class Reporter {
       lost: ring.lost,
       repaired: ring.repaired,
       duplicates: ring.duplicates,
+      // Those of light, which alone has no bits.
+      ...(ring.bits === 0 ? { packets: ring.payloads, missed: ring.missed } : {}),
       drift_ppm: rounded(ring.driftPpm),
       ratio: ring.ratio,
       ...(outputMs === null ? {} : { output_ms: rounded(outputMs) }),

@@ -11,6 +11,7 @@ import { QUIET_ASK_MS, QUIET_RESTART_MS, RESTART_PACE_MS } from "../listen/troub
 import { FADE_S, StudioAudio } from "./audio.js";
 import { Limits, REASONS } from "./limits.js";
 import { StudioLink } from "./link.js";
+import { readingOf } from "./reading.js";
 import { Reporter } from "./reporter.js";
 import { OFF, step } from "./session.js";
 import { studioSupport } from "./support.js";
@@ -35,18 +36,7 @@ import { studioSupport } from "./support.js";
  * @property {(playout: ((nowMs: number) => number | null) | null) => void} setPlayout
  */
 
-/**
- * @typedef {object} StudioStats
- * @property {number} atMs of performance.now()
- * @property {RingStats} ring
- * @property {StudioFormat} format
- * @property {number | null} browserMs from the instrument's converter to the worklet
- * @property {boolean} measured whether `browserMs` is by the media clock; else it is the ring, a block and half a round trip
- * @property {number | null} outputMs from the worklet to the ear; null where the browser does not say
- * @property {number | null} rttMs
- * @property {import("../listen/path.js").MediaPath | null} path the way that the samples take; null while it is not known
- * @property {boolean} untouched whether the volume leaves the samples as they are
- */
+/** @typedef {import("./reading.js").StudioStats} StudioStats */
 
 /** Latency that is assumed of an output whose browser does not say it. */
 const USUAL_OUTPUT_MS = 20;
@@ -84,6 +74,8 @@ export class Studio {
   /** When ICE was last restarted. */
   #restartedAtMs = -Infinity;
   #volume = { position: 1, muted: false };
+  /** @type {import("./link.js").Quality} what a session begins with */
+  #quality = "exact";
   /** Whether Studio is to follow as soon as Listen plays. */
   #wanted = false;
 
@@ -123,12 +115,23 @@ export class Studio {
     return this.#stats;
   }
 
-  /** Chooses Studio: it begins at once if Listen plays, else as soon as it does. */
-  choose() {
+  /**
+   * Chooses Studio: it begins at once if Listen plays, else as soon as it does.
+   *
+   * @param {import("./link.js").Quality} [quality] what it begins with
+   */
+  choose(quality = "exact") {
     if ("missing" in this.#support) return;
     this.#wanted = true;
+    this.#quality = quality;
     if (this.#listen.sounding() || this.#studio.phase === "returning") this.#dispatch({ type: "studio" });
     this.#tell();
+  }
+
+  /** Asks for another quality within the session. @param {import("./link.js").Quality} quality */
+  change(quality) {
+    this.#quality = quality;
+    this.#link?.change(quality);
   }
 
   /** Goes back to Listen. */
@@ -268,22 +271,29 @@ export class Studio {
     const lose = (/** @type {string} */ notice, /** @type {boolean} */ again, ended = false) =>
       this.#dispatch({ type: "lost", generation, notice, again, ended });
     const { attach } = this.#stage;
-    const link = new StudioLink(this.#url, this.#support.way, worker, attach, {
-      answered: (format) => {
-        this.#format = format;
-        if (this.#audio && this.#audio.contextRate !== format.rate) {
-          this.#audio.close();
-          this.#audio = null;
-        }
-        const failed = () => lose("The player of the samples has failed.", true);
-        const unable = (/** @type {unknown} */ error) => lose(`This browser cannot play Studio: ${error}.`, false);
-        this.#sound(format.rate, worker, failed).catch(unable);
-        this.#dispatch({ type: "answered", generation });
+    const link = new StudioLink(
+      this.#url,
+      this.#support.way,
+      worker,
+      attach,
+      {
+        answered: (format) => {
+          this.#format = format;
+          if (this.#audio && this.#audio.contextRate !== format.rate) {
+            this.#audio.close();
+            this.#audio = null;
+          }
+          const failed = () => lose("The player of the samples has failed.", true);
+          const unable = (/** @type {unknown} */ error) => lose(`This browser cannot play Studio: ${error}.`, false);
+          this.#sound(format.rate, worker, failed).catch(unable);
+          this.#dispatch({ type: "answered", generation });
+        },
+        proved: () => this.#dispatch({ type: "proved", generation }),
+        lost: ({ code, message, retry }) => lose(message, retry, code === "studio_lost"),
+        changed: (format) => (this.#format = format),
       },
-      proved: () => this.#dispatch({ type: "proved", generation }),
-      lost: ({ code, message, retry }) => lose(message, retry, code === "studio_lost"),
-      changed: (format) => (this.#format = format),
-    });
+      this.#quality,
+    );
     this.#link = link;
     this.#reporter = new Reporter(link);
     // The context is made now, while the tap still counts: some browsers let it sound only then. The rate may turn out another.
@@ -324,7 +334,7 @@ export class Studio {
     if (!audio || !this.#link || !this.#format) return;
     const nowMs = performance.now();
     const ring = audio.stats();
-    this.#stats = this.#reading(nowMs, ring, audio, this.#format);
+    this.#stats = readingOf(nowMs, ring, audio, this.#format, this.#link, this.#reporter, this.mediaAt(nowMs));
     if (ring.phase === "playing") this.#dispatch({ type: "sounding", generation });
     if (this.#studio.generation !== generation || !this.#link) return;
     this.#reporter?.look(nowMs, ring, audio.outputMs);
@@ -353,34 +363,6 @@ export class Studio {
     }
     this.#askAtMs = performance.now() + soonMs(1, Math.random());
     if (found === "gone") this.#dispatch({ type: "lost", generation, notice: GONE, again: true, ended: true });
-  }
-
-  /**
-   * @param {number} nowMs
-   * @param {RingStats} ring
-   * @param {StudioAudio} audio
-   * @param {StudioFormat} format
-   * @returns {StudioStats}
-   */
-  #reading(nowMs, ring, audio, format) {
-    const played = this.mediaAt(nowMs);
-    const media = this.#link?.clock?.mediaAt(nowMs) ?? null;
-    const measured = played !== null && media !== null;
-    const clockMs = measured ? (media - played) / PER_MS : 0;
-    const blockMs = (format.frames / format.rate) * 1000;
-    const rttMs = this.#link?.clock?.rttMs ?? this.#reporter?.rttMs ?? null;
-    const guessMs = rttMs === null ? null : ring.levelMs + blockMs + rttMs / 2;
-    return {
-      atMs: nowMs,
-      ring,
-      format,
-      browserMs: measured ? clockMs : guessMs,
-      measured,
-      outputMs: audio.outputMs,
-      rttMs,
-      path: this.#reporter?.path ?? null,
-      untouched: audio.untouched,
-    };
   }
 
   /**

@@ -19,6 +19,13 @@ const REACH = CAPACITY / 2;
 const STRAYS = 16;
 /** Lateness is measured against the quickest block of this span, in ms. */
 const JITTER_SPAN_MS = 4_000;
+/** As `Figure.phase`. */
+const PLAYING = 2;
+const QUANTUM = 128;
+/** How long what is missing is waited for before playing begins, in ms. */
+const FILLING_SLACK_MS = 10;
+/** Time that making something up takes, with all that may come between, in ms. */
+const MAKING_MS = 2;
 const RTP_RATE = 48_000;
 const RTP_MODULUS = 2 ** 32;
 
@@ -36,6 +43,10 @@ export class Receiver {
   #quickest = [Infinity, Infinity];
   #quickestSilence = Infinity;
   #slowestSilence = -Infinity;
+  /** Position of frame 0 of Studio light; NaN where it has not begun in this generation. */
+  #lightAt = NaN;
+  /** The generation that exact samples have a place in. */
+  #exactIn = 0;
 
   /** @param {Ring} ring an empty one */
   constructor(ring) {
@@ -57,7 +68,7 @@ export class Receiver {
       return;
     }
     ring.count(Control.payloads);
-    if (!this.#place(block)) return;
+    if (!this.#place(block, rtp)) return;
     const position = block.firstFrame - this.#offset;
     if (rtp !== undefined && !block.repeat) this.#stamp(position, block.rate, rtp);
     const fate = this.#write(block, position, bytes, block.samplesAt);
@@ -70,6 +81,7 @@ export class Receiver {
     if (block.previousAt !== null) {
       if (this.#write(block, position - block.frames, bytes, block.previousAt) === "new") ring.count(Control.repaired);
     }
+    if (ring.load(Control.bits) !== block.bits) ring.store(Control.bits, block.bits);
     const end = position + block.frames;
     if (end > this.#newest) {
       this.#newest = end;
@@ -100,10 +112,12 @@ export class Receiver {
    * Gives a block its place in this generation, or begins a new one with it.
    *
    * @param {Block} block
+   * @param {number} [rtp] its RTP timestamp
    * @returns {boolean} false when it comes from an earlier one
    */
-  #place(block) {
+  #place(block, rtp) {
     const newest = this.#newestBlock;
+    if (this.#exactIn !== this.#generation && this.#join(block, rtp)) return true;
     if (newest === null) {
       this.#begin(block);
       return true;
@@ -139,22 +153,171 @@ export class Receiver {
    */
   #begin(block) {
     const ring = this.#ring;
-    // Frames of the old generation that are still in flight are behind this, wherever the reader is.
-    const start = this.#newest + REACH;
-    this.#offset = block.firstFrame - start;
-    this.#newest = start;
+    const start = this.#start();
+    this.#line(block, start);
+    ring.figures[Figure.rtpAtZero] = NaN;
+    this.#announce(start, block.rate, block.bits);
+  }
+
+  /**
+   * Exact samples go on in a generation that Studio light has begun: where their RTP timestamp is.
+   *
+   * @param {Block} block
+   * @param {number} [rtp]
+   * @returns {boolean} false if they cannot
+   */
+  #join(block, rtp) {
+    const position = rtp === undefined || block.repeat ? null : this.#positionOf(rtp, block.rate);
+    if (position === null) return false;
+    this.#line(block, position);
+    this.#strays = 0;
+    return true;
+  }
+
+  /**
+   * @param {Block} block the first one of this generation
+   * @param {number} position its first frame's
+   */
+  #line(block, position) {
+    this.#offset = block.firstFrame - position;
     this.#newestBlock = block;
+    this.#exactIn = this.#generation;
+    this.#ring.figures[Figure.frameOffset] = this.#offset;
+    this.#ring.figures[Figure.epoch] = block.epoch;
+  }
+
+  /** @returns {number} the position at which a new generation begins */
+  #start() {
+    // Frames of the old generation that are still in flight are behind this, wherever the reader is.
+    this.#newest += REACH;
+    this.#lightAt = NaN;
     this.#strays = 0;
     this.#generation += 1;
     this.#forgetJitter();
-    ring.figures[Figure.frameOffset] = this.#offset;
-    ring.figures[Figure.epoch] = block.epoch;
-    ring.figures[Figure.rtpAtZero] = NaN;
-    ring.store(Control.bits, block.bits);
-    ring.store(Control.rate, block.rate);
+    return this.#newest;
+  }
+
+  /**
+   * @param {number} start
+   * @param {number} rate
+   * @param {number} bits
+   */
+  #announce(start, rate, bits) {
+    const ring = this.#ring;
+    ring.store(Control.bits, bits);
+    ring.store(Control.rate, rate);
     ring.storePosition(Control.start, start);
     ring.storePosition(Control.newest, start);
     ring.store(Control.generation, this.#generation);
+  }
+
+  /**
+   * Studio light begins: on the line of the exact samples before it, if there are any, else in a new generation.
+   *
+   * @param {number} rtp timestamp of its frame 0
+   * @param {number} rate of the ring, Hz
+   * @param {number} block frames of a packet
+   */
+  beginLight(rtp, rate, block) {
+    const ring = this.#ring;
+    const position = this.#positionOf(rtp, rate);
+    if (position !== null) {
+      this.#lightAt = position;
+      ring.store(Control.bits, 0);
+    } else {
+      const start = this.#start();
+      this.#lightAt = start;
+      ring.figures[Figure.frameOffset] = 0;
+      ring.figures[Figure.rtpAtZero] = modulo(rtp - (start * RTP_RATE) / rate, RTP_MODULUS);
+      this.#announce(start, rate, 0);
+    }
+    ring.store(Control.blockFrames, block);
+  }
+
+  /**
+   * @param {number} end a packet of light has come whose sound ends before this frame
+   * @param {number} nowMs
+   */
+  arrivedLight(end, nowMs) {
+    if (!Number.isNaN(this.#lightAt)) this.#arrived(this.#lightAt + end, this.#ring.load(Control.rate), nowMs);
+  }
+
+  /**
+   * @param {number} end the frames before this one are there, or will be when they are due
+   * @param {number} wallMs
+   */
+  reachLight(end, wallMs) {
+    const position = this.#lightAt + end;
+    if (!(position > this.#newest)) return;
+    this.#newest = position;
+    this.#ring.storePosition(Control.newest, position);
+    this.#ring.figures[Figure.newestMs] = wallMs;
+  }
+
+  /**
+   * @param {number} first frame of light
+   * @param {number} frames
+   * @param {Float32Array} left
+   * @param {Float32Array} right
+   * @param {number} wallMs
+   */
+  placeLight(first, frames, left, right, wallMs) {
+    if (Number.isNaN(this.#lightAt)) return;
+    const position = this.#lightAt + first;
+    const late = this.#ring.loadPosition(Control.reader, position) - position;
+    this.#ring.writeDecoded(position, frames, left, right);
+    if (late > 0 && late <= REACH) {
+      this.#ring.store(Control.lateBy, late);
+      this.#ring.count(Control.late);
+    }
+    this.reachLight(first + frames, wallMs);
+  }
+
+  /**
+   * @param {number} slot one of `Control`
+   * @param {number} by
+   */
+  countLight(slot, by) {
+    Atomics.add(this.#ring.control, slot, by);
+  }
+
+  /** @param {number} ms of sound in a row that the decoder makes up */
+  madeUpLight(ms) {
+    const { figures } = this.#ring;
+    figures[Figure.madeUpMs] = (figures[Figure.madeUpMs] ?? 0) + ms;
+    figures[Figure.longestMadeUpMs] = Math.max(figures[Figure.longestMadeUpMs] ?? 0, ms);
+  }
+
+  /**
+   * How long the reader will not need a frame of light, in ms: it takes what it needs for a call of the device at once.
+   *
+   * @param {number} frame
+   * @param {number} wallMs
+   */
+  slackMs(frame, wallMs) {
+    const ring = this.#ring;
+    const { figures } = ring;
+    if (figures[Figure.phase] !== PLAYING) return FILLING_SLACK_MS;
+    const position = this.#lightAt + frame;
+    const ahead = position - ring.loadPosition(Control.reader, position);
+    const call = Math.max(1, figures[Figure.burst] ?? 1) * QUANTUM;
+    const calls = Math.floor(Math.max(0, ahead) / call) + 1;
+    const callMs = (call / (ring.load(Control.rate) || RTP_RATE)) * 1000;
+    return (figures[Figure.aliveMs] ?? 0) + calls * callMs - wallMs - MAKING_MS;
+  }
+
+  /**
+   * @param {number} rtp
+   * @param {number} rate
+   * @returns {number | null} the position that this RTP timestamp has in the present generation, if that goes on there
+   */
+  #positionOf(rtp, rate) {
+    const ring = this.#ring;
+    const atZero = ring.figures[Figure.rtpAtZero] ?? NaN;
+    if (Number.isNaN(atZero) || rate !== ring.load(Control.rate)) return null;
+    const ahead = modulo(rtp - atZero - (this.#newest * RTP_RATE) / rate + RTP_MODULUS / 2, RTP_MODULUS) - RTP_MODULUS / 2;
+    const frames = Math.round((ahead * rate) / RTP_RATE);
+    return Math.abs(frames) > REACH ? null : this.#newest + frames;
   }
 
   /**

@@ -67,6 +67,29 @@ export class Ring {
   }
 
   /**
+   * The same for frames that are decoded already.
+   *
+   * @param {number} position of the first frame
+   * @param {number} frames
+   * @param {Float32Array} left
+   * @param {Float32Array} right
+   * @returns {number} frames that were new
+   */
+  writeDecoded(position, frames, left, right) {
+    let added = 0;
+    for (let frame = 0; frame < frames; frame += 1) {
+      const tag = tagOf(position + frame);
+      const slot = (position + frame) & MASK;
+      if (this.tags[slot] === tag) continue;
+      this.left[slot] = left[frame] ?? 0;
+      this.right[slot] = right[frame] ?? 0;
+      Atomics.store(this.tags, slot, tag);
+      added += 1;
+    }
+    return added;
+  }
+
+  /**
    * @param {number} position
    * @returns {number} the slot of the frame, or −1 while it is not there
    */

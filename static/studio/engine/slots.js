@@ -38,8 +38,12 @@ export const Control = Object.freeze({
   lateBy: 11,
   /** Frames in the last block. */
   blockFrames: 12,
-  /** Bits a sample. */
+  /** Bits a sample; 0: compressed (Studio light). */
   bits: 13,
+  /** Frames of Studio light that the decoder made up. */
+  concealed: 14,
+  /** Packets of Studio light that did not come by themselves. */
+  missed: 15,
 });
 
 /** @enum {number} */
@@ -82,6 +86,11 @@ export const Figure = Object.freeze({
   exact: 19,
   /** Frames concealed, in ms since the start. */
   concealedMs: 20,
+  // Written by the worker.
+  /** What the decoder of Studio light made up, in ms since the start. */
+  madeUpMs: 22,
+  /** The longest run of that, in ms. */
+  longestMadeUpMs: 23,
 });
 
 export const CONTROLS = 16;

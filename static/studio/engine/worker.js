@@ -10,16 +10,22 @@
  * pass a decoder.
  */
 
+import { Light } from "./light.js";
+import { opusDecoder } from "./opus.js";
 import { isStudio, splitMessage } from "./payload.js";
+import { PortSink } from "./port.js";
 import { Receiver } from "./receiver.js";
+import { DECODED_RATE } from "./resample.js";
 import { Ring } from "./ring.js";
 
 /** @typedef {(bytes: Uint8Array, nowMs: number, rtp: number | undefined, wallMs: number) => void} Deliver */
 /**
  * @typedef {{type: "memory", memory: SharedArrayBuffer} | {type: "port", port: MessagePort}
+ *   | {type: "light", rate: number, red: number | null, decoder?: "wasm" | "webcodecs"}
  *   | {type: "readable", readable: ReadableStream} | {type: "channel", channel: RTCDataChannel}
  *   | {type: "message", bytes: ArrayBuffer}} ToWorker
- * @typedef {{type: "up"} | {type: "proof", frames: number}} FromWorker
+ * @typedef {{type: "up"} | {type: "proof", frames: number} | {type: "unable", why: string}} FromWorker
+ * @typedef {import("./light.js").Sink} Sink
  */
 
 /** This many frames prove that the transform works. */
@@ -41,12 +47,21 @@ let frames = 0;
 let proved = false;
 /** @type {Deliver} */
 let deliver = () => {};
+/** @type {Sink | null} where Studio light goes; null before the ring is there */
+let sink = null;
+/** @type {Extract<ToWorker, {type: "light"}> | null} how it comes; null while what is no sample is silence */
+let coming = null;
+/** @type {Light | null} */
+let light = null;
+/** Frames since the last one of light: the first ones need their RTP timestamps to find their place. */
+let sinceLight = Infinity;
 
 scope.onrtctransform = (/** @type {any} */ event) => drain(event.transformer.readable);
 scope.onmessage = (/** @type {MessageEvent<ToWorker>} */ { data }) => {
   switch (data.type) {
     case "memory": {
       const receiver = new Receiver(new Ring(data.memory));
+      sink = receiver;
       deliver = (bytes, nowMs, rtp, wallMs) => {
         if (isStudio(bytes)) receiver.take(bytes, nowMs, rtp, wallMs);
         else receiver.silence(nowMs, rtp);
@@ -55,9 +70,13 @@ scope.onmessage = (/** @type {MessageEvent<ToWorker>} */ { data }) => {
     }
     case "port": {
       const { port } = data;
+      sink = new PortSink(port);
       deliver = (bytes, nowMs, rtp, wallMs) => port.postMessage({ bytes, nowMs, rtp, wallMs });
       break;
     }
+    case "light":
+      coming = data;
+      break;
     case "readable":
       drain(data.readable);
       break;
@@ -84,9 +103,44 @@ async function drain(readable) {
   for (;;) {
     const { value, done } = await reader.read();
     if (done) return;
-    const stamped = frames < STAMPED || frames % STAMPED === 0;
-    take(new Uint8Array(value.data), stamped ? timestampOf(value) : undefined);
+    const bytes = new Uint8Array(value.data);
+    if (coming && !isStudio(bytes)) {
+      takeLight(bytes, value);
+      continue;
+    }
+    if (sinceLight === 0) light?.pause();
+    sinceLight += 1;
+    const stamped = frames < STAMPED || frames % STAMPED === 0 || sinceLight < STAMPED;
+    take(bytes, stamped ? timestampOf(value) : undefined);
   }
+}
+
+/**
+ * @param {Uint8Array} bytes
+ * @param {any} frame an RTCEncodedAudioFrame
+ */
+function takeLight(bytes, frame) {
+  frames += 1;
+  if (frames === PROOF) prove();
+  if (!sink || !coming) return;
+  light ??= lightOf(coming.rate, sink, coming.decoder);
+  sinceLight = 0;
+  const { payloadType, rtpTimestamp = frame.timestamp } = frame.getMetadata();
+  light.take(bytes, payloadType === coming.red, rtpTimestamp, performance.now());
+}
+
+/**
+ * @param {number} rate
+ * @param {Sink} to
+ * @param {"wasm" | "webcodecs"} [decoder]
+ */
+function lightOf(rate, to, decoder) {
+  const made = new Light(rate, to);
+  opusDecoder(2, DECODED_RATE, decoder).then(
+    (found) => made.use(found),
+    (error) => tell({ type: "unable", why: `${error?.message ?? error}` }),
+  );
+  return made;
 }
 
 /**

@@ -5,6 +5,7 @@
  */
 
 import { isStudio } from "./payload.js";
+import { pass } from "./port.js";
 import { Receiver } from "./receiver.js";
 import { Renderer } from "./renderer.js";
 import { HEAD_BYTES, RING_BYTES, Ring } from "./ring.js";
@@ -52,7 +53,12 @@ class StudioProcessor extends scope.AudioWorkletProcessor {
       this.recorded = 0;
     } else {
       const receiver = new Receiver(this.ring);
-      message.port.onmessage = ({ data: { bytes, nowMs, rtp, wallMs } }) => {
+      message.port.onmessage = ({ data }) => {
+        if ("call" in data) {
+          pass(receiver, data);
+          return;
+        }
+        const { bytes, nowMs, rtp, wallMs } = data;
         if (isStudio(bytes)) receiver.take(bytes, nowMs, rtp, wallMs);
         else receiver.silence(nowMs, rtp);
       };

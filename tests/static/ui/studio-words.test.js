@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { OFF } from "../../../static/studio/session.js";
 import { PINS, exactness, outputWarning, qualityLine, studioLine } from "../../../static/ui/studio-words.js";
 
-const format = { version: 1, rate: 44_100, bits: /** @type {const} */ (24), frames: 128, exact: true, mbps: 1, packetsPerS: 1, redundancy: false };
+const format = { version: 1, rate: 44_100, bits: /** @type {const} */ (24), frames: 128, exact: true, mbps: 1, packetsPerS: 1, redundancy: false, quality: /** @type {const} */ ("exact"), light: null };
 const ring = { exact: true, contextRate: 44_100, ratio: 1 };
 
 test("bit-exact is said only when all of the way is", () => {
