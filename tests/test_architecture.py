@@ -50,6 +50,7 @@ UPSTREAM: dict[str, set[str]] = {
         "access",
         "broadcast",
         "channel",
+        "children",
         "config",
         "encode",
         "instrument",
@@ -64,6 +65,7 @@ UPSTREAM: dict[str, set[str]] = {
     "commands": {
         "access",
         "capture",
+        "children",
         "client",
         "config",
         "instrument",

@@ -32,7 +32,7 @@ from rtcserver.encode.encoding import OWN, Encoding
 from rtcserver.encode.feed import EXPIRED_NS, FeedReader
 from rtcserver.encode.packet import KIND_PCM
 from rtcserver.errors import ProcessError
-from rtcserver.heap import trim
+from rtcserver.heap import map_blocks_from, trim
 
 CONTROL_BUDGET_NS = 400_000
 """Time for control messages before media is looked after again."""
@@ -53,6 +53,8 @@ FEED_BLOCKS = 256
 _DONTWAIT = socket.MSG_DONTWAIT
 
 
+MAPPED_BYTES = 131_072
+"""Blocks from this size on are given back when they are free: histories come and go with listeners."""
 PRIORITY = 10
 """Under SCHED_FIFO; below the processes that own a device."""
 
@@ -331,6 +333,7 @@ def main() -> None:
     print_without_errors()
     # Ctrl-C reaches the whole process group; the server decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    map_blocks_from(MAPPED_BYTES)
     sock = socket.socket(fileno=int(sys.argv[1]))
     process = BroadcastProcess(sock, scheduling=steady(PRIORITY))
     gc.disable()

@@ -29,10 +29,6 @@ STOP_S = 2.0
 """Time in which it says BYE to all listeners and ends."""
 STILL_STARTING_S = 10.0
 """How often the log says that the server waits for the process."""
-_VARIABLES = {
-    # Histories come and go with listeners; a threshold that glibc does not raise gives them back.
-    "MALLOC_MMAP_THRESHOLD_": "131072",
-}
 _SOCKET_BUFFER = 1 << 20
 
 
@@ -67,7 +63,6 @@ class BroadcastSupervisor(SupervisedProcess):
             stop_s=STOP_S,
             max_waiting=MAX_QUEUE,
             socket_buffer=_SOCKET_BUFFER,
-            variables=_VARIABLES,
         )
         self._udp_sockets = udp_sockets
         self._on_lost = on_lost

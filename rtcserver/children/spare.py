@@ -6,13 +6,10 @@ A spare costs its memory and no CPU time. Its owner says when it is worth that: 
 from __future__ import annotations
 
 import contextlib
-import socket
-import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 
-from rtcserver.children import child
-from rtcserver.children.output import ErrorOutput
+from rtcserver.children.started import ChildProcess
 from rtcserver.clock import NS
 
 DELAY_NS = NS
@@ -23,61 +20,11 @@ LINGER_NS = 60 * NS
 """It is kept for so long after nobody wants it any more: listeners come and go."""
 
 
-class ChildProcess:
-    """A child that has been started, our end of its control socket, which does not block, and of what it prints.
-
-    say: called with each line of the latter, on the running event loop.
-    """
-
-    def __init__(
-        self, module: str, variables: Mapping[str, str], socket_buffer: int | None, say: Callable[[str], None]
-    ) -> None:
-        """Start it. Raises OSError."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        output: ErrorOutput | None = None
-        try:
-            output = ErrorOutput(say)
-            if socket_buffer is not None:
-                for end in (ours, theirs):
-                    end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, socket_buffer)
-            self.process = subprocess.Popen(
-                child.command(module, str(theirs.fileno())),
-                env=child.environment() | dict(variables),
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-                stdout=output.fd,
-                stderr=output.fd,
-                # A terminal's Ctrl-C is for the server; it tells its children itself.
-                process_group=0,
-            )
-        except BaseException:
-            ours.close()
-            if output is not None:
-                output.close()
-            raise
-        finally:
-            theirs.close()
-            if output is not None:
-                output.given()
-        ours.setblocking(False)
-        self.sock = ours
-        self.output = output
-
-    def discard(self) -> None:
-        """End it without a word. Waits for the kernel only."""
-        self.process.kill()
-        self.sock.close()
-        self.process.wait()
-        self.output.close()
-
-
 class Spare:
     """At most one child that waits. Blocking calls only of the kernel's; `tend` is to be called now and then."""
 
-    def __init__(
-        self, module: str, variables: Mapping[str, str], socket_buffer: int | None, say: Callable[[str], None]
-    ) -> None:
-        self._start = partial(ChildProcess, module, variables, socket_buffer, say)
+    def __init__(self, module: str, socket_buffer: int | None, say: Callable[[str], None]) -> None:
+        self._start = partial(ChildProcess.start, module, socket_buffer, say)
         self._waiting: ChildProcess | None = None
         self._wanted = False
         self._due_ns: int | None = None
@@ -93,7 +40,7 @@ class Spare:
         self._wanted = wanted
         self._unwanted_ns = None
 
-    def tend(self, now_ns: int) -> None:
+    async def tend(self, now_ns: int) -> None:
         """Start one that is wanted and due, and replace one that has ended."""
         if self._waiting is not None and self._waiting.process.poll() is not None:
             self.close()
@@ -110,7 +57,7 @@ class Spare:
             self._due_ns = None
             # Too many processes or open files at the moment: without a spare it is as it would be without this class.
             with contextlib.suppress(OSError):
-                self._waiting = self._start()
+                self._waiting = await self._start()
 
     def take(self) -> ChildProcess | None:
         """The child that waits, which is the caller's from now on; None if there is none that runs."""

@@ -10,16 +10,17 @@ import asyncio
 import contextlib
 import logging
 import socket
-import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from rtcserver.children import control_socket
 from rtcserver.children.backoff import HEALTHY_NS, Backoff
+from rtcserver.children.forking import Process
 from rtcserver.children.liveness import SILENCE_NS, Liveness, Progress
 from rtcserver.children.outbox import Outbox
 from rtcserver.children.output import ErrorOutput
-from rtcserver.children.spare import ChildProcess, Spare
+from rtcserver.children.spare import Spare
+from rtcserver.children.started import ChildProcess
 from rtcserver.clock import NS, monotonic_ns, next_beat
 from rtcserver.errors import ProcessError
 from rtcserver.logs import about
@@ -43,8 +44,7 @@ class SupervisedProcess:
 
     label: for the log. module: of this package, run with the number of the socket's descriptor. stop_s: time to
     end by itself when it is told to. max_waiting: messages that wait for it while it does not read. socket_buffer:
-    bytes that each direction of its control socket holds; None for the system's default. variables: further
-    environment variables.
+    bytes that each direction of its control socket holds; None for the system's default.
     """
 
     def __init__(
@@ -55,7 +55,6 @@ class SupervisedProcess:
         stop_s: float,
         max_waiting: int = MAX_WAITING,
         socket_buffer: int | None = None,
-        variables: Mapping[str, str] | None = None,
     ) -> None:
         self.restarts = 0
         self.was_killed = False
@@ -65,8 +64,7 @@ class SupervisedProcess:
         self._stop_s = stop_s
         self._max_waiting = max_waiting
         self._socket_buffer = socket_buffer
-        self._variables = dict(variables or {})
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self._sock: socket.socket | None = None
         self._outbox: Outbox | None = None
         self._output: ErrorOutput | None = None
@@ -74,7 +72,7 @@ class SupervisedProcess:
         self._ended = asyncio.Event()
         self._liveness = Liveness(0)
         self._killed = False
-        self._spare = Spare(module, self._variables, socket_buffer, self._said)
+        self._spare = Spare(module, socket_buffer, self._said)
         self._complaints: set[str] = set()
         """What has been logged since a process ran well."""
 
@@ -180,7 +178,7 @@ class SupervisedProcess:
         while True:
             born = monotonic_ns()
             try:
-                self._spawn()
+                await self._spawn()
                 await self._watch()
             except OSError as error:
                 # The machine may have too many processes or open files at the moment: the next try may succeed.
@@ -198,10 +196,10 @@ class SupervisedProcess:
             self._complain(f"ended ({code}); it is started again", f", the next time in {wait:.2f} s")
             await asyncio.sleep(wait)
 
-    def _spawn(self) -> None:
+    async def _spawn(self) -> None:
         started = self._spare.take()
         if started is None:
-            started = ChildProcess(self._module, self._variables, self._socket_buffer, self._said)
+            started = await ChildProcess.start(self._module, self._socket_buffer, self._said)
             self._liveness = Liveness(monotonic_ns())
         else:
             # It has nothing to import any more: what is no answer within the time of a silence is a process that hangs.
@@ -221,7 +219,7 @@ class SupervisedProcess:
                 async with asyncio.timeout_at(next_beat(asyncio.get_running_loop().time(), _LOOK_NS / NS)):
                     await self._ended.wait()
             before, looked = looked, monotonic_ns()
-            self._spare.tend(looked)
+            await self._spare.tend(looked)
             late = looked - before - _LOOK_NS
             if late > _LOOK_NS:
                 # This process did not run, or the whole machine: the child is not to blame.
@@ -264,7 +262,7 @@ class SupervisedProcess:
         with about(process=self._label):
             log.warning("%s", line)
 
-    async def _wait(self, process: subprocess.Popen[bytes] | None) -> int | None:
+    async def _wait(self, process: Process | None) -> int | None:
         """Wait `stop_s` for the end of a process, then kill it."""
         if process is None:
             return None

@@ -19,6 +19,7 @@ from rtcserver.access.authorizer import Authorizer
 from rtcserver.access.door import Door, house
 from rtcserver.access.logins import Logins
 from rtcserver.access.rules import NETWORKS, is_wide, lies_in
+from rtcserver.children import forking
 from rtcserver.clock import NS, wall_ns
 from rtcserver.config.ice_servers import parse_ice_servers
 from rtcserver.config.load import parse_networks
@@ -101,11 +102,14 @@ class Server:
         )
         self._giving_back = GivingBack(lambda: len(self.listening.backend.sessions()))
         self._watchdog = Watchdog(config.watchdog_s, health_file)
+        self._forks = forking.of_this_process()
 
     async def start(self) -> None:
         """Take the port first, so that a taken one ends the server before a device is touched; serve last."""
         context = self.https.open()
         self.port = self.http.bind(self.config.host, self.config.port)
+        if self._forks is not None:
+            self._forks.watch()
         for room in self.rooms.all():
             await room.instrument.start()
         for monitor in self.monitors:
@@ -138,6 +142,8 @@ class Server:
         await self.listening.close()
         await asyncio.gather(*(monitor.close() for monitor in self.monitors))
         await asyncio.gather(*(room.instrument.close() for room in self.rooms.all()))
+        if self._forks is not None:
+            await self._forks.close()
         self._watchdog.close()
 
     def take_rules(self) -> None:
@@ -168,7 +174,8 @@ class Server:
 
     def _processes(self) -> dict[str, dict[str, object]]:
         monitors = {f"monitor:{m.room}": m.health() for m in self.monitors}
-        return {"server": self._watchdog.health(), **self.listening.processes(), **monitors}
+        forks = {"fork-server": self._forks.health()} if self._forks is not None else {}
+        return {"server": self._watchdog.health(), **forks, **self.listening.processes(), **monitors}
 
 
 async def serve(config: ServerConfig, reread: Callable[[], ServerConfig]) -> None:

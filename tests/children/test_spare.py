@@ -81,36 +81,38 @@ async def test_a_spare_that_does_not_answer_is_given_up_like_any_process(
 
 async def test_it_comes_a_moment_after_it_is_wanted_and_goes_long_after_it_is_not() -> None:
     said: list[str] = []
-    spare = Spare(MODULE, {}, None, said.append)
-    spare.tend(0)
+    spare = Spare(MODULE, None, said.append)
+    await spare.tend(0)
     assert spare.pid is None
     spare.want(True)
-    spare.tend(1)
-    spare.tend(DELAY_NS)
+    await spare.tend(1)
+    await spare.tend(DELAY_NS)
     assert spare.pid is None
-    spare.tend(DELAY_NS + 1)
+    await spare.tend(DELAY_NS + 1)
     pid = spare.pid
     assert pid is not None
     spare.want(False)
-    spare.tend(2 * DELAY_NS)
-    spare.tend(2 * DELAY_NS + LINGER_NS - 1)
+    await spare.tend(2 * DELAY_NS)
+    await spare.tend(2 * DELAY_NS + LINGER_NS - 1)
     assert spare.pid == pid
     spare.want(True)
     spare.want(False)
-    spare.tend(2 * DELAY_NS + LINGER_NS)
+    await spare.tend(2 * DELAY_NS + LINGER_NS)
     assert spare.pid == pid, "the time counts anew"
-    spare.tend(2 * DELAY_NS + 2 * LINGER_NS)
+    await spare.tend(2 * DELAY_NS + 2 * LINGER_NS)
     assert spare.pid is None
     assert is_gone(pid)
     spare.close()
 
 
-async def test_a_machine_that_starts_nothing_has_no_spare(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_machine_that_starts_nothing_has_no_spare(
+    from_the_beginning: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     said: list[str] = []
-    spare = Spare(MODULE, {}, None, said.append)
+    spare = Spare(MODULE, None, said.append)
     spare.want(True)
     monkeypatch.setattr("sys.executable", "/nowhere/python")
-    spare.tend(0)
-    spare.tend(DELAY_NS)
+    await spare.tend(0)
+    await spare.tend(DELAY_NS)
     assert spare.pid is None
     assert spare.take() is None

@@ -161,7 +161,9 @@ async def test_a_process_that_ends_is_replaced() -> None:
     await supervisor.close()
 
 
-async def test_a_process_that_cannot_be_started_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_process_that_cannot_be_started_is_tried_again(
+    from_the_beginning: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     supervisor = Supervisor(("report", "at last"))
     with monkeypatch.context() as without:
         without.setattr(sys, "executable", "/nowhere/python")

@@ -25,8 +25,10 @@ pytestmark = pytest.mark.unhurried("counts packets by sequence number")
 
 def limit(server: RtcServer, which: int, soft: int) -> None:
     """Give the running server another limit of its own; its children have it from their start on."""
-    hard = psutil.Process(server.pid).rlimit(which)[1]
-    psutil.Process(server.pid).rlimit(which, (soft, hard))
+    (fork_server,) = server.pids_with("rtcserver.children.fork_server")
+    for pid in (server.pid, fork_server):
+        hard = psutil.Process(pid).rlimit(which)[1]
+        psutil.Process(pid).rlimit(which, (soft, hard))
 
 
 async def test_a_server_without_a_free_descriptor_serves_on_and_recovers() -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
+from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from rtcserver.client.listener import Listener
 from rtcserver.client.midi import MidiClient
+from rtcserver.server.tokens import KEY_FILE
 from tests.main_job.test_listening import live
 from tests.midiport.jack_instrument import JackInstrument
 from tests.rig.jack import JackServer, Tones
@@ -94,3 +99,68 @@ async def test_a_midi_port_process_that_ends_or_stands_still_is_replaced_and_pla
             async with asyncio.timeout(15):
                 while not await plays():
                     pass
+
+
+OTHERS = ("broadcast", "fork-server")
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+async def test_the_process_that_children_are_forked_from_is_replaced_and_nobody_hears_it(
+    number: signal.Signals,
+) -> None:
+    with RtcServer(instrument="tone") as server:
+        server.wait_healthy(live)
+        async with Listener(server.room_url, keep_s=1) as ear:
+            await ear.hear(0.5)
+            before = {name: server.health()["processes"][name]["pid"] for name in OTHERS}
+            os.kill(int(server.health()["processes"]["fork-server"]["pid"]), number)
+            # One that stands still is found out when it is needed.
+            await replaced(server, "instrument:main", signal.SIGKILL)
+            await asyncio.to_thread(
+                wait_until,
+                lambda: restarts(server, "fork-server") == 1 and live(server.health()),
+                "another",
+                20,
+            )
+            assert await ear.hear(ear.heard_s + 1.0)
+            assert ear.report(ear.heard_s).delivery.lost == 0
+            after = {name: server.health()["processes"][name]["pid"] for name in OTHERS}
+            assert after["broadcast"] == before["broadcast"]
+            assert after["fork-server"] != before["fork-server"]
+
+
+def test_children_and_what_they_are_forked_from_have_no_secret_of_the_server_in_their_memory(
+    tmp_path: Path,
+) -> None:
+    with RtcServer(instrument="tone", tls="auto", state_dir=tmp_path) as server:
+        server.wait_healthy(live)
+        secrets = [(tmp_path / KEY_FILE).read_bytes(), *private_numbers(tmp_path / "server.key")]
+        pids = {name: int(one["pid"]) for name, one in server.health()["processes"].items() if one.get("pid")}
+        assert {"fork-server", "broadcast", "instrument:main"} <= set(pids)
+        assert remembers(server.pid, secrets[0]), "the search finds what is there"
+        for name, pid in pids.items():
+            if pid != server.pid:
+                assert not any(remembers(pid, secret) for secret in secrets), name
+
+
+def private_numbers(path: Path) -> list[bytes]:
+    """A private key as its file has it, and as a number in both orders of its bytes."""
+    key = serialization.load_pem_private_key(path.read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    number = key.private_numbers().private_value
+    return [path.read_bytes(), number.to_bytes(32, "big"), number.to_bytes(32, "little")]
+
+
+def remembers(pid: int, secret: bytes) -> bool:
+    """Whether the bytes are anywhere in what a process may write to."""
+    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            reach, rights, *_ = line.split()
+            if not rights.startswith("rw") or line.endswith(("[vvar]", "[vsyscall]")):
+                continue
+            start, end = (int(number, 16) for number in reach.split("-"))
+            memory.seek(start)
+            with contextlib.suppress(OSError):
+                if secret in memory.read(end - start):
+                    return True
+    return False
