@@ -15,6 +15,7 @@ import { Cursor } from "./cursor.js";
 import { Drift } from "./drift.js";
 import { Gauge } from "./gauge.js";
 import { Histogram } from "./histogram.js";
+import { PLACES, placeOf } from "./safety.js";
 import { Control, Figure } from "./slots.js";
 import { Source } from "./source.js";
 import { Target } from "./target.js";
@@ -253,11 +254,13 @@ export class Renderer {
   }
 
   #control() {
+    this.#choose();
     const gauge = this.#gauge;
     const elapsedS = this.#sinceControl / this.#rate;
     const reader = this.position - this.#rendered * this.#nominal;
     gauge.read(reader, this.#rendered / this.#rate, elapsedS, this.#streamRate, this.#drift.correction);
     this.#target.centre = gauge.level;
+    this.#target.floor = this.#burstFrames() + this.#ring.load(Control.blockFrames) / 2;
     this.#ring.figures[Figure.playedMs] = gauge.playedMs;
     const early = this.#rendered - this.#startedAt < EARLY_S * this.#rate;
     const calming = !early && !this.#calm;
@@ -347,8 +350,19 @@ export class Renderer {
   #aim() {
     this.#aimed = true;
     const jitterMs = Math.min(MOST_FIRST_JITTER_MS, this.#ring.figures[Figure.jitterMs] ?? 0);
-    const spread = ((this.#bursts.size + 1) / 2) * 128 * this.#nominal + this.#ring.load(Control.blockFrames);
+    const spread = this.#burstFrames() + this.#ring.load(Control.blockFrames);
     this.#target = new Target(this.#streamRate, spread + this.#inFrames(FIRST_MARGIN_MS + jitterMs));
+    this.#choose();
+  }
+
+  /** Frames by which the level falls from its mean to its lowest within a call of the device. */
+  #burstFrames() {
+    return ((this.#bursts.size + 1) / 2) * 128 * this.#nominal;
+  }
+
+  /** Follows the player's choice between tight and safe. */
+  #choose() {
+    this.#target.choose(placeOf(this.#ring.load(Control.place) - 1));
   }
 
   #tell() {
@@ -369,6 +383,11 @@ export class Renderer {
     figures[Figure.burst] = this.#bursts.size;
     figures[Figure.trims] = this.#trims;
     figures[Figure.exact] = this.exact ? 1 : 0;
+    figures[Figure.place] = this.#target.place;
+    for (let place = 0; place < PLACES.length; place += 1) {
+      figures[Figure.placeMs + place] = this.#inMs(this.#target.at(place));
+      figures[Figure.placeGaps + place] = this.#target.gapsAt(place);
+    }
   }
 
   /** @param {number} frames of the stream */

@@ -44,6 +44,8 @@ export const Control = Object.freeze({
   concealed: 14,
   /** Packets of Studio light that did not come by themselves. */
   missed: 15,
+  /** What the player has chosen between tight and safe: an index of `PLACES`, plus one; 0 while nothing is chosen. The page writes it. */
+  place: 16,
 });
 
 /** @enum {number} */
@@ -91,7 +93,14 @@ export const Figure = Object.freeze({
   madeUpMs: 22,
   /** The longest run of that, in ms. */
   longestMadeUpMs: 23,
+  // And the worklet again.
+  /** The place between tight and safe that the target follows, an index of `PLACES`. */
+  place: 24,
+  /** Of each place: the target that it has by what is known now, in ms (`PLACES.length` slots). */
+  placeMs: 26,
+  /** Of each place: gaps a minute that this target would have had in the last minutes (`PLACES.length` slots). */
+  placeGaps: 32,
 });
 
-export const CONTROLS = 16;
-export const FIGURES = 24;
+export const CONTROLS = 18;
+export const FIGURES = 40;

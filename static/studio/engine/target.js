@@ -1,48 +1,55 @@
 // @ts-check
 /**
- * How many frames should lie in the ring: as few as the arrival of the blocks and the calls of the device allow.
+ * How many frames should lie in the ring: as few as the arrival of the blocks and the calls of the device allow, and as the
+ * player's choice between tight and safe asks for (`safety.js`).
  *
  * The target is learnt from the ring alone. The *spread* of a window of 0.25 s, its mean level minus its lowest, contains
  * everything that makes playing risky: jitter of the network, hiccups of either machine, the size of the blocks, and the bursts
- * in which the device asks for samples. The target is the largest spread that came twice in the last 40 s, plus a margin,
- * which is larger where that spread stands out from the others: then the next one may well be larger still. A spread that came
- * only once is left to concealment, since everybody would pay for it in delay all the time. The target grows at once, also after
- * an underrun, and shrinks slowly. Pure; all numbers are in frames unless their name has a unit.
+ * in which the device asks for samples. A ring whose mean level is less than that has a gap. So the spreads of the last minutes
+ * say how many gaps a minute each depth would have had (`lateness.js`), and the target is the least depth that has no more of
+ * them than the player puts up with, plus a margin for the level, which is not always at its target. A spread that comes
+ * less often is left to concealment, since everybody would pay for it in delay all the time. The target grows at once and shrinks
+ * slowly. Pure; all numbers are in frames unless their name has a unit.
  */
 
+import { Lateness } from "./lateness.js";
+import { BALANCED, PLACES } from "./safety.js";
+
 const WINDOW_S = 0.25;
-/** A spread counts for this many windows: 40 s. */
-const HELD_WINDOWS = 160;
-/** Spreads at most this many windows apart are taken for one event. */
-const ONE_EVENT = 2;
-/** With fewer windows than this (10 s) the largest spread counts even if it came only once. */
-const TELLING_WINDOWS = 40;
-/** Windows of the last second. */
+/** The level may be this much below its target for a while: to correct less, exact copying would have to be interrupted. */
+const MARGIN_MS = 1;
+/** Until so much is known, a stall counts even if it came only once, and the next one may be larger by so much. */
+const KNOWN_WINDOWS = 10 / WINDOW_S;
+const UNKNOWN_MS = 1.5;
+/** What the last windows of the start have shown is not forgotten: a second. */
 const LAST_WINDOWS = 4;
-const MARGIN_MS = 3.5;
-/** The margin grows by this share of the distance between the deciding spread and the mean one, up to `MOST_TAIL_MS`. */
-const TAIL = 0.75;
-const MOST_TAIL_MS = 3;
 const CEILING_MS = 150;
-/** The target shrinks only if it gains more than this: to follow it, exact copying has to be interrupted. */
-const WORTHWHILE_MS = 2.5;
-const SHRINK_MS_PER_S = 1;
+/** The target shrinks only if it gains more than this, or enough is known for the first time: to follow it, exact copying has to be interrupted. */
+const WORTHWHILE_MS = 1.5;
+const SHRINK_MS_PER_S = 2;
+/** It does not grow for less than this either, which is within the margin. */
+const NEGLIGIBLE_MS = 0.3;
 /** Lateness up to this counts as jitter, beyond it as an outage: a ring deep enough for outages would be no faster than Listen. */
 const JITTER_MS = 45;
-/** The most that one late block adds to the target: a rare hiccup must not cost a tenth of a second from then on. */
+/** Stalls come in company: after one that was heard the ring bridges another like it for this long, and a larger one by `UNKNOWN_MS`. */
+const WARY_S = 10;
+/** But no more than this is added for one of them: a rare hiccup must not cost a tenth of a second from then on. */
 const MOST_AT_ONCE_MS = 15;
+/** Players who put up with more gaps a minute than this are not helped in that way. */
+const WARY_GAPS = 1;
 
 export class Target {
   #rate;
-  #margin;
-  #mostTail;
   #ceiling;
   /** @type {number} */
   #first;
   /** @type {number} */
   #frames;
-  #spreads = new Float64Array(HELD_WINDOWS);
-  #next = 0;
+  #lateness = new Lateness(WINDOW_S);
+  #place = BALANCED;
+  /** Depths of the last windows in ms, in a circle. */
+  #last = new Float64Array(LAST_WINDOWS);
+  #windows = 0;
   #sum = 0;
   #count = 0;
   #low = Infinity;
@@ -51,6 +58,10 @@ export class Target {
   #mean = -1;
   /** Whether the commotion of the start is over, and the spreads are usual ones. */
   #calm = false;
+  #shrinking = false;
+  /** What the ring holds after a stall that was heard, and for how many windows. */
+  #wary = 0;
+  #waryFor = 0;
   /** Whether the first window after a start or jump is still open; it does not count, since the rest of a backlog comes in. */
   #settling = true;
 
@@ -60,17 +71,50 @@ export class Target {
    */
   constructor(rate, frames) {
     this.#rate = rate;
-    this.#margin = (MARGIN_MS * rate) / 1000;
-    this.#mostTail = (MOST_TAIL_MS * rate) / 1000;
-    this.#ceiling = (CEILING_MS * rate) / 1000;
+    this.#ceiling = this.#inFrames(CEILING_MS);
     this.#first = this.#frames = Math.min(frames, this.#ceiling);
   }
 
   /** The mean level as the caller measures it; negative while unknown, and then the windows' own means are used. */
   centre = -1;
 
+  /** What blocks and bursts alone ask for, wherever the two clocks stand to each other. */
+  floor = 0;
+
   get frames() {
     return this.#frames;
+  }
+
+  /** Index of `PLACES`. */
+  get place() {
+    return this.#place;
+  }
+
+  /** The player has chosen another place: the target goes there at once, however far it is. @param {number} place an index of `PLACES` */
+  choose(place) {
+    if (place === this.#place) return;
+    this.#place = place;
+    if (this.#calm) this.#frames = this.at(place);
+    this.#shrinking = false;
+  }
+
+  /**
+   * @param {number} place an index of `PLACES`
+   * @returns {number} the target that it has, by what is known now
+   */
+  at(place) {
+    const { gaps, reserveMs } = /** @type {import("./safety.js").Place} */ (PLACES[place]);
+    const known = this.#lateness.windows >= KNOWN_WINDOWS;
+    const seen = Math.max(this.floor, this.#inFrames(this.#lateness.depthFor(known ? gaps : 0)));
+    return Math.min(this.#ceiling, seen + this.#inFrames(MARGIN_MS + reserveMs + (known ? 0 : UNKNOWN_MS)));
+  }
+
+  /**
+   * @param {number} place an index of `PLACES`
+   * @returns {number} the gaps a minute that its target would have had in the last minutes
+   */
+  gapsAt(place) {
+    return this.#lateness.gapsAt(((this.at(place) * 1000) / this.#rate) - MARGIN_MS);
   }
 
   /**
@@ -93,19 +137,21 @@ export class Target {
    * @param {number} late by how many frames
    */
   missed(late) {
-    if (late * 1000 > JITTER_MS * this.#rate) return;
-    const wanted = Math.min(this.#ceiling, this.#frames + Math.min(late, (MOST_AT_ONCE_MS * this.#rate) / 1000));
-    this.#hold(wanted - this.#reserve());
-    this.#frames = Math.max(this.#frames, wanted);
+    if (late > this.#inFrames(JITTER_MS)) return;
+    const level = this.centre < 0 ? this.#frames : Math.min(this.centre, this.#frames);
+    this.#lateness.add(((level + late) * 1000) / this.#rate);
+    const more = Math.min(late, this.#inFrames(MOST_AT_ONCE_MS)) + (this.#calm ? this.#inFrames(UNKNOWN_MS) : 0);
+    this.#wary = Math.min(this.#ceiling, Math.max(this.#waryFor > 0 ? this.#wary : 0, level + more));
+    this.#waryFor = WARY_S / WINDOW_S;
+    this.#frames = Math.max(this.#frames, this.#wanted());
   }
 
-  /** Forgets the spreads of the start, all but those of its last second. */
+  /** Forgets what the start has shown, all but its last second: it is no usual time. */
   calm() {
     this.#calm = true;
-    for (let back = 0; back < HELD_WINDOWS; back += 1) {
-      const at = (this.#next + back) % HELD_WINDOWS;
-      if (back < HELD_WINDOWS - LAST_WINDOWS) this.#spreads[at] = 0;
-    }
+    this.#lateness.clear();
+    for (const depthMs of this.#last) this.#lateness.add(depthMs);
+    this.#waryFor = 0;
     this.#frames = Math.min(this.#frames, Math.max(this.#first, this.#wanted()));
   }
 
@@ -129,59 +175,33 @@ export class Target {
     // Without a measured centre the spread is taken from the lower of this window's mean and the running one: when this machine
     // slept and a backlog came in, the level jumps up, and its distance from the low before says nothing about the risk.
     const usual = this.#mean < 0 ? mean : Math.min(mean, this.#mean);
-    this.#hold((this.centre < 0 ? usual : this.centre) - low);
+    this.#lateness.pass();
+    if (this.#waryFor > 0) this.#waryFor -= 1;
+    const depthMs = (((this.centre < 0 ? usual : this.centre) - low) * 1000) / this.#rate;
+    this.#lateness.add(depthMs);
+    this.#last[this.#windows % LAST_WINDOWS] = depthMs;
+    this.#windows += 1;
     this.#mean = this.#mean < 0 ? mean : this.#mean + (mean - this.#mean) * 0.25;
-    this.#grow();
-    const wanted = this.#wanted();
-    const shrinking = this.#frames - wanted > (WORTHWHILE_MS * this.#rate) / 1000;
-    if (shrinking) this.#frames = Math.max(wanted, this.#frames - SHRINK_MS_PER_S * WINDOW_S * (this.#rate / 1000));
-  }
-
-  /** @param {number} spread */
-  #hold(spread) {
-    this.#spreads[this.#next] = spread;
-    this.#next = (this.#next + 1) % HELD_WINDOWS;
-  }
-
-  #grow() {
-    this.#frames = Math.max(this.#frames, this.#wanted());
+    this.#follow();
   }
 
   #wanted() {
-    return Math.min(this.#ceiling, this.#usual() + this.#reserve());
+    const usual = this.at(this.#place);
+    const { gaps } = /** @type {import("./safety.js").Place} */ (PLACES[this.#place]);
+    return this.#waryFor > 0 && gaps < WARY_GAPS ? Math.max(usual, this.#wary) : usual;
   }
 
-  /** The largest spread that came twice: the second largest of all, those of the largest one's own event left out. */
-  #usual() {
-    let largest = 0;
-    let at = 0;
-    let known = 0;
-    for (let i = 0; i < HELD_WINDOWS; i += 1) {
-      const spread = this.#spreads[i] ?? 0;
-      if (spread > 0) known += 1;
-      if (spread <= largest) continue;
-      largest = spread;
-      at = i;
-    }
-    if (known < TELLING_WINDOWS) return largest;
-    let second = 0;
-    for (let i = 0; i < HELD_WINDOWS; i += 1) {
-      const apart = Math.abs(i - at);
-      if (Math.min(apart, HELD_WINDOWS - apart) > ONE_EVENT) second = Math.max(second, this.#spreads[i] ?? 0);
-    }
-    return second;
+  #follow() {
+    const wanted = this.#wanted();
+    const excess = this.#frames - wanted;
+    if (-excess > this.#inFrames(NEGLIGIBLE_MS)) this.#frames = wanted;
+    if (excess > this.#inFrames(WORTHWHILE_MS) || this.#lateness.windows === KNOWN_WINDOWS) this.#shrinking = true;
+    else if (excess <= 0) this.#shrinking = false;
+    if (this.#shrinking) this.#frames = Math.max(wanted, this.#frames - this.#inFrames(SHRINK_MS_PER_S * WINDOW_S));
   }
 
-  /** What the target holds beyond the usual spread: the margin, and more where that spread stands out from the mean one. */
-  #reserve() {
-    let sum = 0;
-    let known = 0;
-    for (let i = 0; i < HELD_WINDOWS; i += 1) {
-      const spread = this.#spreads[i] ?? 0;
-      sum += spread;
-      if (spread > 0) known += 1;
-    }
-    if (!this.#calm || known === 0) return this.#margin;
-    return this.#margin + Math.min(this.#mostTail, Math.max(0, TAIL * (this.#usual() - sum / known)));
+  /** @param {number} ms */
+  #inFrames(ms) {
+    return (ms * this.#rate) / 1000;
   }
 }
