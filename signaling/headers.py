@@ -17,6 +17,8 @@ _HOST = re.compile(
 SELF = "'self'"
 """The source of a content security policy that means the page's own origin."""
 
+POLICY = "Content-Security-Policy"
+
 _POLICY = (
     "default-src 'self'",
     "connect-src 'self'",
@@ -28,6 +30,10 @@ _POLICY = (
     "base-uri 'none'",
     "form-action 'self'",
 )
+
+COMPILING = "/static/studio/engine/worker.js"
+"""The one script that may compile WebAssembly: Studio's worker, for its decoder. A worker that comes from the network has
+the policy of its own response (HTML, "run a worker"), so no page needs the right."""
 
 CORS: Mapping[str, str] = {
     "Access-Control-Allow-Origin": "*",
@@ -47,7 +53,7 @@ def security(frame_ancestors: str = SELF) -> dict[str, str]:
         "Server": "rtcserver",
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
-        "Content-Security-Policy": "; ".join((*_POLICY, f"frame-ancestors {frame_ancestors}")),
+        POLICY: "; ".join((*_POLICY, f"frame-ancestors {frame_ancestors}")),
         # Together these two make a page cross-origin isolated, which SharedArrayBuffer needs. Workers
         # and worklets need the second on their scripts as well.
         "Cross-Origin-Opener-Policy": "same-origin",
@@ -55,6 +61,12 @@ def security(frame_ancestors: str = SELF) -> dict[str, str]:
         # A page with an embedder policy of its own shows only frames that allow it by this header.
         "Cross-Origin-Resource-Policy": "same-origin" if own else "cross-origin",
     }
+
+
+def compiling(policy: str) -> str:
+    """A content security policy with the right to compile WebAssembly, which is not the right to evaluate text (Content
+    Security Policy Level 3, section 4.4)."""
+    return policy.replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'")
 
 
 def preflight(methods: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ from rtcserver.logs import about
 from rtcserver.peer.base import public_handle
 from signaling.entrance import AUTHORIZER
 from signaling.forwarded import origin_of
-from signaling.headers import CORS, wants_html
+from signaling.headers import COMPILING, CORS, POLICY, compiling, wants_html
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -198,3 +198,5 @@ class Headers:
         elif _holds_data(request):
             # Pages of ours may be shown in others' frames; what they ask for is theirs alone all the same.
             response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        elif request.path == COMPILING:
+            response.headers[POLICY] = compiling(response.headers[POLICY])

@@ -79,6 +79,42 @@ async def test_security_headers_are_everywhere(served: Served, path: str) -> Non
         assert "aiohttp" not in response.headers["Server"]
 
 
+async def test_only_the_worker_that_decodes_may_compile(served: Served, static: Path) -> None:
+    engine = static / "studio" / "engine"
+    engine.mkdir(parents=True)
+    for name in ("worker.js", "worklet.js", "opus.js"):
+        (engine / name).write_text("// nothing\n")
+    sources = {}
+    for path in (
+        "studio/engine/worker.js",
+        "studio/engine/worklet.js",
+        "studio/engine/opus.js",
+        "js/main.js",
+        "studio/engine/worker.js?x=1",
+        "studio/engine/none.js",
+    ):
+        async with served.http.get(served.url(f"/static/{path}")) as response:
+            policy = response.headers["Content-Security-Policy"]
+        sources[path] = [part for part in policy.split("; ") if part.startswith("script-src ")]
+        assert "unsafe" not in policy.replace("'wasm-unsafe-eval'", "")
+    assert sources.pop("studio/engine/worker.js") == ["script-src 'self' 'wasm-unsafe-eval'"]
+    assert sources.pop("studio/engine/worker.js?x=1") == ["script-src 'self' 'wasm-unsafe-eval'"]
+    assert all(one == ["script-src 'self'"] for one in sources.values()), sources
+
+
+async def test_the_worker_keeps_its_right_when_it_is_only_asked_about(served: Served, static: Path) -> None:
+    """A browser takes the headers of a 304 over those that it has kept (RFC 9111, section 4.3.4)."""
+    engine = static / "studio" / "engine"
+    engine.mkdir(parents=True)
+    (engine / "worker.js").write_text("// nothing\n")
+    url = served.url("/static/studio/engine/worker.js")
+    async with served.http.get(url) as response:
+        etag = response.headers["ETag"]
+    async with served.http.get(url, headers={"If-None-Match": etag}) as response:
+        assert response.status == 304
+        assert "'wasm-unsafe-eval'" in response.headers["Content-Security-Policy"]
+
+
 @pytest.mark.parametrize(
     ("allowed", "resources"),
     [
