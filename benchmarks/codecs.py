@@ -40,7 +40,8 @@ import numpy.typing as npt
 from benchmarks.rig.common import MachineCpu, emit, say
 from benchmarks.rig.outcome import main_of
 from rtcserver.broadcast.address import route
-from rtcserver.broadcast.arena import BLOCK, Bench, SlotBlock, SlotState
+from rtcserver.broadcast.arena import SlotBlock, SlotState
+from rtcserver.broadcast.bench import BLOCK, Bench
 from rtcserver.encode import g711, g722
 from rtcserver.encode.codec import CODECS
 from rtcserver.encode.g711 import Law

@@ -1,9 +1,9 @@
 """The memory that outgoing packets are made in: one row a listener, filled by columns.
 
 A `SlotBlock` holds up to `BLOCK` listeners of one room, payload kind and socket. Sending a packet
-is: `fill` (NumPy), `protect` (libsrtp, in place), `send` (sendmmsg on headers that were built once),
-and `remember` (a copy of the protected bytes, for NACK). All blocks take turns on one `Bench`, whose
-rows therefore stay in the cache. Slots are dense: the owner moves the last one into a hole.
+is: `fill` (NumPy), `protect` (libsrtp, in place, or the multi-buffer library, from one payload into all rows), `send`
+(sendmmsg on headers that were built once), and `remember` (a copy of the protected bytes, for NACK). All blocks take turns
+on one `Bench`, whose rows therefore stay in the cache. Slots are dense: the owner moves the last one into a hole.
 """
 
 from __future__ import annotations
@@ -20,19 +20,16 @@ import numpy.typing as npt
 from rtcserver.broadcast import batch
 from rtcserver.broadcast.address import CONTROL_SIZE, NAME_SIZE, Route
 from rtcserver.broadcast.batch import IOVEC, MMSGHDR, SendBudget
-from rtcserver.broadcast.srtp import MAX_TAG, PROTECT, int_pointer, pointer
+from rtcserver.broadcast.bench import BLOCK, HEADER, Bench
+from rtcserver.broadcast.burst import BurstColumns
+from rtcserver.broadcast.session_key import SessionKey
+from rtcserver.broadcast.srtp import MAX_TAG, PROTECT
 
-BLOCK = 1024
-"""Slots of a block: one sendmmsg call. The kernel's part evicts ours from the caches, so fewer turns
-are cheaper, and the rows of a block still fit a second-level cache."""
-HEADER = 12
-"""Bytes of an RTP header without extensions (RFC 3550, section 5.1)."""
 MAX_PAYLOAD = 1276
 """Bytes of payload: the longest Opus packet of one frame (RFC 6716, section 3.4)."""
 _VERSION = 0x8000
 _EXTENDED = 1 << 28
 """The bit of a header's first word that says that an extension follows."""
-_ROW_STEP = 64
 
 
 class Plane(NamedTuple):
@@ -60,47 +57,23 @@ class SlotState(NamedTuple):
     errors: int = 0
     copied: int = 0
     """Which packets are sent a second time a little later: every one of so many; 0: none."""
-
-
-class Bench:
-    """The rows in which one block's packets are made at a time, and libsrtp's pointers to them.
-
-    rows: (`BLOCK`, stride) uint8. lengths: int32, read and written by libsrtp.
-    """
-
-    def __init__(self) -> None:
-        self.lengths = np.zeros(BLOCK, np.int32)
-        base = self.lengths.ctypes.data
-        self.length_pointers = [int_pointer(base + 4 * slot) for slot in range(BLOCK)]
-        self.iovecs = np.zeros(BLOCK, IOVEC)
-        self.iov_lengths = self.iovecs["length"]
-        self.stride = 0
-        self.fit(0)
-
-    def fit(self, payload: int) -> None:
-        """Have rows for payloads of `payload` bytes."""
-        size = HEADER + payload + MAX_TAG
-        if size <= self.stride:
-            return
-        # Somewhat more, because the length of Opus packets varies.
-        self.stride = -(-max(size * 5 // 4, 256) // _ROW_STEP) * _ROW_STEP
-        self.rows = np.zeros((BLOCK, self.stride), np.uint8)
-        # The header of RFC 3550, section 5.1, as three big-endian words a row.
-        self.words = self.rows[:, :HEADER].view(">u4")
-        base = self.rows.ctypes.data
-        self.pointers = [pointer(base + slot * self.stride) for slot in range(BLOCK)]
-        self.iovecs["base"] = base + np.arange(BLOCK, dtype=np.uint64) * np.uint64(self.stride)
+    rollover: int = 0
+    """How often sequence numbers have wrapped, where libsrtp does not know it."""
+    key: SessionKey | None = None
+    """What its packets are protected with in a block that does it in bursts."""
 
 
 class SlotBlock:
     """Up to `BLOCK` listener slots. Single-threaded; `fill` to `remember` before another block's turn.
 
+    key_length: of the AES-GCM keys of all its listeners, where they are protected in bursts; 0 for libsrtp.
     The columns `dropped` (refused by a full socket) and `errors` (refused because of the destination, or
     by libsrtp) are indexed by slot; only the first `count` entries mean something.
     """
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, bench: Bench, key_length: int = 0) -> None:
         self.count = 0
+        self._burst = BurstColumns(key_length) if key_length else None
         self.dropped = np.zeros(BLOCK, np.int64)
         self.errors = np.zeros(BLOCK, np.int64)
         self.planes: deque[Plane] = deque()
@@ -124,6 +97,8 @@ class SlotBlock:
         self._copied = np.zeros(BLOCK, np.int64)
         self._since = np.zeros(BLOCK, np.int64)
         """How many packets had been sent when the slot was taken."""
+        self.repeats = False
+        """Whether packets of any slot are to be sent a second time."""
         self._contexts: list[Any] = []
         self._routes: list[Route] = []
         self._names = np.zeros((BLOCK, NAME_SIZE), np.uint8)
@@ -157,9 +132,13 @@ class SlotBlock:
 
     def replace(self, slot: int, state: SlotState) -> None:
         """Put a listener into a slot whose own has left."""
+        if self._burst is not None:
+            self._burst.release(slot, self._sends)
+            index = state.rollover << 16 | state.sequence
+            self._burst.take(slot, state.key, state.ssrc, index, self._sends)
         self._contexts[slot] = state.context
         self._tag[slot] = state.tag
-        self._copied[slot] = state.copied
+        self.set_copied(slot, state.copied)
         self._since[slot] = self._sends
         self._start[slot] = _VERSION | state.payload_type
         first = (_VERSION | state.payload_type) << 16 | state.sequence
@@ -173,6 +152,7 @@ class SlotBlock:
 
     def state(self, slot: int) -> SlotState:
         """A listener's columns, to be placed elsewhere."""
+        burst = self._burst
         return SlotState(
             self._contexts[slot],
             int(self._tag[slot]),
@@ -186,16 +166,14 @@ class SlotBlock:
             int(self.dropped[slot]),
             int(self.errors[slot]),
             int(self._copied[slot]),
+            0 if burst is None else burst.index(slot, self._sends) >> 16,
+            None if burst is None else burst.key(slot),
         )
 
     def set_copied(self, slot: int, every: int) -> None:
         """Which of a slot's packets are to be sent a second time: those whose sequence numbers `every` divides; 0: none."""
         self._copied[slot] = every
-
-    @property
-    def repeats(self) -> bool:
-        """Whether packets of any slot are to be sent a second time."""
-        return bool(self._copied[: self.count].any())
+        self.repeats = bool(self._copied[: self.count].any())
 
     def sequence(self, slot: int) -> int:
         """The next packet's sequence number."""
@@ -221,7 +199,10 @@ class SlotBlock:
 
     def drop_last(self) -> None:
         """Give up the last slot."""
+        self.set_copied(self.count - 1, 0)
         self.count -= 1
+        if self._burst is not None:
+            self._burst.release(self.count, self._sends)
         self._contexts.pop()
         self._routes.pop()
 
@@ -254,11 +235,17 @@ class SlotBlock:
         bench.fit(size)
         if self._sends >= self._wraps_at:
             self._wrap()
-        self._step[:] = (self._sends + first) & 0xFFFF_FFFF, timestamp, 0
-        np.add(self._words[:n], self._step, out=bench.words[:n])
-        bench.rows[:n, HEADER : HEADER + size] = payload
-        bench.lengths[:n] = HEADER + size
+        step = self._step
+        step[0], step[1] = (self._sends + first) & 0xFFFF_FFFF, timestamp
+        np.add(self._words[:n], step, out=bench.words[:n])
         self._size = size
+        if self._burst is None:
+            bench.rows[:n, HEADER : HEADER + size] = payload
+            bench.lengths[:n] = HEADER + size
+        else:
+            bench.payload[: self._payload] = payload[size - self._payload :]
+            if extension is not None:
+                bench.rows[:n, HEADER : HEADER + len(extension)] = extension
         self._sends += 1
 
     def _wrap(self) -> None:
@@ -272,8 +259,13 @@ class SlotBlock:
         self._wraps_at = self._sends + 0x10000 - int(sequence.max(initial=0))
 
     def protect(self) -> None:
-        """Turn every slot's packet into SRTP, in place. What libsrtp refuses is never sent."""
+        """Turn every slot's packet into SRTP. What is refused is never sent."""
         n, bench = self.count, self._bench
+        if self._burst is not None:
+            header = HEADER + self._size - self._payload
+            self._unsendable = self._burst.protect(bench, n, header, self._payload, self._sends)
+            self.protect_failures += len(self._unsendable)
+            return
         statuses = list(map(PROTECT, self._contexts, bench.pointers, bench.length_pointers))
         self._unsendable = []
         if any(statuses):
@@ -303,7 +295,7 @@ class SlotBlock:
         for slot in self._unsendable:
             self._uncount(slot, slot + 1, self.errors)
         dropped_at = None
-        for start, stop in self._runs():
+        for start, stop in self._runs() if self._unsendable or self._first else ((0, self.count),):
             if batched:
                 end, failed = batch.send_batch(sock.fileno(), self._headers_address, start, stop, budget)
             else:

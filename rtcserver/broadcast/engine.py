@@ -10,21 +10,24 @@ from __future__ import annotations
 
 import hashlib
 import socket
-from collections import OrderedDict, defaultdict, deque
-from collections.abc import Iterable
+from collections import defaultdict, deque
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 import numpy as np
 
 from rtcserver.broadcast import batch, rtcp
 from rtcserver.broadcast.address import Route, route
-from rtcserver.broadcast.arena import MAX_PAYLOAD, Bench, SlotState
+from rtcserver.broadcast.arena import MAX_PAYLOAD, SlotState
 from rtcserver.broadcast.batch import SendBudget
+from rtcserver.broadcast.bench import Bench
 from rtcserver.broadcast.group import Group, Lane, ListenerState
 from rtcserver.broadcast.listener import PAYLOAD_CODED, ListenerCounters, ListenerSpec, Totals
+from rtcserver.broadcast.session_key import GCM_KEY_BYTES, SessionKey, multi_buffer
 from rtcserver.broadcast.srtp import OutboundSrtp
 from rtcserver.broadcast.streams import STREAM_LANE, Streams
-from rtcserver.clock import MEDIA_RATE, NS, ntp_from_wall
+from rtcserver.broadcast.turns import ReportTurns
+from rtcserver.clock import MEDIA_RATE, ntp_from_wall
 from rtcserver.encode.packet import EncodedPacket
 from rtcserver.transport.address import Address
 
@@ -39,22 +42,27 @@ REPEAT_AFTER_NS = 5_000_000
 frame, so that a receiver's buffer need not grow by a whole one."""
 MAX_REPEATS = 1024
 """Packets of groups that wait to be sent again; the oldest gives way."""
-REPORT_INTERVAL_NS = 5 * NS
-"""Time between two sender reports to a listener: what RFC 3550, section 6.2, recommends at least."""
-MAX_REPORTS = 64
-"""Sender reports in one go: about half a millisecond."""
 MAX_KEYS = 16_384
 """Digests of master keys that are remembered, so that none is used twice."""
+_NONE: dict[str, None] = {}
 
 
 class BroadcastEngine:
     """Owns every listener's outbound SRTP and SRTCP. The sockets stay the caller's.
 
     sockets: the UDP sockets that `fd_index` counts, all of one open port; may grow by `add_socket`.
-    batched: False to send by one system call a datagram, as where sendmmsg does not exist.
+    batched: False to send by one system call a datagram, as where sendmmsg does not exist. bursts: False to have libsrtp
+    protect everything, as where there is no multi-buffer library.
     """
 
-    def __init__(self, sockets: Iterable[socket.socket] = (), *, batched: bool = batch.HAVE_SENDMMSG) -> None:
+    def __init__(
+        self,
+        sockets: Iterable[socket.socket] = (),
+        *,
+        batched: bool = batch.HAVE_SENDMMSG,
+        bursts: bool = True,
+    ) -> None:
+        self._bursts = bursts
         self._sockets = list(sockets)
         self.streams = Streams()
         self._batched = batched
@@ -64,15 +72,11 @@ class BroadcastEngine:
         """Of each room, what `_groups` has, in order."""
         self._clocks: defaultdict[str, rtcp.CaptureClock] = defaultdict(rtcp.CaptureClock)
         self._listeners: dict[int, ListenerState] = {}
-        self._due: OrderedDict[int, ListenerState] = OrderedDict()
-        """Whose sender report comes next."""
-        self._new: OrderedDict[int, ListenerState] = OrderedDict()
-        """Newcomers, who have had no sender report yet."""
+        self._turns = ReportTurns()
         self._unrepeated: list[tuple[Group, int]] = []
         """Groups with listeners that get packets twice, and how many each had been sent with this one."""
         self._repeats: deque[tuple[int, Group, int]] = deque(maxlen=MAX_REPEATS)
         """The same, with the time at which it is due (ns)."""
-        self._owed = 0.0
         self._wall_ns: int | None = None
         """What the monotonic clock lacks to ns since 1970."""
         self._keys: dict[bytes, None] = {}
@@ -102,12 +106,14 @@ class BroadcastEngine:
         if digest in self._keys:
             raise ValueError("the master key has been used before: a listener reconnects with a fresh one")
         srtp = OutboundSrtp(spec.profile, spec.master, spec.ssrc)
+        library = multi_buffer() if self._bursts and spec.profile in GCM_KEY_BYTES else None
+        key = None if library is None else SessionKey.derive(library, spec.profile, spec.master)
         group = self._group(spec.room, spec.kind, spec.clock_step)
         self._keys[digest] = None
         if len(self._keys) > MAX_KEYS:
             del self._keys[next(iter(self._keys))]
         place = group.place(
-            Lane(fd_index, spec.capture_id),
+            Lane(fd_index, spec.capture_id, 0 if key is None else key.length),
             SlotState(
                 context=srtp.context,
                 tag=srtp.tag_length,
@@ -116,20 +122,20 @@ class BroadcastEngine:
                 ssrc=spec.ssrc,
                 sequence=spec.first_sequence,
                 timestamp_offset=spec.timestamp_offset,
+                key=key,
             ),
         )
         listener = ListenerState(spec, srtp, description, sock, way, place, RESEND_BURST, group.sent)
         listener.settle(place)
         self._listeners[spec.listener_id] = listener
-        self._new[spec.listener_id] = listener
+        self._turns.add(listener)
 
     def remove(self, listener_id: int, *, say_bye: bool = True) -> bool:
         """Stop sending to a listener, with a BYE. False if there is no such listener."""
         listener = self._listeners.pop(listener_id, None)
         if listener is None:
             return False
-        self._new.pop(listener_id, None)
-        self._due.pop(listener_id, None)
+        self._turns.remove(listener_id)
         if say_bye:
             self._send_rtcp(listener, rtcp.bye(listener.spec.ssrc), None)
         counters, left = listener.counters(), self._left
@@ -162,7 +168,7 @@ class BroadcastEngine:
         fd_index, sock, way = self._way(destination, source, fd_index, stream)
         listener.sock, listener.route = sock, way
         if listener.place.lane.fd_index != fd_index:
-            listener.relocate(listener.place.group, Lane(fd_index, listener.spec.capture_id))
+            listener.relocate(listener.place.group, listener.place.lane._replace(fd_index=fd_index))
         listener.place.block.set_route(listener.place.slot, way)
         return True
 
@@ -209,17 +215,15 @@ class BroadcastEngine:
         budget = SendBudget()
         group.sent += 1
         twice = False
-        # Streams last: a system call each, which nobody else has to wait for.
-        for lane in sorted(group.lanes, reverse=True):
-            for block in group.lanes[lane]:
-                block.fill(payload, timestamp, extensions.get(lane.capture_id))
-                block.protect()
-                if lane.fd_index == STREAM_LANE:
-                    block.write()
-                else:
-                    block.send(self._sockets[lane.fd_index], budget, batched=self._batched)
-                block.remember(group.depth)
-                twice |= block.repeats
+        for lane, block in group.blocks:
+            block.fill(payload, timestamp, extensions.get(lane.capture_id) if extensions else None)
+            block.protect()
+            if lane.fd_index == STREAM_LANE:
+                block.write()
+            else:
+                block.send(self._sockets[lane.fd_index], budget, batched=self._batched)
+            block.remember(group.depth)
+            twice |= block.repeats
         if twice:
             self._unrepeated.append((group, group.sent))
 
@@ -229,6 +233,8 @@ class BroadcastEngine:
         Each is the same protected packet as the first, so a receiver that has had that drops it as a replay (RFC 3711,
         section 3.3.2). Returns how many were sent.
         """
+        if not self._unrepeated and not self._repeats:
+            return 0
         for group, number in self._unrepeated:
             self._repeats.append((now_ns + REPEAT_AFTER_NS, group, number))
         self._unrepeated.clear()
@@ -268,9 +274,9 @@ class BroadcastEngine:
         """Whether anybody gets this kind of a room's payloads."""
         return (room, kind) in self._groups
 
-    def kinds(self, room: str) -> tuple[str, ...]:
-        """The kinds of a room's payloads that somebody gets."""
-        return tuple(self._kinds.get(room, ()))
+    def kinds(self, room: str) -> Collection[str]:
+        """The kinds of a room's payloads that somebody gets, at this moment."""
+        return self._kinds.get(room, _NONE)
 
     def forget_room(self, room: str) -> None:
         """Let go of a room's clock, when its feed is removed."""
@@ -313,16 +319,8 @@ class BroadcastEngine:
         without a report.
         """
         self._wall_ns = wall_ns - now_ns
-        self._owed = min(self._owed + len(self._listeners) * elapsed_ns / REPORT_INTERVAL_NS, MAX_REPORTS)
-        turns: list[ListenerState] = []
-        while self._new and len(turns) < MAX_REPORTS:
-            turns.append(self._new.popitem(last=False)[1])
-        while self._due and self._owed >= 1 and len(turns) < MAX_REPORTS:
-            self._owed -= 1
-            turns.append(self._due.popitem(last=False)[1])
         visited = []
-        for listener in turns:
-            self._due[listener.spec.listener_id] = listener
+        for listener in self._turns.take(elapsed_ns):
             listener.forget()
             counters = listener.counters()
             if counters.packets:

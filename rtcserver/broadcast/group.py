@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rtcserver.broadcast.address import Route
-from rtcserver.broadcast.arena import Bench, SlotBlock, SlotState
+from rtcserver.broadcast.arena import SlotBlock, SlotState
+from rtcserver.broadcast.bench import Bench
 from rtcserver.broadcast.capture_time import INTERVAL_NS, SIZE, extension
 from rtcserver.broadcast.listener import ListenerCounters, ListenerSpec
 from rtcserver.broadcast.rtcp import CaptureClock
@@ -30,10 +31,12 @@ MAX_HISTORY = 512
 
 
 class Lane(NamedTuple):
-    """What listeners of one block have in common: the index of their socket, and the id of their header extension or 0."""
+    """What listeners of one block have in common: the index of their socket, the id of their header extension or 0, and
+    the length of their keys where they are protected in bursts, else 0."""
 
     fd_index: int
     capture_id: int = 0
+    key_length: int = 0
 
 
 class Group:
@@ -49,6 +52,8 @@ class Group:
         self.clock_step = clock_step
         self.lanes: dict[Lane, list[SlotBlock]] = {}
         """None of the blocks is empty."""
+        self.blocks: list[tuple[Lane, SlotBlock]] = []
+        """The same in the order of sending: streams last, as each takes a system call, which nobody else has to wait for."""
         self._told_ns: int | None = None
         """`EncodedPacket.captured_ns` of the last packet that said when it was captured; None if somebody waits for one."""
         self.members: dict[tuple[int, int], ListenerState] = {}
@@ -57,12 +62,15 @@ class Group:
         """Packets sent to the group. Each block's newest plane is that of the last one."""
         self.depth = 1
         """Planes that a block keeps."""
+        self._duration = 0
         self.protect_failures = 0
 
     def set_duration(self, samples: int) -> None:
         """Keep as many packets of `samples` at 48 kHz as the history's length asks for."""
-        wanted = -(-HISTORY_NS // samples_to_ns(max(samples, 1)))
-        self.depth = max(1, min(MAX_HISTORY, wanted))
+        if samples != self._duration:
+            self._duration = samples
+            wanted = -(-HISTORY_NS // samples_to_ns(max(samples, 1)))
+            self.depth = max(1, min(MAX_HISTORY, wanted))
 
     def extensions(
         self, packet: EncodedPacket, clock: CaptureClock, wall_ns: int | None
@@ -87,7 +95,8 @@ class Group:
         """Take the next free slot of a lane."""
         blocks = self.lanes.setdefault(lane, [])
         if not blocks or blocks[-1].full:
-            blocks.append(SlotBlock(self._bench))
+            blocks.append(SlotBlock(self._bench, lane.key_length))
+            self._order()
         if lane.capture_id:
             self._told_ns = None
         return Place(self, lane, blocks[-1], blocks[-1].place(state), self.sent)
@@ -105,8 +114,14 @@ class Group:
         if not last.count:
             self.protect_failures += last.protect_failures
             blocks.pop()
-        if not blocks:
-            del self.lanes[place.lane]
+            if not blocks:
+                del self.lanes[place.lane]
+            self._order()
+
+    def _order(self) -> None:
+        self.blocks = [
+            (lane, block) for lane in sorted(self.lanes, reverse=True) for block in self.lanes[lane]
+        ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

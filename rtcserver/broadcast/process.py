@@ -23,11 +23,11 @@ from rtcserver.broadcast import batch, control
 from rtcserver.broadcast.control import BroadcastReport, ListenerStats, Message, Ready, Refused, RoomCounters
 from rtcserver.broadcast.engine import BroadcastEngine
 from rtcserver.broadcast.lateness import Lateness
-from rtcserver.broadcast.listener import PAYLOAD_CODED
+from rtcserver.broadcast.listener import PAYLOAD_CODED, ListenerCounters
 from rtcserver.broadcast.room import RoomFeed
 from rtcserver.children.child import die_with_parent, print_without_errors
 from rtcserver.children.scheduling import steady
-from rtcserver.clock import NS, monotonic_ns, wall_ns
+from rtcserver.clock import NS, monotonic_ns, samples_to_ns, wall_ns
 from rtcserver.encode.encoding import OWN, Encoding
 from rtcserver.encode.feed import EXPIRED_NS, FeedReader
 from rtcserver.encode.packet import KIND_PCM
@@ -43,6 +43,8 @@ TICK_NS = 100_000_000
 TICK_SLACK_NS = 60_000_000
 """How much later a share may come: with the next media packet, so that nobody has to wake up for it."""
 SUMMARY_NS = NS
+MAX_ROWS = 128
+"""Listeners whose counters wait for the next summary at most."""
 FULL_COLLECTION = 30
 """Every so many summaries, garbage is looked for among all objects that are not frozen: only then does the interpreter
 empty its lists of small objects that are free, which fill by some MB an hour otherwise."""
@@ -81,6 +83,7 @@ class BroadcastProcess:
         self._poll = select.poll()
         self._poll.register(sock.fileno(), select.POLLIN)
         self._next_tick_ns = self._next_summary_ns = 0
+        self._rows: list[ListenerCounters] = []
         self._send(Ready(os.getpid(), scheduling, batch.HAVE_SENDMMSG))
 
     def run(self) -> None:
@@ -91,19 +94,24 @@ class BroadcastProcess:
         self._next_tick_ns = monotonic_ns() + TICK_NS
         self._next_summary_ns = monotonic_ns() + SUMMARY_NS
         self._summaries = 0
+        now = monotonic_ns()
         while not self._stopping:
-            ready = self._poll.poll(self._timeout_ms(monotonic_ns()))
+            ready = self._poll.poll(self._timeout_ms(now))
             control_ready = bool(self._resends)
             for fd, _ in ready:
                 if fd == control_fd:
                     control_ready = True
                 else:
                     self._read_feed(self._feeds[fd])
-            self._fill_silence()
-            self._engine.repeat(monotonic_ns())
-            self._tick()
+            now = monotonic_ns()
+            for room in self._rooms.values():
+                room.fill(now)
+            self._engine.repeat(now)
+            if now >= self._next_tick_ns or now >= self._next_summary_ns:
+                self._tick(now)
             if control_ready:
                 self._serve_control()
+                now = monotonic_ns()
 
     def _timeout_ms(self, now: int) -> int:
         if self._resends:
@@ -134,28 +142,27 @@ class BroadcastProcess:
                 return
             if room.take(packet, feed.read_ns):
                 self._lateness.add(monotonic_ns() - packet.captured_ns)
+            if feed.read_ns - packet.captured_ns < samples_to_ns(packet.duration):
+                # The next one is not there yet, or at least not late: asking for it would cost more than it brings.
+                return
             if packet.kind == KIND_PCM:
                 continue
             sent += 1
             if sent == FEED_PACKETS:
                 return
 
-    def _fill_silence(self) -> None:
-        for room in self._rooms.values():
-            room.fill(monotonic_ns())
-
     # What the clock demands
 
-    def _tick(self) -> None:
-        now = monotonic_ns()
+    def _tick(self, now: int) -> None:
         if now >= self._next_tick_ns:
             self._next_tick_ns = max(self._next_tick_ns + TICK_NS, now)
             self._engine.streams.flush(now)
-            rows = self._engine.report(now, wall_ns(), TICK_NS)
-            if rows:
-                self._send(ListenerStats(tuple(rows)))
+            self._rows += self._engine.report(now, wall_ns(), TICK_NS)
+            if len(self._rows) >= MAX_ROWS:
+                self._send_rows()
         if now >= self._next_summary_ns:
             self._next_summary_ns = max(self._next_summary_ns + SUMMARY_NS, now)
+            self._send_rows()
             self._send(self._summary(0))
             for room in self._rooms.values():
                 room.tidy()
@@ -166,6 +173,12 @@ class BroadcastProcess:
                 # There is no listener to hear the milliseconds that this may take.
                 trim()
             self._used = len(self._engine) > 0
+
+    def _send_rows(self) -> None:
+        """Tell the server the counters that have been gathered, at once: each message wakes it."""
+        if self._rows:
+            self._send(ListenerStats(tuple(self._rows)))
+            self._rows.clear()
 
     def _summary(self, token: int) -> BroadcastReport:
         audience = self._engine.audience()

@@ -7,7 +7,7 @@ the next frame can be decoded without those before it (`rtcserver.encode.encodin
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 from rtcserver.broadcast.engine import BroadcastEngine
@@ -173,17 +173,24 @@ class RoomFeed:
         engine.send(self.name, packet, name)
         stream.sent = packet.media_time + packet.duration
         stream.redundant.push(packet)
-        for kind in engine.kinds(self.name):
+        kinds = engine.kinds(self.name)
+        if len(kinds) > 1 or name not in kinds:
+            self._send_others(stream, packet, kinds)
+        if self._moving and stream.sent % SWITCH_SAMPLES == 0:
+            self._move()
+
+    def _send_others(self, stream: EncodedStream, packet: EncodedPacket, kinds: Collection[str]) -> None:
+        """What is made of a packet of an encoding, for listeners of further kinds."""
+        engine, name = self._engine, stream.encoding.name
+        for kind in tuple(kinds):
             parts = parts_of(kind)
             if parts.level and parts.encoding == name:
                 payload = stream.redundant.payload(parts.level, parts.payload_type)
                 engine.send(self.name, replace(packet, payload=payload), kind)
-        if stream is self._own and engine.has_listeners(self.name, PAYLOAD_SILENCE):
+        if stream is self._own and PAYLOAD_SILENCE in kinds:
             # What Studio listeners get before their worker has reported.
             silent = replace(packet, payload=stream.continuity.silence)
             engine.send(self.name, silent, PAYLOAD_SILENCE)
-        if self._moving and stream.sent % SWITCH_SAMPLES == 0:
-            self._move()
 
     def _move(self) -> None:
         """Change the encoding of those for whom the old and the new one have come equally far."""

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from rtcserver.broadcast.address import route
-from rtcserver.broadcast.arena import BLOCK, Bench, SlotBlock, SlotState
+from rtcserver.broadcast.arena import SlotBlock, SlotState
 from rtcserver.broadcast.batch import SendBudget
+from rtcserver.broadcast.bench import BLOCK, Bench
 from rtcserver.broadcast.srtp import OutboundSrtp
 from rtcserver.transport.address import Address
 from tests.broadcast.listening import GCM, parse_rtp

@@ -8,10 +8,12 @@ from collections.abc import Callable
 
 import pytest
 
-from rtcserver.broadcast.arena import BLOCK, MAX_PAYLOAD
-from rtcserver.broadcast.engine import MAX_REPORTS, REPORT_INTERVAL_NS, BroadcastEngine
+from rtcserver.broadcast.arena import MAX_PAYLOAD
+from rtcserver.broadcast.bench import BLOCK
+from rtcserver.broadcast.engine import BroadcastEngine
 from rtcserver.broadcast.group import ListenerState
 from rtcserver.broadcast.srtp import SrtpProfile
+from rtcserver.broadcast.turns import MAX_REPORTS, REPORT_INTERVAL_NS
 from tests.broadcast.listening import CM, GCM, Listening, media
 
 Make = Callable[..., Listening]

@@ -11,9 +11,10 @@ import pylibsrtp
 import pytest
 from aiortc.rtp import RtcpByePacket, RtcpPacket, RtcpSrPacket
 
-from rtcserver.broadcast.engine import REPORT_INTERVAL_NS, RESEND_BURST, BroadcastEngine
+from rtcserver.broadcast.engine import RESEND_BURST, BroadcastEngine
 from rtcserver.broadcast.listener import ListenerSpec
 from rtcserver.broadcast.srtp import MAX_FIRST_SEQUENCE
+from rtcserver.broadcast.turns import REPORT_INTERVAL_NS
 from rtcserver.clock import NS, ntp_from_wall, samples_to_ns
 from rtcserver.transport.address import Address
 from tests.broadcast.listening import CM, FRAME, GCM, Listening, is_rtcp, media, parse_rtp

@@ -133,7 +133,7 @@ def test_it_goes_along_to_another_kind_of_payload(media_socket: socket.socket, l
 def test_what_was_never_protected_is_not_repeated(
     media_socket: socket.socket, listening: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = BroadcastEngine([media_socket])
+    engine = BroadcastEngine([media_socket], bursts=False)
     ears = [listening(n) for n in range(2)]
     for ear in ears:
         engine.add(ear.spec)
