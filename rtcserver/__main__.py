@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from rtcserver.commands.table import main
+from rtcserver.commands.table import main, prepare
 
 if __name__ == "__main__":
+    prepare(sys.argv[1:])
     sys.exit(main(sys.argv[1:], os.environ))

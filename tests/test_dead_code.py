@@ -14,6 +14,8 @@ ALLOWED = {
         "asyncio calls it",
     ),
     "response_received": "aioice's STUN protocol calls it",
+    "create_module": "the import system calls it",
+    "exec_module": "the import system calls it",
     "_send_data": "aiortc's SCTP transport calls it",
     "_send_rtp": "aiortc's senders call it",
     "StudioSignaling": "named by a string on the load generator's command line",

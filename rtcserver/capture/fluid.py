@@ -23,6 +23,7 @@ from rtcserver.capture.source import ClockedSource
 from rtcserver.clock import MEDIA_RATE, NS
 from rtcserver.config.model import InstrumentConfig
 from rtcserver.errors import DependencyError, InstrumentError
+from rtcserver.heap import trim
 from rtcserver.midi import message as m
 from rtcserver.midi.merge import Merger
 from rtcserver.midi.message import MessageKind
@@ -187,6 +188,8 @@ class FluidSynthSource(ClockedSource):
                 raise InstrumentError(
                     f"soundfont: {path.name} is no SoundFont that can be read", code="format"
                 )
+        # FluidSynth has read it in pieces, which are free by now.
+        trim()
 
     def _level(self, gain: float) -> None:
         """Set the gain so that at `gain` 1 the chord of `LEVEL_CHORD` peaks at `LEVEL`, whatever the SoundFont.

@@ -32,6 +32,8 @@ from rtcserver.children import child, control_socket
 from rtcserver.heap import trim
 
 MODULE = "rtcserver.children.fork_server"
+NOT_OURS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that are the server's business: a terminal's Ctrl-C, a service's end. It closes the socket."""
 
 
 def warm_up(modules: Iterable[str]) -> None:
@@ -40,9 +42,11 @@ def warm_up(modules: Iterable[str]) -> None:
     A collector that looked at shared objects would write to them, and each process would have a copy of its own. What
     cannot be imported (libopus may be missing) is left out: the child that needs it says so.
     """
+    gc.disable()
     for module in modules:
         with contextlib.suppress(Exception):
             import_module(module)
+    gc.enable()
     gc.collect()
     gc.freeze()
     trim()
@@ -51,9 +55,9 @@ def warm_up(modules: Iterable[str]) -> None:
 def serve(sock: socket.socket) -> NoReturn:
     """Fork until the server is gone, then end. Everything else that is open is closed."""
     child.die_with_parent()
-    # A terminal's Ctrl-C and a service's end are the server's business, which closes the socket.
     os.setpgid(0, 0)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    _handle_signals()
+    for number in NOT_OURS:
         signal.signal(number, signal.SIG_IGN)
     _keep(sock.fileno())
     sock.setblocking(True)
@@ -114,7 +118,9 @@ def _live(message: dict[str, Any], control: int, output: int, answer: int) -> No
     code = 1
     try:
         os.setpgid(0, 0)
-        _handle_signals()
+        for number in NOT_OURS:
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         os.dup2(output, 1)
         os.dup2(output, 2)
         _keep(control, answer)
@@ -142,10 +148,9 @@ def _live(message: dict[str, Any], control: int, output: int, answer: int) -> No
 
 
 def _handle_signals() -> None:
-    """As an interpreter does that has just started."""
+    """As an interpreter does that has just started, but for Ctrl-C."""
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE, signal.SIGXFSZ}:
         signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _exit_code(main: Any) -> int:
@@ -163,8 +168,7 @@ def _exit_code(main: Any) -> int:
 def _take_variables(message: dict[str, Any]) -> None:
     for name in message["unset"]:
         os.environ.pop(name, None)
-    # All anew, as the title lies where the first ones were.
-    os.environ.update(child.environment() | message["set"])
+    os.environ.update(message["set"])
 
 
 def _keep(*fds: int) -> None:

@@ -144,7 +144,7 @@ class ForkServer:
             finally:
                 os._exit(1)
         theirs.close()
-        self._took(Forked(pid), ours)
+        self._took(Forked(pid), ours, dict(os.environ))
         # All is imported: it takes requests, whenever it comes to read them.
         self._ready = True
 
@@ -163,7 +163,7 @@ class ForkServer:
             raise
         finally:
             theirs.close()
-        self._took(process, ours)
+        self._took(process, ours, child.environment())
 
     def watch(self) -> None:
         """Have it replaced when it ends, from now on, on the running event loop."""
@@ -233,7 +233,7 @@ class ForkServer:
             _take_orphans(False)
 
     def _request(self, module: str) -> dict[str, object]:
-        now = os.environ
+        now = child.environment()
         return {
             "type": "fork",
             "module": module,
@@ -242,9 +242,9 @@ class ForkServer:
             "unset": [name for name in self._variables if name not in now],
         }
 
-    def _took(self, process: Process, sock: socket.socket) -> None:
+    def _took(self, process: Process, sock: socket.socket, variables: dict[str, str]) -> None:
         sock.setblocking(False)
-        self._process, self._sock, self._variables = process, sock, dict(os.environ)
+        self._process, self._sock, self._variables = process, sock, variables
         self._ready = False
 
     def _give_up(self, reason: str) -> None:

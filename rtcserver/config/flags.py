@@ -61,14 +61,20 @@ def configuration(
     return load(flags, environ, toml, toml_name=str(path))
 
 
-def rereading(args: argparse.Namespace, environ: Mapping[str, str]) -> Callable[[], ServerConfig]:
-    """Reads the `configuration` each time. A file that was there at the first time has to be there again: a server whose
-    file is lost must not go on with the usual rules in the place of its own."""
+def rereading(
+    args: argparse.Namespace,
+    environ: Mapping[str, str],
+    first: Callable[..., ServerConfig] = configuration,
+) -> Callable[[], ServerConfig]:
+    """Reads the `configuration` each time; `first` does at the first time. A file that was there then has to be there
+    again: a server whose file is lost must not go on with the usual rules in the place of its own."""
     was_there = False
+    how = first
 
     def read() -> ServerConfig:
-        nonlocal was_there
-        found = configuration(args, environ, required=was_there)
+        nonlocal was_there, how
+        found = how(args, environ, required=was_there)
+        how = configuration
         was_there = was_there or Path(CONFIG_FILE).is_file()
         return found
 

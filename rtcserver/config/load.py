@@ -15,8 +15,6 @@ from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from rtcserver.access import users
 from rtcserver.access.rules import ACTIONS, DEFAULT, EXTERNAL, AccessRule, network_of, parse
 from rtcserver.config.ice_servers import check_ice_servers
@@ -231,6 +229,9 @@ def _checked(key: str, value: Any, where: str, known: tuple[str, ...]) -> Any:
     value = choice(hint, _as_written(key, value))
     if key == "options" and isinstance(value, str):
         value = parse_options(value, where)
+    # A large library for a moment: a server that has read its configuration can do without it (`rtcserver.children.apart`).
+    from pydantic import TypeAdapter, ValidationError
+
     # Text from the environment and from flags is read leniently ("true", "10"), TOML strictly typed.
     try:
         checked = TypeAdapter(hint).validate_python(

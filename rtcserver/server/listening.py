@@ -11,7 +11,7 @@ import socket
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rtcserver.access.admission import Admission, Places
 from rtcserver.access.authorizer import Authorizer
@@ -35,10 +35,12 @@ from rtcserver.room.desks import Desks
 from rtcserver.room.directory import Room, Rooms
 from rtcserver.room.ports import port_of
 from rtcserver.room.stage import Stage, StageLimits
-from rtcserver.stock.hub import PacketHub
-from rtcserver.stock.peer import MAX_HALF_OPEN, StockBackend
 from rtcserver.telemetry.metrics import Metrics, Observed
 from rtcserver.transport.endpoint import EndpointConfig, MediaEndpoint
+
+# Where `transport` is not aiortc, aiortc may be there without its media (`rtcserver.transport.aiortc_media`).
+if TYPE_CHECKING:
+    from rtcserver.stock.hub import PacketHub
 
 
 class Listening(Protocol):
@@ -100,6 +102,8 @@ def places_of(config: ServerConfig) -> Places:
     """How many there may be of each, by the configuration and what the transport can bear."""
     connecting = config.max_half_open
     if config.transport == "aiortc":
+        from rtcserver.stock.peer import MAX_HALF_OPEN
+
         connecting = min(connecting, MAX_HALF_OPEN)
     return Places(
         listeners=config.max_listeners,
@@ -136,6 +140,8 @@ class Stock:
     def __init__(
         self, config: ServerConfig, rooms: Rooms, authorizer: Authorizer, admission: Admission
     ) -> None:
+        from rtcserver.stock.peer import StockBackend
+
         self._hubs: dict[str, PacketHub] = {}
         self.backend: PeerBackend = StockBackend(
             lambda room: self._hubs[room].subscribe(),
@@ -145,6 +151,8 @@ class Stock:
         )
 
     async def start(self, rooms: Sequence[Room], http_port: int) -> None:
+        from rtcserver.stock.hub import PacketHub
+
         for room in rooms:
             hub = PacketHub(
                 room.instrument.open_feed(),

@@ -333,12 +333,11 @@ def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
-def run(read: Callable[[], ServerConfig]) -> None:
+def run(config: ServerConfig, read: Callable[[], ServerConfig]) -> None:
     """Log to standard error and serve. Raises ConfigError before anything is served, a missing file's too.
 
-    read: reads the configuration; called again on SIGHUP.
+    read: reads the configuration again, on SIGHUP.
     """
-    config = read()
     logs.configure(config.log_level, config.log_format)
     for broken in plugins.prepare({name: room.instrument for name, room in config.rooms.items()}):
         if config.log_format == "json":

@@ -1,0 +1,32 @@
+"""What the server's process leaves out of large libraries, as it is a third of an idle server's memory otherwise."""
+
+from __future__ import annotations
+
+from rtcserver.config.model import ServerConfig
+from rtcserver.server.placeholders import import_without
+from rtcserver.transport.aiortc_media import NOT_OF_THE_ONE_PORT
+
+CLIENT = (
+    "aiohappyeyeballs",
+    "aiohttp.client",
+    "aiohttp.client_middleware_digest_auth",
+    "aiohttp.client_middlewares",
+    "aiohttp.client_reqrep",
+    "aiohttp.client_ws",
+    "aiohttp.connector",
+    "aiohttp.cookiejar",
+    "aiohttp.resolver",
+    "aiohttp.tracing",
+)
+"""aiohttp's client, which loads the certificates of all authorities when it is imported."""
+SERVERS = ("http.server", "socketserver", "wsgiref")
+"""With which prometheus-client could serve metrics by itself."""
+
+
+def import_lean(config: ServerConfig) -> None:
+    """Import the libraries, before anything else in this process has."""
+    if config.transport == "one-port":
+        import_without("aiortc", NOT_OF_THE_ONE_PORT)
+    if not config.auth_url:
+        import_without("aiohttp", CLIENT)
+    import_without("prometheus_client", SERVERS)
