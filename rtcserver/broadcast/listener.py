@@ -21,6 +21,10 @@ PAYLOAD_PCM = "pcm"
 PAYLOAD_PCM_TWICE = "pcm-twice"
 """Studio payloads with each block sent twice."""
 
+PCM_KINDS = (PAYLOAD_PCM, PAYLOAD_PCM_TWICE)
+PAYLOAD_AGAIN = "again"
+"""What others have had already: for a listener that comes to it from another kind."""
+
 
 class KindParts(NamedTuple):
     """What a kind of payload is. encoding: its name, or the whole kind where it is none of an encoding. level: of earlier

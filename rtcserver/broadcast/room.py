@@ -3,18 +3,25 @@
 A listener's RTP stream goes on over a change of encoding: sequence numbers step by one, and timestamps by what was sent.
 So it changes where the encoding that it leaves and the one that it goes to have come equally far in media time, and where
 the next frame can be decoded without those before it (`rtcserver.encode.encoding`).
+
+Between Studio's exact samples and light it goes on without a gap, too. To the samples, as soon as those are kept that
+follow the light that it has; those come again. To light, as soon as it has been made for a while: what was made last comes
+again, so that the decoder knows what was before, and the samples, which are always ahead, reach beyond it.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 from rtcserver.broadcast.engine import BroadcastEngine
 from rtcserver.broadcast.listener import (
+    PAYLOAD_AGAIN,
     PAYLOAD_PCM,
     PAYLOAD_PCM_TWICE,
     PAYLOAD_SILENCE,
+    PCM_KINDS,
     parts_of,
 )
 from rtcserver.encode.codec import codec_named
@@ -25,17 +32,26 @@ from rtcserver.encode.packet import KIND_PCM, EncodedPacket
 from rtcserver.encode.pcm import Redundancy
 from rtcserver.encode.red import RedundantPackets
 
+OVERLAP_SAMPLES = 480
+"""So much of what a listener has in one kind of payload comes in the other, too, for a cross-fade."""
+WARM_SAMPLES = 4_800
+"""So much of light comes again for a decoder that knows nothing of it: 100 ms, after which nobody hears that any more."""
+KEPT = 64
+"""Blocks of exact samples that are kept (46 ms of the shortest ones that a device has, 185 of the usual ones), and packets
+of an encoding."""
+
 
 @dataclass(slots=True, eq=False)
 class EncodedStream:
     """One encoding of the room. used: whether somebody gets it, or waits for it. sent: media time at which the last packet
-    that was sent ends, None before the first."""
+    that was sent ends, None before the first. latest: the last packets that were sent."""
 
     encoding: Encoding
     continuity: Continuity
     used: bool = False
     sent: int | None = None
     redundant: RedundantPackets = field(default_factory=RedundantPackets)
+    latest: deque[EncodedPacket] = field(default_factory=lambda: deque(maxlen=KEPT))
 
     @classmethod
     def of(cls, encoding: Encoding) -> EncodedStream:
@@ -73,6 +89,8 @@ class RoomFeed:
         """Listeners that wait for a place where they may change: the kind and payload type they change to."""
         self._redundancy = Redundancy()
         self._last_pcm: EncodedPacket | None = None
+        self._pcm: deque[EncodedPacket] = deque(maxlen=KEPT)
+        """The latest blocks."""
 
     @property
     def _own(self) -> EncodedStream:
@@ -125,7 +143,8 @@ class RoomFeed:
         old, new = (self._by_name.get(parts_of(name).encoding) for name in (current, kind))
         if new is not None:
             new.used = self._own.used = True
-        if old is None or new is None or old is new:
+        waits = (old is not None and kind in PCM_KINDS) or (new is not None and current in PCM_KINDS)
+        if not waits and (old is None or new is None or old is new):
             self._moving.pop(listener_id, None)
             return engine.set_kind(listener_id, kind, payload_type)
         self._moving[listener_id] = kind, payload_type
@@ -176,8 +195,9 @@ class RoomFeed:
         kinds = engine.kinds(self.name)
         if len(kinds) > 1 or name not in kinds:
             self._send_others(stream, packet, kinds)
-        if self._moving and stream.sent % SWITCH_SAMPLES == 0:
-            self._move()
+        stream.latest.append(packet)
+        if self._moving:
+            self._move(stream)
 
     def _send_others(self, stream: EncodedStream, packet: EncodedPacket, kinds: Collection[str]) -> None:
         """What is made of a packet of an encoding, for listeners of further kinds."""
@@ -192,17 +212,63 @@ class RoomFeed:
             silent = replace(packet, payload=stream.continuity.silence)
             engine.send(self.name, silent, PAYLOAD_SILENCE)
 
-    def _move(self) -> None:
-        """Change the encoding of those for whom the old and the new one have come equally far."""
-        engine = self._engine
+    def _move(self, came: EncodedStream) -> None:
+        """Change the encoding of those for whom the old and the new one have come equally far; and give light to those who
+        have the samples."""
         for listener_id, (kind, payload_type) in tuple(self._moving.items()):
-            current = engine.kind_of(listener_id)
-            if current is not None:
-                old, new = (self._by_name[parts_of(name).encoding] for name in (current, kind))
-                if old.sent != new.sent:
-                    continue
-                engine.set_kind(listener_id, kind, payload_type)
-            del self._moving[listener_id]
+            current = self._engine.kind_of(listener_id)
+            if current is None:
+                del self._moving[listener_id]
+                continue
+            old, new = (self._by_name.get(parts_of(name).encoding) for name in (current, kind))
+            if new is None or new.sent is None:
+                continue
+            if old is None and came is new and (warm := _warm(new.latest)):
+                self._change(listener_id, kind, payload_type, warm)
+            elif old is not None and old.sent == new.sent and new.sent % SWITCH_SAMPLES == 0:
+                self._change(listener_id, kind, payload_type)
+
+    def _change(
+        self, listener_id: int, kind: str, payload_type: int, again: Iterable[EncodedPacket] = ()
+    ) -> None:
+        """Let a listener that waits have its kind, after packets that others have had."""
+        engine = self._engine
+        for number, packet in enumerate(again):
+            if not number:
+                engine.set_kind(listener_id, PAYLOAD_AGAIN, parts_of(kind).payload_type or payload_type)
+            engine.send(self.name, packet, PAYLOAD_AGAIN)
+        engine.set_kind(listener_id, kind, payload_type)
+        del self._moving[listener_id]
+
+    def _move_to_pcm(self) -> None:
+        """Give the exact samples to those who wait for them, from where what they have ends."""
+        for listener_id, (kind, payload_type) in tuple(self._moving.items()):
+            current = self._engine.kind_of(listener_id)
+            if current is None:
+                del self._moving[listener_id]
+            elif kind in PCM_KINDS:
+                old = self._by_name.get(parts_of(current).encoding)
+                since = self._pcm_since(old.sent if old is not None else None)
+                if since is not None:
+                    self._change(listener_id, kind, payload_type, since)
+
+    def _pcm_since(self, media_time: int | None) -> list[EncodedPacket] | None:
+        """The latest blocks from this time on, and those of `OVERLAP_SAMPLES` before it. None while they do not reach back
+        to there, or not beyond it."""
+        if media_time is None:
+            return []
+        found: list[EncodedPacket] = []
+        for packet in reversed(self._pcm):
+            if found and abs(packet.media_time + packet.duration - found[-1].media_time) > 1:
+                break
+            found.append(packet)
+            if packet.media_time <= media_time - OVERLAP_SAMPLES:
+                break
+        if not found or found[-1].media_time > media_time - OVERLAP_SAMPLES:
+            return None
+        if found[0].media_time + found[0].duration <= media_time:
+            return None
+        return found[::-1]
 
     def _send_pcm(self, packet: EncodedPacket) -> None:
         """Studio payloads; a repeated block goes under the repeated block's timestamp."""
@@ -211,6 +277,9 @@ class RoomFeed:
             # Nothing else tells the room's clock.
             engine.observe(self.name, packet)
         engine.send(self.name, packet, PAYLOAD_PCM)
+        self._pcm.append(packet)
+        if self._moving:
+            self._move_to_pcm()
         if not engine.has_listeners(self.name, PAYLOAD_PCM_TWICE):
             return
         before, self._last_pcm = self._last_pcm, packet
@@ -224,3 +293,11 @@ class RoomFeed:
 def _counted(stream: EncodedStream) -> tuple[int, int, int, int]:
     counted = stream.continuity
     return counted.emitted, counted.silent, counted.stale, counted.skipped_samples
+
+
+def _warm(latest: deque[EncodedPacket]) -> list[EncodedPacket]:
+    """The packets of the last `WARM_SAMPLES`; none while there are not so many in a row."""
+    end = latest[-1].media_time + latest[-1].duration
+    found = [packet for packet in latest if packet.media_time >= end - WARM_SAMPLES]
+    whole = sum(packet.duration for packet in found) == end - found[0].media_time == WARM_SAMPLES
+    return found if whole else []

@@ -29,7 +29,7 @@ class EncoderRun:
     """One encoding at work: its frames and its encoder.
 
     warm_samples: how much of the sound it encodes before its packets count. codec: by name; listeners change between
-    encodings of one codec only. apart: whether they come to it from none of the others, but from what is not encoded at all.
+    encodings of one codec only. apart: whether nobody comes to it from another, or leaves it for one.
     """
 
     def __init__(
@@ -170,7 +170,8 @@ class EncodePipeline:
 
     def _switching(self, run: EncoderRun) -> bool:
         """Whether listeners may come to this encoding from another one, or leave it for one."""
-        return run.apart or sum(one.codec == run.codec and not one.apart for one in self.runs) > 1
+        alike = sum(one.codec == run.codec and not one.apart for one in self.runs)
+        return alike > 1 and not run.apart
 
     def _packets(
         self,

@@ -20,7 +20,8 @@ import { Control } from "./slots.js";
 
 /**
  * @typedef {object} Sink where the sound goes, as `Receiver` is
- * @property {(rtp: number, rate: number, block: number) => void} beginLight frame 0 has this RTP timestamp
+ * @property {(rtp: number, rate: number, block: number) => number} beginLight frame 0 has this RTP timestamp, but lies so many
+ *   samples at 48 kHz later: part of a frame
  * @property {(end: number, nowMs: number) => void} arrivedLight a packet has come whose sound ends before this frame
  * @property {(end: number, wallMs: number) => void} reachLight the sound up to this frame is there, or will be before its time
  * @property {(first: number, frames: number, left: Float32Array, right: Float32Array, wallMs: number) => void} placeLight
@@ -96,8 +97,8 @@ export class Light {
     const order = this.#order;
     const fate = order.take(frame, repeat);
     if (fate === "anew") {
-      this.#resampler = new Resampler(this.#rate);
-      this.#sink.beginLight(order.rtpAtZero, this.#rate, this.#inRing(frame.samples));
+      const phase = this.#sink.beginLight(order.rtpAtZero, this.#rate, this.#inRing(frame.samples));
+      this.#resampler = new Resampler(this.#rate, phase);
     }
     if (fate === "late") {
       this.#sink.countLight(Control.late, 1);

@@ -5,9 +5,10 @@
  * shared memory. Pure: bytes and the time go in.
  */
 
-import { Histogram } from "./histogram.js";
-import { readPayload } from "./payload.js";
+import { Arrivals } from "./arrivals.js";
+import { readPayload, sampleAt } from "./payload.js";
 import { CAPACITY } from "./ring.js";
+import { RTP_RATE, RtpLine } from "./rtp.js";
 import { Control, Figure } from "./slots.js";
 
 /** @typedef {import("./payload.js").Block} Block */
@@ -15,10 +16,11 @@ import { Control, Figure } from "./slots.js";
 
 /** A block further than this from the newest, in frames, belongs to no stream that could still be played. */
 const REACH = CAPACITY / 2;
+/** Frames of the cross-fade between exact samples and light. */
+const FADE = 256;
+const LEAST_FADE = 16;
 /** After this many blocks in a row from out of reach the stream is taken up where they are. */
 const STRAYS = 16;
-/** Lateness is measured against the quickest block of this span, in ms. */
-const JITTER_SPAN_MS = 4_000;
 /** As `Figure.phase`. */
 const PLAYING = 2;
 const QUANTUM = 128;
@@ -26,8 +28,6 @@ const QUANTUM = 128;
 const FILLING_SLACK_MS = 10;
 /** Time that making something up takes, with all that may come between, in ms. */
 const MAKING_MS = 2;
-const RTP_RATE = 48_000;
-const RTP_MODULUS = 2 ** 32;
 
 export class Receiver {
   #ring;
@@ -38,20 +38,24 @@ export class Receiver {
   #newest = 0;
   #generation = 0;
   #strays = 0;
-  #jitter = new Histogram(0.25, 400);
-  #turnedMs = -Infinity;
-  #quickest = [Infinity, Infinity];
-  #quickestSilence = Infinity;
-  #slowestSilence = -Infinity;
+  #arrivals;
+  #rtp;
   /** Position of frame 0 of Studio light; NaN where it has not begun in this generation. */
   #lightAt = NaN;
+  /** Where light, and the exact samples, end that have come so far in this generation. */
+  #lightEnd = -1;
+  #exactEnd = -1;
+  /** Where exact samples begin to be faded in; NaN before the first of them comes. */
+  #fadeFrom = NaN;
+  #fading = { left: new Float32Array(FADE), right: new Float32Array(FADE) };
   /** The generation that exact samples have a place in. */
   #exactIn = 0;
 
   /** @param {Ring} ring an empty one */
   constructor(ring) {
     this.#ring = ring;
-    ring.figures[Figure.rtpAtZero] = NaN;
+    this.#rtp = new RtpLine(ring);
+    this.#arrivals = new Arrivals(ring);
   }
 
   /**
@@ -70,19 +74,21 @@ export class Receiver {
     ring.count(Control.payloads);
     if (!this.#place(block, rtp)) return;
     const position = block.firstFrame - this.#offset;
-    if (rtp !== undefined && !block.repeat) this.#stamp(position, block.rate, rtp);
+    if (rtp !== undefined && !block.repeat) this.#rtp.stamp(position, block.rate, rtp);
+    if (position < this.#lightEnd) this.#fadeIn(block, position, bytes);
     const fate = this.#write(block, position, bytes, block.samplesAt);
     if (fate === "known" && !block.repeat) ring.count(Control.duplicates);
     const overtaken = position + block.frames <= this.#newest;
     // A block that the server sent again is not marked. It is recognised by newer blocks that came before it.
     if (fate === "new" && (block.repeat || overtaken)) ring.count(Control.repaired);
     // A repeat comes late by design, so its arrival says nothing about the network.
-    if (fate !== "known" && !block.repeat) this.#arrived(position + block.frames, block.rate, nowMs);
+    if (fate !== "known" && !block.repeat) this.#arrivals.add(position + block.frames, block.rate, nowMs);
     if (block.previousAt !== null) {
       if (this.#write(block, position - block.frames, bytes, block.previousAt) === "new") ring.count(Control.repaired);
     }
     if (ring.load(Control.bits) !== block.bits) ring.store(Control.bits, block.bits);
     const end = position + block.frames;
+    if (end > this.#exactEnd) this.#exactEnd = end;
     if (end > this.#newest) {
       this.#newest = end;
       this.#newestBlock = block;
@@ -100,12 +106,7 @@ export class Receiver {
   silence(nowMs, rtp) {
     this.#ring.count(Control.silence);
     if (rtp === undefined) return;
-    const transit = nowMs - rtp / (RTP_RATE / 1000);
-    this.#quickestSilence = Math.min(this.#quickestSilence, transit);
-    this.#slowestSilence = Math.max(this.#slowestSilence, transit);
-    const spread = this.#slowestSilence - this.#quickestSilence;
-    // When the timestamp wraps, the spread jumps by 2³² samples (a day): such a value is left out.
-    if (spread < 1_000) this.#ring.figures[Figure.jitterMs] = spread;
+    this.#arrivals.silence(nowMs, rtp);
   }
 
   /**
@@ -152,11 +153,40 @@ export class Receiver {
    * @param {Block} block
    */
   #begin(block) {
-    const ring = this.#ring;
     const start = this.#start();
     this.#line(block, start);
-    ring.figures[Figure.rtpAtZero] = NaN;
+    this.#rtp.forget();
     this.#announce(start, block.rate, block.bits);
+  }
+
+  /**
+   * Fades light into the exact samples that follow it.
+   *
+   * @param {Block} block
+   * @param {number} position
+   * @param {Uint8Array} bytes
+   */
+  #fadeIn(block, position, bytes) {
+    const { left, right } = this.#fading;
+    const width = block.bits >> 3;
+    const frames = Math.min(block.frames, FADE);
+    for (let frame = 0; frame < frames; frame += 1) {
+      const at = block.samplesAt + 2 * frame * width;
+      left[frame] = sampleAt(bytes, at, block.bits);
+      right[frame] = sampleAt(bytes, at + width, block.bits);
+    }
+    const end = this.#lightEnd;
+    if (Number.isNaN(this.#fadeFrom)) {
+      const reader = this.#ring.loadPosition(Control.reader, end);
+      // What the next call of the device takes may be on its way already.
+      this.#fadeFrom = Math.min(end - LEAST_FADE, Math.max(end - FADE, reader + this.#callFrames));
+    }
+    this.#ring.fade(position, frames, left, right, end, end - this.#fadeFrom);
+  }
+
+  /** Frames that a call of the device takes. */
+  get #callFrames() {
+    return Math.max(1, this.#ring.figures[Figure.burst] ?? 1) * QUANTUM;
   }
 
   /**
@@ -169,7 +199,7 @@ export class Receiver {
   #join(block, rtp) {
     const position = rtp === undefined || block.repeat ? null : this.#positionOf(rtp, block.rate);
     if (position === null) return false;
-    this.#line(block, position);
+    this.#line(block, Math.round(position));
     this.#strays = 0;
     return true;
   }
@@ -191,9 +221,10 @@ export class Receiver {
     // Frames of the old generation that are still in flight are behind this, wherever the reader is.
     this.#newest += REACH;
     this.#lightAt = NaN;
+    this.#lightEnd = this.#exactEnd = -1;
     this.#strays = 0;
     this.#generation += 1;
-    this.#forgetJitter();
+    this.#arrivals.forget();
     return this.#newest;
   }
 
@@ -217,21 +248,25 @@ export class Receiver {
    * @param {number} rtp timestamp of its frame 0
    * @param {number} rate of the ring, Hz
    * @param {number} block frames of a packet
+   * @returns {number} how much later than its timestamp frame 0 lies, in samples at 48 kHz: part of a frame
    */
   beginLight(rtp, rate, block) {
     const ring = this.#ring;
     const position = this.#positionOf(rtp, rate);
+    let phase = 0;
     if (position !== null) {
-      this.#lightAt = position;
+      this.#lightAt = Math.round(position);
+      phase = ((this.#lightAt - position) * RTP_RATE) / rate;
       ring.store(Control.bits, 0);
     } else {
       const start = this.#start();
       this.#lightAt = start;
       ring.figures[Figure.frameOffset] = 0;
-      ring.figures[Figure.rtpAtZero] = modulo(rtp - (start * RTP_RATE) / rate, RTP_MODULUS);
+      this.#rtp.begin(start, rate, rtp);
       this.#announce(start, rate, 0);
     }
     ring.store(Control.blockFrames, block);
+    return phase;
   }
 
   /**
@@ -239,7 +274,9 @@ export class Receiver {
    * @param {number} nowMs
    */
   arrivedLight(end, nowMs) {
-    if (!Number.isNaN(this.#lightAt)) this.#arrived(this.#lightAt + end, this.#ring.load(Control.rate), nowMs);
+    // What comes again after exact samples is late by intent.
+    const position = this.#lightAt + end;
+    if (position > this.#exactEnd) this.#arrivals.add(position, this.#ring.load(Control.rate), nowMs);
   }
 
   /**
@@ -265,8 +302,11 @@ export class Receiver {
     if (Number.isNaN(this.#lightAt)) return;
     const position = this.#lightAt + first;
     const late = this.#ring.loadPosition(Control.reader, position) - position;
-    this.#ring.writeDecoded(position, frames, left, right);
-    if (late > 0 && late <= REACH) {
+    if (position < this.#exactEnd) this.#ring.fade(position, frames, left, right, this.#exactEnd, FADE);
+    this.#lightEnd = position + frames;
+    this.#fadeFrom = NaN;
+    const added = this.#ring.writeDecoded(position, frames, left, right);
+    if (added > 0 && late > 0 && late <= REACH) {
       this.#ring.store(Control.lateBy, late);
       this.#ring.count(Control.late);
     }
@@ -300,7 +340,7 @@ export class Receiver {
     if (figures[Figure.phase] !== PLAYING) return FILLING_SLACK_MS;
     const position = this.#lightAt + frame;
     const ahead = position - ring.loadPosition(Control.reader, position);
-    const call = Math.max(1, figures[Figure.burst] ?? 1) * QUANTUM;
+    const call = this.#callFrames;
     const calls = Math.floor(Math.max(0, ahead) / call) + 1;
     const callMs = (call / (ring.load(Control.rate) || RTP_RATE)) * 1000;
     return (figures[Figure.aliveMs] ?? 0) + calls * callMs - wallMs - MAKING_MS;
@@ -309,15 +349,13 @@ export class Receiver {
   /**
    * @param {number} rtp
    * @param {number} rate
-   * @returns {number | null} the position that this RTP timestamp has in the present generation, if that goes on there
+   * @returns {number | null} the position that this RTP timestamp has in the present generation, with a fraction; null if that
+   *   does not go on there
    */
   #positionOf(rtp, rate) {
-    const ring = this.#ring;
-    const atZero = ring.figures[Figure.rtpAtZero] ?? NaN;
-    if (Number.isNaN(atZero) || rate !== ring.load(Control.rate)) return null;
-    const ahead = modulo(rtp - atZero - (this.#newest * RTP_RATE) / rate + RTP_MODULUS / 2, RTP_MODULUS) - RTP_MODULUS / 2;
-    const frames = Math.round((ahead * rate) / RTP_RATE);
-    return Math.abs(frames) > REACH ? null : this.#newest + frames;
+    if (rate !== this.#ring.load(Control.rate)) return null;
+    const position = this.#rtp.positionOf(rtp, rate, this.#newest);
+    return Math.abs(position - this.#newest) <= REACH ? position : null;
   }
 
   /**
@@ -339,49 +377,4 @@ export class Receiver {
     ring.count(Control.late);
     return "late";
   }
-
-  /**
-   * @param {number} position
-   * @param {number} rate
-   * @param {number} rtp
-   */
-  #stamp(position, rate, rtp) {
-    const known = this.#ring.figures[Figure.rtpAtZero] ?? NaN;
-    const atZero = modulo(rtp - Math.round((position * RTP_RATE) / rate), RTP_MODULUS);
-    const moved = Math.abs(modulo(atZero - known + RTP_MODULUS / 2, RTP_MODULUS) - RTP_MODULUS / 2);
-    // Rounding moves the value by one; a larger change means that the stream was placed anew.
-    if (!(moved <= 2)) this.#ring.figures[Figure.rtpAtZero] = atZero;
-  }
-
-  /**
-   * @param {number} end position after the block's last frame, whose capture is the earliest time at which it can arrive
-   * @param {number} rate
-   * @param {number} nowMs
-   */
-  #arrived(end, rate, nowMs) {
-    if (nowMs - this.#turnedMs >= JITTER_SPAN_MS) {
-      this.#turnedMs = nowMs;
-      this.#jitter.turn();
-      this.#quickest.reverse();
-      this.#quickest[0] = Infinity;
-    }
-    const transit = nowMs - (end / rate) * 1000;
-    this.#quickest[0] = Math.min(this.#quickest[0] ?? Infinity, transit);
-    this.#jitter.add(transit - Math.min(this.#quickest[0], this.#quickest[1] ?? Infinity));
-    if (this.#jitter.count % 32 === 0) this.#ring.figures[Figure.jitterMs] = this.#jitter.percentile(0.95);
-  }
-
-  #forgetJitter() {
-    this.#jitter.clear();
-    this.#quickest = [Infinity, Infinity];
-    this.#turnedMs = -Infinity;
-  }
-}
-
-/**
- * @param {number} value
- * @param {number} by
- */
-function modulo(value, by) {
-  return ((value % by) + by) % by;
 }

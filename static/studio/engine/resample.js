@@ -14,6 +14,7 @@ const WHOLE_BAND = 42_000;
 
 export class Resampler {
   #rate;
+  #phase;
   #sinc;
   /** The last samples of what came before, then the new ones. */
   #left = new Float32Array(TAPS + MOST);
@@ -24,9 +25,13 @@ export class Resampler {
   /** Frame of the output that comes next. */
   #next = 0;
 
-  /** @param {number} rate Hz */
-  constructor(rate) {
+  /**
+   * @param {number} rate Hz
+   * @param {number} [phase] how much later than its time frame 0 lies, in samples at 48 kHz: part of a frame
+   */
+  constructor(rate, phase = 0) {
     this.#rate = rate;
+    this.#phase = phase;
     this.#sinc = rate === DECODED_RATE ? null : new Sinc(rate >= WHOLE_BAND ? 1 : rate / DECODED_RATE);
     const most = Math.ceil(((MOST + TAPS) * rate) / DECODED_RATE) + 1;
     this.#out = { first: 0, frames: 0, left: new Float32Array(most), right: new Float32Array(most) };
@@ -57,7 +62,7 @@ export class Resampler {
     out.first = this.#next;
     out.frames = 0;
     for (;;) {
-      const place = this.#next * step - zero;
+      const place = this.#next * step + this.#phase - zero;
       const whole = Math.floor(place);
       if (whole + AHEAD >= TAPS + samples) break;
       this.#interpolate(whole - (AHEAD - 1), place - whole, out.frames);
@@ -74,7 +79,7 @@ export class Resampler {
   #begin(at) {
     this.#left.fill(0, 0, TAPS);
     this.#right.fill(0, 0, TAPS);
-    this.#next = Math.ceil((at * this.#rate) / DECODED_RATE);
+    this.#next = Math.ceil(((at - this.#phase) * this.#rate) / DECODED_RATE);
   }
 
   /**

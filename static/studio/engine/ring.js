@@ -90,6 +90,27 @@ export class Ring {
   }
 
   /**
+   * Fades frames that are there into others of the same place.
+   *
+   * @param {number} position of the first of the others
+   * @param {number} frames
+   * @param {Float32Array} left
+   * @param {Float32Array} right
+   * @param {number} end position at which the fade is over, and what is there ends
+   * @param {number} span frames that it takes
+   */
+  fade(position, frames, left, right, end, span) {
+    for (let at = Math.max(position, end - span); at < Math.min(position + frames, end); at += 1) {
+      const slot = this.slotOf(at);
+      if (slot < 0) continue;
+      const share = (at - (end - span) + 1) / (span + 1);
+      const other = at - position;
+      this.left[slot] = (this.left[slot] ?? 0) * (1 - share) + (left[other] ?? 0) * share;
+      this.right[slot] = (this.right[slot] ?? 0) * (1 - share) + (right[other] ?? 0) * share;
+    }
+  }
+
+  /**
    * @param {number} position
    * @returns {number} the slot of the frame, or −1 while it is not there
    */
