@@ -28,7 +28,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import base64
 import contextlib
 import tempfile
 from dataclasses import dataclass
@@ -57,8 +56,10 @@ from tests.rig.firefox import NullSink
 from tests.rig.jack import FluidSynthOnJack, JackServer
 from tests.rig.perform import performer_token
 from tests.rig.server import RtcServer
+from tests.studio import listening
 
 BATCH = 20
+_RING = "({...window.rtcserver.studio.stats()?.ring, atMs: performance.now()})"
 NOTES = (72, 76, 79, 74, 77, 81, 84, 71)
 _PATIENCE_S = 60.0
 Monitored = tuple[npt.NDArray[np.float64], float]
@@ -84,19 +85,6 @@ _PRESS = """async ({notes}) => {
     await sleep(350 + 200 * Math.random());
   }
   return {pressed, offset, lit: midi.events};
-}"""
-
-_RECORD_STUDIO = """async (frames) => {
-  const {left, right, wallMs} = await window.rtcserver.studio.record(frames);
-  const bytes = async (array) => {
-    const reader = new FileReader();
-    const text = await new Promise((resolve) => {
-      reader.onload = () => resolve(reader.result);
-      reader.readAsDataURL(new Blob([array]));
-    });
-    return text.slice(text.indexOf(",") + 1);
-  };
-  return [await bytes(left), await bytes(right), await bytes(wallMs)];
 }"""
 
 
@@ -163,9 +151,10 @@ def onset(sound: npt.NDArray[np.float64], begin: int, end: int) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """All presses of one page, and the figures of its ring after each batch (none in Listen)."""
+    """All presses of one page, and the figures of its ring before and after those of each batch (none in Listen)."""
 
     presses: list[Press]
+    before: list[dict[str, float]]
     rings: list[dict[str, float]]
 
 
@@ -188,8 +177,7 @@ def judge(
     called = heard.wall_ms + 0.5
     starts = np.arange(len(called)) * QUANTUM * 1000 / rate
     steady = float(np.percentile(called - starts, 99))
-    now = monotonic_ns()
-    clock = {"now_ns": now, "media_now": witness.midi.clock.media_at(now)}
+    clock = {"now_ns": (now := monotonic_ns()), "media_now": witness.midi.clock.media_at(now)}
     found = []
     for press in said["pressed"]:
         begin = int(np.searchsorted(heard.wall_ms, press["wall"])) * QUANTUM
@@ -227,10 +215,8 @@ async def record(page: Page, mode: str, seconds: float) -> tuple[Heard, int]:
     """What the page plays from now on, and its sample rate."""
     if mode == "listen":
         return await hear(page, seconds), RATE
-    rate = 44_100
-    left, right, wall = await page.evaluate(_RECORD_STUDIO, round(seconds * rate))
-    sides = [np.frombuffer(base64.b64decode(side), np.float32) for side in (left, right)]
-    return Heard(np.stack(sides, axis=1), np.frombuffer(base64.b64decode(wall), np.float64)), rate
+    recording = await listening.record(page, seconds)
+    return Heard(recording.samples, recording.wall_ms), listening.RATE
 
 
 async def until(page: Page, expression: str, timeout_s: float = 20.0) -> None:
@@ -241,14 +227,24 @@ async def until(page: Page, expression: str, timeout_s: float = 20.0) -> None:
 
 
 async def play(
-    server: RtcServer, mode: str, presses: int, settle_s: float, sink: NullSink | None = None
+    server: RtcServer,
+    mode: str,
+    presses: int,
+    settle_s: float,
+    sink: NullSink | None = None,
+    *,
+    query: str = "",
+    batch: int = BATCH,
 ) -> Played:
-    """All batches, in one page. sink: where it plays; by default Chromium's fake output, paced by a timer."""
+    """All batches, in one page. sink: where it plays; by default Chromium's fake output, paced by a timer.
+
+    query: of its address, by default the mode. batch: presses that are recorded at a time.
+    """
     live = {
         "listen": "window.rtcserver?.state === 'live'",
         "studio": "window.rtcserver?.studio?.state === 'playing'",
     }[mode]
-    played = Played([], [])
+    played = Played([], [], [])
     witness = Witness(server.room_url)
     async with contextlib.AsyncExitStack() as stack:
         browser = await stack.enter_async_context(
@@ -256,17 +252,20 @@ async def play(
         )
         await stack.enter_async_context(witness.ear)
         await witness.midi.wait_welcome()
-        page = await browser.open(f"{server.room_url}?{mode}#perform={performer_token(server)}")
+        page = await browser.open(f"{server.room_url}?{query or mode}#perform={performer_token(server)}")
         await until(page, live)
         await until(page, "window.rtcserver.midi.role === 'performer' && window.rtcserver.midi.playable")
         await asyncio.sleep(settle_s)
         await until(page, "window.rtcserver.midi.mediaAt(performance.now()) !== null")
         monitor = None if sink is None else await stack.enter_async_context(Monitor(sink))
-        for first in range(0, presses, BATCH):
-            notes = [NOTES[number % len(NOTES)] for number in range(first, min(presses, first + BATCH))]
+        for first in range(0, presses, batch):
+            notes = [NOTES[number % len(NOTES)] for number in range(first, min(presses, first + batch))]
             recording = asyncio.ensure_future(record(page, mode, 1.6 + 0.72 * len(notes)))
             await asyncio.sleep(0.8)
+            rings = [await page.evaluate(_RING)]
             said = await page.evaluate(_PRESS, {"notes": notes})
+            # Before the recording is fetched, which keeps the page busy.
+            rings.append(await page.evaluate(_RING))
             try:
                 heard, rate = await asyncio.wait_for(recording, _PATIENCE_S)
             except (PlaywrightError, TimeoutError) as error:
@@ -275,12 +274,13 @@ async def play(
                     f"the page did not play through the run, it says {now}: {error}"
                 ) from error
             if mode == "studio":
-                played.rings.append(await page.evaluate("window.rtcserver.studio.stats().ring"))
-            batch = judge(said, heard, rate, witness, None if monitor is None else monitor.take())
-            played.presses.extend(batch)
-            if batch:
-                middle = percentile([press.total_ms for press in batch], 50)
-                say(f"  {len(batch)} of {len(notes)} heard, p50 {middle:.1f} ms")
+                played.before.append(rings[0])
+                played.rings.append(rings[1])
+            found = judge(said, heard, rate, witness, None if monitor is None else monitor.take())
+            played.presses.extend(found)
+            if found:
+                middle = percentile([press.total_ms for press in found], 50)
+                say(f"  {len(found)} of {len(notes)} heard, p50 {middle:.1f} ms")
         await page.context.close()
     return played
 

@@ -18,13 +18,12 @@ import asyncio
 import contextlib
 import os
 import random
-import shutil
 import signal
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
+from benchmarks.rig.busy import busy
 from benchmarks.rig.common import MachineCpu, percentile, say
 from benchmarks.rig.isolated import isolate
 from benchmarks.rig.outcome import LONG_S, Result, main_of
@@ -229,22 +228,6 @@ def measure(result: Result, count: int, listeners: int) -> dict[str, Any]:
         "left_behind": rounds.left_behind + left,
         "rounds": len(rounds.times["server"]),
     }
-
-
-@contextlib.contextmanager
-def busy() -> Iterator[None]:
-    """stress-ng on every core meanwhile. Raises RuntimeError where it is missing."""
-    if shutil.which("stress-ng") is None:
-        raise RuntimeError("stress-ng is missing: script/bootstrap test installs it")
-    cores = str(len(os.sched_getaffinity(0)))
-    process = subprocess.Popen(
-        ["stress-ng", "--quiet", "--cpu", cores], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-    )
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def main() -> int:

@@ -7,6 +7,11 @@ import { mediaPath, selectedPair } from "../listen/path.js";
 /** @typedef {import("./link.js").StudioLink} StudioLink */
 
 const PERIOD_MS = 1_000;
+/**
+ * The browser's own statistics are asked for this often, once the path is known. They take all threads of WebRTC 5 to 10 ms on a
+ * slow machine, which the samples would have to wait for; the round trip is known from the clock, too.
+ */
+const ASK_MS = 15_000;
 
 export class Reporter {
   #link;
@@ -18,6 +23,7 @@ export class Reporter {
   #rttMs = null;
   /** @type {import("../listen/path.js").MediaPath | null} */
   #path = null;
+  #askedMs = -Infinity;
 
   /** @param {StudioLink} link */
   constructor(link) {
@@ -61,6 +67,8 @@ export class Reporter {
       ...(outputMs === null ? {} : { output_ms: rounded(outputMs) }),
     });
     if (nowMs - this.#soundTold.atMs >= PERIOD_MS) this.#reportSound(nowMs, ring);
+    if (this.#path !== null && nowMs - this.#askedMs < ASK_MS) return;
+    this.#askedMs = nowMs;
     this.#askRoundTrip();
   }
 
