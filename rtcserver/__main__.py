@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
-from rtcserver.commands.table import main, prepare
+from rtcserver.commands.forked import prepare
 
 if __name__ == "__main__":
     prepare(sys.argv[1:])
+    from rtcserver.commands.table import main
+
     sys.exit(main(sys.argv[1:], os.environ))

@@ -22,8 +22,10 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NoReturn
 
 from setproctitle import setproctitle
@@ -50,6 +52,49 @@ def warm_up(modules: Iterable[str]) -> None:
     gc.collect()
     gc.freeze()
     trim()
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A fork server that was forked from this process. modules: what it has imported. variables: its environment."""
+
+    pid: int
+    sock: socket.socket
+    modules: tuple[str, ...]
+    variables: dict[str, str]
+
+
+_begun: Begun | None = None
+
+
+def begin(modules: Sequence[str]) -> None:
+    """Fork one from this process, which shares with it what is imported: to be called first of all. Raises nothing.
+
+    modules: what children run; nothing in them may open a device or begin a thread when it is imported. Nothing happens
+    where there are other threads, whose locks would stay closed in all children, and on systems other than Linux.
+    """
+    global _begun
+    if sys.platform != "linux" or len(list(Path("/proc/self/task").iterdir())) > 1:
+        return
+    warm_up(modules)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with contextlib.suppress(OSError):
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            pid = os.fork()
+            if pid == 0:
+                try:
+                    ours.close()
+                    serve(theirs)
+                finally:
+                    os._exit(1)
+        _begun = Begun(pid, ours, tuple(modules), dict(os.environ))
+
+
+def begun() -> Begun | None:
+    """What `begin` has forked, if it has."""
+    return _begun
 
 
 def serve(sock: socket.socket) -> NoReturn:

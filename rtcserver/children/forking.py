@@ -14,13 +14,11 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Protocol
 
-from rtcserver.children import child, control_socket
+from rtcserver.children import child, control_socket, fork_server
 from rtcserver.errors import ProcessError
 
 log = logging.getLogger(__name__)
@@ -93,12 +91,12 @@ class Forked:
 
 
 class ForkServer:
-    """One fork server, and the next one after it. Made and first started before there are threads; then loop-bound.
+    """One fork server, and the next one after it. Loop-bound.
 
-    modules: what it imports before it forks (`rtcserver.children.fork_server.warm_up`).
+    modules: what it imports before it forks (`rtcserver.children.fork_server.warm_up`). begun: one that runs already.
     """
 
-    def __init__(self, modules: Sequence[str]) -> None:
+    def __init__(self, modules: Sequence[str], begun: fork_server.Begun | None = None) -> None:
         self.restarts = 0
         self._modules = tuple(modules)
         self._process: Process | None = None
@@ -108,6 +106,10 @@ class ForkServer:
         self._ready = False
         self._births = 0
         self._watch: asyncio.Task[None] | None = None
+        if begun is not None:
+            self._took(Forked(begun.pid), begun.sock, begun.variables)
+            # All is imported: it takes requests, whenever it comes to read them.
+            self._ready = True
 
     @property
     def pid(self) -> int | None:
@@ -124,36 +126,12 @@ class ForkServer:
         """As ``/healthz`` says it."""
         return {"pid": self.pid, "running": self.pid is not None, "restarts": self.restarts}
 
-    def start_here(self) -> None:
-        """Fork it from this process, which shares with it what is imported. Raises OSError.
-
-        For a process that has nothing yet but its main thread: what it opened would be closed, but secrets and other
-        threads' locks would stay in the memory of all children.
-        """
-        from rtcserver.children import fork_server
-
-        fork_server.warm_up(self._modules)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        ours, theirs = _socketpair()
-        pid = os.fork()
-        if pid == 0:
-            try:
-                ours.close()
-                fork_server.serve(theirs)
-            finally:
-                os._exit(1)
-        theirs.close()
-        self._took(Forked(pid), ours, dict(os.environ))
-        # All is imported: it takes requests, whenever it comes to read them.
-        self._ready = True
-
     def start_afresh(self) -> None:
         """Start it from the beginning; it is `ready` when it has imported everything. Raises OSError."""
-        ours, theirs = _socketpair()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             process = subprocess.Popen(
-                child.command("rtcserver.children.fork_server", str(theirs.fileno()), *self._modules),
+                child.command(fork_server.MODULE, str(theirs.fileno()), *self._modules),
                 env=child.environment(),
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
@@ -314,34 +292,12 @@ def _take_orphans(on: bool) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, int(on), 0, 0, 0)
 
 
-def _socketpair() -> tuple[socket.socket, socket.socket]:
-    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-
-
 _of_this_process: ForkServer | None = None
 
 
-def start(modules: Sequence[str]) -> None:
-    """Have this process's children forked, where the system can: to be called first of all. Raises nothing.
-
-    modules: what children run and may be imported by a process that forks: no device, no thread.
-    """
-    global _of_this_process
-    if sys.platform != "linux" or _of_this_process is not None:
-        return
-    server = ForkServer(modules)
-    try:
-        # A thread that runs in one of its functions would leave a lock behind that nobody opens again.
-        if len(list(Path("/proc/self/task").iterdir())) == 1:
-            server.start_here()
-        else:
-            server.start_afresh()
-    except OSError as error:
-        log.warning("children are not forked: %s", error)
-        return
-    _of_this_process = server
-
-
 def of_this_process() -> ForkServer | None:
-    """The fork server that `start` has started."""
+    """The one that was forked from this process (`rtcserver.children.fork_server.begin`), or the next one after it."""
+    global _of_this_process
+    if _of_this_process is None and (begun := fork_server.begun()) is not None:
+        _of_this_process = ForkServer(begun.modules, begun)
     return _of_this_process

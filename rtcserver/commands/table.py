@@ -67,22 +67,11 @@ def _meant(word: str, name: str) -> str:
     return f"; did you mean {flags[meant][0]}?" if meant else ""
 
 
-def _chosen(words: Sequence[str]) -> str | None:
-    """The subcommand that is named. Flags of the program itself take no value: it is the first other word."""
-    return next((word for word in words if not word.startswith("-")), None)
-
-
-def prepare(words: Sequence[str]) -> None:
-    """For the program, before all else: what a server can only do while nothing is imported that it alone needs."""
-    if _chosen(words) == "serve" and not {"-h", "--help"} & set(words):
-        from rtcserver.commands.serve import prepare
-
-        prepare()
-
-
 def main(words: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run the subcommand that `words` name and return its exit code."""
-    parser = build_parser(_chosen(words))
+    # Flags of the program itself take no value: the first other word is the subcommand.
+    chosen = next((word for word in words if not word.startswith("-")), None)
+    parser = build_parser(chosen)
     args, strange = parser.parse_known_args(words)
     if strange:
         parser.error(f"unrecognized arguments: {' '.join(strange)}{_meant(strange[0], args.command)}")
