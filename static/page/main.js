@@ -42,6 +42,7 @@ import { LevelFigures, Numbers } from "../ui/numbers.js";
 import { Panel } from "../ui/panel.js";
 import { QualityControl } from "../ui/quality.js";
 import { StudioPanel } from "../ui/studio-panel.js";
+import { SafetyControl } from "../ui/studio-safety.js";
 import { VolumeControl } from "../ui/volume.js";
 import { instrumentLine } from "../ui/words.js";
 import { ScreenLock, showOnLockScreen } from "./screen.js";
@@ -114,6 +115,11 @@ const studio = new Studio(
 studio.setVolume(settings.volume, settings.muted);
 const quality = new QualityControl(settings.quality, (chosen) => remember({ quality: chosen }));
 const studioPanel = new StudioPanel(studio);
+const studioSafety = new SafetyControl(settings.safety, (safety) => {
+  studio.setPlace(safety);
+  remember({ safety });
+});
+studio.setPlace(settings.safety);
 
 new VolumeControl(settings, playback.volumeWorks, ({ volume, muted }) => {
   playback.setVolume(volume, muted);
@@ -201,6 +207,7 @@ function press() {
 
 function showStudio() {
   studioPanel.show(stateOf(listener.session) === "live");
+  studioSafety.show(studio.stats?.ring ?? null);
   if (studio.sounding !== shownStudio) show();
 }
 

@@ -1,6 +1,8 @@
 // @ts-check
 /** Remembers the page's settings on this device. Without storage (private windows) they last until the page is left. */
 
+import { BALANCED, placeOf } from "../studio/safety.js";
+
 /**
  * @typedef {object} Settings
  * @property {number} volume position of the control, 0 to 1
@@ -8,10 +10,11 @@
  * @property {boolean} awake keep the screen on while listening
  * @property {string} quality the tier that was chosen, "" for what the network carries
  * @property {"automatic" | "exact" | "light"} studio the quality of Studio that a performer holds
+ * @property {number} safety how much Studio's ring bridges: an index of `PLACES`
  */
 
 /** @type {Readonly<Settings>} */
-export const DEFAULTS = Object.freeze({ volume: 1, muted: false, awake: true, quality: "", studio: "automatic" });
+export const DEFAULTS = Object.freeze({ volume: 1, muted: false, awake: true, quality: "", studio: "automatic", safety: BALANCED });
 
 const KEY = "rtcserver.settings";
 
@@ -26,13 +29,14 @@ export function parseSettings(stored) {
   } catch {
     found = {};
   }
-  const { volume, muted, awake, quality, studio } = found ?? {};
+  const { volume, muted, awake, quality, studio, safety } = found ?? {};
   return {
     volume: typeof volume === "number" && volume >= 0 && volume <= 1 ? volume : DEFAULTS.volume,
     muted: typeof muted === "boolean" ? muted : DEFAULTS.muted,
     awake: typeof awake === "boolean" ? awake : DEFAULTS.awake,
     quality: ["high", "middle", "low"].includes(quality) ? quality : DEFAULTS.quality,
     studio: studio === "exact" || studio === "light" ? studio : DEFAULTS.studio,
+    safety: placeOf(safety),
   };
 }
 

@@ -8,6 +8,7 @@ import { modulo } from "../channel/codec.js";
 import { outputLatencyMs } from "../listen/latency.js";
 import { FLOOR_DB, gainOf, peakOf, toDb } from "../listen/levels.js";
 import { HEAD_BYTES, RING_BYTES, Ring } from "./engine/ring.js";
+import { PLACES } from "./engine/safety.js";
 import { Control, Figure } from "./engine/slots.js";
 import { memoryShared } from "./support.js";
 
@@ -42,6 +43,9 @@ import { memoryShared } from "./support.js";
  * @property {number} rate of the stream, Hz; 0 until it comes
  * @property {number} bits
  * @property {number} contextRate
+ * @property {number} place between tight and safe, an index of `PLACES`, as the worklet follows it
+ * @property {{ms: number, gaps: number}[]} places of each: the target that it has by what is known now, and the gaps a minute
+ *   that it would have had in the last minutes
  * @property {number} aliveMs when the worklet last ran, ms since 1970
  */
 
@@ -62,6 +66,8 @@ export class StudioAudio {
   /** @type {SharedArrayBuffer | null} */
   #memory;
   #volume = 1;
+  /** What the player chose between tight and safe: an index of `PLACES`; null while nothing is chosen. @type {number | null} */
+  #place = null;
   #heard = false;
   #closed = false;
   #wall = new WallClock();
@@ -114,6 +120,7 @@ export class StudioAudio {
     node.connect(this.#gain);
     node.connect(this.#input);
     if (!this.#memory) this.#post({ type: "port", port: port2 }, [port2]);
+    if (this.#place !== null) this.setPlace(this.#place);
   }
 
   resume() {
@@ -141,6 +148,13 @@ export class StudioAudio {
   setVolume(position, muted) {
     this.#volume = muted ? 0 : gainOf(position);
     if (this.#heard) this.#ramp(this.#volume);
+  }
+
+  /** How much is bridged, from now on. @param {number} place an index of `PLACES` */
+  setPlace(place) {
+    this.#place = place;
+    if (this.#memory) this.#ring.store(Control.place, place + 1);
+    else this.#post({ type: "place", place });
   }
 
   /** Fades in or out. @param {boolean} heard */
@@ -191,6 +205,8 @@ export class StudioAudio {
       rate: count(Control.rate),
       bits: count(Control.bits),
       contextRate: this.contextRate,
+      place: figure(Figure.place),
+      places: PLACES.map((_, place) => ({ ms: figure(Figure.placeMs + place), gaps: figure(Figure.placeGaps + place) })),
       aliveMs: figure(Figure.aliveMs),
     };
   }

@@ -13,6 +13,7 @@ import { Limits, REASONS } from "./limits.js";
 import { StudioLink } from "./link.js";
 import { readingOf } from "./reading.js";
 import { Reporter } from "./reporter.js";
+import { BALANCED } from "./safety.js";
 import { OFF, step } from "./session.js";
 import { studioSupport } from "./support.js";
 
@@ -74,6 +75,7 @@ export class Studio {
   /** When ICE was last restarted. */
   #restartedAtMs = -Infinity;
   #volume = { position: 1, muted: false };
+  #place = BALANCED;
   /** @type {import("./link.js").Quality} what a session begins with */
   #quality = "exact";
   /** Whether Studio is to follow as soon as Listen plays. */
@@ -160,6 +162,12 @@ export class Studio {
   setVolume(position, muted) {
     this.#volume = { position, muted };
     this.#audio?.setVolume(position, muted);
+  }
+
+  /** How much the ring is to bridge. @param {number} place an index of `PLACES` */
+  setPlace(place) {
+    this.#place = place;
+    this.#audio?.setPlace(place);
   }
 
   /**
@@ -311,6 +319,7 @@ export class Studio {
   async #sound(rate, worker, failed) {
     this.#audio ??= new StudioAudio(rate);
     this.#audio.setVolume(this.#volume.position, this.#volume.muted);
+    this.#audio.setPlace(this.#place);
     await this.#audio.start(worker, failed);
   }
 

@@ -140,7 +140,7 @@ export class Target {
     if (late > this.#inFrames(JITTER_MS)) return;
     const level = this.centre < 0 ? this.#frames : Math.min(this.centre, this.#frames);
     this.#lateness.add(((level + late) * 1000) / this.#rate);
-    const more = Math.min(late, this.#inFrames(MOST_AT_ONCE_MS)) + (this.#calm ? this.#inFrames(UNKNOWN_MS) : 0);
+    const more = Math.min(late, this.#inFrames(MOST_AT_ONCE_MS)) + this.#inFrames(MARGIN_MS + (this.#calm ? UNKNOWN_MS : 0));
     this.#wary = Math.min(this.#ceiling, Math.max(this.#waryFor > 0 ? this.#wary : 0, level + more));
     this.#waryFor = WARY_S / WINDOW_S;
     this.#frames = Math.max(this.#frames, this.#wanted());

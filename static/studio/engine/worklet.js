@@ -9,7 +9,7 @@ import { pass } from "./port.js";
 import { Receiver } from "./receiver.js";
 import { Renderer } from "./renderer.js";
 import { HEAD_BYTES, RING_BYTES, Ring } from "./ring.js";
-import { Figure } from "./slots.js";
+import { Control, Figure } from "./slots.js";
 
 /**
  * @typedef {object} Recording what left the worklet, for tests: samples, and for each quantum where they are from
@@ -20,7 +20,7 @@ import { Figure } from "./slots.js";
  * @property {Float64Array} wallMs when it was rendered, ms since 1970
  */
 /**
- * @typedef {{type: "port", port: MessagePort} | {type: "record", recording: Recording} | {type: "close"}} ToWorklet
+ * @typedef {{type: "port", port: MessagePort} | {type: "record", recording: Recording} | {type: "place", place: number} | {type: "close"}} ToWorklet
  * @typedef {{type: "head", head: ArrayBuffer} | {type: "recorded", recording: Recording}} FromWorklet
  */
 
@@ -48,6 +48,8 @@ class StudioProcessor extends scope.AudioWorkletProcessor {
   hear(message) {
     if (message.type === "close") {
       this.open = false;
+    } else if (message.type === "place") {
+      this.ring.store(Control.place, message.place + 1);
     } else if (message.type === "record") {
       this.recording = message.recording;
       this.recorded = 0;
