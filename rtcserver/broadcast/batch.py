@@ -46,6 +46,9 @@ if HAVE_SENDMMSG:
     _sendmmsg: Any = ctypes.CDLL(None, use_errno=True).sendmmsg
     _sendmmsg.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int)
     _sendmmsg.restype = ctypes.c_int
+    _recvmmsg: Any = ctypes.CDLL(None, use_errno=True).recvmmsg
+    _recvmmsg.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, ctypes.c_void_p)
+    _recvmmsg.restype = ctypes.c_int
 
 
 class SendBudget:
@@ -102,6 +105,12 @@ def send_batch(fd: int, headers: int, start: int, stop: int, budget: SendBudget)
         failed.append(position)
         position += 1
     return position, failed
+
+
+def recv_batch(fd: int, headers: int, count: int) -> int:
+    """Receive what waits, `count` datagrams at most, into an array of MMSGHDR. How many there were; -1 for none."""
+    received: int = _recvmmsg(fd, headers, count, socket.MSG_DONTWAIT, None)
+    return received
 
 
 def send_each(

@@ -10,22 +10,43 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from rtcserver.broadcast import control
+from rtcserver.broadcast.check_messages import (
+    ChecksAnswered,
+    ChecksOverflowed,
+    DropCheck,
+    KeepCheck,
+    StrayCheck,
+)
 from rtcserver.broadcast.control import BroadcastReport, ListenerStats, Message, Ready, Refused
 from rtcserver.broadcast.listener import ListenerCounters, ListenerSpec
 from rtcserver.errors import ProcessError
 from rtcserver.transport.address import Address
+from rtcserver.transport.handover import AnsweredChecks, KnownCheck
 
 log = logging.getLogger(__name__)
+
+
+class ChecksTaker(Protocol):
+    """Who owns what checks may change, as `rtcserver.transport.endpoint.MediaEndpoint` does."""
+
+    def answered(self, rows: Iterable[AnsweredChecks], over: int, unsent: int) -> None:
+        """The process has answered these; see `ChecksAnswered`."""
+
+    def stray(self, data: bytes, remote: tuple[str, int], local: bytes) -> None:
+        """It does not know this one."""
+
+    def overflowed(self) -> None:
+        """It gets more than it reads."""
 
 
 class BroadcastClient:
     """One running broadcast process, as its supervisor hands it out. Loop-bound.
 
     ready: what the process said of itself when it started. post: sends it a message. on_refused: called for a
-    listener that the process could not add.
+    listener that the process could not add. checks: who hears of checks that it has read.
     """
 
     def __init__(
@@ -33,8 +54,10 @@ class BroadcastClient:
         ready: Ready,
         post: Callable[[Message, Sequence[socket.socket]], object],
         on_refused: Callable[[int, str], None] | None = None,
+        checks: ChecksTaker | None = None,
     ) -> None:
         self.ready = ready
+        self._checks = checks
         self._post = post
         self._on_refused = on_refused
         self._listeners: dict[int, ListenerCounters | None] = {}
@@ -98,6 +121,21 @@ class BroadcastClient:
         if wanted:
             self._tell(control.Resend(listener_id, wanted))
 
+    # Checks for consent: a `rtcserver.transport.handover.CheckReader`
+
+    @property
+    def reading(self) -> bool:
+        """Whether the process reads the socket for checks: it is awake while there are listeners."""
+        return self.alive and self._checks is not None and bool(self._listeners)
+
+    def keep(self, number: int, check: KnownCheck) -> None:
+        """Have checks like this one answered."""
+        self._tell(KeepCheck.of(number, check))
+
+    def drop(self, number: int) -> None:
+        """Have a peer's checks answered no more."""
+        self._tell(DropCheck(number))
+
     # Counters
 
     def listener_stats(self, listener_id: int) -> ListenerCounters | None:
@@ -138,6 +176,15 @@ class BroadcastClient:
                 log.warning("the broadcast process refuses a listener: %s", reason)
                 if self._on_refused is not None:
                     self._on_refused(listener_id, reason)
+            case ChecksAnswered() as message:
+                if self._checks is not None:
+                    self._checks.answered(message.answered(), message.over, message.unsent)
+            case StrayCheck(data, host, port, local):
+                if self._checks is not None:
+                    self._checks.stray(bytes.fromhex(data), (host, port), bytes.fromhex(local))
+            case ChecksOverflowed():
+                if self._checks is not None:
+                    self._checks.overflowed()
             case other:
                 raise ProcessError(f"{type(other).__name__} does not go this way")
 

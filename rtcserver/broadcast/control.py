@@ -1,8 +1,8 @@
 """What the server and a broadcast process say to one another. Pure.
 
 JSON over an ``AF_UNIX``/``SOCK_SEQPACKET`` pair, one object a record, its ``type`` the snake-case name
-of a class here. `AddSockets`, `AddFeed` and `AddStream` come with descriptors (SCM_RIGHTS). Keys cross this socket,
-which only the two processes have; no message is ever logged.
+of a class here. `AddSockets`, `AddCheckSocket`, `AddFeed` and `AddStream` come with descriptors (SCM_RIGHTS). Keys cross
+this socket, which only the two processes have; no message is ever logged.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from operator import attrgetter
 from typing import Any, TypeVar
 
+from rtcserver.broadcast.check_messages import CHECK_TYPES, CheckMessage
 from rtcserver.broadcast.lateness import BOUNDS_US
 from rtcserver.broadcast.listener import ListenerCounters, ListenerSpec, Totals
 from rtcserver.broadcast.srtp import SrtpProfile
@@ -268,6 +269,7 @@ Message = (
     | Refused
     | ListenerStats
     | BroadcastReport
+    | CheckMessage
 )
 
 _TYPES: dict[str, type[Any]] = {
@@ -290,6 +292,7 @@ _TYPES: dict[str, type[Any]] = {
     "refused": Refused,
     "listener_stats": ListenerStats,
     "report": BroadcastReport,
+    **CHECK_TYPES,
 }
 _NAMES = {kind: name for name, kind in _TYPES.items()}
 

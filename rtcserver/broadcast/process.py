@@ -20,6 +20,15 @@ import sys
 from collections import deque
 
 from rtcserver.broadcast import batch, control
+from rtcserver.broadcast.check_messages import (
+    AddCheckSocket,
+    ChecksAnswered,
+    ChecksOverflowed,
+    DropCheck,
+    KeepCheck,
+    StrayCheck,
+)
+from rtcserver.broadcast.checks import CheckDesk, CheckSocket
 from rtcserver.broadcast.control import BroadcastReport, ListenerStats, Message, Ready, Refused, RoomCounters
 from rtcserver.broadcast.engine import BroadcastEngine
 from rtcserver.broadcast.lateness import Lateness
@@ -43,6 +52,11 @@ TICK_NS = 100_000_000
 TICK_SLACK_NS = 60_000_000
 """How much later a share may come: with the next media packet, so that nobody has to wake up for it."""
 SUMMARY_NS = NS
+CHECKS_PACE_NS = 5_000_000
+"""Between two looks at the socket for checks, at least."""
+MAX_ANSWERED = 256
+"""Peers in one `ChecksAnswered`."""
+NEVER = 1 << 62
 MAX_ROWS = 128
 """Listeners whose counters wait for the next summary at most."""
 FULL_COLLECTION = 30
@@ -84,6 +98,9 @@ class BroadcastProcess:
         self._poll.register(sock.fileno(), select.POLLIN)
         self._next_tick_ns = self._next_summary_ns = 0
         self._rows: list[ListenerCounters] = []
+        self._desk = CheckDesk()
+        self._checks: CheckSocket | None = None
+        self._next_checks_ns = NEVER
         self._send(Ready(os.getpid(), scheduling, batch.HAVE_SENDMMSG))
 
     def run(self) -> None:
@@ -107,6 +124,8 @@ class BroadcastProcess:
             for room in self._rooms.values():
                 room.fill(now)
             self._engine.repeat(now)
+            if now >= self._next_checks_ns:
+                self._read_checks(now)
             if now >= self._next_tick_ns or now >= self._next_summary_ns:
                 self._tick(now)
             if control_ready:
@@ -151,6 +170,30 @@ class BroadcastProcess:
             if sent == FEED_PACKETS:
                 return
 
+    # Checks for consent, when a packet has been sent
+
+    def _read_checks(self, now: int) -> None:
+        checks = self._checks
+        if checks is None:
+            self._next_checks_ns = NEVER
+            return
+        self._next_checks_ns = now + CHECKS_PACE_NS
+        for data, (host, port), local in checks.read(self._desk, now):
+            self._send(StrayCheck(data.hex(), host, port, local.hex()))
+        if checks.overflowed:
+            checks.overflowed = False
+            self._send(ChecksOverflowed())
+
+    def _tell_answered(self) -> None:
+        rows, over, unsent = self._desk.take(), self._desk.over, 0
+        self._desk.over = 0
+        if self._checks is not None:
+            unsent, self._checks.unsent = self._checks.unsent, 0
+        if over or unsent:
+            self._send(ChecksAnswered((), over, unsent))
+        for at in range(0, len(rows), MAX_ANSWERED):
+            self._send(ChecksAnswered.of(rows[at : at + MAX_ANSWERED]))
+
     # What the clock demands
 
     def _tick(self, now: int) -> None:
@@ -163,6 +206,7 @@ class BroadcastProcess:
         if now >= self._next_summary_ns:
             self._next_summary_ns = max(self._next_summary_ns + SUMMARY_NS, now)
             self._send_rows()
+            self._tell_answered()
             self._send(self._summary(0))
             for room in self._rooms.values():
                 room.tidy()
@@ -287,6 +331,17 @@ class BroadcastProcess:
                     raise ProcessError(f"{len(descriptors)} descriptors came instead of {count}")
                 while descriptors:
                     self._engine.add_socket(descriptors.pop(0))
+            case AddCheckSocket():
+                if len(descriptors) != 1:
+                    raise ProcessError(f"{len(descriptors)} descriptors came instead of one socket")
+                if self._checks is not None:
+                    self._checks.close()
+                self._checks = CheckSocket(descriptors.pop())
+                self._next_checks_ns = 0
+            case KeepCheck(number):
+                self._desk.keep(number, message.check())
+            case DropCheck(number):
+                self._desk.drop(number)
             case control.AddFeed():
                 if len(descriptors) != 1:
                     raise ProcessError(f"{len(descriptors)} descriptors came instead of one feed")

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from rtcserver.broadcast import control
-from rtcserver.broadcast.client import BroadcastClient
+from rtcserver.broadcast.check_messages import AddCheckSocket
+from rtcserver.broadcast.client import BroadcastClient, ChecksTaker
 from rtcserver.broadcast.control import Message, Ready, Resend, SendStream
 from rtcserver.children.supervised import SupervisedProcess
 from rtcserver.encode.encoding import Encoding
@@ -46,7 +47,8 @@ class BroadcastSupervisor(SupervisedProcess):
     """Keeps a broadcast process running, and owns the `BroadcastClient` of the one that runs. Loop-bound.
 
     udp_sockets stay the caller's. on_lost is called when a process has ended and all listeners with it,
-    on_restarted when the next one takes listeners; on_refused as in `BroadcastClient`.
+    on_restarted when the next one takes listeners; on_refused and checks as in `BroadcastClient`. check_sockets: the one for
+    checks, if there is one.
     """
 
     def __init__(
@@ -56,6 +58,8 @@ class BroadcastSupervisor(SupervisedProcess):
         on_lost: Callable[[], None] | None = None,
         on_restarted: Callable[[], None] | None = None,
         on_refused: Callable[[int, str], None] | None = None,
+        check_sockets: Sequence[socket.socket] = (),
+        checks: ChecksTaker | None = None,
     ) -> None:
         super().__init__(
             "broadcast",
@@ -68,6 +72,8 @@ class BroadcastSupervisor(SupervisedProcess):
         self._on_lost = on_lost
         self._on_restarted = on_restarted
         self._on_refused = on_refused
+        self._check_sockets = check_sockets
+        self._checks = checks if check_sockets else None
         self._feeds: dict[str, Feed] = {}
         self._first: asyncio.Future[None] | None = None
         """Set when the first process is ready, or has ended before that."""
@@ -137,10 +143,12 @@ class BroadcastSupervisor(SupervisedProcess):
         ready = control.parse(message)
         if not isinstance(ready, Ready):
             raise ProcessError(f"{type(ready).__name__} came before the process was ready")
-        self.client = BroadcastClient(ready, self._say, self._on_refused)
+        self.client = BroadcastClient(ready, self._say, self._on_refused, self._checks)
         for at in range(0, len(self._udp_sockets), control.MAX_FDS):
             batch = self._udp_sockets[at : at + control.MAX_FDS]
             self._say(control.AddSockets(len(batch)), batch)
+        for sock in self._check_sockets:
+            self._say(AddCheckSocket(), (sock,))
         for room, feed in self._feeds.items():
             self._hand_over(room, feed)
         self._serving.set()

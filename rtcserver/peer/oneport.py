@@ -104,7 +104,11 @@ def _no_studio(room: str, mode: Mode, present: int, quality: Quality) -> Mapping
 def supervised(backend: OnePortBackend) -> BroadcastSupervisor:
     """A broadcast process of its own, restarted when it ends."""
     return BroadcastSupervisor(
-        backend.endpoint.send_sockets(), on_lost=backend.broadcast_lost, on_refused=backend.on_refused
+        backend.endpoint.send_sockets(),
+        on_lost=backend.broadcast_lost,
+        on_refused=backend.on_refused,
+        check_sockets=backend.endpoint.check_sockets(),
+        checks=backend.endpoint,
     )
 
 
@@ -186,6 +190,7 @@ class OnePortBackend:
             owner = self._own_broadcast(self)
             await owner.start()
             self._owner = owner
+            self.endpoint.handover.find_reader = lambda: self.broadcast
 
     def add_feed(
         self,

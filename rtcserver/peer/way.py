@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 from rtcserver.broadcast.listener import ListenerCounters, ListenerSpec
 from rtcserver.transport.address import Address, Path
 from rtcserver.transport.frame_writer import UNSENT_BYTES
+from rtcserver.transport.handover import CheckReader
 from rtcserver.transport.streams import StreamPort, StreamWriter
 
 PATHS = ("udp", "tcp", "relay")
@@ -33,7 +34,7 @@ def way_of(path: Path, streams: StreamPort, broadcast: StreamWriter, *, studio: 
     return Way(None, None, 0, path.stream)
 
 
-class Broadcast(StreamWriter, Protocol):
+class Broadcast(StreamWriter, CheckReader, Protocol):
     """One broadcast process, as `rtcserver.broadcast.client.BroadcastClient` is. No call waits."""
 
     def add_listener(self, spec: ListenerSpec) -> None:

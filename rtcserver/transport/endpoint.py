@@ -28,7 +28,6 @@ from dataclasses import dataclass
 from rtcserver.clock import NS, monotonic_ns, next_beat
 from rtcserver.transport.address import Path
 from rtcserver.transport.aiortc_internals import SharedCertificate
-from rtcserver.transport.budget import LIMITS
 from rtcserver.transport.candidates import (
     Arrival,
     HostCandidate,
@@ -38,9 +37,12 @@ from rtcserver.transport.candidates import (
     choose,
     machine_addresses,
 )
+from rtcserver.transport.check_socket import open_check_socket
 from rtcserver.transport.demux import DatagramKind, classify
+from rtcserver.transport.drops import DropLog
 from rtcserver.transport.dtls import SctpParameters
 from rtcserver.transport.gate import Gate
+from rtcserver.transport.handover import OVERFLOW_NS, RESTART_NS, AnsweredChecks, CheckHandover
 from rtcserver.transport.ice import IceRegistry
 from rtcserver.transport.ice_agent import IceAgent
 from rtcserver.transport.peer import PeerListener, TransportPeer
@@ -62,29 +64,7 @@ MAX_BEHIND_NS = 30_000_000_000
 STRANGERS_PER_TICK = 250
 """Datagrams from a source that nobody knows, in a tick, beyond which it is not read for a while."""
 _MAX_STRANGERS = 1024
-_LOG_NS = 1_000_000_000
 _MACHINE_NS = 3_000_000_000
-_DROPS = (
-    "udp_empty",
-    "udp_oversized",
-    "unknown_protocol",
-    "stranger",
-    "stun_malformed",
-    "stun_bad_integrity",
-    "stun_unknown_ufrag",
-    "rtcp_not_authentic",
-    "rtcp_malformed",
-    "rtp_received",
-    "sctp_malformed",
-    "sctp_refused",
-    "sctp_errors",
-    "dtls_malformed",
-    "peer_errors",
-    *(f"over_{limit.name}" for limit in LIMITS),
-    "gate_dropped",
-    "udp_overflowed",
-)
-
 log = logging.getLogger(__name__)
 
 
@@ -145,8 +125,8 @@ class MediaEndpoint:
         """Known once the port is open."""
         self._machine_addresses: list[InterfaceAddress] = []
         self._machine_ns = 0
-        self._logged_ns = 0
-        self._logged_drops = 0
+        self._drop_log = DropLog(self.counters)
+        self.handover = CheckHandover(self.counters)
 
     @property
     def port(self) -> UdpPort:
@@ -169,8 +149,10 @@ class MediaEndpoint:
         if self._port is None:
             await self._public.check("public_host", self.config.public_hosts, monotonic_ns())
             number = self.config.port if port is None else port
-            self._port = UdpPort(open_sockets(self.config.host, number), self.counters)
-            self._gate = Gate(self._port.sockets, self.counters)
+            sockets = open_sockets(self.config.host, number)
+            checks = open_check_socket(sockets[0])
+            self._port = UdpPort(sockets, self.counters, checks)
+            self._gate = Gate(sockets, self.counters, checks)
             if self.config.tcp:
                 self._start_tcp(self.config.tcp_port or self._port.port, http_port)
             self._port.start(self.receive)
@@ -188,6 +170,10 @@ class MediaEndpoint:
     def send_sockets(self) -> list[socket.socket]:
         """The sockets that the broadcast process gets duplicates of; `Path.socket` indexes them."""
         return list(self.port.sockets)
+
+    def check_sockets(self) -> list[socket.socket]:
+        """The socket for checks, if there is one, that the broadcast process gets a duplicate of."""
+        return [] if self.port.checks is None else [self.port.checks]
 
     async def candidates(self, arrival: Arrival) -> list[HostCandidate]:
         """What to offer a client that reached signaling like this; none if it can reach no address of ours."""
@@ -236,6 +222,8 @@ class MediaEndpoint:
         )
         self.peers.add(peer)
         self._half_open.add(peer)
+        if self._port is not None:
+            self.handover.hurry(self._port)
         self._half_open_from[source] += 1
         return peer
 
@@ -264,6 +252,7 @@ class MediaEndpoint:
                     self.send(answer, path)
             if checked.moved:
                 self._guarded(checked.agent, kind, data, path, now_ns)
+            self.handover.consider(checked.agent, now_ns)
             return
         agent = self.registry.owner_of(path)
         if agent is None:
@@ -325,9 +314,30 @@ class MediaEndpoint:
         self.settled(peer)
         self.peers.discard(peer)
         streams = [path for path in peer.agent.bound if path.stream]
+        self.handover.withdraw(peer.agent)
         self.registry.remove(peer.agent)
         for path in streams:
             self.streams.drop(path)
+
+    def restarting(self, peer: TransportPeer) -> None:
+        """For `TransportPeer`: its checks may mean something else from now on."""
+        self.handover.withdraw(peer.agent)
+        self.handover.hurry(self.port, monotonic_ns() + RESTART_NS)
+
+    def overflowed(self) -> None:
+        """Whoever reads the checks has more of them than it takes: a flood is for those who can shut it out."""
+        self.counters["checks_overflowed"] += 1
+        self.handover.hurry(self.port, monotonic_ns() + OVERFLOW_NS)
+
+    def answered(self, rows: Iterable[AnsweredChecks], over: int, unsent: int) -> None:
+        """Whoever reads the checks has answered these, not answered `over` as too many, and failed to send `unsent`."""
+        self.handover.answered(rows)
+        self.counters["over_checks"] += over
+        self.counters["udp_send_full"] += unsent
+
+    def stray(self, data: bytes, remote: tuple[str, int], local: bytes) -> None:
+        """A check that whoever reads them does not know."""
+        self.receive(data, Path(0, local, 0, remote), monotonic_ns())
 
     def settled(self, peer: TransportPeer) -> None:
         """For `TransportPeer`: it is no longer half-open."""
@@ -400,17 +410,5 @@ class MediaEndpoint:
                 )
             except Exception:
                 peer.context.run(self._contain, peer)
-        self._log_drops(now)
-
-    def _log_drops(self, now_ns: int) -> None:
-        """At most one line a second, however much is dropped."""
-        if now_ns - self._logged_ns < _LOG_NS:
-            return
-        drops = sum(self.counters[name] for name in _DROPS)
-        if drops != self._logged_drops:
-            log.info(
-                "dropped %d datagrams: %s",
-                drops - self._logged_drops,
-                {name: self.counters[name] for name in _DROPS if self.counters[name]},
-            )
-            self._logged_ns, self._logged_drops = now_ns, drops
+        self._drop_log.tick(now)
+        self.handover.tick(self.port, now, len(self._half_open))

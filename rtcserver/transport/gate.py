@@ -73,12 +73,16 @@ class Gate:
     ``gate_dropped``, else as ``udp_overflowed``, which are datagrams that found the socket's queue full.
     """
 
-    def __init__(self, sockets: list[socket.socket], counters: Counter[str]) -> None:
+    def __init__(
+        self, sockets: list[socket.socket], counters: Counter[str], checks: socket.socket | None = None
+    ) -> None:
+        """checks: a further socket that is the first one's twin, with the same gate."""
         self._sockets = sockets
+        self._twins = {0: checks} if checks is not None else {}
         self._counters = counters
         self._shut: list[dict[tuple[str, int], tuple[bool, int]]] = [{} for _ in sockets]
         """By socket: each source's leave for STUN, and when it is opened again."""
-        self._seen = [_drops(sock) for sock in sockets]
+        self._seen = [self._drops(index) for index in range(len(sockets))]
         self.available = sys.platform == "linux"
 
     def shut(self, path: Path, now_ns: int, *, stun_passes: bool) -> bool:
@@ -111,24 +115,33 @@ class Gate:
 
     def _count(self, index: int, was_shut: bool) -> None:
         """Count what the kernel has dropped at a socket since the last time."""
-        drops = _drops(self._sockets[index])
+        drops = self._drops(index)
         fresh = (drops - self._seen[index]) & _ALL
         if fresh:
             self._seen[index] = drops
             self._counters["gate_dropped" if was_shut else "udp_overflowed"] += fresh
 
+    def _both(self, index: int) -> list[socket.socket]:
+        twin = self._twins.get(index)
+        return [self._sockets[index]] if twin is None else [self._sockets[index], twin]
+
+    def _drops(self, index: int) -> int:
+        return sum(map(_drops, self._both(index)))
+
     def _attach(self, index: int) -> bool:
         sources = {source: leave for source, (leave, _) in self._shut[index].items()}
         try:
             if not sources:
-                self._sockets[index].setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
+                for sock in self._both(index):
+                    sock.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
                 return True
             instructions = program(sources)
             packed = b"".join(struct.pack("=HBBI", *instruction) for instruction in instructions)
             buffer = ctypes.create_string_buffer(packed, len(packed))
             # struct sock_fprog: the number of instructions and where they are.
             described = struct.pack("@HP", len(instructions), ctypes.addressof(buffer))
-            self._sockets[index].setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, described)
+            for sock in self._both(index):
+                sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, described)
         except OSError:
             self.available = False
             return False

@@ -59,6 +59,9 @@ class PeerOwner(Protocol):
     def settled(self, peer: TransportPeer) -> None:
         """The peer is no longer half-open."""
 
+    def restarting(self, peer: TransportPeer) -> None:
+        """The peer gets new credentials."""
+
     def forget(self, peer: TransportPeer) -> None:
         """The peer is closed."""
 
@@ -122,6 +125,7 @@ class TransportPeer:
 
     def restart_ice(self, remote_ufrag: str, remote_password: str) -> Credentials:
         """New local credentials (RFC 8445, section 2.4). Media stays where it is until they nominate."""
+        self._owner.restarting(self)
         return self._owner.registry.restart(self.agent, remote_ufrag, remote_password)
 
     def close(self) -> None:

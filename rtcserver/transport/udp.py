@@ -88,8 +88,7 @@ def _bind(family: int, host: str, port: int) -> socket.socket:
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         _ask_for_local_address(sock, family)
-        for forced, ordinary in ((_SO_RCVBUFFORCE, socket.SO_RCVBUF), (_SO_SNDBUFFORCE, socket.SO_SNDBUF)):
-            _grow_buffer(sock, forced, ordinary)
+        grow_buffers(sock)
         sock.bind((host, port))
     except BaseException:
         sock.close()
@@ -106,6 +105,12 @@ def _ask_for_local_address(sock: socket.socket, family: int) -> None:
     except OSError:
         # Platforms without it leave the source address to the kernel: right on a machine with one address.
         log.warning("this platform does not tell which local address a datagram was sent to")
+
+
+def grow_buffers(sock: socket.socket) -> None:
+    """Give a socket of the port the room that `BUFFER_BYTES` says, in both directions."""
+    for forced, ordinary in ((_SO_RCVBUFFORCE, socket.SO_RCVBUF), (_SO_SNDBUFFORCE, socket.SO_SNDBUF)):
+        _grow_buffer(sock, forced, ordinary)
 
 
 def _grow_buffer(sock: socket.socket, forced: int, ordinary: int) -> None:
@@ -127,30 +132,52 @@ class UdpPort:
 
     receive: called with (datagram, path, arrival in monotonic ns) for 1..1500 bytes; must not raise.
     counters: datagrams and bytes in and out, and what was dropped and why.
+    checks: the socket for checks beside the first one (`rtcserver.transport.check_socket`), which is read here unless
+    `read_checks` says that somebody else does it; None if there is none.
     """
 
-    def __init__(self, sockets: list[socket.socket], counters: Counter[str]) -> None:
+    def __init__(
+        self, sockets: list[socket.socket], counters: Counter[str], checks: socket.socket | None = None
+    ) -> None:
         self.sockets = sockets
+        self.checks = checks
+        self._all = sockets if checks is None else [*sockets, checks]
         self.port: int = sockets[0].getsockname()[1]
         self._counters = counters
-        self._emptied_ns = [monotonic_ns()] * len(sockets)
+        self._emptied_ns = [monotonic_ns()] * len(self._all)
         """When each socket was last seen empty."""
         self._behind: set[int] = set()
         """Sockets that may have been left with datagrams in them."""
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._receive: Callable[[bytes, Path, int], None] = lambda data, path, now_ns: None
+        self._reads_checks = False
         self._control: dict[tuple[bytes, int], Ancillary] = {}
 
     def start(self, receive: Callable[[bytes, Path, int], None]) -> None:
         """Begin to read. The running event loop owns the sockets from here on."""
         self._loop = asyncio.get_running_loop()
+        self._receive = receive
         for index, sock in enumerate(self.sockets):
             self._loop.add_reader(sock.fileno(), self._drain, index, sock, receive)
+        self.read_checks(True)
+
+    def read_checks(self, wanted: bool) -> None:
+        """Read the socket for checks as soon as something arrives, or leave that to others."""
+        if self.checks is None or self._loop is None or wanted == self._reads_checks:
+            return
+        self._reads_checks = wanted
+        place = len(self.sockets)
+        if wanted:
+            self._loop.add_reader(self.checks.fileno(), self._drain, place, self.checks, self._receive)
+        else:
+            self._loop.remove_reader(self.checks.fileno())
+            self._behind.discard(place)
 
     def heard_until(self, now_ns: int) -> int:
         """Up to when everything that arrived has been read: `now_ns`, or earlier while sockets hold datagrams."""
         for index in list(self._behind):
             try:
-                self.sockets[index].recv(1, socket.MSG_PEEK)
+                self._all[index].recv(1, socket.MSG_PEEK)
             except OSError:
                 self._empty(index, now_ns)
         return min((self._emptied_ns[index] for index in self._behind), default=now_ns)
@@ -161,7 +188,7 @@ class UdpPort:
 
     def close(self) -> None:
         """Stop reading and close the sockets. Idempotent."""
-        for sock in self.sockets:
+        for sock in self._all:
             if self._loop is not None and sock.fileno() >= 0:
                 self._loop.remove_reader(sock.fileno())
             sock.close()
@@ -210,7 +237,8 @@ class UdpPort:
                 counters["udp_oversized"] += 1
             else:
                 local, scope = addressed(ancillary)
-                receive(data, Path(index, local, scope, remote), now)
+                # The socket for checks is the first one's: the same path, whichever of them a datagram came by.
+                receive(data, Path(0 if sock is self.checks else index, local, scope, remote), now)
             now = monotonic_ns()
             if now - started > BATCH_NS:
                 break

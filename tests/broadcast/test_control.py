@@ -9,6 +9,14 @@ from typing import Any
 import pytest
 
 from rtcserver.broadcast import control
+from rtcserver.broadcast.check_messages import (
+    AddCheckSocket,
+    ChecksAnswered,
+    ChecksOverflowed,
+    DropCheck,
+    KeepCheck,
+    StrayCheck,
+)
 from rtcserver.broadcast.control import Message, pack, unpack
 from rtcserver.broadcast.lateness import BOUNDS_US, Lateness
 from rtcserver.broadcast.listener import ListenerCounters, ListenerSpec, Totals
@@ -53,6 +61,12 @@ MESSAGES: list[Message] = [
     control.Ready(1, "fifo", True),
     control.Refused(1, "because"),
     control.ListenerStats((ListenerCounters(1, 2, 3, 4, 5, 6), ListenerCounters(7, 8, 9, 10, 11, 12))),
+    AddCheckSocket(),
+    KeepCheck(1, "192.0.2.1", 9, "c0000201", "secret", "00" * 8, "0006"),
+    DropCheck(1),
+    ChecksAnswered(((1, 2**60, "00" * 24), (2, 3, "")), 4, 5),
+    StrayCheck("0001", "192.0.2.1", 9, ""),
+    ChecksOverflowed(),
     control.BroadcastReport(
         0, Totals(1, 2, 3), {"main": control.RoomCounters(1, 2, 3)}, tuple(range(len(BOUNDS_US) + 1)), 5, 6, 7
     ),

@@ -68,6 +68,15 @@ class InThisProcess:
         self.send_stream = self.engine.streams.send
         self.remove_stream = self.engine.streams.remove
 
+    reading = False
+    """It reads no checks."""
+
+    def keep(self, number: int, check: object) -> None:
+        raise AssertionError("nobody asked for checks")
+
+    def drop(self, number: int) -> None:
+        raise AssertionError("nobody asked for checks")
+
     def add_stream(self, number: int, sock: socket.socket, rest: bytes, unsent_bytes: int) -> None:
         # A descriptor of its own, as another process has.
         self.engine.streams.add(number, sock.dup(), rest, unsent_bytes)

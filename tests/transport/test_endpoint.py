@@ -405,10 +405,10 @@ async def test_a_taken_port_is_a_configuration_error() -> None:
 
 async def test_however_much_is_dropped_one_line_a_second_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     async with running() as endpoint:
-        caplog.set_level("INFO", "rtcserver.transport.endpoint")
+        caplog.set_level("INFO", "rtcserver.transport.drops")
         start_ns = 10**12
         for tick in range(40):
             endpoint.counters["stranger"] += 1000
-            endpoint._log_drops(start_ns + tick * 250_000_000)
+            endpoint._drop_log.tick(start_ns + tick * 250_000_000)
         assert len(caplog.records) == 10
         assert sum(record.args[0] for record in caplog.records) == 37_000  # type: ignore[index,misc]
