@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rtcserver.__main__ import main
+from rtcserver.commands.table import main
 from rtcserver.config.load import load
 from rtcserver.errors import ConfigError
 from rtcserver.server.serve import Server, announce, warn_of_openness
