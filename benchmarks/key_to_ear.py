@@ -62,6 +62,8 @@ BATCH = 20
 _RING = "({...window.rtcserver.studio.stats()?.ring, atMs: performance.now()})"
 NOTES = (72, 76, 79, 74, 77, 81, 84, 71)
 _PATIENCE_S = 60.0
+QUERIES = {"listen": "listen", "studio": "studio=exact"}
+"""What the page's address says in each mode."""
 Monitored = tuple[npt.NDArray[np.float64], float]
 """What `Monitor.take` returns."""
 LATEST_MS = 450.0
@@ -252,7 +254,9 @@ async def play(
         )
         await stack.enter_async_context(witness.ear)
         await witness.midi.wait_welcome()
-        page = await browser.open(f"{server.room_url}?{query or mode}#perform={performer_token(server)}")
+        page = await browser.open(
+            f"{server.room_url}?{query or QUERIES[mode]}#perform={performer_token(server)}"
+        )
         await until(page, live)
         await until(page, "window.rtcserver.midi.role === 'performer' && window.rtcserver.midi.playable")
         await asyncio.sleep(settle_s)

@@ -149,6 +149,7 @@ async def play(seconds: float, null_seconds: float) -> dict[str, Any]:
                 idle = await threads_over(IDLE_S)
                 await page.click("#listen")
                 await until(page, "window.rtcserver.state === 'live'")
+                await page.evaluate("window.rtcserver.studio.pin('exact')")
                 await page.click("#mode-studio")
                 await until(page, "window.rtcserver.studio.state === 'playing'")
                 await asyncio.sleep(SETTLE_S)

@@ -253,7 +253,7 @@ async def impaired(down: Impairment, seconds: float, *, bits: int = 0, twice: bo
         ):
             server.wait_healthy(lambda said: bool(said["rooms"]["main"]["state"] == "live"))
             async with Chromium() as browser:
-                page = await browser.open(server.room_url + "?studio", relay)
+                page = await browser.open(server.room_url + "?studio=exact", relay)
                 if not await begin(page):
                     return Run(
                         [], True, str(await page.evaluate("window.rtcserver.studio.session.notice")), None
@@ -275,7 +275,7 @@ async def drifting(ppm: float, seconds: float) -> Run:
         with RtcServer(instrument="tone", samplerate=RATE, env=env) as server, NullSink() as sink:
             server.wait_healthy(lambda said: bool(said["rooms"]["main"]["state"] == "live"))
             async with Chromium(muted=False, env=sink.variables) as browser:
-                page = await browser.open(server.room_url + "?studio")
+                page = await browser.open(server.room_url + "?studio=exact")
                 if not await begin(page):
                     return Run(
                         [], True, str(await page.evaluate("window.rtcserver.studio.session.notice")), None

@@ -20,6 +20,8 @@ PAYLOAD_PCM = "pcm"
 """Studio payloads (`rtcserver.encode.pcm`)."""
 PAYLOAD_PCM_TWICE = "pcm-twice"
 """Studio payloads with each block sent twice."""
+_BESIDE = "pcm&"
+"""Begins the kinds that are Studio payloads and the packets of an encoding beside them, in one RTP stream."""
 
 PCM_KINDS = (PAYLOAD_PCM, PAYLOAD_PCM_TWICE)
 PAYLOAD_AGAIN = "again"
@@ -28,11 +30,12 @@ PAYLOAD_AGAIN = "again"
 
 class KindParts(NamedTuple):
     """What a kind of payload is. encoding: its name, or the whole kind where it is none of an encoding. level: of earlier
-    frames, with the codec's payload type if it is above 0."""
+    frames, with the codec's payload type if it is above 0. samples: whether Studio payloads come beside it."""
 
     encoding: str
     level: int = 0
     payload_type: int = 0
+    samples: bool = False
 
 
 def redundant_kind(level: int, payload_type: int, encoding: str = PAYLOAD_CODED) -> str:
@@ -41,9 +44,17 @@ def redundant_kind(level: int, payload_type: int, encoding: str = PAYLOAD_CODED)
     return f"{encoding}+{level}/{payload_type}" if level else encoding
 
 
+def with_samples(kind: str) -> str:
+    """The kind of Studio payloads and, beside them, packets of this kind. A reader tells them apart by their first two bytes
+    (`rtcserver.encode.pcm`), whatever the payload type."""
+    return _BESIDE + kind
+
+
 @functools.lru_cache(maxsize=512)
 def parts_of(kind: str) -> KindParts:
-    """The parts of a kind that `redundant_kind` made, or of any other."""
+    """The parts of a kind that `redundant_kind` or `with_samples` made, or of any other."""
+    if kind.startswith(_BESIDE):
+        return parts_of(kind.removeprefix(_BESIDE))._replace(samples=True)
     encoding, plus, rest = kind.partition("+")
     if not plus:
         return KindParts(kind)

@@ -204,9 +204,13 @@ class RoomFeed:
         engine, name = self._engine, stream.encoding.name
         for kind in tuple(kinds):
             parts = parts_of(kind)
-            if parts.level and parts.encoding == name:
+            if parts.encoding != name or kind == name:
+                continue
+            if parts.level:
                 payload = stream.redundant.payload(parts.level, parts.payload_type)
                 engine.send(self.name, replace(packet, payload=payload), kind)
+            else:
+                engine.send(self.name, packet, kind)
         if stream is self._own and PAYLOAD_SILENCE in kinds:
             # What Studio listeners get before their worker has reported.
             silent = replace(packet, payload=stream.continuity.silence)
@@ -277,6 +281,9 @@ class RoomFeed:
             # Nothing else tells the room's clock.
             engine.observe(self.name, packet)
         engine.send(self.name, packet, PAYLOAD_PCM)
+        for kind in engine.kinds(self.name):
+            if parts_of(kind).samples:
+                engine.send(self.name, packet, kind)
         self._pcm.append(packet)
         if self._moving:
             self._move_to_pcm()

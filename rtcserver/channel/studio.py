@@ -45,16 +45,16 @@ class StudioReport:
 
 @dataclass(frozen=True, slots=True)
 class StudioQuality:
-    """The page asks for exact samples, or for light."""
+    """The page asks for exact samples, for light, or for both side by side."""
 
-    quality: Literal["exact", "light"]
+    quality: Literal["exact", "light", "both"]
 
 
 def parse_quality(members: dict[str, Any]) -> StudioQuality:
     """``studio_quality``. Raises ProtocolError for one that there is not."""
     quality = members.get("quality")
-    if quality not in ("exact", "light"):
-        raise ProtocolError("quality is exact or light", code="unknown_quality")
+    if quality not in ("exact", "light", "both"):
+        raise ProtocolError("quality is exact, light or both", code="unknown_quality")
     return StudioQuality(quality)
 
 

@@ -21,6 +21,8 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 Quality = Literal["exact", "light"]
 QUALITIES: tuple[Quality, ...] = get_args(Quality)
 """What a Studio session is sent: the instrument's samples, or Opus of short frames (`rtcserver.encode.encoding.LIGHT`)."""
+Sent = Literal[Quality, "both"]
+"""The same at one moment: for a change, and to try whether the network carries the samples, both come side by side."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -288,7 +288,7 @@ class OnePortBackend:
     def in_studio(self, room: str, quality: Quality = "exact") -> int:
         """Studio listeners of a room with this quality, whichever way they listen."""
         studio = (s for s in self._sessions.values() if s.room == room and s.mode != "listen")
-        return sum(session.sending.quality == quality for session in studio)
+        return sum(session.sending.place == quality for session in studio)
 
     def find(self, session_id: str) -> PeerSession | None:
         return self._sessions.get(session_id)

@@ -247,9 +247,9 @@ class OnePortSession:
         """See `Sending.set_exact`."""
         self.sending.set_exact(kind)
 
-    def set_light(self) -> None:
+    def set_light(self, *, samples: bool = False) -> None:
         """See `Sending.set_light`."""
-        self.sending.set_light()
+        self.sending.set_light(samples=samples)
 
     def pin(self, tier: str | None) -> None:
         """Send it this tier (`rtcserver.encode.encoding.TIERS`), None: what its network carries. Raises PeerError."""

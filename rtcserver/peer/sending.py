@@ -9,17 +9,17 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from rtcserver.broadcast.listener import PAYLOAD_PCM, PAYLOAD_SILENCE
+from rtcserver.broadcast.listener import PAYLOAD_PCM, PAYLOAD_SILENCE, with_samples
 from rtcserver.clock import monotonic_ns
 from rtcserver.encode.encoding import LIGHT, TIERS, Encoding
 from rtcserver.errors import PeerError
-from rtcserver.peer.base import Mode, Quality
+from rtcserver.peer.base import Mode, Quality, Sent
 from rtcserver.peer.feedback import Feedback
 from rtcserver.peer.owner import SessionOwner
 from rtcserver.sdp.offer import OfferSummary
 
 
-class Sent(Protocol):
+class SendingSession(Protocol):
     """A session, as far as this needs it."""
 
     room: str
@@ -38,10 +38,10 @@ class Sent(Protocol):
 class Sending:
     """One session's."""
 
-    def __init__(self, session: Sent, owner: SessionOwner) -> None:
+    def __init__(self, session: SendingSession, owner: SessionOwner) -> None:
         self.encoding = ""
         """Name of the room's encoding that it is sent; "" before `begin`, after the end and in Studio with PCM."""
-        self.quality: Quality = "exact"
+        self.quality: Sent = "exact"
         """Of Studio."""
         self._session, self._owner = session, owner
         self._exact = PAYLOAD_SILENCE
@@ -51,7 +51,12 @@ class Sending:
     @property
     def light(self) -> bool:
         """Whether it is sent Studio light."""
-        return self._session.mode != "listen" and self.quality == "light"
+        return self._session.mode != "listen" and self.quality != "exact"
+
+    @property
+    def place(self) -> Quality:
+        """Whose places in a room it takes: the samples cost more."""
+        return "light" if self.quality == "light" else "exact"
 
     def begin(
         self, codec: str, earlier_frames: int | None, encodings: Mapping[str, Encoding], now_ns: int
@@ -84,9 +89,10 @@ class Sending:
         """Kind and payload type of its next packets."""
         session = self._session
         plain = session.offer.payload_type
-        if session.mode == "listen" or self.light:
-            return session.feedback.payload(self.encoding, plain)
-        return self._exact, plain
+        if session.mode != "listen" and self.quality == "exact":
+            return self._exact, plain
+        kind, payload_type = session.feedback.payload(self.encoding, plain)
+        return with_samples(kind) if self.quality == "both" else kind, payload_type
 
     def end(self) -> None:
         """Need nothing any more."""
@@ -115,19 +121,19 @@ class Sending:
         self.follow()
         self.set_encoding("")
 
-    def set_light(self) -> None:
-        """Give a Studio listener Opus of short frames. Raises PeerError for one that cannot have it."""
+    def set_light(self, *, samples: bool = False) -> None:
+        """Give a Studio listener Opus of short frames, alone or with the samples beside it. Raises PeerError for one that
+        cannot have it."""
         session = self._session
         if session.mode != "studio":
             raise PeerError(
                 409, "not_studio", "Only Studio in RTP has light: this session listens in another way."
             )
-        if self.light:
-            return
-        self.quality = "light"
+        begins, self.quality = not self.light, "both" if samples else "light"
         session.details["quality"] = self.quality
-        session.feedback.begin_light(session.offer, self._earlier_frames)
-        self.set_encoding(LIGHT)
+        if begins:
+            session.feedback.begin_light(session.offer, self._earlier_frames)
+            self.set_encoding(LIGHT)
         self.follow()
 
     def follow(self) -> None:

@@ -148,7 +148,7 @@ class RoomDesk:
     def set_exact(self, member: Member, *, twice: bool) -> None:
         """PCM for a Studio member, in RTP or by its channel. Raises PeerError for others, and for one too many."""
         session = member.session
-        if session.sending.light:
+        if session.sending.place == "light":
             self._admission.studio(self._in_quality("exact"))
         if session.mode != "studio-channel":
             session.set_exact(PAYLOAD_PCM_TWICE if twice else PAYLOAD_PCM)
@@ -162,12 +162,14 @@ class RoomDesk:
         member.studio_ready = True
         self._follow_studio()
 
-    def set_light(self, member: Member) -> None:
-        """Compressed sound for a Studio member. Raises PeerError for others, and for one too many."""
+    def set_light(self, member: Member, *, samples: bool = False) -> None:
+        """Compressed sound for a Studio member, alone or beside the samples. Raises PeerError for others or one too many."""
         sending = member.session.sending
-        if not sending.light:
+        if not sending.light or (sending.quality == "both" and not samples):
             self._admission.studio_light(self._in_quality("light"))
-            member.session.set_light()
+        if samples and sending.place == "light":
+            self._admission.studio(self._in_quality("exact"))
+        member.session.set_light(samples=samples)
         self._follow_studio()
 
     def on_samples_closed(self, member: Member) -> None:
@@ -188,12 +190,12 @@ class RoomDesk:
 
     def _in_quality(self, quality: Quality) -> int:
         studio = (m.session for m in self.members.values() if m.session.mode != "listen")
-        return sum(session.sending.quality == quality for session in studio)
+        return sum(session.sending.place == quality for session in studio)
 
     def _follow_studio(self) -> None:
         """Let the instrument hand out PCM while somebody gets it, and a little longer: who leaves it for light is sent it
         until light is there."""
-        wanted = any(m.studio_ready and not m.session.sending.light for m in self.members.values())
+        wanted = any(m.studio_ready and m.session.sending.place == "exact" for m in self.members.values())
         if self._studio_ends is not None:
             self._studio_ends.cancel()
             self._studio_ends = None

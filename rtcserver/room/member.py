@@ -78,8 +78,8 @@ class MemberDesk(Protocol):
     def set_exact(self, member: Member, *, twice: bool) -> None:
         """Give a Studio member its PCM. Raises PeerError."""
 
-    def set_light(self, member: Member) -> None:
-        """Give a Studio member compressed sound. Raises PeerError."""
+    def set_light(self, member: Member, *, samples: bool = False) -> None:
+        """Give a Studio member compressed sound, alone or with the samples beside it. Raises PeerError."""
 
     def on_samples_closed(self, member: Member) -> None:
         """The ``studio`` channel is closed: nothing can be sent on it any more."""
@@ -202,16 +202,19 @@ class Member:
             self._desk.set_exact(self, twice=self.redundancy.on)
 
     def _change(self, quality: str) -> None:
-        if quality == "light":
-            self._desk.set_light(self)
-        elif not self.session.sending.light:
+        if quality == self.session.sending.quality:
             pass
+        elif quality == "light":
+            self._desk.set_light(self)
         elif not self.studio_ready:
             raise PeerError(
                 409, "not_ready", "Exact samples need a worker that receives frames: say studio_ready first."
             )
+        elif quality == "both":
+            self._desk.set_light(self, samples=True)
         else:
             self._desk.set_exact(self, twice=False)
+            self.redundancy.restart()
         self.tell(announce.pack("studio_quality", {"quality": self.session.sending.quality}))
 
     def _report(self, values: dict[str, float], now: int) -> None:

@@ -86,8 +86,14 @@ class RedundancyControl:
 
     def __init__(self) -> None:
         self.on = False
-        self._lost = 0.0
+        self._lost: float | None = 0.0
+        """As reported last; None while losses are not those of the samples alone."""
         self._clean_since_ns = 0
+
+    def restart(self) -> None:
+        """The samples begin again, each block once: what was lost before is none of theirs."""
+        self.on = False
+        self._lost = None
 
     def report(self, values: Mapping[str, float], now_ns: int) -> bool | None:
         """Take a ``studio_report``; returns the new setting if it changes, else None.
@@ -95,7 +101,7 @@ class RedundancyControl:
         Losses that were repaired count: without redundancy they would be heard.
         """
         lost = values.get("lost", 0.0) + values.get("repaired", 0.0)
-        fresh, self._lost = lost - self._lost, lost
+        fresh, self._lost = 0.0 if self._lost is None else lost - self._lost, lost
         if fresh >= ON_LOST:
             self._clean_since_ns = now_ns
             if not self.on:

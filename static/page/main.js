@@ -9,7 +9,7 @@
  *   window.rtcserver.midi       role, performer, playable, lit(), events, counters, heardAt(ms), mediaAt(ms), press(note, velocity),
  *                               release(note): see stage/stage.js; keys are [data-testid="key-21"] to "key-108"
  *   window.rtcserver.stats()    the last reading of the statistics (listen/stats.js, type Snapshot), or null
- *   window.rtcserver.studio     Studio: state (studio/session.js, Phase), session, stats(), record(frames), support
+ *   window.rtcserver.studio     Studio: state (studio/session.js, Phase), session, choice (which quality, and why), pin(quality), stats(), record(frames), support
  *   window.rtcserver.room       what the server last said about the room (connection/room.js, type Room), or null
  *
  *   #listen                     the one big button; data-action is "Listen", "Stop", "Tap to hear" or "Try again"
@@ -23,7 +23,7 @@
  *   #room-title #instrument #listeners
  *
  * Each of the controls and figures has a data-testid of the same name. `?listen` in the address starts by
- * itself, `?studio` in Studio, `?studio=light` in Studio light.
+ * itself, `?studio` in Studio, `?studio=exact` and `?studio=light` hold one of its qualities.
  */
 
 import { haveIceServers, iceServers } from "../connection/ice-servers.js";
@@ -108,13 +108,22 @@ const studio = new Studio(
     stop: () => listener.stop(),
     setShare: (share) => playback.setShare(share),
     rate: () => room()?.instrument.rate ?? 0,
+    figures: () => listener.snapshot,
   },
   { attach: (peer, channels) => stage.attach(peer, channels), setPlayout: (playout) => stage.setPlayout(playout) },
   showStudio,
 );
 studio.setVolume(settings.volume, settings.muted);
 const quality = new QualityControl(settings.quality, (chosen) => remember({ quality: chosen }));
-const studioPanel = new StudioPanel(studio);
+/** @type {import("../studio/quality.js").Pin | null} the quality that the address asks for */
+let held = null;
+const plays = () => stage.handle.role === "performer";
+const pinned = (/** @type {import("../studio/quality.js").Pin} */ chosen) => {
+  held = null;
+  remember({ studio: chosen });
+  pin();
+};
+const studioPanel = new StudioPanel(studio, { plays, pinned });
 const studioSafety = new SafetyControl(settings.safety, (safety) => {
   studio.setPlace(safety);
   remember({ safety });
@@ -170,7 +179,13 @@ Object.defineProperty(window, "rtcserver", {
       },
       stats: () => studio.stats,
       record: (/** @type {number} */ frames) => studio.record(frames),
-      change: (/** @type {"exact" | "light"} */ quality) => studio.change(quality),
+      get choice() {
+        return studio.choice;
+      },
+      pin: (/** @type {import("../studio/quality.js").Pin} */ chosen) => {
+        held = chosen;
+        pin();
+      },
       support: studio.support,
     }),
   }),
@@ -180,7 +195,10 @@ Object.defineProperty(window, "rtcserver", {
 if (haveIceServers()) iceServers(roomWhep(roomName));
 show();
 const start = new URLSearchParams(location.search);
-if (start.has("studio")) studio.choose(start.get("studio") === "light" ? "light" : "exact");
+const asks = start.get("studio");
+if (asks === "exact" || asks === "light") held = asks;
+pin();
+if (start.has("studio")) studio.choose();
 if (start.has("studio") || start.has("listen")) listener.listen();
 
 function press() {
@@ -205,7 +223,13 @@ function press() {
   }
 }
 
+/** Only performers hold a quality, or an address that names one. */
+function pin() {
+  studio.pin(held ?? (plays() ? settings.studio : "automatic"));
+}
+
 function showStudio() {
+  pin();
   studioPanel.show(stateOf(listener.session) === "live");
   studioSafety.show(studio.stats?.ring ?? null);
   if (studio.sounding !== shownStudio) show();

@@ -10,6 +10,7 @@ import { FLOOR_DB, gainOf, peakOf, toDb } from "../listen/levels.js";
 import { HEAD_BYTES, RING_BYTES, Ring } from "./engine/ring.js";
 import { PLACES } from "./engine/safety.js";
 import { Control, Figure } from "./engine/slots.js";
+import { TURNS } from "./engine/splice.js";
 import { memoryShared } from "./support.js";
 
 /** @typedef {import("./engine/worklet.js").Recording} Recording */
@@ -46,6 +47,12 @@ import { memoryShared } from "./support.js";
  * @property {number} place between tight and safe, an index of `PLACES`, as the worklet follows it
  * @property {{ms: number, gaps: number}[]} places of each: the target that it has by what is known now, and the gaps a minute
  *   that it would have had in the last minutes
+ * @property {import("./engine/splice.js").Turn} turn which of the samples and light is heard
+ * @property {number} lostMs sound that had not come when it was due, while later sound had
+ * @property {number} madeUpMs sound that light's decoder made up
+ * @property {number} besideCame frames of the samples that came beside light while only light was heard
+ * @property {number} besideEnd position after the newest of them
+ * @property {number} besideJitterMs as `jitterMs`, of the samples
  * @property {number} aliveMs when the worklet last ran, ms since 1970
  */
 
@@ -207,6 +214,12 @@ export class StudioAudio {
       contextRate: this.contextRate,
       place: figure(Figure.place),
       places: PLACES.map((_, place) => ({ ms: figure(Figure.placeMs + place), gaps: figure(Figure.placeGaps + place) })),
+      turn: TURNS[count(Control.turn)] ?? "free",
+      lostMs: figure(Figure.lostMs),
+      madeUpMs: figure(Figure.madeUpMs),
+      besideCame: count(Control.besideCame),
+      besideEnd: count(Control.besideEnd),
+      besideJitterMs: figure(Figure.exactJitterMs),
       aliveMs: figure(Figure.aliveMs),
     };
   }

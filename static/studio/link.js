@@ -46,6 +46,8 @@ import { WhepConnection } from "../connection/whep.js";
  * @property {() => void} proved the worker receives frames
  * @property {(problem: Problem) => void} lost refused, or gone for good
  * @property {(format: StudioFormat) => void} changed
+ * @property {() => void} refused the server does not send the quality that was asked for; what it sends goes on
+ * @property {(why: string) => void} unable this browser cannot decode light
  */
 
 const VERSION = 1;
@@ -143,13 +145,18 @@ export class StudioLink {
   }
 
   /**
-   * Asks for another quality; `changed` tells when the server sends it. Refused, this one goes on.
+   * Asks for another quality, or for both side by side; `changed` tells when the server sends it. Refused, this one goes on.
    *
-   * @param {Quality} quality
+   * @param {import("./chooser.js").Wish} quality
    */
   change(quality) {
-    if (quality === "light") this.#expectLight();
+    if (quality !== "exact") this.#expectLight();
     this.#say(JSON.stringify({ type: "studio_quality", quality }));
+  }
+
+  /** Tells the ring which of the two qualities is heard. @param {import("./engine/splice.js").Turn} turn */
+  turn(turn) {
+    this.#post({ type: "turn", turn });
   }
 
   /** Says that the worker receives frames: exact samples may come now, and nothing else asks for them. */
@@ -224,7 +231,7 @@ export class StudioLink {
   /** @param {import("./engine/worker.js").FromWorker} message */
   #hearWorker(message) {
     if (message.type === "proof") this.#tell.proved();
-    else if (message.type === "unable") this.#lose("studio_failed", `This browser cannot decode Studio’s sound: ${message.why}`, false);
+    else if (message.type === "unable") this.#tell.unable(`This browser cannot decode Studio’s sound: ${message.why}`);
   }
 
   /**
@@ -270,9 +277,12 @@ export class StudioLink {
       this.#tell.changed(this.#format);
     }
     if (message.type === "studio_quality" && this.#format) {
-      this.#format = { ...this.#format, quality: message.quality === "light" ? "light" : "exact" };
+      // Where both come, the page knows better which of them is heard.
+      const { quality } = message.quality === "both" ? this.#format : message;
+      this.#format = { ...this.#format, quality: quality === "light" ? "light" : "exact" };
       this.#tell.changed(this.#format);
     }
+    if (message.type === "error" && message.of === "studio_quality") this.#tell.refused();
     if (message.type === "error" && message.of === "studio_ready") {
       this.#lose("studio_refused", `${message.message ?? "The server refused to send samples."}`, false);
     }

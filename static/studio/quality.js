@@ -139,6 +139,7 @@ export class QualityLoop {
     this.#offered = offered;
     this.#needMbps = needMbps;
     this.#changedMs = this.#calmSinceMs = nowMs;
+    if (begun.why.cause === "full") this.#waitMs = FULL_WAIT_MS;
   }
 
   /** @returns {Choice} */
@@ -174,6 +175,12 @@ export class QualityLoop {
       this.#why = this.#worst() ?? { cause: "good" };
     }
     return this.choice;
+  }
+
+  /** This browser cannot decode light: the samples are all that there is. @param {number} nowMs */
+  withoutLight(nowMs) {
+    this.#offered = { ...this.#offered, light: false };
+    this.#enter("exact", { cause: "only" }, nowMs);
   }
 
   /**
@@ -244,11 +251,10 @@ export class QualityLoop {
     const before = this.#readings.at(-2);
     const now = /** @type {Reading} */ (this.#readings.at(-1));
     const troubled = before && share(before, now, "lostMs") + share(before, now, "repairedMs") > CALM_LOST;
-    if (now.jitterMs > CALM_JITTER_MS || troubled) {
-      this.#calmSinceMs = atMs;
-      // The reason is said in the figures of now, once they are worse than what led here.
-      if (this.#why.cause === "jitter") this.#why = { cause: "jitter", ms: this.#usualJitterMs() };
-    }
+    if (now.jitterMs > CALM_JITTER_MS || troubled) this.#calmSinceMs = atMs;
+    // The reason is said in the figures of now, as long as they are one.
+    const usual = this.#usualJitterMs();
+    if (this.#why.cause === "jitter" && usual > CALM_JITTER_MS) this.#why = { cause: "jitter", ms: usual };
     if (atMs - Math.max(this.#calmSinceMs, this.#changedMs) < this.#waitMs) return;
     this.#passed = 0;
     this.#stage = "trial";

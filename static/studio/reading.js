@@ -17,6 +17,7 @@ import { PER_MS } from "../channel/clock.js";
  * @property {number | null} outputMs from the worklet to the ear; null where the browser does not say
  * @property {number | null} rttMs
  * @property {import("../listen/path.js").MediaPath | null} path the way that the samples take; null while it is not known
+ * @property {import("../listen/path.js").NetworkKind} network that this device is on
  * @property {boolean} untouched whether the volume leaves the samples as they are
  */
 
@@ -47,6 +48,7 @@ export function readingOf(nowMs, ring, audio, format, link, reporter, played) {
     outputMs: audio.outputMs,
     rttMs,
     path: reporter?.path ?? null,
+    network: reporter?.network ?? "other",
     untouched: audio.untouched,
   };
 }

@@ -1,7 +1,7 @@
 // @ts-check
 /** Tells the server how a Studio session does: how its ring stands, and once a second how its sound arrives. Used for one session. */
 
-import { mediaPath, selectedPair } from "../listen/path.js";
+import { mediaPath, networkKind, selectedPair } from "../listen/path.js";
 
 /** @typedef {import("./audio.js").RingStats} RingStats */
 /** @typedef {import("./link.js").StudioLink} StudioLink */
@@ -24,6 +24,8 @@ export class Reporter {
   /** @type {import("../listen/path.js").MediaPath | null} */
   #path = null;
   #askedMs = -Infinity;
+  /** @type {import("../listen/path.js").NetworkKind} */
+  #network = "other";
 
   /** @param {StudioLink} link */
   constructor(link) {
@@ -33,6 +35,11 @@ export class Reporter {
   /** Round trip of the media's path as ICE last measured it; null while it has not. */
   get rttMs() {
     return this.#rttMs;
+  }
+
+  /** The kind of network that this device is on. */
+  get network() {
+    return this.#network;
   }
 
   /** The way that the media takes; null while it is not known. */
@@ -94,6 +101,7 @@ export class Reporter {
     const seconds = selectedPair(stats)?.currentRoundTripTime;
     if (seconds) this.#rttMs = seconds * 1000;
     this.#path = mediaPath(stats);
+    this.#network = networkKind(stats);
   }
 }
 

@@ -8,8 +8,11 @@ import { PER_MS } from "../channel/clock.js";
 import { modulo, unwrap } from "../channel/codec.js";
 import { soonMs } from "../listen/backoff.js";
 import { QUIET_ASK_MS, QUIET_RESTART_MS, RESTART_PACE_MS } from "../listen/trouble.js";
-import { FADE_S, StudioAudio } from "./audio.js";
-import { Limits, REASONS } from "./limits.js";
+import { StudioAudio } from "./audio.js";
+import { beginning, instead, opening } from "./beginning.js";
+import { Chooser } from "./chooser.js";
+import { Fade } from "./fade.js";
+import { REASONS } from "./limits.js";
 import { StudioLink } from "./link.js";
 import { readingOf } from "./reading.js";
 import { Reporter } from "./reporter.js";
@@ -29,6 +32,7 @@ import { studioSupport } from "./support.js";
  * @property {() => void} stop
  * @property {(share: number) => void} setShare its part of a cross-fade, 0 to 1
  * @property {() => number} rate the instrument's, in Hz, as far as known; else 0
+ * @property {() => {jitterMs: number | null, lostPercent: number} | null} figures how its packets arrive; null while not known
  */
 
 /**
@@ -43,7 +47,6 @@ import { studioSupport } from "./support.js";
 const USUAL_OUTPUT_MS = 20;
 const LOOK_MS = 100;
 const GONE = "The server has been started again.";
-const FADE_STEP_MS = 5;
 
 export class Studio {
   #url;
@@ -58,16 +61,15 @@ export class Studio {
   #audio = null;
   /** @type {StudioFormat | null} */
   #format = null;
-  /** @type {Limits | null} */
-  #limits = null;
+  /** @type {Chooser | null} */
+  #chooser = null;
   /** @type {StudioStats | null} */
   #stats = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #wake;
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #looking;
-  /** @type {ReturnType<typeof setInterval> | undefined} */
-  #fading;
+  #fade;
   /** @type {Reporter | null} */
   #reporter = null;
   /** When the server may be asked whether it still has the session; while its answer is awaited, never. */
@@ -76,8 +78,10 @@ export class Studio {
   #restartedAtMs = -Infinity;
   #volume = { position: 1, muted: false };
   #place = BALANCED;
-  /** @type {import("./link.js").Quality} what a session begins with */
-  #quality = "exact";
+  /** @type {import("./quality.js").Pin} */
+  #pin = "automatic";
+  /** @type {import("./quality.js").Choice} what the session is opened with */
+  #begun = { stage: "exact", why: { cause: "good" } };
   /** Whether Studio is to follow as soon as Listen plays. */
   #wanted = false;
 
@@ -90,6 +94,7 @@ export class Studio {
   constructor(url, listen, stage, tell) {
     this.#url = url;
     this.#listen = listen;
+    this.#fade = new Fade((share) => listen.setShare(share));
     this.#stage = stage;
     this.#tell = tell;
   }
@@ -117,23 +122,29 @@ export class Studio {
     return this.#stats;
   }
 
-  /**
-   * Chooses Studio: it begins at once if Listen plays, else as soon as it does.
-   *
-   * @param {import("./link.js").Quality} [quality] what it begins with
-   */
-  choose(quality = "exact") {
+  /** Which quality plays, and why; null while nothing is played. */
+  get choice() {
+    return this.#chooser?.choice ?? null;
+  }
+
+  get pinned() {
+    return this.#pin;
+  }
+
+  /** Chooses Studio: it begins at once if Listen plays, else as soon as it does. */
+  choose() {
     if ("missing" in this.#support) return;
     this.#wanted = true;
-    this.#quality = quality;
     if (this.#listen.sounding() || this.#studio.phase === "returning") this.#dispatch({ type: "studio" });
     this.#tell();
   }
 
-  /** Asks for another quality within the session. @param {import("./link.js").Quality} quality */
-  change(quality) {
-    this.#quality = quality;
-    this.#link?.change(quality);
+  /** Holds one quality, or lets the network decide. @param {import("./quality.js").Pin} pin */
+  pin(pin) {
+    if (pin === this.#pin) return;
+    this.#pin = pin;
+    this.#chooser?.pin(pin, performance.now());
+    this.#tell();
   }
 
   /** Goes back to Listen. */
@@ -238,13 +249,14 @@ export class Studio {
         this.#open(effect.generation);
         break;
       case "ready":
+        this.#choose();
         this.#link?.ready();
         break;
       case "take-over":
-        this.#limits ??= new Limits(performance.now());
+        this.#chooser?.heard(performance.now());
         this.#audio?.fade(true);
         this.#stage.setPlayout((nowMs) => this.#heardAt(nowMs));
-        this.#fadeListen(0, () => this.#listen.stop());
+        this.#fade.go(0, () => this.#listen.stop());
         break;
       case "hand-back":
         if (this.#listen.sounding()) queueMicrotask(() => this.#dispatch({ type: "listening" }));
@@ -256,7 +268,7 @@ export class Studio {
       case "fade-out": {
         const { link, audio } = this.#release();
         audio?.fade(false);
-        this.#fadeListen(1, () => {
+        this.#fade.go(1, () => {
           link?.close();
           audio?.close();
         });
@@ -272,9 +284,15 @@ export class Studio {
     }
   }
 
-  /** @param {number} generation */
-  #open(generation) {
+  /**
+   * @param {number} generation
+   * @param {{choice: import("./quality.js").Choice, refusal: import("./link.js").Problem}} [next] what is asked for after this
+   *   refusal of what Listen's figures speak for
+   */
+  #open(generation, next) {
     if ("missing" in this.#support) return;
+    const begun = (this.#begun = next?.choice ?? opening(this.#listen.figures(), this.#pin, this.#support));
+    const quality = begun.stage === "light" ? "light" : "exact";
     const worker = new Worker(new URL("./engine/worker.js", import.meta.url), { type: "module", name: "studio" });
     const lose = (/** @type {string} */ notice, /** @type {boolean} */ again, ended = false) =>
       this.#dispatch({ type: "lost", generation, notice, again, ended });
@@ -295,12 +313,27 @@ export class Studio {
           const unable = (/** @type {unknown} */ error) => lose(`This browser cannot play Studio: ${error}.`, false);
           this.#sound(format.rate, worker, failed).catch(unable);
           this.#dispatch({ type: "answered", generation });
+          // Frames may have come before the answer.
+          if (this.#studio.phase === "starting") this.#choose();
         },
         proved: () => this.#dispatch({ type: "proved", generation }),
-        lost: ({ code, message, retry }) => lose(message, retry, code === "studio_lost"),
+        lost: (problem) => {
+          const choice = instead(begun, problem.code, this.#support);
+          if (next || !choice) {
+            const { code, message, retry } = choice && next ? next.refusal : problem;
+            lose(message, retry, code === "studio_lost");
+            return;
+          }
+          const parts = this.#release();
+          parts.link?.close();
+          parts.audio?.close();
+          this.#open(generation, { choice, refusal: problem });
+        },
         changed: (format) => (this.#format = format),
+        refused: () => this.#chooser?.refused(performance.now()),
+        unable: (why) => this.#chooser?.withoutLight(performance.now()) || lose(why, false),
       },
-      this.#quality,
+      quality,
     );
     this.#link = link;
     this.#reporter = new Reporter(link);
@@ -309,6 +342,16 @@ export class Studio {
     this.#audio.resume().catch(() => {});
     this.#looking = setInterval(() => this.#look(generation), LOOK_MS);
     link.open();
+  }
+
+  /** Chooses what is played first, now that packets have come, and from then on. */
+  #choose() {
+    const [link, audio, format] = [this.#link, this.#audio, this.#format];
+    if (!link || !audio || !format || this.#chooser) return;
+    const { begun, offered, lengths } = beginning(this.#begun, format, audio.stats().jitterMs, this.#pin, this.#support);
+    this.#chooser = new Chooser(begun, this.#pin, offered, lengths, link, performance.now());
+    if (begun.stage === "light" && format.quality !== "light") link.change("light");
+    link.turn(begun.stage);
   }
 
   /**
@@ -327,9 +370,9 @@ export class Studio {
   #release() {
     const parts = { link: this.#link, audio: this.#audio };
     clearInterval(this.#looking);
-    clearInterval(this.#fading);
+    this.#fade.stop();
     this.#stage.setPlayout(null);
-    this.#link = this.#audio = this.#format = this.#limits = this.#stats = this.#reporter = null;
+    this.#link = this.#audio = this.#format = this.#chooser = this.#stats = this.#reporter = null;
     return parts;
   }
 
@@ -347,10 +390,9 @@ export class Studio {
     if (ring.phase === "playing") this.#dispatch({ type: "sounding", generation });
     if (this.#studio.generation !== generation || !this.#link) return;
     this.#reporter?.look(nowMs, ring, audio.outputMs);
-    const { payloads, lost, underruns, targetMs } = ring;
-    const verdict = this.#limits?.judge({ atMs: nowMs, payloads, lost, underruns, targetMs }) ?? null;
+    const verdict = this.sounding ? (this.#chooser?.look(nowMs, ring, this.#stats.rttMs) ?? null) : null;
     if (verdict) this.#dispatch({ type: "lost", generation, notice: REASONS[verdict], again: true });
-    if (this.#limits && this.#limits.quietMs(nowMs) >= QUIET_ASK_MS && nowMs >= this.#askAtMs) this.#ask(this.#link, generation);
+    if (this.#chooser && this.#chooser.quietMs(nowMs) >= QUIET_ASK_MS && nowMs >= this.#askAtMs) this.#ask(this.#link, generation);
     this.#tell();
   }
 
@@ -365,30 +407,12 @@ export class Studio {
     this.#askAtMs = Infinity;
     let found = (await link?.ask()) ?? "silent";
     const nowMs = performance.now();
-    const quietMs = this.#limits?.quietMs(nowMs) ?? 0;
+    const quietMs = this.#chooser?.quietMs(nowMs) ?? 0;
     if (found === "there" && quietMs >= QUIET_RESTART_MS && nowMs - this.#restartedAtMs >= RESTART_PACE_MS) {
       this.#restartedAtMs = nowMs;
       found = (await link?.restart()) ?? "silent";
     }
     this.#askAtMs = performance.now() + soonMs(1, Math.random());
     if (found === "gone") this.#dispatch({ type: "lost", generation, notice: GONE, again: true, ended: true });
-  }
-
-  /**
-   * Fades Listen in or out in small steps, since a media element has no ramps.
-   *
-   * @param {0 | 1} to
-   * @param {() => void} done
-   */
-  #fadeListen(to, done) {
-    clearInterval(this.#fading);
-    const startMs = performance.now();
-    this.#fading = setInterval(() => {
-      const way = Math.min(1, (performance.now() - startMs) / (FADE_S * 1000));
-      this.#listen.setShare(to === 1 ? way : 1 - way);
-      if (way < 1) return;
-      clearInterval(this.#fading);
-      done();
-    }, FADE_STEP_MS);
   }
 }

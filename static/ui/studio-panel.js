@@ -4,14 +4,27 @@
  * plays. It builds its own elements inside them.
  *
  * For tests and tools these names are stable: #mode-listen and #mode-studio (radio buttons), #studio-line (role status),
- * #studio-again, and while Studio plays #studio-latency, -latency-how, -output, -level, -target, -underruns, -lost, -ratio,
- * -exact, -format, -traffic. Each has a data-testid of the same name; data-phase of #modes is the reducer's phase.
+ * #studio-again, and while Studio plays #studio-pin (the quality that a performer holds: automatic, exact, light), #studio-latency, -latency-how, -output, -level, -target, -underruns, -lost, -ratio, -exact,
+ * -format, -traffic. Each has a data-testid of the same name; data-phase of #modes is the reducer's phase, data-quality of
+ * #studio what is heard.
  */
 
 import { byId, setText } from "./dom.js";
-import { byPath, count, milliseconds } from "./format.js";
+import { count, milliseconds } from "./format.js";
 import { StudioPlot } from "./studio-plot.js";
-import { LIMITS_LINE, LISTEN_MEANS, STUDIO_MEANS, exactness, formatLine, outputWarning, studioLine } from "./studio-words.js";
+import {
+  LIMITS_LINE,
+  LISTEN_MEANS,
+  PINS,
+  STUDIO_MEANS,
+  exactness,
+  formatLine,
+  lightLine,
+  outputWarning,
+  qualityLine,
+  studioLine,
+  trafficLine,
+} from "./studio-words.js";
 
 /** @typedef {import("../studio/studio.js").Studio} Studio */
 /** @typedef {import("../studio/studio.js").StudioStats} StudioStats */
@@ -28,7 +41,9 @@ const SWITCH = `
   <button id="studio-again" class="plain" type="button" hidden>Back to Studio</button>`;
 
 const NUMBERS = `
-    <h2 id="studio-title">How the samples arrive</h2>
+    <h2 id="studio-title">How the sound arrives</h2>
+    <p id="studio-pin-row" class="studio-pin" hidden><label for="studio-pin">Samples</label>
+      <select id="studio-pin">${PINS.map(([value, text]) => `<option value="${value}">${text}</option>`).join("")}</select></p>
     <figure class="plot">
       <figcaption>
         <span class="key key-buffer">Ring, ms</span>
@@ -57,16 +72,21 @@ export class StudioPanel {
   #choice;
   #again;
   #plot;
+  #pin;
+  #plays;
   /** @type {Map<string, HTMLElement>} */
   #elements = new Map();
   #drawnMs = 0;
 
   /**
    * @param {Studio} studio
+   * @param {{plays: () => boolean, pinned: (pin: import("../studio/quality.js").Pin) => void}} performer whether this page performs,
+   *   and what it holds from now on
    * @param {() => void} [choose] instead of `studio.choose()`: what a tap on Studio does
    */
-  constructor(studio, choose = () => studio.choose()) {
+  constructor(studio, { plays, pinned }, choose = () => studio.choose()) {
     this.#studio = studio;
+    this.#plays = plays;
     this.#modes.innerHTML = SWITCH;
     this.#section.innerHTML = NUMBERS;
     for (const element of document.querySelectorAll("#modes [id], #studio [id]")) {
@@ -75,6 +95,8 @@ export class StudioPanel {
     this.#listen = byId("mode-listen", HTMLInputElement);
     this.#choice = byId("mode-studio", HTMLInputElement);
     this.#again = byId("studio-again", HTMLButtonElement);
+    this.#pin = byId("studio-pin", HTMLSelectElement);
+    this.#pin.addEventListener("change", () => pinned(/** @type {import("../studio/quality.js").Pin} */ (this.#pin.value)));
     this.#plot = new StudioPlot(byId("studio-plot", HTMLCanvasElement));
     this.#listen.addEventListener("change", () => studio.leave());
     this.#choice.addEventListener("change", choose);
@@ -86,17 +108,21 @@ export class StudioPanel {
 
   /** @param {boolean} listening whether Listen plays, or is about to */
   show(listening) {
-    const { session, wanted, support, sounding, stats } = this.#studio;
+    const { session, wanted, support, sounding, stats, choice, pinned } = this.#studio;
     this.#modes.dataset.phase = session.phase;
     const chosen = session.phase === "off" ? wanted && session.notice === "" : session.phase !== "returning";
     this.#choice.checked = chosen;
     this.#listen.checked = !chosen;
-    const line = "missing" in support ? support.missing : studioLine(session, listening, wanted);
+    const heard = choice && stats ? qualityLine(choice, stats.network, stats.format.mbps) : "";
+    const line = "missing" in support ? support.missing : studioLine(session, listening, wanted, heard);
     setText(this.#at("studio-line"), line);
     this.#at("studio-line").hidden = line === "";
     this.#again.hidden = !(session.phase === "off" && session.offered && listening);
     this.#section.hidden = !sounding || stats === null;
     document.body.dataset.mode = sounding ? "studio" : "listen";
+    if (choice) this.#section.dataset.quality = choice.stage === "exact" ? "exact" : "light";
+    this.#at("studio-pin-row").hidden = !(this.#plays() && stats !== null && stats.format.light !== null);
+    if (this.#pin.value !== pinned) this.#pin.value = pinned;
     if (sounding && stats) this.#figures(stats);
     else this.#plot.clear();
   }
@@ -108,7 +134,8 @@ export class StudioPanel {
     // The plot takes all ten readings a second, the written figures only two: nobody reads more.
     if (stats.atMs - this.#drawnMs < 450) return;
     this.#drawnMs = stats.atMs;
-    const { exact, why } = exactness(format, ring, stats.untouched);
+    const light = this.#section.dataset.quality === "light" ? format.light : null;
+    const { exact, why } = light ? { exact: false, why: "compressed" } : exactness(format, ring, stats.untouched);
     const warning = outputWarning(stats.outputMs);
     setText(this.#at("studio-latency"), milliseconds(stats.browserMs));
     setText(this.#at("studio-latency-how"), stats.measured ? "from the instrument, measured" : "estimated: ring and network");
@@ -121,9 +148,8 @@ export class StudioPanel {
     setText(this.#at("studio-lost"), `${count(ring.lost)} blocks lost, ${count(ring.repaired)} repaired`);
     setText(this.#at("studio-exact"), exact ? "Yes" : "No");
     setText(this.#at("studio-ratio"), why);
-    setText(this.#at("studio-format"), formatLine(format));
-    const twice = format.redundancy ? ", each block twice" : "";
-    setText(this.#at("studio-traffic"), `${format.mbps.toFixed(1)} Mb/s${byPath(stats.path)}, ${count(format.packetsPerS)} packets a second${twice}`);
+    setText(this.#at("studio-format"), light ? lightLine(light) : formatLine(format));
+    setText(this.#at("studio-traffic"), trafficLine(format, light, stats.path));
     setText(this.#at("studio-warning"), warning);
     this.#at("studio-warning").hidden = warning === "";
   }

@@ -2,7 +2,7 @@
 /** Says in plain words how Studio does. Pure. */
 
 import { MOST_LOST, MOST_TARGET_MS, OVER_MS } from "../studio/limits.js";
-import { kilohertz, milliseconds, percent } from "./format.js";
+import { byPath, count, kilobits, kilohertz, milliseconds, percent } from "./format.js";
 
 /** @typedef {import("../studio/session.js").StudioSession} StudioSession */
 /** @typedef {import("../studio/link.js").StudioFormat} StudioFormat */
@@ -70,18 +70,19 @@ const LARGE_OUTPUT_MS = 70;
  * @param {StudioSession} studio
  * @param {boolean} listening whether the page plays anything
  * @param {boolean} wanted whether Studio is to follow as soon as it plays
+ * @param {string} [heard] which quality is heard, and why
  * @returns {string}
  */
-export function studioLine({ phase, notice }, listening, wanted) {
+export function studioLine({ phase, notice }, listening, wanted, heard = "") {
   switch (phase) {
     case "opening":
       return "Asking the server for Studio. You hear Listen meanwhile.";
     case "proving":
-      return "Checking that the samples reach this page, and not a decoder.";
+      return "Checking that the sound reaches this page, and not a decoder.";
     case "starting":
       return "Filling the ring.";
     case "playing":
-      return "You hear the instrument’s own samples.";
+      return heard;
     case "returning":
       return `${notice} Going back to Listen.`.trim();
     default:
@@ -124,4 +125,24 @@ export function outputWarning(outputMs) {
  */
 export function formatLine({ bits, rate }) {
   return `${bits} bit, ${kilohertz(rate)}`;
+}
+
+/**
+ * @param {import("../studio/link.js").LightFormat} light
+ * @returns {string} "Opus, 192 kb/s, 5 ms"
+ */
+export function lightLine({ bps, frameMs }) {
+  return `Opus, ${kilobits(bps)} kb/s, ${frameMs} ms`;
+}
+
+/**
+ * @param {StudioFormat} format
+ * @param {import("../studio/link.js").LightFormat | null} light what is sent, if it is light
+ * @param {import("../listen/path.js").MediaPath | null} path
+ * @returns {string} "1.5 Mb/s by UDP, 345 packets a second"
+ */
+export function trafficLine({ mbps, packetsPerS, redundancy }, light, path) {
+  const [rate, packets] = light ? [light.mbps, 1000 / light.frameMs] : [mbps, packetsPerS];
+  const twice = redundancy && !light ? ", each block twice" : "";
+  return `${rate.toFixed(1)} Mb/s${byPath(path)}, ${count(packets)} packets a second${twice}`;
 }

@@ -139,7 +139,7 @@ async def test_stop_stops_studio_and_the_next_listen_goes_on_to_it() -> None:
     with RtcServer(instrument="tone") as server:
         server.wait_healthy(live)
         async with Chromium() as browser:
-            page = await _opened(browser, server.room_url + "?studio")
+            page = await _opened(browser, server.room_url + "?studio=exact")
             await until(page, "rtcserver.studio.state === 'playing'")
             await page.click("#listen")
             await until(page, "rtcserver.studio.state === 'off' && rtcserver.state === 'idle'")
@@ -153,7 +153,7 @@ async def test_a_mix_with_gains_is_not_called_exact() -> None:
     with RtcServer(instrument="tone", mix="1:L:-6, 2:R:-6") as server:
         server.wait_healthy(live)
         async with Chromium() as browser:
-            page = await _opened(browser, server.room_url + "?studio")
+            page = await _opened(browser, server.room_url + "?studio=exact")
             await until(page, "rtcserver.studio.state === 'playing'")
             await until(page, "document.querySelector('#studio-exact').textContent !== '–'")
             said = [await page.text_content(f"#studio-{name}") for name in ("exact", "ratio")]
@@ -164,18 +164,20 @@ async def test_turned_down_is_not_called_exact() -> None:
     with RtcServer(instrument="tone") as server:
         server.wait_healthy(live)
         async with Chromium() as browser:
-            page = await _opened(browser, server.room_url + "?studio")
+            page = await _opened(browser, server.room_url + "?studio=exact")
             await until(page, "rtcserver.studio.state === 'playing'")
             await page.fill("#volume", "50")
             await until(page, "rtcserver.studio.stats().untouched === false")
             await until(page, "document.querySelector('#studio-exact').textContent === 'No'")
 
 
-async def test_one_more_than_there_are_places_is_told_so_and_stays_in_listen() -> None:
-    with RtcServer(instrument="tone", studio_listeners=1) as server:
+async def test_one_more_than_there_are_places_is_told_so_and_stays_in_listen_where_there_is_no_light() -> (
+    None
+):
+    with RtcServer(instrument="tone", studio_listeners=1, studio_light_listeners=0) as server:
         server.wait_healthy(live)
         async with Chromium() as browser:
-            first = await _opened(browser, server.room_url + "?studio")
+            first = await _opened(browser, server.room_url + "?studio=exact")
             await until(first, "rtcserver.studio.state === 'playing'")
             second = await _opened(browser, server.room_url)
             await listen(second)
@@ -269,7 +271,7 @@ async def test_studio_is_back_after_the_broadcast_process_died() -> None:
     with RtcServer(instrument="tone") as server:
         server.wait_healthy(live)
         async with Chromium() as browser:
-            page = await _opened(browser, server.room_url + "?studio")
+            page = await _opened(browser, server.room_url + "?studio=exact")
             await until(page, "rtcserver.studio.state === 'playing'")
             generation = await page.evaluate("rtcserver.studio.session.generation")
             await asyncio.sleep(STEADY_S)
@@ -287,7 +289,7 @@ async def test_a_recording_fails_when_its_session_ends() -> None:
     with RtcServer(instrument="tone") as server:
         server.wait_healthy(live)
         async with Chromium() as browser:
-            page = await _opened(browser, server.room_url + "?studio")
+            page = await _opened(browser, server.room_url + "?studio=exact")
             await until(page, "rtcserver.studio.state === 'playing'")
             await page.evaluate(
                 "void rtcserver.studio.record(44100 * 60).catch((error) => { window.failed = error.message; })"
@@ -302,7 +304,7 @@ async def test_studio_tells_of_its_ring_and_of_the_notes_once_a_second() -> None
     with RtcServer(instrument="tone") as server:
         server.wait_healthy(live)
         async with Chromium() as browser:
-            page = await _opened(browser, server.room_url + "?studio", TELEMETRY)
+            page = await _opened(browser, server.room_url + "?studio=exact", TELEMETRY)
             await until(page, "rtcserver.studio.state === 'playing'")
             await page.evaluate("window.said.length = 0")
             await until(page, "window.said.filter(({type}) => type === 'stats').length >= 3")

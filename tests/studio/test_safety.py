@@ -159,6 +159,7 @@ def fall_from_studio() -> dict[str, Fallen]:
         async with Watched(server) as watched:
             page = await _opened(browser, server, script)
             await listen(page)
+            await page.evaluate("rtcserver.studio.pin('exact')")
             await page.click("#mode-studio")
             await until(page, "rtcserver.studio.session.notice")
             state = await page.evaluate("[rtcserver.state, rtcserver.studio.state]")
@@ -216,6 +217,7 @@ async def test_without_the_flag_nothing_is_decoded() -> None:
         async with Chromium() as browser, Watched(server) as watched:
             page = await _opened(browser, server, FLAG_UNSET)
             await listen(page)
+            await page.evaluate("rtcserver.studio.pin('exact')")
             await page.click("#mode-studio")
             await until(page, "rtcserver.studio.session.notice || rtcserver.studio.state === 'playing'")
             heard = await decoded(page)

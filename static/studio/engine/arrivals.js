@@ -3,23 +3,20 @@
 
 import { Histogram } from "./histogram.js";
 import { RTP_RATE } from "./rtp.js";
-import { Figure } from "./slots.js";
 
-/** Lateness is measured against the quickest block of this span, in ms. */
+/** Lateness is measured against the quickest part of this span, in ms. */
 const SPAN_MS = 4_000;
+/** The percentile is worked out again after so many parts. */
+const EVERY = 32;
 
 export class Arrivals {
-  #ring;
-  #jitter = new Histogram(0.25, 400);
+  #late = new Histogram(0.25, 400);
   #turnedMs = -Infinity;
   #quickest = [Infinity, Infinity];
   #quickestSilence = Infinity;
   #slowestSilence = -Infinity;
-
-  /** @param {import("./ring.js").Ring} ring whose figures are told */
-  constructor(ring) {
-    this.#ring = ring;
-  }
+  /** The 95th percentile, in ms; before there is one, what silence has shown. */
+  ms = 0;
 
   /**
    * A frame without sound has come.
@@ -33,7 +30,7 @@ export class Arrivals {
     this.#slowestSilence = Math.max(this.#slowestSilence, transit);
     const spread = this.#slowestSilence - this.#quickestSilence;
     // When the timestamp wraps, the spread jumps by 2³² samples (a day): such a value is left out.
-    if (spread < 1_000) this.#ring.figures[Figure.jitterMs] = spread;
+    if (spread < 1_000) this.ms = spread;
   }
 
   /**
@@ -44,19 +41,19 @@ export class Arrivals {
   add(end, rate, nowMs) {
     if (nowMs - this.#turnedMs >= SPAN_MS) {
       this.#turnedMs = nowMs;
-      this.#jitter.turn();
+      this.#late.turn();
       this.#quickest.reverse();
       this.#quickest[0] = Infinity;
     }
     const transit = nowMs - (end / rate) * 1000;
     this.#quickest[0] = Math.min(this.#quickest[0] ?? Infinity, transit);
-    this.#jitter.add(transit - Math.min(this.#quickest[0], this.#quickest[1] ?? Infinity));
-    if (this.#jitter.count % 32 === 0) this.#ring.figures[Figure.jitterMs] = this.#jitter.percentile(0.95);
+    this.#late.add(transit - Math.min(this.#quickest[0], this.#quickest[1] ?? Infinity));
+    if (this.#late.count % EVERY === 0) this.ms = this.#late.percentile(0.95);
   }
 
   /** Begins anew with the next block. */
   forget() {
-    this.#jitter.clear();
+    this.#late.clear();
     this.#quickest = [Infinity, Infinity];
     this.#turnedMs = -Infinity;
   }

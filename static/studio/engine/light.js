@@ -27,6 +27,7 @@ import { Control } from "./slots.js";
  * @property {(first: number, frames: number, left: Float32Array, right: Float32Array, wallMs: number) => void} placeLight
  * @property {(slot: number, by: number) => void} countLight
  * @property {(ms: number) => void} madeUpLight so much in a row is made up
+ * @property {(turn: import("./splice.js").Turn) => void} turn lets the samples and light take turns
  * @property {(frame: number, wallMs: number) => number} slackMs how long the reader will not need this frame
  */
 

@@ -5,7 +5,8 @@
 /**
  * @typedef {{call: "beginLight", args: Parameters<Sink["beginLight"]>} | {call: "arrivedLight", args: Parameters<Sink["arrivedLight"]>}
  *   | {call: "reachLight", args: Parameters<Sink["reachLight"]>} | {call: "placeLight", args: Parameters<Sink["placeLight"]>}
- *   | {call: "countLight", args: Parameters<Sink["countLight"]>} | {call: "madeUpLight", args: Parameters<Sink["madeUpLight"]>}} LightMessage
+ *   | {call: "countLight", args: Parameters<Sink["countLight"]>} | {call: "madeUpLight", args: Parameters<Sink["madeUpLight"]>}
+ *   | {call: "turn", args: Parameters<Sink["turn"]>}} LightMessage
  */
 
 /** How long what is missing is waited for, in ms: the worker does not know what the worklet has played. */
@@ -55,6 +56,11 @@ export class PortSink {
     this.#post({ call: "madeUpLight", args });
   }
 
+  /** @type {Sink["turn"]} */
+  turn(...args) {
+    this.#post({ call: "turn", args });
+  }
+
   /** @type {Sink["slackMs"]} */
   slackMs(frame, wallMs) {
     if (this.#asked.frame !== frame) this.#asked = { frame, wallMs };
@@ -90,6 +96,9 @@ export function pass(sink, message) {
       break;
     case "madeUpLight":
       sink.madeUpLight(...message.args);
+      break;
+    case "turn":
+      sink.turn(...message.args);
       break;
     case "countLight":
       sink.countLight(...message.args);

@@ -6,19 +6,17 @@
  */
 
 import { Arrivals } from "./arrivals.js";
-import { readPayload, sampleAt } from "./payload.js";
+import { readPayload } from "./payload.js";
 import { CAPACITY } from "./ring.js";
 import { RTP_RATE, RtpLine } from "./rtp.js";
 import { Control, Figure } from "./slots.js";
+import { Splice } from "./splice.js";
 
 /** @typedef {import("./payload.js").Block} Block */
 /** @typedef {import("./ring.js").Ring} Ring */
 
 /** A block further than this from the newest, in frames, belongs to no stream that could still be played. */
 const REACH = CAPACITY / 2;
-/** Frames of the cross-fade between exact samples and light. */
-const FADE = 256;
-const LEAST_FADE = 16;
 /** After this many blocks in a row from out of reach the stream is taken up where they are. */
 const STRAYS = 16;
 /** As `Figure.phase`. */
@@ -31,23 +29,23 @@ const MAKING_MS = 2;
 
 export class Receiver {
   #ring;
+  #splice;
   /** @type {Block | null} of the newest block */
   #newestBlock = null;
   /** Position = device frame number − this. */
   #offset = 0;
+  /** Position after the newest frame of either stream. */
   #newest = 0;
   #generation = 0;
   #strays = 0;
-  #arrivals;
+  #arrivals = { exact: new Arrivals(), light: new Arrivals() };
   #rtp;
   /** Position of frame 0 of Studio light; NaN where it has not begun in this generation. */
   #lightAt = NaN;
-  /** Where light, and the exact samples, end that have come so far in this generation. */
-  #lightEnd = -1;
-  #exactEnd = -1;
-  /** Where exact samples begin to be faded in; NaN before the first of them comes. */
-  #fadeFrom = NaN;
-  #fading = { left: new Float32Array(FADE), right: new Float32Array(FADE) };
+  /** Frames of a packet of it. */
+  #lightBlock = 0;
+  /** Up to this position light comes again, for its decoder: late by intent. */
+  #lightAgain = -1;
   /** The generation that exact samples have a place in. */
   #exactIn = 0;
 
@@ -55,7 +53,15 @@ export class Receiver {
   constructor(ring) {
     this.#ring = ring;
     this.#rtp = new RtpLine(ring);
-    this.#arrivals = new Arrivals(ring);
+    this.#splice = new Splice(ring);
+  }
+
+  /** Lets the samples and light take turns. @param {import("./splice.js").Turn} turn */
+  turn(turn) {
+    // How evenly the one comes that is only beginning to come is asked from now on.
+    if (turn === "trial") this.#arrivals.exact.forget();
+    if (turn === "join") this.#arrivals.light.forget();
+    this.#splice.turnTo(turn);
   }
 
   /**
@@ -75,25 +81,22 @@ export class Receiver {
     if (!this.#place(block, rtp)) return;
     const position = block.firstFrame - this.#offset;
     if (rtp !== undefined && !block.repeat) this.#rtp.stamp(position, block.rate, rtp);
-    if (position < this.#lightEnd) this.#fadeIn(block, position, bytes);
     const fate = this.#write(block, position, bytes, block.samplesAt);
     if (fate === "known" && !block.repeat) ring.count(Control.duplicates);
-    const overtaken = position + block.frames <= this.#newest;
+    const overtaken = position + block.frames <= this.#splice.newestExact;
     // A block that the server sent again is not marked. It is recognised by newer blocks that came before it.
     if (fate === "new" && (block.repeat || overtaken)) ring.count(Control.repaired);
     // A repeat comes late by design, so its arrival says nothing about the network.
-    if (fate !== "known" && !block.repeat) this.#arrivals.add(position + block.frames, block.rate, nowMs);
+    if (fate !== "known" && !block.repeat) this.#arrived("exact", position + block.frames, block.rate, nowMs);
     if (block.previousAt !== null) {
       if (this.#write(block, position - block.frames, bytes, block.previousAt) === "new") ring.count(Control.repaired);
     }
-    if (ring.load(Control.bits) !== block.bits) ring.store(Control.bits, block.bits);
     const end = position + block.frames;
-    if (end > this.#exactEnd) this.#exactEnd = end;
-    if (end > this.#newest) {
-      this.#newest = end;
+    if (end > this.#splice.newestExact) {
+      this.#newest = Math.max(this.#newest, end);
       this.#newestBlock = block;
-      ring.storePosition(Control.newest, end);
-      ring.figures[Figure.newestMs] = wallMs;
+      this.#splice.bits = block.bits;
+      this.#splice.reached("exact", end, block.frames, wallMs);
     }
   }
 
@@ -106,7 +109,8 @@ export class Receiver {
   silence(nowMs, rtp) {
     this.#ring.count(Control.silence);
     if (rtp === undefined) return;
-    this.#arrivals.silence(nowMs, rtp);
+    this.#arrivals.exact.silence(nowMs, rtp);
+    this.#ring.figures[Figure.jitterMs] = this.#arrivals.exact.ms;
   }
 
   /**
@@ -159,31 +163,6 @@ export class Receiver {
     this.#announce(start, block.rate, block.bits);
   }
 
-  /**
-   * Fades light into the exact samples that follow it.
-   *
-   * @param {Block} block
-   * @param {number} position
-   * @param {Uint8Array} bytes
-   */
-  #fadeIn(block, position, bytes) {
-    const { left, right } = this.#fading;
-    const width = block.bits >> 3;
-    const frames = Math.min(block.frames, FADE);
-    for (let frame = 0; frame < frames; frame += 1) {
-      const at = block.samplesAt + 2 * frame * width;
-      left[frame] = sampleAt(bytes, at, block.bits);
-      right[frame] = sampleAt(bytes, at + width, block.bits);
-    }
-    const end = this.#lightEnd;
-    if (Number.isNaN(this.#fadeFrom)) {
-      const reader = this.#ring.loadPosition(Control.reader, end);
-      // What the next call of the device takes may be on its way already.
-      this.#fadeFrom = Math.min(end - LEAST_FADE, Math.max(end - FADE, reader + this.#callFrames));
-    }
-    this.#ring.fade(position, frames, left, right, end, end - this.#fadeFrom);
-  }
-
   /** Frames that a call of the device takes. */
   get #callFrames() {
     return Math.max(1, this.#ring.figures[Figure.burst] ?? 1) * QUANTUM;
@@ -221,10 +200,12 @@ export class Receiver {
     // Frames of the old generation that are still in flight are behind this, wherever the reader is.
     this.#newest += REACH;
     this.#lightAt = NaN;
-    this.#lightEnd = this.#exactEnd = -1;
+    this.#lightAgain = -1;
     this.#strays = 0;
     this.#generation += 1;
-    this.#arrivals.forget();
+    this.#arrivals.exact.forget();
+    this.#arrivals.light.forget();
+    this.#splice.begin(this.#newest);
     return this.#newest;
   }
 
@@ -238,7 +219,6 @@ export class Receiver {
     ring.store(Control.bits, bits);
     ring.store(Control.rate, rate);
     ring.storePosition(Control.start, start);
-    ring.storePosition(Control.newest, start);
     ring.store(Control.generation, this.#generation);
   }
 
@@ -257,7 +237,7 @@ export class Receiver {
     if (position !== null) {
       this.#lightAt = Math.round(position);
       phase = ((this.#lightAt - position) * RTP_RATE) / rate;
-      ring.store(Control.bits, 0);
+      this.#lightAgain = this.#newest;
     } else {
       const start = this.#start();
       this.#lightAt = start;
@@ -265,7 +245,7 @@ export class Receiver {
       this.#rtp.begin(start, rate, rtp);
       this.#announce(start, rate, 0);
     }
-    ring.store(Control.blockFrames, block);
+    this.#lightBlock = block;
     return phase;
   }
 
@@ -274,9 +254,8 @@ export class Receiver {
    * @param {number} nowMs
    */
   arrivedLight(end, nowMs) {
-    // What comes again after exact samples is late by intent.
     const position = this.#lightAt + end;
-    if (position > this.#exactEnd) this.#arrivals.add(position, this.#ring.load(Control.rate), nowMs);
+    if (position > this.#lightAgain) this.#arrived("light", position, this.#ring.load(Control.rate), nowMs);
   }
 
   /**
@@ -285,10 +264,9 @@ export class Receiver {
    */
   reachLight(end, wallMs) {
     const position = this.#lightAt + end;
-    if (!(position > this.#newest)) return;
-    this.#newest = position;
-    this.#ring.storePosition(Control.newest, position);
-    this.#ring.figures[Figure.newestMs] = wallMs;
+    if (!(position > this.#splice.newestLight)) return;
+    this.#newest = Math.max(this.#newest, position);
+    this.#splice.reached("light", position, this.#lightBlock, wallMs);
   }
 
   /**
@@ -302,11 +280,8 @@ export class Receiver {
     if (Number.isNaN(this.#lightAt)) return;
     const position = this.#lightAt + first;
     const late = this.#ring.loadPosition(Control.reader, position) - position;
-    if (position < this.#exactEnd) this.#ring.fade(position, frames, left, right, this.#exactEnd, FADE);
-    this.#lightEnd = position + frames;
-    this.#fadeFrom = NaN;
-    const added = this.#ring.writeDecoded(position, frames, left, right);
-    if (added > 0 && late > 0 && late <= REACH) {
+    const added = this.#splice.light(position, frames, left, right);
+    if (added > 0 && late > 0 && late <= REACH && this.#splice.heard !== "exact") {
       this.#ring.store(Control.lateBy, late);
       this.#ring.count(Control.late);
     }
@@ -368,13 +343,26 @@ export class Receiver {
   #write(block, position, bytes, at) {
     const ring = this.#ring;
     const late = ring.loadPosition(Control.reader, position) - position;
-    const added = ring.write(position, block.frames, bytes, at, block.bits);
-    if (ring.load(Control.blockFrames) !== block.frames) ring.store(Control.blockFrames, block.frames);
+    const added = this.#splice.exact(position, block.frames, bytes, at, block.bits);
     // A block that was there already may come again as late as it likes.
     if (!added) return "known";
-    if (late <= 0 || late > REACH) return "new";
+    if (late <= 0 || late > REACH || this.#splice.heard === "light") return "new";
     ring.store(Control.lateBy, late);
     ring.count(Control.late);
     return "late";
+  }
+
+  /**
+   * @param {"exact" | "light"} stream
+   * @param {number} end position after the last frame that came
+   * @param {number} rate
+   * @param {number} nowMs
+   */
+  #arrived(stream, end, rate, nowMs) {
+    const arrivals = this.#arrivals[stream];
+    arrivals.add(end, rate, nowMs);
+    const { figures } = this.#ring;
+    if (this.#splice.heard === stream || this.#splice.heard === "any") figures[Figure.jitterMs] = arrivals.ms;
+    if (stream === "exact") figures[Figure.exactJitterMs] = arrivals.ms;
   }
 }

@@ -191,7 +191,9 @@ export class Renderer {
       this.#source.starve(count);
       return;
     }
-    const there = Math.min(count, Math.max(0, newest - this.#source.position));
+    const { position } = this.#source;
+    const covered = Math.max(newest, this.#ring.loadPosition(Control.covered, position));
+    const there = Math.min(count, Math.max(0, covered - position));
     this.#source.take(there);
     if (there === count) return;
     this.#source.starve(count - there);
@@ -376,6 +378,7 @@ export class Renderer {
     figures[Figure.levelP95Ms] = this.#levels.percentile(0.95);
     figures[Figure.underruns] = this.#underruns;
     figures[Figure.lost] = Math.ceil(this.#source.lostFrames / block);
+    figures[Figure.lostMs] = this.#inMs(this.#source.lostFrames);
     figures[Figure.concealedMs] = this.#inMs(this.#source.concealed);
     figures[Figure.longestGapMs] = this.#inMs(this.#source.longestGap);
     figures[Figure.driftPpm] = (this.#gauge.clocks || 0) * 1e6;

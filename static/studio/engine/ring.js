@@ -67,47 +67,17 @@ export class Ring {
   }
 
   /**
-   * The same for frames that are decoded already.
+   * Writes one frame, whether one was there or not.
    *
-   * @param {number} position of the first frame
-   * @param {number} frames
-   * @param {Float32Array} left
-   * @param {Float32Array} right
-   * @returns {number} frames that were new
+   * @param {number} position
+   * @param {number} left
+   * @param {number} right
    */
-  writeDecoded(position, frames, left, right) {
-    let added = 0;
-    for (let frame = 0; frame < frames; frame += 1) {
-      const tag = tagOf(position + frame);
-      const slot = (position + frame) & MASK;
-      if (this.tags[slot] === tag) continue;
-      this.left[slot] = left[frame] ?? 0;
-      this.right[slot] = right[frame] ?? 0;
-      Atomics.store(this.tags, slot, tag);
-      added += 1;
-    }
-    return added;
-  }
-
-  /**
-   * Fades frames that are there into others of the same place.
-   *
-   * @param {number} position of the first of the others
-   * @param {number} frames
-   * @param {Float32Array} left
-   * @param {Float32Array} right
-   * @param {number} end position at which the fade is over, and what is there ends
-   * @param {number} span frames that it takes
-   */
-  fade(position, frames, left, right, end, span) {
-    for (let at = Math.max(position, end - span); at < Math.min(position + frames, end); at += 1) {
-      const slot = this.slotOf(at);
-      if (slot < 0) continue;
-      const share = (at - (end - span) + 1) / (span + 1);
-      const other = at - position;
-      this.left[slot] = (this.left[slot] ?? 0) * (1 - share) + (left[other] ?? 0) * share;
-      this.right[slot] = (this.right[slot] ?? 0) * (1 - share) + (right[other] ?? 0) * share;
-    }
+  put(position, left, right) {
+    const slot = position & MASK;
+    this.left[slot] = left;
+    this.right[slot] = right;
+    Atomics.store(this.tags, slot, tagOf(position));
   }
 
   /**

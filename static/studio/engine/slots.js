@@ -12,7 +12,7 @@ export const POSITION_MODULUS = 2 ** 30;
 
 /** @enum {number} */
 export const Control = Object.freeze({
-  /** Position after the newest frame. */
+  /** Position after the newest frame, by which the level is measured; where two streams come, that of one of them. */
   newest: 0,
   /** Raised when the stream begins anew: a new epoch or rate. 0: nothing has come yet. */
   generation: 1,
@@ -46,6 +46,14 @@ export const Control = Object.freeze({
   missed: 15,
   /** What the player has chosen between tight and safe: an index of `PLACES`, plus one; 0 while nothing is chosen. The page writes it. */
   place: 16,
+  /** Position after the newest frame that may be played: beyond `newest` where the other one of two streams has come further. */
+  covered: 17,
+  /** Which of two streams is heard: its number among `TURNS` (splice.js). */
+  turn: 18,
+  /** Frames of the samples that came beside light while only light was heard. */
+  besideCame: 19,
+  /** Position after the newest of them. */
+  besideEnd: 20,
 });
 
 /** @enum {number} */
@@ -93,6 +101,8 @@ export const Figure = Object.freeze({
   madeUpMs: 22,
   /** The longest run of that, in ms. */
   longestMadeUpMs: 23,
+  /** `jitterMs` of the samples, whether they are heard or not. */
+  exactJitterMs: 25,
   // And the worklet again.
   /** The place between tight and safe that the target follows, an index of `PLACES`. */
   place: 24,
@@ -100,7 +110,9 @@ export const Figure = Object.freeze({
   placeMs: 26,
   /** Of each place: gaps a minute that this target would have had in the last minutes (`PLACES.length` slots). */
   placeGaps: 32,
+  /** Frames that had not come when they were due, while later ones had, in ms since the start. */
+  lostMs: 38,
 });
 
-export const CONTROLS = 18;
+export const CONTROLS = 24;
 export const FIGURES = 40;

@@ -18,10 +18,10 @@ import { Receiver } from "./receiver.js";
 import { DECODED_RATE } from "./resample.js";
 import { Ring } from "./ring.js";
 
-/** @typedef {(bytes: Uint8Array, nowMs: number, rtp: number | undefined, wallMs: number) => void} Deliver */
+/** @typedef {(bytes: Uint8Array, nowMs: number, rtp: number | undefined, wallMs: number) => void} Deliver nowMs: when it came */
 /**
  * @typedef {{type: "memory", memory: SharedArrayBuffer} | {type: "port", port: MessagePort}
- *   | {type: "light", rate: number, red: number | null, decoder?: "wasm" | "webcodecs"}
+ *   | {type: "turn", turn: import("./splice.js").Turn} | {type: "light", rate: number, red: number | null, decoder?: "wasm" | "webcodecs"}
  *   | {type: "readable", readable: ReadableStream} | {type: "channel", channel: RTCDataChannel}
  *   | {type: "message", bytes: ArrayBuffer}} ToWorker
  * @typedef {{type: "up"} | {type: "proof", frames: number} | {type: "unable", why: string}} FromWorker
@@ -53,6 +53,8 @@ let sink = null;
 let coming = null;
 /** @type {Light | null} */
 let light = null;
+/** @type {import("./splice.js").Turn | null} as the page said last */
+let turn = null;
 /** Frames since the last one of light: the first ones need their RTP timestamps to find their place. */
 let sinceLight = Infinity;
 
@@ -62,6 +64,7 @@ scope.onmessage = (/** @type {MessageEvent<ToWorker>} */ { data }) => {
     case "memory": {
       const receiver = new Receiver(new Ring(data.memory));
       sink = receiver;
+      if (turn) sink.turn(turn);
       deliver = (bytes, nowMs, rtp, wallMs) => {
         if (isStudio(bytes)) receiver.take(bytes, nowMs, rtp, wallMs);
         else receiver.silence(nowMs, rtp);
@@ -71,11 +74,18 @@ scope.onmessage = (/** @type {MessageEvent<ToWorker>} */ { data }) => {
     case "port": {
       const { port } = data;
       sink = new PortSink(port);
+      if (turn) sink.turn(turn);
       deliver = (bytes, nowMs, rtp, wallMs) => port.postMessage({ bytes, nowMs, rtp, wallMs });
       break;
     }
     case "light":
       coming = data;
+      break;
+    case "turn":
+      // What comes of light after a pause has a place of its own.
+      if (data.turn === "exact") light?.pause();
+      turn = data.turn;
+      sink?.turn(turn);
       break;
     case "readable":
       drain(data.readable);
@@ -108,10 +118,12 @@ async function drain(readable) {
       takeLight(bytes, value);
       continue;
     }
-    if (sinceLight === 0) light?.pause();
+    // Unless somebody lets the two take turns, light ends where the samples begin.
+    if (turn === null && sinceLight === 0) light?.pause();
     sinceLight += 1;
     const stamped = frames < STAMPED || frames % STAMPED === 0 || sinceLight < STAMPED;
-    take(bytes, stamped ? timestampOf(value) : undefined);
+    // Before the samples this thread is still beginning, and what it sees of the network is mostly itself.
+    take(bytes, stamped ? timestampOf(value) : undefined, isStudio(bytes) ? undefined : value.getMetadata?.().receiveTime);
   }
 }
 
@@ -146,10 +158,11 @@ function lightOf(rate, to, decoder) {
 /**
  * @param {Uint8Array} bytes
  * @param {number} [rtp]
+ * @param {number} [receivedMs] when the browser received it, where it says so
  */
-function take(bytes, rtp) {
+function take(bytes, rtp, receivedMs = performance.now()) {
   frames += 1;
-  deliver(bytes, performance.now(), rtp, Date.now());
+  deliver(bytes, receivedMs, rtp, Date.now());
   if (frames === PROOF) prove();
 }
 
