@@ -11,6 +11,7 @@ interleaved int16.
 from __future__ import annotations
 
 import base64
+import ctypes
 import json
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,15 @@ from typing import Any
 import av
 import numpy as np
 import numpy.typing as npt
+import opuslib.api.decoder as api
 
 from rtcserver.encode.opus import OpusEncoder
 
 FOLDER = Path(__file__).parent.parent / "vectors" / "opus"
 RATE = 48_000
 CHANNELS = 2
+MAX_FRAMES = 5760
+"""120 ms, the longest packet."""
 FOREIGN = ("", "ff00", "07", "f903f0f0")
 """Nothing; a Studio payload's first bytes; a number of frames that is not told; two equal frames that share three bytes."""
 
@@ -75,6 +79,29 @@ def decoded(events: list[Event], frame_samples: int) -> npt.NDArray[np.int16]:
             packet = loss(toc, event // frame_samples if isinstance(event, int) else 1)
         parts += [frame.to_ndarray().reshape(-1) for frame in decoder.decode(av.Packet(packet))]
     return np.concatenate(parts).astype(np.int16, casting="no")
+
+
+def decoded_by_system(events: list[Event], frame_samples: int) -> npt.NDArray[np.float32]:
+    """What the system's libopus gives, by opuslib: interleaved. Versions differ in how they conceal, and in what follows."""
+    state = api.create_state(RATE, CHANNELS)
+    out = (ctypes.c_float * (MAX_FRAMES * CHANNELS))()
+    address = ctypes.cast(out, ctypes.POINTER(ctypes.c_float))
+    parts: list[bytes] = []
+
+    def take(packet: bytes | None, room: int) -> None:
+        got = api.libopus_decode_float(state, packet, len(packet or b""), address, room, 0)
+        assert got > 0, got
+        parts.append(bytes(out)[: 4 * CHANNELS * got])
+
+    for event in events:
+        if isinstance(event, str) and not event.startswith("!"):
+            take(bytes.fromhex(event), MAX_FRAMES)
+            continue
+        lost = event if isinstance(event, int) else frame_samples
+        for _ in range(lost // frame_samples):
+            take(None, frame_samples)
+    api.destroy(state)
+    return np.frombuffer(b"".join(parts), np.float32)
 
 
 def vector(

@@ -188,14 +188,14 @@ class Chromium:
         if self._home is not None:
             shutil.rmtree(self._home, ignore_errors=True)
 
-    async def open(self, url: str, relay: UdpRelay | None = None) -> Page:
-        """A page in a fresh profile, loaded. Content security policies do not bind the recorder.
+    async def open(self, url: str, relay: UdpRelay | None = None, *, bypass_csp: bool = True) -> Page:
+        """A page in a fresh profile, loaded. By default content security policies bind nobody, as the recorder needs it.
 
         relay: the page's media goes through it; its WHEP exchange is rewritten on the way.
         """
         assert self._browser is not None
         context = await self._browser.new_context(
-            bypass_csp=True, ignore_https_errors=self._authorities is None
+            bypass_csp=bypass_csp, ignore_https_errors=self._authorities is None
         )
         if relay is not None:
             await context.route("**/whep", partial(_through, relay))
