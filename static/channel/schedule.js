@@ -39,6 +39,11 @@ export class Schedule {
     return found;
   }
 
+  /** Media time of the next event; Infinity if none waits. */
+  get nextMedia() {
+    return this.#waiting[0]?.mediaTime ?? Infinity;
+  }
+
   /** Forgets everything, when the connection is another one. */
   clear() {
     this.#waiting = [];

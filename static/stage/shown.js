@@ -52,9 +52,9 @@ export class Shown {
     return velocity > 0 ? note : null;
   }
 
-  /** @param {number} media media time at the foot of the roll */
+  /** @param {number} media media time at the foot of the roll, from now on */
   paint(media) {
-    this.#roll.paint(this.#bars.seen(media), media, this.#keyboard.view, this.#lit);
+    this.#roll.show(this.#bars.seen(media), media, this.#keyboard.view, this.#lit);
   }
 
   /** Shows nothing any more: the connection is another one, or gone. @param {number} media */

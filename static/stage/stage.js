@@ -29,6 +29,7 @@ import { Input } from "./input.js";
 import { MAX_NAME, cleanName } from "./memory.js";
 import { MidiReport, soundReport } from "./report.js";
 import { Shown } from "./shown.js";
+import { Turns } from "./turns.js";
 import { authorization, dropToken, takeToken } from "../connection/token.js";
 
 /** @typedef {import("../channel/down.js").Heard} Heard */
@@ -39,8 +40,6 @@ import { authorization, dropToken, takeToken } from "../connection/token.js";
 
 /** Half the time that a frame stays on the screen, in milliseconds: a key is lit in the frame nearest to its sound. */
 const HALF_FRAME_MS = 8;
-/** A hidden page has no frames; its notes are followed this often, in milliseconds. */
-const HIDDEN_MS = 500;
 const MOST_EVENTS = 256;
 const CONTROLLERS_MS = 100;
 
@@ -70,9 +69,7 @@ export class Stage {
   /** @type {Lit[]} */
   #events = [];
   #owner = new AbortController();
-  #frame = 0;
-  /** @type {ReturnType<typeof setInterval> | undefined} */
-  #ticking;
+  #turns = new Turns(() => this.#tick(), () => this.#sessions.length > 0);
   #valuesMs = 0;
 
   /**
@@ -107,7 +104,7 @@ export class Stage {
     this.#wire();
     this.#show();
     this.#ask();
-    this.#turn();
+    this.#turns.begin();
   }
 
   /** For tests and tools; see main.js. */
@@ -195,8 +192,7 @@ export class Stage {
     if (this.#owner.signal.aborted) return;
     this.#owner.abort();
     for (const session of [...this.#sessions]) this.#detach(session);
-    cancelAnimationFrame(this.#frame);
-    clearInterval(this.#ticking);
+    this.#turns.close();
     for (const part of [this.#keyboard, this.#roll, this.#files, this.#input]) part.close();
   }
 
@@ -214,7 +210,7 @@ export class Stage {
       ["keys-fewer", () => this.#keyboard.zoomBy(-1)],
     ]);
     for (const [id, act] of view) byId(id, HTMLButtonElement).addEventListener("click", act, { signal });
-    document.addEventListener("visibilitychange", () => this.#turn(), { signal });
+    document.addEventListener("visibilitychange", this.#turns.begin, { signal });
     addEventListener("blur", () => this.#keyboard.liftAll(), { signal });
     // A performer's link that is opened in this very tab changes only the address's fragment.
     addEventListener("hashchange", () => this.#retake(), { signal });
@@ -309,7 +305,7 @@ export class Stage {
       session.link.perform();
     }
     this.#show();
-    this.#turn();
+    this.#turns.begin();
   }
 
   /** @param {StageSession} session */
@@ -341,17 +337,7 @@ export class Stage {
     byId("keys-view", HTMLElement).hidden = false;
   }
 
-  /** Runs with every frame of the screen, and by a timer while the page is hidden. */
-  #turn = () => {
-    cancelAnimationFrame(this.#frame);
-    clearInterval(this.#ticking);
-    this.#ticking = undefined;
-    if (this.#owner.signal.aborted) return;
-    this.#tick();
-    if (document.hidden) this.#ticking = setInterval(() => this.#tick(), HIDDEN_MS);
-    else this.#frame = requestAnimationFrame(this.#turn);
-  };
-
+  /** @returns {number} ms until the next note is due */
   #tick() {
     const now = performance.now();
     for (const { peer, link } of this.#sessions) {
@@ -360,9 +346,10 @@ export class Stage {
     const heard = this.#heard.at(now + HALF_FRAME_MS);
     for (const event of this.#schedule.due(heard)) this.#hear(event, heard, now);
     const media = heard ?? this.#current?.link.clock.mediaAt(now) ?? 0;
-    if (!document.hidden) this.#shown.paint(media);
+    this.#shown.paint(media);
     this.#files.tick(heard ?? this.#current?.link.clock.mediaAt(now) ?? null);
     if (now - this.#valuesMs > CONTROLLERS_MS) this.#showValues(now);
+    return heard === null ? Infinity : (this.#schedule.nextMedia - heard) / 48;
   }
 
   /**

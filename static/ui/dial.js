@@ -5,6 +5,7 @@
  */
 
 import { FLOOR_DB, deflection, moveNeedle, restingNeedle } from "../listen/levels.js";
+import { Drawing } from "./frames.js";
 import { Theme, fit, wantsStillness } from "./theme.js";
 
 /** @typedef {import("../listen/levels.js").Needle} Needle */
@@ -33,10 +34,11 @@ export class Dial {
   #mode = "off";
   /** @type {[Needle, Needle]} */
   #needles = [restingNeedle(), restingNeedle()];
-  /** @type {number | null} */
-  #frame = null;
+  #drawing;
   #lastMs = 0;
   #toldMs = 0;
+  /** What each light shows, left from the bottom, then right: its colour and how bright. @type {string[]} */
+  #shown = [];
   #drawn = "";
   #closed = false;
 
@@ -50,6 +52,7 @@ export class Dial {
     this.#context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
     this.#read = read;
     this.#onLevels = onLevels;
+    this.#drawing = new Drawing(canvas, (nowMs) => this.#tick(nowMs));
     this.#resized.observe(canvas);
   }
 
@@ -65,22 +68,19 @@ export class Dial {
   close() {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#frame !== null) cancelAnimationFrame(this.#frame);
+    this.#drawing.close();
     this.#theme.close();
     this.#resized.disconnect();
   }
 
   #redraw() {
     this.#drawn = "";
+    this.#shown = [];
     this.#run();
   }
 
   #run() {
-    if (this.#closed || this.#frame !== null) return;
-    this.#frame = requestAnimationFrame((nowMs) => {
-      this.#frame = null;
-      this.#tick(nowMs);
-    });
+    if (!this.#closed) this.#drawing.request();
   }
 
   /**
@@ -119,48 +119,74 @@ export class Dial {
     if (key === this.#drawn) return;
     this.#drawn = key;
 
-    const { width, height, scale } = fit(this.#canvas);
-    const context = this.#context;
-    context.setTransform(scale, 0, 0, scale, 0, 0);
-    context.clearRect(0, 0, width, height);
-    context.translate(width / 2, height / 2);
-    const outer = Math.min(width, height) / 2;
-    this.#scale(outer);
-    context.lineCap = "round";
+    const { outer, fresh } = this.#begin();
+    const { off, led, amber, red } = this.#theme.palette;
     for (const side of /** @type {const} */ ([0, 1])) {
       const [bar = 0, hold = -1, over = false] = /** @type {[number, number, boolean]} */ (lit[side]);
       for (let light = 0; light < LIGHTS; light += 1) {
         const on = light < bar || light === hold || (over && light === LIGHTS - 1);
         const glow = travel >= 0 ? trail(side, light, travel) : 0;
-        this.#light(outer, side, light, on, glow);
+        const db = levelAt((light + 1) / LIGHTS);
+        const colour = on ? (db > RED_DB ? red : db > AMBER_DB ? amber : led) : off;
+        const shows = `${colour} ${glow}`;
+        const place = side * LIGHTS + light;
+        if (this.#shown[place] === shows) continue;
+        this.#shown[place] = shows;
+        if (!fresh) this.#erase(outer, side, light);
+        this.#stroke(outer, side, light, colour, 1);
+        if (!on && glow > 0) this.#stroke(outer, side, light, led, glow);
       }
     }
+  }
+
+  /** Clears the canvas and writes the scale where they are not as the lights need them. */
+  #begin() {
+    const before = this.#canvas.width;
+    const { width, height, scale } = fit(this.#canvas);
+    // A canvas of another size is empty.
+    if (this.#canvas.width !== before) this.#shown = [];
+    const context = this.#context;
+    const outer = Math.min(width, height) / 2;
+    const fresh = this.#shown.length === 0;
+    context.setTransform(scale, 0, 0, scale, 0, 0);
+    if (fresh) context.clearRect(0, 0, width, height);
+    context.translate(width / 2, height / 2);
+    if (fresh) this.#scale(outer);
+    context.lineCap = "round";
+    return { outer, fresh };
+  }
+
+  /**
+   * Takes a light away to its last pixel; its neighbours are further than that.
+   *
+   * @param {number} outer radius of the canvas
+   * @param {0 | 1} side
+   * @param {number} light
+   */
+  #erase(outer, side, light) {
+    this.#context.globalCompositeOperation = "destination-out";
+    this.#stroke(outer, side, light, "#000", 1, 2);
+    this.#context.globalCompositeOperation = "source-over";
   }
 
   /**
    * @param {number} outer radius of the canvas
    * @param {0 | 1} side
    * @param {number} light
-   * @param {boolean} on
-   * @param {number} glow 0 to 1, of the travelling light
+   * @param {string} colour
+   * @param {number} alpha
+   * @param {number} [broader] in CSS pixels
    */
-  #light(outer, side, light, on, glow) {
-    const { off, led, amber, red } = this.#theme.palette;
+  #stroke(outer, side, light, colour, alpha, broader = 0) {
     const context = this.#context;
-    const [x, y] = direction(side, light / (LIGHTS - 1));
-    const db = levelAt((light + 1) / LIGHTS);
-    context.lineWidth = outer * 0.0165;
-    const stroke = (/** @type {string} */ colour, /** @type {number} */ alpha) => {
-      context.globalAlpha = alpha;
-      context.strokeStyle = colour;
-      context.beginPath();
-      context.moveTo(x * outer * 0.735, y * outer * 0.735);
-      context.lineTo(x * outer * 0.845, y * outer * 0.845);
-      context.stroke();
-    };
-    if (!on) stroke(off, 1);
-    if (on) stroke(db > RED_DB ? red : db > AMBER_DB ? amber : led, 1);
-    else if (glow > 0) stroke(led, glow);
+    const [x, y] = /** @type {[number, number]} */ (DIRECTIONS[side * LIGHTS + light]);
+    context.lineWidth = outer * 0.0165 + broader;
+    context.globalAlpha = alpha;
+    context.strokeStyle = colour;
+    context.beginPath();
+    context.moveTo(x * outer * 0.735, y * outer * 0.735);
+    context.lineTo(x * outer * 0.845, y * outer * 0.845);
+    context.stroke();
     context.globalAlpha = 1;
   }
 
@@ -194,6 +220,9 @@ function direction(side, position) {
   const x = Math.sin(angle);
   return [side === 0 ? -x : x, Math.cos(angle)];
 }
+
+/** Where each light is, left from the bottom, then right. */
+const DIRECTIONS = Array.from({ length: 2 * LIGHTS }, (_, place) => direction(place < LIGHTS ? 0 : 1, (place % LIGHTS) / (LIGHTS - 1)));
 
 /** The level at which each light goes on: the inverse of deflection(), found once by bisection. */
 const LEVELS = Array.from({ length: LIGHTS + 1 }, (_, step) => {

@@ -8,6 +8,8 @@ import { byId, setText } from "./dom.js";
 /** @typedef {import("../channel/telemetry.js").PlayerState} PlayerState */
 /** @typedef {Parameters<typeof import("../channel/telemetry.js").player>[0]} Command */
 
+/** How often the progress moves on in a second of the file: nobody sees smaller steps of the slider. */
+const STEPS_A_SECOND = 4;
 /** A slider that is dragged sends its place at most once in this time, in milliseconds. */
 const EVERY_MS = 150;
 
@@ -33,6 +35,8 @@ export class FilePlayer {
   /** @type {import("../connection/upload.js").Uploaded | null} */
   #uploaded = null;
   #seeking = false;
+  /** Of the progress that is shown. */
+  #step = -1;
   #tempoSentMs = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #tempoLater;
@@ -75,6 +79,7 @@ export class FilePlayer {
   /** @param {PlayerState | null} state null when nothing is known */
   state(state) {
     this.#state = state;
+    this.#step = -1;
     if (state) {
       this.#tempo.value = String(tempoPlace(state.tempo));
       this.#showTempo(state.tempo);
@@ -85,7 +90,11 @@ export class FilePlayer {
 
   /** Shows the progress. @param {number | null} mediaTime that is heard */
   tick(mediaTime) {
-    if (this.#state?.state === "playing") this.#show(mediaTime);
+    if (this.#state?.state !== "playing") return;
+    const step = Math.floor(positionAt(this.#state, mediaTime) * STEPS_A_SECOND);
+    if (step === this.#step) return;
+    this.#step = step;
+    this.#show(mediaTime);
   }
 
   /** @param {string} message a refusal, in a sentence */

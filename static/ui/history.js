@@ -1,6 +1,7 @@
 // @ts-check
 /** Plots a minute of the jitter buffer: its delay, its target, and a mark wherever a gap was heard. */
 
+import { Drawing } from "./frames.js";
 import { Theme, fit } from "./theme.js";
 
 /** @typedef {import("../listen/stats.js").Snapshot} Snapshot */
@@ -16,8 +17,9 @@ export class History {
   #context;
   /** @type {Pick<Snapshot, "atMs" | "bufferMs" | "targetMs" | "gapMs">[]} */
   #readings = [];
-  #theme = new Theme(() => this.#paint());
-  #resized = new ResizeObserver(() => this.#paint());
+  #drawing;
+  #theme = new Theme(() => this.#drawing.request());
+  #resized = new ResizeObserver(() => this.#drawing.request());
 
   /**
    * @param {HTMLCanvasElement} canvas
@@ -25,6 +27,7 @@ export class History {
   constructor(canvas) {
     this.#canvas = canvas;
     this.#context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    this.#drawing = new Drawing(canvas, () => this.#paint());
     this.#resized.observe(canvas);
   }
 
@@ -43,12 +46,13 @@ export class History {
     }
     this.#readings.push({ atMs, bufferMs, targetMs, gapMs });
     while (this.#readings.length > MOST) this.#readings.shift();
-    this.#paint();
+    this.#drawing.request();
   }
 
   close() {
     this.#theme.close();
     this.#resized.disconnect();
+    this.#drawing.close();
   }
 
   #paint() {

@@ -36,6 +36,8 @@ export class Keyboard {
   /** Whether the performer has chosen how much to see. */
   #chosen = false;
   #focused = 60;
+  /** @type {View | null} */
+  #view = null;
   /** The view before the page changed its size: left edge in white keys, and the size. */
   #left = 0;
   #pixels = 0;
@@ -68,8 +70,12 @@ export class Keyboard {
     this.#resized.observe(scroller);
   }
 
-  /** What is seen. @returns {View} */
+  /** What is seen; measured only after it may have changed. @returns {View} */
   get view() {
+    return (this.#view ??= this.#measured());
+  }
+
+  #measured() {
     const whole = this.#keys.clientWidth || 1;
     return {
       left: (this.#scroller.scrollLeft / whole) * WHITES,
@@ -189,6 +195,7 @@ export class Keyboard {
   }
 
   #fit() {
+    this.#view = null;
     const pixels = this.#scroller.clientWidth;
     if (pixels === 0) return;
     const fine = matchMedia("(pointer: fine)").matches;
@@ -201,6 +208,7 @@ export class Keyboard {
   }
 
   #scrolled() {
+    this.#view = null;
     // This scroll was caused by a new size, and not by the performer.
     if (this.#scroller.clientWidth === this.#pixels) this.#left = this.view.left;
     this.#onView();
@@ -215,6 +223,7 @@ export class Keyboard {
     this.#zoom = zoom;
     this.#keys.style.width = `${(100 * WHITES) / zoom}%`;
     this.#keys.dataset.zoom = String(zoom);
+    this.#view = null;
     this.#show(middle - zoom / 2, false);
     this.#onView();
   }
@@ -228,6 +237,7 @@ export class Keyboard {
       left: (view.left / WHITES) * this.#keys.clientWidth,
       behavior: still ? "instant" : "smooth",
     });
+    this.#view = null;
   }
 
   /** @param {PointerEvent} event */

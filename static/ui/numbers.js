@@ -71,10 +71,12 @@ export class LevelFigures {
       const element = this.#sides[side];
       if (!element) return;
       const text = decibels(holdDb, FLOOR_DB);
-      setText(element, text);
-      element.setAttribute("aria-valuenow", holdDb.toFixed(1));
-      element.setAttribute("aria-valuetext", holdDb <= FLOOR_DB ? "silence" : `${text} decibels`);
+      const now = holdDb.toFixed(1);
       element.classList.toggle("over", overMs > 0);
+      if (element.getAttribute("aria-valuenow") === now) return;
+      setText(element, text);
+      element.setAttribute("aria-valuenow", now);
+      element.setAttribute("aria-valuetext", holdDb <= FLOOR_DB ? "silence" : `${text} decibels`);
     });
   }
 }

@@ -3,6 +3,7 @@
 
 import { FIRST, LAST, isBlack, placeOf } from "../midi/keys.js";
 import { VOICES, voiceOf } from "../midi/voices.js";
+import { Drawing } from "./frames.js";
 import { Theme, fit, wantsStillness } from "./theme.js";
 
 /** @typedef {import("../midi/bars.js").Bar} Bar */
@@ -22,17 +23,34 @@ export class Roll {
   /** @type {string[]} */
   #voices = [];
   #drawn = "";
+  #drawing;
+  /** @type {() => void} */
+  #paint = () => {};
 
   /** @param {HTMLCanvasElement} canvas */
   constructor(canvas) {
     this.#canvas = canvas;
     this.#context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    this.#drawing = new Drawing(canvas, () => this.#paint());
     this.#read();
   }
 
-  /** Makes the next `paint` draw, even if nothing has changed. */
+  /** Makes the next picture be drawn, even if nothing has changed. */
   invalidate() {
     this.#drawn = "";
+  }
+
+  /**
+   * Draws this with the page's next frame.
+   *
+   * @param {readonly Bar[]} bars
+   * @param {number} now media time that is heard
+   * @param {View} view
+   * @param {ReadonlyMap<number, number>} lit note → performer
+   */
+  show(bars, now, view, lit) {
+    this.#paint = () => this.#draw(bars, now, view, lit);
+    this.#drawing.request();
   }
 
   /**
@@ -41,7 +59,7 @@ export class Roll {
    * @param {View} view
    * @param {ReadonlyMap<number, number>} lit note → performer
    */
-  paint(bars, now, view, lit) {
+  #draw(bars, now, view, lit) {
     const { width, height, scale } = fit(this.#canvas);
     const still = wantsStillness();
     const moment = still ? Math.floor(now / STEP) * STEP : now;
@@ -75,6 +93,7 @@ export class Roll {
   }
 
   close() {
+    this.#drawing.close();
     this.#theme.close();
   }
 

@@ -1,6 +1,7 @@
 // @ts-check
 /** Plots half a minute of the ring: its level, its target, and a mark wherever something was missing. */
 
+import { Drawing } from "./frames.js";
 import { Theme, fit } from "./theme.js";
 
 /** @typedef {import("../studio/studio.js").StudioStats} StudioStats */
@@ -14,12 +15,14 @@ export class StudioPlot {
   /** @type {{atMs: number, levelMs: number, targetMs: number, lowMs: number, highMs: number, broken: boolean}[]} */
   #readings = [];
   #missing = 0;
-  #theme = new Theme(() => this.#paint());
+  #drawing;
+  #theme = new Theme(() => this.#drawing.request());
 
   /** @param {HTMLCanvasElement} canvas */
   constructor(canvas) {
     this.#canvas = canvas;
     this.#context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    this.#drawing = new Drawing(canvas, () => this.#paint());
   }
 
   /** @param {StudioStats} stats ten a second */
@@ -31,7 +34,7 @@ export class StudioPlot {
     this.#readings.push({ atMs, levelMs, targetMs, lowMs, highMs, broken: missing > this.#missing });
     this.#missing = missing;
     while (atMs - (this.#readings[0]?.atMs ?? atMs) > SPAN_MS) this.#readings.shift();
-    this.#paint();
+    this.#drawing.request();
   }
 
   clear() {
@@ -41,11 +44,12 @@ export class StudioPlot {
 
   close() {
     this.#theme.close();
+    this.#drawing.close();
   }
 
   #paint() {
-    if (this.#canvas.clientWidth === 0) return;
     const { width, height, scale } = fit(this.#canvas);
+    if (width === 0) return;
     const context = this.#context;
     const { line, faint, led, ink, red } = this.#theme.palette;
     const endMs = this.#readings.at(-1)?.atMs ?? 0;

@@ -42,11 +42,32 @@ export class Theme {
   }
 }
 
+/** @type {MediaQueryList | undefined} */
+let stillness;
+
 /**
- * @returns {boolean} asked anew each time: it can change while the page is open
+ * @returns {boolean} it can change while the page is open
  */
 export function wantsStillness() {
-  return matchMedia("(prefers-reduced-motion: reduce)").matches;
+  stillness ??= matchMedia("(prefers-reduced-motion: reduce)");
+  return stillness.matches;
+}
+
+/** Boxes of canvases as they were last measured. @type {WeakMap<Element, {width: number, height: number}>} */
+const boxes = new WeakMap();
+const resized = new ResizeObserver((entries) => {
+  for (const { target } of entries) boxes.delete(target);
+});
+
+/** Measures only after the box has changed: to measure makes the browser lay the page out. @param {HTMLCanvasElement} canvas */
+function boxOf(canvas) {
+  let box = boxes.get(canvas);
+  if (!box) {
+    box = { width: canvas.clientWidth, height: canvas.clientHeight };
+    boxes.set(canvas, box);
+    resized.observe(canvas);
+  }
+  return box;
 }
 
 /**
@@ -57,7 +78,7 @@ export function wantsStillness() {
  */
 export function fit(canvas) {
   const scale = Math.min(3, devicePixelRatio || 1);
-  const { clientWidth: width, clientHeight: height } = canvas;
+  const { width, height } = boxOf(canvas);
   const [w, h] = [Math.round(width * scale), Math.round(height * scale)];
   if (canvas.width !== w || canvas.height !== h) [canvas.width, canvas.height] = [w, h];
   return { width, height, scale };

@@ -49,6 +49,45 @@ async def test_a_click_on_listen_and_the_sound_is_there(transport: str) -> None:
     assert all(meters)
 
 
+COUNTING = """
+window.drawn = 0;
+window.away = false;
+for (const name of ["clearRect", "fillRect", "fillText", "fill", "stroke", "drawImage", "putImageData"]) {
+  const { [name]: original } = CanvasRenderingContext2D.prototype;
+  CanvasRenderingContext2D.prototype[name] = function (...words) { window.drawn += 1; return original.apply(this, words); };
+}
+Object.defineProperty(Document.prototype, "hidden", { get: () => window.away });
+window.leave = (away) => { window.away = away; document.dispatchEvent(new Event("visibilitychange")); };
+"""
+"""Counts what is drawn on all canvases; `leave(true)` hides the page, whose frames go on all the same."""
+
+
+async def _draws_only_when_seen(page: Any, readings: str) -> None:
+    level = "document.querySelector('#meter-left').ariaValueNow"
+    before = await page.evaluate("drawn")
+    await until(page, f"drawn > {before} + 200")
+    await page.evaluate("leave(true)")
+    hidden, shown, since = await page.evaluate(f"[drawn, {level}, {readings}]")
+    await until(page, f"({readings}) > {since} + 1500")
+    assert await page.evaluate(f"[drawn, {level}]") == [hidden, shown]
+    await page.evaluate("leave(false)")
+    await until(page, f"drawn > {hidden} + 200")
+
+
+async def test_a_hidden_page_draws_nothing_until_it_is_seen_again() -> None:
+    with RtcServer(instrument="fluidsynth", arguments=("--demo",)) as server:
+        server.wait_healthy(live)
+        async with Chromium() as browser:
+            page = await browser.open("about:blank")
+            await page.add_init_script(COUNTING)
+            await page.goto(f"{server.room_url}?listen")
+            await until(page, "rtcserver.state === 'live'")
+            await _draws_only_when_seen(page, "rtcserver.stats()?.atMs ?? 0")
+            await page.click("#mode-studio")
+            await until(page, "rtcserver.studio.state === 'playing'")
+            await _draws_only_when_seen(page, "rtcserver.studio.stats()?.atMs ?? 0")
+
+
 LOADS = (
     HEAD
     + """

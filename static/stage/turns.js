@@ -1,0 +1,48 @@
+// @ts-check
+/**
+ * When the stage looks at what is heard: in the frames that the page draws in, of which the next note brings one at its moment, and
+ * now and then while nobody sees the page or nothing is open.
+ */
+
+import { frames } from "../ui/frames.js";
+
+/** A hidden page has no frames; its notes are followed this often, in milliseconds. */
+const HIDDEN_MS = 500;
+/** A note that is due no sooner than this waits for the next frame's look. */
+const SOON_MS = 40;
+
+export class Turns {
+  #look;
+  #busy;
+  #closed = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+
+  /**
+   * @param {() => number} look at what is heard; says in how many ms the next note is due, Infinity if none waits
+   * @param {() => boolean} busy whether there is anything to look at in every frame
+   */
+  constructor(look, busy) {
+    this.#look = look;
+    this.#busy = busy;
+  }
+
+  /** Looks now, and goes on. */
+  begin = () => {
+    if (this.#closed) return;
+    clearTimeout(this.#timer);
+    const dueMs = this.#look();
+    if (document.hidden || !this.#busy()) {
+      this.#timer = setTimeout(this.begin, HIDDEN_MS);
+      return;
+    }
+    frames.request(this.begin);
+    if (dueMs < SOON_MS) this.#timer = setTimeout(() => frames.hurry(), Math.max(0, dueMs));
+  };
+
+  close() {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    frames.cancel(this.begin);
+  }
+}
