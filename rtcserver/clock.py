@@ -20,9 +20,8 @@ _NTP_EPOCH_OFFSET_S = 2_208_988_800
 """Seconds from 1900 (NTP era 0) to 1970 (RFC 5905, section 6)."""
 
 
-def monotonic_ns() -> int:
-    """Monotonic time in ns, comparable between the processes of this machine."""
-    return time.monotonic_ns()
+monotonic_ns = time.monotonic_ns
+"""Monotonic time in ns, comparable between the processes of this machine."""
 
 
 def wall_ns() -> int:

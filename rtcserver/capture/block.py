@@ -35,9 +35,9 @@ class StreamFormat:
         return self.frame_bytes * self.blocksize
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Block:
-    """One captured block.
+    """One captured block. Not frozen, as it is made for every packet, and a frozen one takes three times as long to make.
 
     data: interleaved raw samples, `frames` × channels, in the stream's format. It belongs to the
         ring and is overwritten later: use it before asking for the next block.

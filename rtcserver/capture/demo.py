@@ -118,6 +118,14 @@ class DemoPlayer:
         self._sounding.clear()
         return offs
 
+    def quiet(self, first_frame: int, frames: int) -> bool:
+        """Whether `due` has nothing to say for these frames, and may be left out."""
+        if self._resume is not None:
+            return first_frame < self._resume
+        if self._hushed or self._index == len(self._events):
+            return False
+        return self._start + self._events[self._index][0] >= first_frame + frames
+
     def due(self, first_frame: int, frames: int) -> list[bytes]:
         """The messages of ``[first_frame, first_frame + frames)``."""
         if self._resume is not None or self._hushed:

@@ -23,6 +23,8 @@ class FileSource(ClockedSource):
     file is decoded, however long that is.
     """
 
+    joins = True
+
     def __init__(self, config: InstrumentConfig) -> None:
         if not config.file:
             raise InstrumentError('file: instrument "file" needs a file to play', code="missing")
@@ -63,6 +65,9 @@ class FileSource(ClockedSource):
         except InstrumentError as error:
             self.fault = error
             return np.zeros((frames, 2), np.float32)
+
+    def render_blocks(self, count: int, first_frame: int) -> Samples:
+        return self.render(count * self.stream.blocksize, first_frame)
 
     def close(self) -> None:
         super().close()

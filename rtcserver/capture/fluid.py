@@ -20,7 +20,7 @@ from rtcserver.capture.block import StreamFormat
 from rtcserver.capture.limiter import Limiter
 from rtcserver.capture.priority import ordinary_priority
 from rtcserver.capture.source import ClockedSource
-from rtcserver.clock import MEDIA_RATE, NS
+from rtcserver.clock import MEDIA_RATE, NS, monotonic_ns
 from rtcserver.config.model import InstrumentConfig
 from rtcserver.errors import DependencyError, InstrumentError
 from rtcserver.heap import trim
@@ -53,6 +53,7 @@ LEVEL_S = 1.0
 MAX_TAIL_S = 10.0
 SILENT = 1e-6
 """120 dB below full scale: FluidSynth adds a constant 1e-8 against denormal numbers."""
+_FULL_SCALE = np.float32(32767)
 MAX_LEVELLING = 8.0
 """The factor by which a SoundFont is made louder or softer at most."""
 
@@ -99,6 +100,8 @@ def load_library() -> Any:
 class FluidSynthSource(ClockedSource):
     """A playable General MIDI synth; plays the demo piece while nobody plays."""
 
+    joins = True
+
     def __init__(self, config: InstrumentConfig) -> None:
         rate = config.samplerate or MEDIA_RATE
         if rate > 96_000:
@@ -118,7 +121,7 @@ class FluidSynthSource(ClockedSource):
         if self._demo is not None:
             for message in demo.setup():
                 self._apply(message)
-        self._pending: deque[tuple[str, int, bytes, int]] = deque(maxlen=MAX_PENDING)
+        self._pending: deque[tuple[str, int, bytes, int, int]] = deque(maxlen=MAX_PENDING)
         self._merger = Merger()
         self._schedule = Schedule()
         """By frame number."""
@@ -142,28 +145,71 @@ class FluidSynthSource(ClockedSource):
         self._hand_over("silence", ROOM, b"", 0)
 
     def render(self, frames: int, first_frame: int) -> npt.NDArray[np.int16]:
+        return self._render(frames, first_frame, frames)
+
+    def render_blocks(self, count: int, first_frame: int) -> npt.NDArray[np.int16]:
+        return self._render(count * self.stream.blocksize, first_frame, self.stream.blocksize)
+
+    def _render(self, frames: int, first_frame: int, size: int) -> npt.NDArray[np.int16]:
+        """Frames in blocks of `size`: what nobody plays into is computed in one piece."""
+        if frames > len(self._sound):
+            self._make_room(frames)
+        begins_ns = self.start_ns + (first_frame + frames - size) * NS // self.stream.rate
+        done = 0
+        if size < frames and self._quiet(first_frame, frames, begins_ns):
+            self._rendered += frames
+        else:
+            done = self._render_played(frames, first_frame, size)
+        if done < frames:
+            self._write(done, frames)
+        # FluidSynth's own 16 bits are dithered: silence would have Opus spend its whole rate on noise.
+        sound = self._limiter.apply(self._sound[:frames])
+        np.multiply(sound, _FULL_SCALE, out=sound)
+        return np.rint(sound, out=sound).astype(np.int16)
+
+    def _render_played(self, frames: int, first_frame: int, size: int) -> int:
+        """Frames into which somebody plays, or the demo piece; how many of them have been computed."""
+        done = 0
+        for at in range(0, frames, size):
+            first = first_frame + at
+            # Of several blocks, each has what had come when it began.
+            until_ns = self.start_ns + first * NS // self.stream.rate if size < frames else None
+            if self._quiet(first, size, until_ns):
+                self._rendered += size
+                continue
+            if at > done:
+                self._write(done, at)
+                done = at
+            for offset, performer, message in self._begin_block(first, size, until_ns):
+                if at + offset > done:
+                    self._write(done, at + offset)
+                    done = at + offset
+                self._apply_all(self._merger.apply(performer, message))
+            self._rendered += size
+        return done
+
+    def _quiet(self, first: int, size: int, until_ns: int | None) -> bool:
+        """Whether a block has nothing but what sounds already."""
+        if self._pending and (until_ns is None or self._pending[0][4] <= until_ns):
+            return False
+        due = self._schedule.next_ns
+        if due is not None and due < first + size + SYNTH_BUFFER // 2:
+            return False
+        return self._demo is None or (not self._may_rest and self._demo.quiet(first, size))
+
+    def _begin_block(self, first: int, size: int, until_ns: int | None) -> list[tuple[int, int, bytes]]:
+        """Apply what is due at the beginning of a block; ``(offset, performer, message)`` for the rest of it."""
         cuts: list[tuple[int, int, bytes]] = []
-        self._take_over(first_frame, cuts)
+        self._take_over(first, cuts, until_ns)
         cuts += [
-            (self._grid(frame - first_frame, frames), performer, message)
-            for frame, performer, message in self._schedule.due(first_frame + frames + SYNTH_BUFFER // 2 - 1)
+            (self._grid(frame - first, size), performer, message)
+            for frame, performer, message in self._schedule.due(first + size + SYNTH_BUFFER // 2 - 1)
         ]
         if cuts:
-            self._interrupt_demo(first_frame)
+            self._interrupt_demo(first)
         if self._demo is not None:
-            self._apply_all(self._demo.hush() if self._may_rest else self._demo.due(first_frame, frames))
-        block = np.empty((frames, 2), np.float32)
-        done = 0
-        for offset, performer, message in cuts:
-            if offset > done:
-                self._write(block[done:offset])
-                done = offset
-            self._apply_all(self._merger.apply(performer, message))
-        if done < frames:
-            self._write(block[done:])
-        self._rendered += frames
-        # FluidSynth's own 16 bits are dithered: silence would have Opus spend its whole rate on noise.
-        return np.rint(self._limiter.apply(block) * 32767).astype(np.int16)
+            self._apply_all(self._demo.hush() if self._may_rest else self._demo.due(first, size))
+        return cuts
 
     def settled(self, block: npt.NDArray[Any]) -> bool:
         """Once all has died away and nothing is to be played."""
@@ -201,25 +247,32 @@ class FluidSynthSource(ClockedSource):
         self._synth.program_select(0, 1, 0, 0)
         for key in LEVEL_CHORD:
             self._synth.noteon(0, key, 127)
-        chord = np.empty((round(self.stream.rate * LEVEL_S) // SYNTH_BUFFER * SYNTH_BUFFER, 2), np.float32)
-        self._write(chord)
-        peak = float(np.abs(chord).max())
+        frames = round(self.stream.rate * LEVEL_S) // SYNTH_BUFFER * SYNTH_BUFFER
+        self._make_room(frames)
+        self._write(0, frames)
+        peak = float(np.abs(self._sound).max())
         # Until chord and reverberation have died away: players come to a silent instrument.
         self._synth.cc(0, m.ALL_SOUND_OFF, 0)
         for _ in range(round(MAX_TAIL_S / LEVEL_S)):
-            tail = np.empty_like(chord)
-            self._write(tail)
-            if np.abs(tail).max() < SILENT:
+            self._write(0, frames)
+            if np.abs(self._sound).max() < SILENT:
                 break
+        self._make_room(self.stream.blocksize)
         library.fluid_synth_system_reset(synth)
         # A SoundFont without a piano stays as it is.
         factor = min(max(LEVEL / peak, 1 / MAX_LEVELLING), MAX_LEVELLING) if peak > 1e-4 else 1.0
         library.fluid_synth_set_gain(synth, gain * factor)
 
-    def _write(self, samples: npt.NDArray[np.float32]) -> None:
-        """Have FluidSynth compute all of ``(frames, 2)``, contiguous."""
-        into = ctypes.c_void_p(samples.ctypes.data)
-        self._library._fl.fluid_synth_write_float(self._synth.synth, len(samples), into, 0, 2, into, 1, 2)
+    def _make_room(self, frames: int) -> None:
+        """For so many frames, and as they are computed."""
+        self._sound = np.empty((frames, 2), np.float32)
+        self._address = self._sound.ctypes.data
+        self._compute = self._library._fl.fluid_synth_write_float
+
+    def _write(self, first: int, end: int) -> None:
+        """Have FluidSynth compute these frames of `_sound`."""
+        into = self._address + first * self._sound.itemsize * 2
+        self._compute(self._synth.synth, end - first, into, 0, 2, into, 1, 2)
 
     def close(self) -> None:
         super().close()
@@ -230,14 +283,14 @@ class FluidSynthSource(ClockedSource):
     def _hand_over(self, what: str, performer: int, message: bytes, at_ns: int) -> None:
         if len(self._pending) == MAX_PENDING:
             self.dropped_messages += 1
-        self._pending.append((what, performer, message, at_ns))
+        self._pending.append((what, performer, message, at_ns, monotonic_ns()))
         self._wake.set()
 
-    def _take_over(self, first_frame: int, cuts: list[tuple[int, int, bytes]]) -> None:
-        """Sort what came since the last block into `cuts`, the schedule, or at once."""
+    def _take_over(self, first_frame: int, cuts: list[tuple[int, int, bytes]], until_ns: int | None) -> None:
+        """Sort what came since the last block, up to `until_ns`, into `cuts`, the schedule, or at once."""
         rate = self.stream.rate
-        while self._pending:
-            what, performer, message, at_ns = self._pending.popleft()
+        while self._pending and (until_ns is None or self._pending[0][4] <= until_ns):
+            what, performer, message, at_ns, _ = self._pending.popleft()
             if what == "play":
                 frame = ((at_ns - self.start_ns) * rate * 2 + NS) // (2 * NS) if at_ns else first_frame
                 if frame <= first_frame:

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 CEILING = 10 ** (-1 / 20)
 """Peaks that stay as they are: 1 dB below full scale."""
+_most, _least = np.maximum.reduce, np.minimum.reduce
 RELEASE_S = 0.3
 """Time in which a reduction falls to 37 %."""
 
@@ -26,10 +27,11 @@ class Limiter:
         """``(frames, channels)`` float32 → the same, within ±`ceiling`."""
         if not len(block):
             return block
-        peaks = np.abs(block).max(axis=1).astype(np.float64)
-        if self._envelope <= self._ceiling and peaks.max() <= self._ceiling:
+        ceiling = self._ceiling
+        if self._envelope <= ceiling and _most(block, None) <= ceiling and _least(block, None) >= -ceiling:
             self._envelope = 0.0
             return block
+        peaks = np.abs(block).max(axis=1).astype(np.float64)
         # The envelope falls by a factor a frame and is lifted by each peak: a running maximum, once the fall is
         # taken out.
         fall = np.exp(self._decay * np.arange(1, len(block) + 1))

@@ -36,6 +36,8 @@ class PortAudioSource(Source):
         self._config = config
         self._sd: Any = load_portaudio()
         self._stream: Any = None
+        self._called: Any = None
+        """Kept as long as PortAudio may call it."""
         self._callback_ns = Durations()
         self._interval_ns = Durations()
 
@@ -50,8 +52,11 @@ class PortAudioSource(Source):
         self.name = device.name
         stream = self._negotiate(device)
         ring = BlockRing(stream)
+        self._called = self._callback(stream, ring)
         try:
-            self._stream = self._sd.RawInputStream(
+            # As RawInputStream, without the objects that it makes for each call of a callback.
+            self._stream = self._sd._StreamBase(
+                kind="input",
                 samplerate=stream.rate,
                 blocksize=stream.blocksize,
                 device=device.index,
@@ -60,7 +65,7 @@ class PortAudioSource(Source):
                 latency="low",
                 dither_off=True,
                 clip_off=True,
-                callback=self._callback(stream, ring),
+                callback=self._called,
             )
             self._stream.start()
         except self._sd.PortAudioError as error:
@@ -110,23 +115,32 @@ class PortAudioSource(Source):
         return stream
 
     def _callback(self, stream: StreamFormat, ring: BlockRing) -> Any:
-        write, rate = ring.write, stream.rate
-        callback_ns, interval_ns = self._callback_ns, self._interval_ns
+        """A ``PaStreamCallback``. What it times does not hold the waking of the encoder, which comes last."""
+        put, wake, rate, frame_bytes = ring.put, ring.wake, stream.rate, stream.frame_bytes
+        callback_ns, interval_ns = self._callback_ns.add, self._interval_ns.add
+        buffer, overflow, go_on = (
+            self._sd._ffi.buffer,
+            self._sd._lib.paInputOverflow,
+            self._sd._lib.paContinue,
+        )
         before = monotonic_ns()
 
-        def callback(data: Any, frames: int, time: Any, status: Any) -> None:
+        def callback(data: Any, output: Any, frames: int, time: Any, status: int, user: Any) -> Any:
             nonlocal before
             now = monotonic_ns()
             # PortAudio's clock is mapped by reading both at once, never assumed to be ours.
             age_s = time.currentTime - time.inputBufferAdcTime
             adc = now - round(age_s * NS) if 0 < age_s < 1 else now - frames * NS // rate
-            flags = FLAG_OVERFLOW if status and status.input_overflow else 0
-            write(memoryview(data), frames, now, adc, flags)
-            interval_ns.add(now - before)
+            flags = FLAG_OVERFLOW if status & overflow else 0
+            wanted = put(memoryview(buffer(data, frames * frame_bytes)), frames, now, adc, flags)
+            interval_ns(now - before)
             before = now
-            callback_ns.add(monotonic_ns() - now)
+            callback_ns(monotonic_ns() - now)
+            if wanted:
+                wake()
+            return go_on
 
-        return callback
+        return self._sd._ffi.callback("PaStreamCallback", callback, error=self._sd._lib.paAbort)
 
 
 def _explain(error: Any, device: InputDevice, stream: StreamFormat) -> InstrumentError:

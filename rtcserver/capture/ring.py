@@ -8,7 +8,6 @@ blocks are overwritten, and the reader counts them as lost frames.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 
@@ -49,13 +48,20 @@ class BlockRing:
         self._read = 0
         self._wake_at = 0
         """The reader wants to be woken when so many blocks have been written."""
+        self._then = 1
+        """After how many more it will want to be woken again, at the earliest."""
         self.overruns = 0
         """Blocks that the reader was too late for."""
         self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         """Becomes readable when there are as many blocks as the reader wants; for poll()."""
 
     def write(self, data: memoryview, frames: int, arrived_ns: int, adc_ns: int, flags: int) -> None:
-        """Copy one block in. Called by the device's thread only."""
+        """Copy one block in, and wake the reader if it is to be woken. Called by the device's thread only."""
+        if self.put(data, frames, arrived_ns, adc_ns, flags):
+            _eventfd_write(self.fd, 1)
+
+    def put(self, data: memoryview, frames: int, arrived_ns: int, adc_ns: int, flags: int) -> bool:
+        """Copy one block in; whether `wake` is to follow. Called by the device's thread only."""
         slot = self._written % self.slots
         start = slot * self.stream.block_bytes
         self._view[start : start + len(data)] = data
@@ -64,8 +70,34 @@ class BlockRing:
         self._adc[slot] = adc_ns
         self._flags[slot] = flags
         self._written += 1
+        return self._written >= self._wake_at
+
+    def put_blocks(self, data: memoryview, count: int, arrived_ns: int, adc_ns: int, flags: int) -> None:
+        """Copy `count` whole blocks in that follow one another, and wake the reader if it is to be woken.
+
+        adc_ns, flags: of the first one. Called by the device's thread only.
+        """
+        slot, size, rate = self._written % self.slots, self.stream.blocksize, self.stream.rate
+        length = self.stream.block_bytes
+        if slot + count > self.slots:
+            before = self.slots - slot
+            self.put_blocks(data[: before * length], before, arrived_ns, adc_ns, flags)
+            adc_ns += before * size * NS // rate
+            self.put_blocks(data[before * length :], count - before, arrived_ns, adc_ns, 0)
+            return
+        start, end = slot * length, slot + count
+        self._view[start : start + count * length] = data
+        self._frames[slot:end] = [size] * count
+        self._arrived[slot:end] = [arrived_ns] * count
+        self._adc[slot:end] = [adc_ns + n * size * NS // rate for n in range(count)]
+        self._flags[slot:end] = [flags] + [0] * (count - 1)
+        self._written += count
         if self._written >= self._wake_at:
             _eventfd_write(self.fd, 1)
+
+    def wake(self) -> None:
+        """Wake the reader. The last thing that a device's thread does, for the reader needs the interpreter lock at once."""
+        _eventfd_write(self.fd, 1)
 
     @property
     def written(self) -> int:
@@ -77,19 +109,32 @@ class BlockRing:
         """Blocks written and not yet read."""
         return self._written - self._read
 
-    def want(self, blocks: int) -> bool:
+    @property
+    def wanted(self) -> int:
+        """How many more blocks, at least 1, the reader waits for: a source that makes them itself needs to make none sooner.
+
+        Right after the block that wakes the reader, these are what the reader said that it would want then.
+        """
+        left = self._wake_at - self._written
+        return left if left > 0 else self._then
+
+    def want(self, blocks: int, then: int = 1) -> bool:
         """Be woken when `blocks` wait to be read; True if they do already, and no wake-up may come.
 
-        Called by the reader's thread. Without a call, every block wakes it.
+        then: how many blocks after those the reader will want at least. Called by the reader's thread. Without a call,
+        every block wakes it.
         """
+        self._then = then
         self._wake_at = self._read + blocks
         # A block that was written while the old number stood has not woken anybody.
         return self._written >= self._wake_at
 
     def clear_wakeup(self) -> None:
         """Reset `fd` before draining; a block written after that wakes poll() again."""
-        with contextlib.suppress(BlockingIOError):
+        try:  # noqa: SIM105  # a context manager takes longer than the call
             os.eventfd_read(self.fd)
+        except BlockingIOError:
+            pass
 
     def read(self, most: int = 1, *, punctual: bool = False) -> tuple[Block, int, int] | None:
         """The next block as ``(block, flags, lost_blocks)``, or None. `first_frame` is left at 0.

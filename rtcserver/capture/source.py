@@ -15,6 +15,9 @@ from rtcserver.capture.ring import FLAG_LOST, FLAG_OVERFLOW, FLAG_RESTED, BlockR
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.errors import InstrumentError
 
+PUNCTUAL_NS = 100_000
+"""Several blocks may be handed over so much before the end of the last one."""
+
 
 class Source:
     """One instrument that is open, or can be opened. What has a default here, an instrument need not have.
@@ -111,6 +114,10 @@ class ClockedSource(Source):
     """
 
     MAX_CATCH_UP_NS = NS // 2
+    MOST_TOGETHER_NS = 12_000_000
+    """Most sound that is rendered at once: a packet of 10 ms in whole blocks."""
+    joins = False
+    """Whether `render_blocks` is there: where the reader of the ring waits for several blocks, the thread wakes up once."""
 
     def __init__(self, name: str, stream: StreamFormat) -> None:
         super().__init__(name)
@@ -118,6 +125,8 @@ class ClockedSource(Source):
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._call = Durations()
+        self._takes_ns = 0
+        """What rendering several blocks takes, as an average."""
         self._may_rest = False
         self._rests = False
         self._wake = threading.Event()
@@ -126,6 +135,13 @@ class ClockedSource(Source):
 
     def render(self, frames: int, first_frame: int) -> npt.NDArray[np.float32] | npt.NDArray[np.int16]:
         """The next block, ``(frames, channels)`` in the stream's format. Called on the source's thread."""
+        raise NotImplementedError
+
+    def render_blocks(self, count: int, first_frame: int) -> npt.NDArray[np.float32] | npt.NDArray[np.int16]:
+        """The next `count` blocks in one piece, sample for sample what `render` makes, called when each of them begins.
+
+        Called on the source's thread, shortly before the last of them is over.
+        """
         raise NotImplementedError
 
     def settled(self, block: npt.NDArray[Any]) -> bool:
@@ -164,26 +180,50 @@ class ClockedSource(Source):
         start = self.start_ns = monotonic_ns()
         frame = flags = 0
         while not self._stop.is_set():
-            began = monotonic_ns()
-            block: npt.NDArray[Any] = np.ascontiguousarray(self.render(size, frame))
-            due = start + (frame + size) * NS // rate
+            count = self._together(ring)
+            frames = count * size
+            due = start + (frame + frames) * NS // rate
+            blocks: npt.NDArray[Any] = np.ascontiguousarray(self._rendered_by(due, count, frame))
             now = monotonic_ns()
-            self._call.add(now - began)
             wait = due - now
-            if wait > 0:
+            if wait > (0 if count == 1 else PUNCTUAL_NS):
                 time.sleep(wait / NS)
             elif -wait > self.MAX_CATCH_UP_NS:
                 lost = (-wait * rate // NS) // size
                 frame += lost * size
-                due = start + (frame + size) * NS // rate
+                due = start + (frame + frames) * NS // rate
                 flags |= FLAG_OVERFLOW | FLAG_LOST
-            ring.write(block.data.cast("B"), size, monotonic_ns(), due - size * NS // rate, flags)
-            frame += size
+            # Handed over a little early, it counts as arrived when it is over.
+            arrived = max(due, monotonic_ns())
+            ring.put_blocks(blocks.data.cast("B"), count, arrived, due - frames * NS // rate, flags)
             flags = 0
-            if self._may_rest and self._rest_until_woken(block):
+            frame += frames
+            if self._may_rest and self._rest_until_woken(blocks):
                 under_way = (monotonic_ns() - start) * rate // NS // size * size
                 if under_way > frame:
                     frame, flags = under_way, FLAG_RESTED
+
+    def _together(self, ring: BlockRing) -> int:
+        """How many blocks to render at once."""
+        if not self.joins or self._may_rest:
+            return 1
+        most = self.MOST_TOGETHER_NS * self.stream.rate // (NS * self.stream.blocksize)
+        return max(1, min(ring.wanted, most))
+
+    def _rendered_by(self, due_ns: int, count: int, frame: int) -> npt.NDArray[Any]:
+        """The next blocks: one at once, several just in time, with what is played until the last of them begins."""
+        if count > 1:
+            wait = due_ns - self._takes_ns - monotonic_ns()
+            if wait > 0:
+                time.sleep(wait / NS)
+        began = monotonic_ns()
+        blocks = self.render(self.stream.blocksize, frame) if count == 1 else self.render_blocks(count, frame)
+        took = monotonic_ns() - began
+        self._call.add(took)
+        if count > 1:
+            block_ns = self.stream.blocksize * NS // self.stream.rate
+            self._takes_ns = min(self._takes_ns + (took - self._takes_ns) // 8, block_ns // 2)
+        return blocks
 
     def _rest_until_woken(self, block: npt.NDArray[Any]) -> bool:
         """Sleep if nothing speaks against it; whether it did."""

@@ -13,6 +13,8 @@ from rtcserver.config.model import InstrumentConfig
 class ToneSource(ClockedSource):
     """Two sines; the phase is computed from the frame number, so it never drifts."""
 
+    joins = True
+
     def __init__(self, config: InstrumentConfig) -> None:
         rate = config.samplerate or 48_000
         super().__init__(
@@ -26,3 +28,6 @@ class ToneSource(ClockedSource):
         # The whole-cycle part is taken out before the sine: exact after days, too.
         cycles = np.mod(np.arange(first_frame, first_frame + frames)[:, None] * self._step, 1.0)
         return (self._amplitude * np.sin(2 * np.pi * cycles)).astype(np.float32)
+
+    def render_blocks(self, count: int, first_frame: int) -> npt.NDArray[np.float32]:
+        return self.render(count * self.stream.blocksize, first_frame)

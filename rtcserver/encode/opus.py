@@ -14,9 +14,9 @@ from rtcserver.errors import DependencyError, ProcessError
 
 _MAX_PACKET = 4000
 """What libopus recommends as the size of the output buffer."""
-_COMPLEXITY, _LOW_COMPLEXITY = 5, 10
-"""Below `_LOW_BPS` a bit is worth more than time. From there on the search that complexities above 5 add is not heard: it takes
-half as long again, and ViSQOL is within 0.001 at 160 and 256 kb/s and 0.02 lower at 64 and 96 (docs/benchmarks.md, "realtime")."""
+_COMPLEXITY, _LOW_COMPLEXITY = 4, 10
+"""Below `_LOW_BPS` a bit is worth more than time. From there on nobody hears what complexities above 4 add, for as much time
+again: ViSQOL is within 0.002 at 160 and 256 kb/s, and 0.01 less at 64 and 96 (docs/benchmarks.md, "realtime")."""
 _LOW_BPS = 64_000
 _SET_PREDICTION_DISABLED = 4042
 """OPUS_SET_PREDICTION_DISABLED_REQUEST of opus_defines.h, which opuslib has not."""
@@ -56,7 +56,13 @@ class OpusEncoder:
         self._state = encoder.create_state(MEDIA_RATE, 2, lowdelay)
         # As opuslib's encode_float, which makes a new buffer and three more objects for each frame.
         self._encode = encoder.opuslib.api.libopus["opus_encode_float"]
-        self._encode.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_int32)
+        self._encode.argtypes = (
+            ctypes.c_void_p,
+            ctypes.c_char_p,
+            ctypes.c_int,
+            ctypes.c_void_p,
+            ctypes.c_int32,
+        )
         self._encode.restype = ctypes.c_int32
         self._packet = ctypes.create_string_buffer(_MAX_PACKET)
         self._packet_bytes = memoryview(self._packet).cast("B")

@@ -6,7 +6,7 @@ Owned by the instrument process's main thread. No I/O, no clock.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -60,11 +60,12 @@ class EncoderRun:
 
     def push(
         self, samples: npt.NDArray[np.float32], position: int, *, switching: bool
-    ) -> Iterator[tuple[int, bytes, bytes]]:
-        """Add ``(n, 2)`` samples from media time `position` on; yields ``(media_time, pcm, payload)`` for each frame.
+    ) -> list[tuple[int, bytes, bytes]]:
+        """Add ``(n, 2)`` samples from media time `position` on; ``(media_time, pcm, payload)`` of each frame.
 
         switching: whether listeners may come from another encoding, or go to one.
         """
+        made = []
         length = self.framer.frame_samples
         # The decoder's output lags by the look-ahead: the packet that holds the samples from
         # `position` on decodes to those from `position - lookahead` on, and is stamped so.
@@ -79,7 +80,8 @@ class EncoderRun:
             if cold:
                 continue
             self._cold, self._first = 0, False
-            yield media_time, pcm, payload
+            made.append((media_time, pcm, payload))
+        return made
 
 
 class EncodePipeline:
@@ -106,19 +108,21 @@ class EncodePipeline:
         self._peak = np.zeros(2, np.float32)
         """Of what passed by since it was taken last."""
 
-    def push(self, block: Block) -> Iterator[EncodedPacket]:
-        """Process one block; yields the packets that it completes.
+    def push(self, block: Block) -> list[EncodedPacket]:
+        """Process one block; the packets that it completes.
 
         A jump in `block.first_frame` ends the resampler's run and moves the position on by
         exactly the frames that were lost.
         """
         samples = self.mix.apply(to_float(block.data, self.stream, block.frames))
+        packets = []
         if block.first_frame != self._next_frame:
             if self._next_frame is not None:
-                yield from self._emit(self._resampler.flush(), block)
+                packets = self._emit(self._resampler.flush(), block)
             self._position = self.epoch.media_time(block.first_frame)
         self._next_frame = block.first_frame + block.frames
-        yield from self._emit(self._resampler.process(samples), block)
+        made = self._emit(self._resampler.process(samples), block)
+        return packets + made if packets else made
 
     def pass_by(self, block: Block) -> None:
         """A block of which nobody wants packets: its peak counts, and the next `push` begins anew."""
@@ -132,12 +136,22 @@ class EncodePipeline:
         for side in (0, 1):
             self._peak[side] = max(self._peak[side], np.abs(samples[:, side]).max(initial=0))
 
-    @property
-    def blocks_to_packet(self) -> int:
-        """Number of blocks, at least 1, before which no packet can be complete."""
+    def blocks_to_packets(self) -> tuple[int, int]:
+        """Number of blocks, at least 1, before which no packet can be complete, and of those that follow before another."""
+        stream, runs = self.stream, self.runs
+        missing = min([run.framer.missing for run in runs])
+        span = MEDIA_RATE * stream.blocksize
         # One sample less than needed: the resampler's output comes in whole samples, now and then one more.
-        missing = min(run.framer.missing for run in self.runs) - 1
-        return max(1, -(-missing * self.stream.rate // (MEDIA_RATE * self.stream.blocksize)))
+        blocks = max(1, -(-(missing - 1) * stream.rate // span))
+        samples = blocks * span // stream.rate + 2
+        least = span
+        for run in runs:
+            size = run.framer.frame_samples
+            beyond = samples - run.framer.missing
+            left = size - beyond % size if beyond >= 0 else -beyond
+            if left < least:
+                least = left
+        return blocks, max(1, -(-(least - 1) * stream.rate // span))
 
     @property
     def encoded_media(self) -> int:
@@ -153,12 +167,11 @@ class EncodePipeline:
             peak = np.maximum(peak, np.abs(samples).reshape(-1, 2).max(axis=0))
         return float(peak[0]), float(peak[1])
 
-    def _emit(self, samples: npt.NDArray[np.float32], block: Block) -> Iterator[EncodedPacket]:
+    def _emit(self, samples: npt.NDArray[np.float32], block: Block) -> list[EncodedPacket]:
         position = self._position
         self._position += len(samples)
         if len(self.runs) == 1:
-            yield from self._packets(self.runs[0], samples, position, block, switching=False)
-            return
+            return self._packets(self.runs[0], samples, position, block, switching=False)
         packets = [
             packet
             for run in self.runs
@@ -166,7 +179,7 @@ class EncodePipeline:
         ]
         # In the order in which they end, so that the encodings go on together in a long block, too.
         packets.sort(key=lambda packet: (packet.media_time + packet.duration, packet.stream))
-        yield from packets
+        return packets
 
     def _switching(self, run: EncoderRun) -> bool:
         """Whether listeners may come to this encoding from another one, or leave it for one."""
@@ -181,11 +194,12 @@ class EncodePipeline:
         block: Block,
         *,
         switching: bool,
-    ) -> Iterator[EncodedPacket]:
-        duration = run.framer.frame_samples
-        for media_time, pcm, payload in run.push(samples, position, switching=switching):
-            if run is self.runs[0]:
-                self._metered.append(pcm)
-            yield EncodedPacket(
-                media_time, duration, block.arrived_ns, self.epoch.number, payload, stream=run.stream
-            )
+    ) -> list[EncodedPacket]:
+        made = run.push(samples, position, switching=switching)
+        if run is self.runs[0]:
+            self._metered.extend([pcm for _, pcm, _ in made])
+        duration, arrived_ns, epoch = run.framer.frame_samples, block.arrived_ns, self.epoch.number
+        return [
+            EncodedPacket(media_time, duration, arrived_ns, epoch, payload, stream=run.stream)
+            for media_time, _, payload in made
+        ]

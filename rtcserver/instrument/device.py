@@ -16,8 +16,8 @@ RETRY_NS = 800_000_000
 """Time between two attempts to open a missing device."""
 MAX_FAULT_WAIT_NS = 30 * NS
 """An instrument that fails again and again, or whose file is wrong, is opened ever more rarely, up to this wait."""
-POLL_MS = 100
-IDLE_POLL_MS = 500
+POLL_S = 0.1
+IDLE_POLL_S = 0.5
 HEALTHY_NS = 10 * NS
 """An instrument that ran for so long is tried again at once after its next fault."""
 
@@ -93,9 +93,9 @@ class Device:
         if self._source is not None:
             self._source.rest(allowed)
 
-    def patience_ms(self, *, idle: bool) -> int:
+    def patience_s(self, *, idle: bool) -> float:
         """How long the main thread may sleep while no block comes. idle: nobody reads."""
-        return IDLE_POLL_MS if idle and (self._source is None or not self._source.watched) else POLL_MS
+        return IDLE_POLL_S if idle and (self._source is None or not self._source.watched) else POLL_S
 
     def loads(self, now_ns: int) -> None:
         """The instrument gets on with loading: its first block may come later by so much. Any thread."""

@@ -36,7 +36,7 @@ from rtcserver.instrument.control import EXIT_STALLED, IDLE_STATUS_NS, STATUS_IN
 from rtcserver.instrument.device import Device
 from rtcserver.instrument.encoders import Encoders
 from rtcserver.instrument.feeds import Feeds
-from rtcserver.instrument.timings import of_source, summary
+from rtcserver.instrument.timings import snapshot
 
 CLOSE_S = 2
 """How long closing the device may take in the end."""
@@ -48,6 +48,8 @@ TIMINGS = 16_384
 IDLE_TURN_NS = NS // 2
 """How much of an instrument's sound is looked at in one turn while nobody reads."""
 
+LOOK_NS = 50_000_000
+"""How often the device is looked at for faults while its sound comes."""
 PRIORITY = 20
 """Under SCHED_FIFO."""
 SWITCH_S = 0.0002
@@ -83,11 +85,13 @@ class InstrumentProcess:
         """Whether this process has tried to open the device."""
         self._pipeline: EncodePipeline | None = None
         self._packer: PcmPacker | None = None
+        self._latest: tuple[Epoch, int, int] | None = None
+        """Of the latest block, until that has been noted: its epoch, its first frame, and when that was captured."""
         self._packets = self._blocks = False
         """Whether anybody reads packets, and PCM."""
         self._device.rest(allowed=True)
-        self._poll = select.poll()
-        self._poll.register(sock.fileno(), select.POLLIN)
+        self._poll = select.epoll()
+        self._poll.register(sock.fileno(), select.EPOLLIN)
         sock.setblocking(False)
         self._encoders: Encoders | None = None
 
@@ -136,7 +140,8 @@ class InstrumentProcess:
         status.exact = mix.exact
         status.epoch += 1
         self._pipeline = None
-        self._poll.register(device.ring.fd, select.POLLIN)
+        # Each wake-up counts by itself, so that nothing has to be read back.
+        self._poll.register(device.ring.fd, select.EPOLLIN | select.EPOLLET)
         return True
 
     def _close(self) -> None:
@@ -178,7 +183,7 @@ class InstrumentProcess:
         """Answer control messages for a while, with no device open."""
         end = monotonic_ns() + duration_ns
         while not self._stopping and (left := end - monotonic_ns()) > 0:
-            for _, _ in self._poll.poll(min(left, STATUS_INTERVAL_NS) // 1_000_000 + 1):
+            for _, _ in self._poll.poll(min(left, STATUS_INTERVAL_NS) / NS):
                 self._control()
             self._report(monotonic_ns())
 
@@ -187,18 +192,21 @@ class InstrumentProcess:
         device, ring = self._device, self._device.ring
         assert ring is not None
         control_fd = self._sock.fileno()
+        look_ns = 0
         while not self._stopping:
-            idle, wanted = self._idle, self._wanted(ring)
-            for fd, _ in self._poll.poll(0 if ring.want(wanted) else device.patience_ms(idle=idle)):
+            idle, (wanted, then) = self._idle, self._wanted(ring)
+            for fd, _ in self._poll.poll(0 if ring.want(wanted, then) else device.patience_s(idle=idle)):
                 if fd == control_fd:
                     self._control()
-            ring.clear_wakeup()
             while (item := ring.read(wanted, punctual=idle)) is not None:
                 block, flags, lost = item
                 # What came before somebody read is old, and nobody's.
                 self._block(block, flags, lost, pass_by=idle)
                 device.heard(block.arrived_ns)
             now = monotonic_ns()
+            if now < min(look_ns, self._next_status_ns):
+                continue
+            look_ns = now + LOOK_NS
             if (fault := device.fault(now)) is not None:
                 self._close()
                 self._fault(str(fault), fault.code)
@@ -215,15 +223,15 @@ class InstrumentProcess:
         """Whether nobody reads what is captured."""
         return not self._packets and not self._blocks
 
-    def _wanted(self, ring: BlockRing) -> int:
-        """How many blocks to wait for."""
+    def _wanted(self, ring: BlockRing) -> tuple[int, int]:
+        """How many blocks to wait for, and how many after those at least."""
         pipeline, stream = self._pipeline, ring.stream
         # Studio wants each block at once; otherwise it is enough to wake up for a whole packet.
         if pipeline is None or self._blocks:
-            return 1
+            return 1, 1
         if self._packets:
-            return pipeline.blocks_to_packet
-        return max(1, min(ring.slots // 2, IDLE_TURN_NS * stream.rate // (NS * stream.blocksize)))
+            return pipeline.blocks_to_packets()
+        return max(1, min(ring.slots // 2, IDLE_TURN_NS * stream.rate // (NS * stream.blocksize))), 1
 
     def _block(self, block: Block, flags: int, lost: int, *, pass_by: bool) -> None:
         counter, ring, mix = self._device.counter, self._device.ring, self._device.mix
@@ -240,6 +248,7 @@ class InstrumentProcess:
             rested=bool(flags & FLAG_RESTED),
         )
         if self._pipeline is None:
+            self._note_time()
             epoch = Epoch.begin(self._status.epoch, self._anchor, block.adc_ns, ring.stream.rate)
             self._status.base = epoch.base
             assert self._encoders is not None
@@ -247,7 +256,7 @@ class InstrumentProcess:
             self._packer = PcmPacker(ring.stream, mix, epoch.number, self._config.studio_bits)
             self._live()
         pipeline = self._pipeline
-        block = Block(block.data, block.frames, first, block.arrived_ns, block.adc_ns)
+        block.first_frame = first
         if self._blocks and not pass_by:
             self._deliver_pcm(block, pipeline.epoch)
         if self._packets and not pass_by:
@@ -259,9 +268,15 @@ class InstrumentProcess:
                 self._status.encode_ns += took
         else:
             pipeline.pass_by(block)
-        self._status.media_time = pipeline.epoch.media_time(first)
-        self._status.at_ns = block.adc_ns
-        self._anchor = Anchor(self._status.media_time, self._status.at_ns)
+        self._latest = pipeline.epoch, first, block.adc_ns
+
+    def _note_time(self) -> None:
+        """Say in the status, and remember for what comes next, when the latest block was captured."""
+        if self._latest is not None:
+            epoch, first, at_ns = self._latest
+            self._latest = None
+            self._anchor = Anchor(epoch.media_time(first), at_ns)
+            self._status.media_time, self._status.at_ns = self._anchor.media_time, at_ns
 
     def _deliver_pcm(self, block: Block, epoch: Epoch) -> None:
         """The block's Studio payloads; before encoding, which would only make them wait."""
@@ -277,6 +292,7 @@ class InstrumentProcess:
     def _report(self, now: int) -> None:
         if now < self._next_status_ns or self._loading is not None:
             return
+        self._note_time()
         self._next_status_ns = now + (IDLE_STATUS_NS if self._idle else STATUS_INTERVAL_NS)
         status, ring, counter = self._status, self._device.ring, self._device.counter
         status.note, status.feed_dropped = self._device.note, self._feeds.dropped
@@ -337,7 +353,9 @@ class InstrumentProcess:
                     self._device.rest(allowed=self._idle)
                     self._next_status_ns = 0
                 case "timings":
-                    self._send(self._timings())
+                    self._send(
+                        snapshot(self._device, self._pipeline, self._encode_ns, self._lock_probe.values())
+                    )
                     if message.get("reset"):
                         self._forget_timings()
                 case "stop":
@@ -357,34 +375,6 @@ class InstrumentProcess:
             source.release(message["performer"])
         else:
             source.silence()
-
-    def _timings(self) -> dict[str, Any]:
-        """Durations so far, and where capture and encoder are at this one moment.
-
-        callback_ns, interval_ns, call_ns: see `rtcserver.capture.source.Source.timings`. lock_ns: waits for the
-        interpreter lock (`rtcserver.children.lock_probe`), from the first reset on.
-        delivered_frames: what the device has delivered in this epoch; waiting_blocks: how many of its
-        blocks the encoder has not seen. lost_frames, overflows, overruns: as in `InstrumentStatus`. encoded_media:
-        media time up to which sound has reached the encoder's frames.
-        """
-        device, pipeline = self._device, self._pipeline
-        ring, counter = device.ring, device.counter
-        # In this order: a block that arrives in between counts as waiting, never as missing.
-        written = ring.written if ring is not None else 0
-        waiting = ring.waiting if ring is not None else 0
-        return {
-            "type": "timings",
-            "at_ns": monotonic_ns(),
-            **of_source(device.source.timings() if device.source is not None else {}),
-            "encode_ns": summary(self._encode_ns),
-            "lock_ns": summary(self._lock_probe.values()),
-            "delivered_frames": written * self._status.blocksize,
-            "waiting_blocks": waiting,
-            "lost_frames": counter.lost_frames if counter is not None else 0,
-            "overflows": counter.overflows if counter is not None else 0,
-            "overruns": ring.overruns if ring is not None else 0,
-            "encoded_media": pipeline.encoded_media if pipeline is not None else 0,
-        }
 
     def _forget_timings(self) -> None:
         self._encode_ns.clear()

@@ -194,5 +194,5 @@ def test_a_new_encoder_warms_up_first() -> None:
     encoder = codec_named("opus").encoder(480, 160_000)
     run = EncoderRun(1, Framer(480), encoder, warm_samples=WARM_SAMPLES)
     samples = np.zeros((RATE // 2, 2), np.float32)
-    first = next(run.push(samples, 1_234_567, switching=True))
+    first = run.push(samples, 1_234_567, switching=True)[0]
     assert 1_234_567 + WARM_SAMPLES - 2 * 480 <= first[0] <= 1_234_567 + WARM_SAMPLES

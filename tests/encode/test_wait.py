@@ -39,11 +39,34 @@ def test_no_packet_is_complete_before_it_says(rate: int, blocksize: int, frame_s
         # Nothing is known of the grid before the first packet.
         assert wait == 0 or packets == 0 or made == packets
         if wait <= 0:
-            wait = pipeline.blocks_to_packet
+            wait, _ = pipeline.blocks_to_packets()
             waits += 1
             vain += packets == 0
     assert waits <= made + 3
     assert vain <= 3 + made // 20
+
+
+@pytest.mark.parametrize(("rate", "blocksize"), [(44_100, 128), (48_000, 128), (48_000, 512), (96_000, 64)])
+@pytest.mark.parametrize("frame_samples", [120, 480, 960])
+def test_nor_is_the_one_after_that(rate: int, blocksize: int, frame_samples: int) -> None:
+    pipeline = pipeline_of(rate, blocksize, frame_samples)
+    number = 0
+
+    def push() -> int:
+        nonlocal number
+        number += 1
+        return len(pipeline.push(block_of(number * blocksize, blocksize)))
+
+    while not push():
+        pass
+    exact = 0
+    for _ in range(50):
+        first, then = pipeline.blocks_to_packets()
+        made = [push() for _ in range(first + then)]
+        assert not any(made[: first - 1])
+        assert not any(made[first : first + then - 1]), "a packet was complete while the source still waited"
+        exact += bool(made[-1]) or bool(made[first - 1])
+    assert exact > 25
 
 
 @pytest.mark.parametrize("rate", [44_100, 48_000])
