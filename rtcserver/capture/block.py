@@ -63,7 +63,7 @@ def to_float(data: memoryview, stream: StreamFormat, frames: int) -> npt.NDArray
         return np.frombuffer(data, np.float32, frames * stream.channels).reshape(frames, stream.channels)
     if stream.sample_format == "int16":
         ints = np.frombuffer(data, np.int16, frames * stream.channels).reshape(frames, stream.channels)
-        return ints.astype(np.float32) * _INT16_SCALE
+        return np.multiply(ints, _INT16_SCALE, dtype=np.float32)
     packed = np.frombuffer(data, np.uint8, frames * stream.channels * 3).reshape(-1, 3)
     wide = np.zeros((packed.shape[0], 4), np.uint8)
     wide[:, 1:] = packed

@@ -38,7 +38,8 @@ class BlockRing:
     def __init__(self, stream: StreamFormat, slots: int = 256) -> None:
         self.stream = stream
         self.slots = slots
-        self._buffer = bytearray(stream.block_bytes * slots)
+        self._block_bytes, self._frame_bytes = stream.block_bytes, stream.frame_bytes
+        self._buffer = bytearray(self._block_bytes * slots)
         self._view = memoryview(self._buffer)
         self._frames = [0] * slots
         self._arrived = [0] * slots
@@ -63,7 +64,7 @@ class BlockRing:
     def put(self, data: memoryview, frames: int, arrived_ns: int, adc_ns: int, flags: int) -> bool:
         """Copy one block in; whether `wake` is to follow. Called by the device's thread only."""
         slot = self._written % self.slots
-        start = slot * self.stream.block_bytes
+        start = slot * self._block_bytes
         self._view[start : start + len(data)] = data
         self._frames[slot] = frames
         self._arrived[slot] = arrived_ns
@@ -78,7 +79,7 @@ class BlockRing:
         adc_ns, flags: of the first one. Called by the device's thread only.
         """
         slot, size, rate = self._written % self.slots, self.stream.blocksize, self.stream.rate
-        length = self.stream.block_bytes
+        length = self._block_bytes
         if slot + count > self.slots:
             before = self.slots - slot
             self.put_blocks(data[: before * length], before, arrived_ns, adc_ns, flags)
@@ -157,9 +158,9 @@ class BlockRing:
         count = self._run(slot, min(most, behind - lost))
         last = slot + count - 1
         frames = (count - 1) * self.stream.blocksize + self._frames[last]
-        start = slot * self.stream.block_bytes
+        start = slot * self._block_bytes
         block = Block(
-            self._view[start : start + frames * self.stream.frame_bytes],
+            self._view[start : start + frames * self._frame_bytes],
             frames,
             0,
             self._arrived[last],

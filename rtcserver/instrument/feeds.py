@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 
+_NO_WAIT = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+
 
 class Feeds:
     """Hands each record to every feed, and never waits for one. `dropped`: records that found a full socket."""
@@ -21,7 +23,7 @@ class Feeds:
         gone = []
         for feed in self._feeds:
             try:
-                feed.send(record, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+                feed.send(record, _NO_WAIT)
             except BlockingIOError:
                 self.dropped += 1
             except OSError:
