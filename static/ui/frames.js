@@ -4,8 +4,11 @@
  * style, layout and a new picture, however little has changed. Nothing is drawn while the page is hidden, or out of view.
  */
 
-/** Less than two frames of a display with 60 a second, so that every second one is drawn in. */
-const PAUSE_MS = 28;
+/**
+ * From one frame to the request for the next: a little less than two of a display with 60 a second, so that every second one is drawn
+ * in. A browser whose screen rests may give a frame at once.
+ */
+const PAUSE_MS = 31;
 /** What is nearly in view is drawn, too, so that scrolling shows no old picture. */
 const NEARLY = "200px";
 
@@ -58,7 +61,7 @@ class Frames {
   #draw = (nowMs) => {
     this.#pending = false;
     if (document.hidden) return;
-    this.#lastMs = performance.now();
+    this.#lastMs = nowMs;
     const first = new Set(this.#waiting);
     this.#run(first, nowMs);
     // What those have asked for is drawn in the same frame, unless it is one of them.

@@ -5,7 +5,7 @@ import { beforeEach, test } from "node:test";
 const scope = /** @type {any} */ (globalThis);
 /** @type {((nowMs: number) => void)[]} */
 let asked = [];
-/** @type {(() => void)[]} */
+/** @type {{call: () => void, atMs: number}[]} */
 let timers = [];
 /** @type {() => void} */
 let changed = () => {};
@@ -18,7 +18,7 @@ let nowMs = 0;
 scope.document = { hidden: false, addEventListener: (/** @type {string} */ _, /** @type {() => void} */ listener) => (changed = listener) };
 scope.requestAnimationFrame = (/** @type {any} */ draw) => asked.push(draw);
 scope.reportError = (/** @type {unknown} */ error) => reported.push(error);
-scope.setTimeout = (/** @type {any} */ call) => timers.push(call);
+scope.setTimeout = (/** @type {any} */ call, /** @type {number} */ ms) => timers.push({ call, atMs: nowMs + ms });
 scope.clearTimeout = () => (timers = []);
 performance.now = () => nowMs;
 scope.IntersectionObserver = class {
@@ -37,12 +37,11 @@ const element = /** @type {any} */ ({});
 /** The screen shows one frame: timers that are due by then, then what asked for the frame. */
 function frame() {
   nowMs += 1000 / 60;
-  if (nowMs - lastMs >= 25) for (const call of timers.splice(0)) call();
-  const due = asked.splice(0);
-  if (due.length > 0) lastMs = nowMs;
-  for (const draw of due) draw(nowMs);
+  const due = timers.filter(({ atMs }) => atMs <= nowMs);
+  timers = timers.filter(({ atMs }) => atMs > nowMs);
+  for (const { call } of due) call();
+  for (const draw of asked.splice(0)) draw(nowMs);
 }
-let lastMs = -Infinity;
 
 beforeEach(() => {
   scope.document.hidden = false;
