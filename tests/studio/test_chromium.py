@@ -26,6 +26,7 @@ pytestmark = pytest.mark.unhurried("compares samples by their frame numbers, and
 STEADY_S = 11
 """Studio that has played for less than 10 s does not come back by itself."""
 EXACT_QUANTA = 200
+BALANCED, SAFE = 2, 4
 """0.58 s of samples that must be the instrument's own."""
 
 
@@ -98,6 +99,11 @@ async def test_every_sample_arrives_as_it_was_played(tmp_path: Path, way: str) -
             await until(page, "rtcserver.state === 'idle'")
             recording = await record_exact(page, EXACT_QUANTA)
             await until(page, "rtcserver.studio.stats().measured")
+            await until(page, f"rtcserver.studio.stats()?.ring.place === {BALANCED}")
+            await page.fill("#studio-safety", str(SAFE))
+            # The worklet follows the choice, wherever its ring lies, and the page remembers it.
+            await until(page, f"rtcserver.studio.stats()?.ring.place === {SAFE}")
+            assert await page.evaluate("JSON.parse(localStorage['rtcserver.settings']).safety") == SAFE
             stats: dict[str, Any] = await page.evaluate("rtcserver.studio.stats()")
             ends = listeners(server)
     quanta, worst = recording.null_test(played, 24)

@@ -111,10 +111,10 @@ export class Target {
 
   /**
    * @param {number} place an index of `PLACES`
-   * @returns {number} the gaps a minute that its target would have had in the last minutes
+   * @returns {number} the gaps a minute that a level at its target would have had in the last minutes
    */
   gapsAt(place) {
-    return this.#lateness.gapsAt(((this.at(place) * 1000) / this.#rate) - MARGIN_MS);
+    return this.#lateness.gapsAt((this.at(place) * 1000) / this.#rate);
   }
 
   /**

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Control, Figure } from "../../../../static/studio/engine/slots.js";
-import { RATE, play, random, recorded, sample, trace } from "./traces.js";
+import { RATE, again, play, random, recorded, sample, trace } from "./traces.js";
 
 /** The largest step between neighbouring samples of the two tones, and what a seam may add to it. */
 const STEP = ((2 * Math.PI * 662) / RATE) * 0.5;
@@ -306,4 +306,29 @@ test("recorded, clocks that differ by 100 ppm and stalls of 11 ms: one gap in a 
   assert.ok(errors.every((error) => Math.abs(error) < 0.5), `${Math.min(...errors)} to ${Math.max(...errors)}`);
   assertSmooth(heard);
   assertExact(heard);
+});
+
+test("recorded, a machine with one busy core: a gap at the start, and from then on at most one in any minute", () => {
+  const { arrivals, callsMs } = again(RECORDED["busy"] ?? assert.fail(), 12);
+  const heard = play(arrivals, { callsMs });
+  const { lost, p95, targetMs } = figures(heard);
+  assert.equal(lost, 0);
+  assert.ok(heard.underrunsAtMs.every((atMs, i) => atMs - (heard.underrunsAtMs[i - 1] ?? -Infinity) > 60_000), `${heard.underrunsAtMs}`);
+  assert.ok(targetMs < 16 && p95 < targetMs + 2.5, `${targetMs} ms, up to ${p95}`);
+  assertSmooth(heard);
+  assertExact(heard);
+});
+
+test("recorded, a machine with one busy core: each place costs what it says", () => {
+  const { arrivals, callsMs } = again(RECORDED["busy"] ?? assert.fail(), 12);
+  const places = [0, 2, 4].map((place) => play(arrivals, { callsMs, place }));
+  const levels = places.map((heard) => figures(heard).levelMs);
+  const minutes = (callsMs.at(-1) ?? 0) / 60_000 - 0.5;
+  const gaps = places.map((heard) => heard.underrunsAtMs.filter((atMs) => atMs > 30_000).length / minutes);
+  const said = places.map((heard, i) => heard.figures[Figure.placeGaps + 2 * i] ?? NaN);
+  assert.ok((levels[0] ?? 0) < (levels[1] ?? 0) - 1 && (levels[1] ?? 0) < (levels[2] ?? 0) - 1, `${levels} ms`);
+  assert.ok((gaps[0] ?? 0) > 0.5 && (gaps[0] ?? 0) <= 6, `${gaps} a minute`);
+  assert.deepEqual(gaps.slice(1), [0, 0]);
+  assert.ok(Math.abs((said[0] ?? 0) - (gaps[0] ?? 0)) < 3 && (said[1] ?? 9) <= 0.5 && said[2] === 0, `${said} said, ${gaps} heard`);
+  places.forEach(assertSmooth);
 });

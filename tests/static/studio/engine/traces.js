@@ -9,7 +9,7 @@ import { readFileSync } from "node:fs";
 import { Receiver } from "../../../../static/studio/engine/receiver.js";
 import { Renderer } from "../../../../static/studio/engine/renderer.js";
 import { RING_BYTES, Ring } from "../../../../static/studio/engine/ring.js";
-import { Figure } from "../../../../static/studio/engine/slots.js";
+import { Control, Figure } from "../../../../static/studio/engine/slots.js";
 
 export const RATE = 44_100;
 
@@ -195,6 +195,25 @@ export function recorded() {
 }
 
 /**
+ * A recorded trace several times, one after the other.
+ *
+ * @param {{arrivals: Arrival[], callsMs: number[]}} trace without repeats
+ * @param {number} times
+ */
+export function again({ arrivals, callsMs }, times) {
+  const frameOf = (/** @type {Arrival} */ { bytes }) => new DataView(bytes.buffer).getUint32(16, true);
+  const frames = frameOf(/** @type {Arrival} */ (arrivals.at(-1))) - frameOf(/** @type {Arrival} */ (arrivals[0])) + 128;
+  const spanMs = (frames / RATE) * 1000;
+  const rounds = Array.from({ length: times }, (_, round) => round);
+  return {
+    arrivals: rounds.flatMap((round) =>
+      arrivals.map((one) => ({ atMs: one.atMs + round * spanMs, bytes: payload({ first: frameOf(one) + round * frames }) })),
+    ),
+    callsMs: rounds.flatMap((round) => callsMs.filter((atMs) => atMs < spanMs).map((atMs) => atMs + round * spanMs)),
+  };
+}
+
+/**
  * Plays a trace.
  *
  * @param {Arrival[]} arrivals
@@ -205,14 +224,16 @@ export function recorded() {
  * @param {number} [options.startMs] when the context starts
  * @param {[number, number][]} [options.stalls] when the device does not ask: from, to, in ms
  * @param {boolean} [options.shared]
+ * @param {number} [options.place] what the player chose between tight and safe
  * @param {number[]} [options.callsMs] when each single quantum was asked for, instead of a device that takes so many
  * @returns {Heard & {ring: Ring}}
  */
 export function play(arrivals, options = {}) {
-  const { rate = RATE, ppm = 0, startMs = -100, stalls = [], shared = true, callsMs } = options;
+  const { rate = RATE, ppm = 0, startMs = -100, stalls = [], shared = true, place, callsMs } = options;
   const device = callsMs ? 128 : (options.device ?? 128);
   const ring = new Ring(shared ? new SharedArrayBuffer(RING_BYTES) : new ArrayBuffer(RING_BYTES));
   const receiver = new Receiver(ring);
+  if (place !== undefined) ring.store(Control.place, place + 1);
   const renderer = new Renderer(ring, rate);
   const sorted = [...arrivals].sort((a, b) => a.atMs - b.atMs);
   const endMs = Math.min(sorted.at(-1)?.atMs ?? 0, callsMs?.at(-1) ?? Infinity);
