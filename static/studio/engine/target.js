@@ -33,8 +33,9 @@ const NEGLIGIBLE_MS = 0.3;
 const JITTER_MS = 45;
 /** Stalls come in company: after one that was heard the ring bridges another like it for this long, and a larger one by `UNKNOWN_MS`. */
 const WARY_S = 10;
-/** But no more than this is added for one of them: a rare hiccup must not cost a tenth of a second from then on. */
-const MOST_AT_ONCE_MS = 15;
+/** But no more than this is added for one of them: at the start, where it may be the first of many, and later, where it is a rare one. */
+const MOST_AT_FIRST_MS = 15;
+const MOST_AT_ONCE_MS = 5;
 /** Players who put up with more gaps a minute than this are not helped in that way. */
 const WARY_GAPS = 1;
 
@@ -140,8 +141,10 @@ export class Target {
     if (late > this.#inFrames(JITTER_MS)) return;
     const level = this.centre < 0 ? this.#frames : Math.min(this.centre, this.#frames);
     this.#lateness.add(((level + late) * 1000) / this.#rate);
-    const more = Math.min(late, this.#inFrames(MOST_AT_ONCE_MS)) + this.#inFrames(MARGIN_MS + (this.#calm ? UNKNOWN_MS : 0));
-    this.#wary = Math.min(this.#ceiling, Math.max(this.#waryFor > 0 ? this.#wary : 0, level + more));
+    const mostMs = this.#lateness.windows < KNOWN_WINDOWS ? MOST_AT_FIRST_MS : MOST_AT_ONCE_MS;
+    const reserveMs = MARGIN_MS + (this.#calm ? UNKNOWN_MS : 0);
+    const wary = level + Math.min(late, this.#inFrames(mostMs)) + this.#inFrames(reserveMs);
+    this.#wary = Math.min(this.#ceiling, Math.max(this.#waryFor > 0 ? this.#wary : 0, wary));
     this.#waryFor = WARY_S / WINDOW_S;
     this.#frames = Math.max(this.#frames, this.#wanted());
   }

@@ -34,7 +34,7 @@ test("shrinks slowly, once it is known what comes, and not for little", () => {
   assert.equal(target.frames, rested);
 });
 
-test("a late block adds what it was late, at most 15 ms, an outage nothing", () => {
+test("a late block adds what it was late, at most 15 ms at the start and 5 later, an outage nothing", () => {
   const target = new Target(RATE, 500);
   target.missed(100);
   assert.ok(Math.abs(target.frames - 600 - 2.5 * 44.1) < 12, `${target.frames}: and the margin, and what the next may be more`);
@@ -42,6 +42,10 @@ test("a late block adds what it was late, at most 15 ms, an outage nothing", () 
   other.calm();
   other.missed(1_200);
   assert.ok(other.frames > 500 + 15 * 44.1, `${other.frames}`);
+  const known = stalling(0, 1, BALANCED);
+  const rested = known.frames;
+  known.missed(1_200);
+  assert.ok(known.frames > rested + 5 * 44.1 && known.frames < rested + 9 * 44.1, `${known.frames} after ${rested}`);
   const before = target.frames;
   target.missed(RATE);
   assert.equal(target.frames, before);
