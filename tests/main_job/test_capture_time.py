@@ -24,15 +24,17 @@ PLAYER = """async (url) => {
   await connection.setRemoteDescription({ type: "answer", sdp: answer });
   await audio.play();
   const ages = [];
+  const places = [];
   for (let tries = 0; tries < 200 && ages.length < 20; tries += 1) {
     await new Promise((resolve) => setTimeout(resolve, 50));
     const [source] = receiver.getSynchronizationSources();
     if (source?.captureTimestamp === undefined) continue;
     // From 1900, by the sender's clock, which is this machine's.
     ages.push([Date.now() + 2208988800000 - source.captureTimestamp, source.senderCaptureTimeOffset]);
+    places.push([source.captureTimestamp, source.rtpTimestamp]);
   }
   connection.close();
-  return { named: answer.includes("abs-capture-time"), ages };
+  return { named: answer.includes("abs-capture-time"), ages, places };
 }"""
 
 
@@ -48,3 +50,9 @@ async def test_a_plain_player_in_chromium_learns_when_its_sound_was_captured() -
     # Of the packet that is played: older than its own length and NetEQ's least delay, and no minute of a clock's mistake.
     assert 10 < ages[0] <= ages[-1] < 10_000, ages
     assert all(offset == 0 for _, offset in found["ages"]), found
+    # The RTP timestamp is the time of capture: it says the same everywhere, up to its origin. Our page lights keys by it.
+    (captured, first), *others = found["places"]
+    for at, timestamp in others:
+        assert at - captured == pytest.approx(((timestamp - first + 2**31) % 2**32 - 2**31) / 48, abs=2), (
+            found
+        )
