@@ -117,8 +117,13 @@ class RoomFeed:
 
     def due_ns(self) -> int | None:
         """When silence is due somewhere if nothing comes; None if never."""
-        due = [stream.continuity.due_ns() for stream in self._streams.values() if stream.used]
-        return min((ns for ns in due if ns is not None), default=None)
+        due: int | None = None
+        for stream in self._streams.values():
+            if stream.used:
+                ns = stream.continuity.due_ns()
+                if ns is not None and (due is None or ns < due):
+                    due = ns
+        return due
 
     # Listeners
 

@@ -44,6 +44,8 @@ class Continuity:
         self._resume_ns = 0
         """No silence before this monotonic time."""
         self._epoch = 0
+        self._due_ns: int | None = None
+        """What `due_ns` says, where it is known already."""
         self._expects = False
         """Whether the first packet may begin before `_next`, as nothing has been emitted yet."""
         self.emitted = 0
@@ -72,10 +74,12 @@ class Continuity:
         self._anchor(aligned, anchor_ns + samples_to_ns(aligned - anchor_media_time))
         self._next = aligned
         self._resume_ns = self._anchor_ns + self._frame_ns + self._stall_ns
+        self._due_ns = None
 
     def push(self, packet: EncodedPacket, now_ns: int) -> list[EncodedPacket]:
         """Take a packet that has just been read from the feed: ``[packet]``, or ``[]`` if it is stale."""
         self._resume_ns = now_ns + self._frame_ns + self._stall_ns
+        self._due_ns = None
         if self._next is not None and not self._expects and packet.media_time < self._next:
             self.stale += 1
             return []
@@ -84,15 +88,16 @@ class Continuity:
         self._next = packet.media_time + packet.duration
         self._epoch = packet.epoch
         self._anchor(self._next, packet.captured_ns)
+        self._due_ns = max(self._resume_ns, self._complete_ns(self._next))
         self._expects = False
         self.emitted += 1
         return [packet]
 
     def due_ns(self) -> int | None:
         """When `poll` has something to emit if no packet arrives first; None if never."""
-        if self._next is None:
-            return None
-        return max(self._resume_ns, self._complete_ns(self._next))
+        if self._due_ns is None and self._next is not None:
+            self._due_ns = max(self._resume_ns, self._complete_ns(self._next))
+        return self._due_ns
 
     def poll(self, now_ns: int) -> list[EncodedPacket]:
         """The silence that is due: frames whose time is over, the oldest first, never very many."""
@@ -118,6 +123,7 @@ class Continuity:
         self.emitted += count
         self.silent += count
         self._resume_ns = 0
+        self._due_ns = None
         return packets
 
     def _anchor(self, media_time: int, at_ns: int) -> None:
