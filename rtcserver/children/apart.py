@@ -16,8 +16,8 @@ R = TypeVar("R")
 def apart(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """What `function` returns, which pickle can carry, or raises.
 
-    For a process that has one thread, and a function that changes nothing but what it returns. If it raises there, or
-    nothing can be forked, it is called here.
+    For a process that has one thread, and a function that changes nothing but what it returns. What it prints is lost. If
+    it raises there, or nothing can be forked, it is called here.
     """
     if sys.platform == "linux" and _threads() == 1:
         data = _in_a_copy(function, *args, **kwargs)
@@ -44,6 +44,9 @@ def _in_a_copy(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> b
         code = 1
         try:
             os.close(reading)
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, 1)
+            os.dup2(nowhere, 2)
             data = pickle.dumps(function(*args, **kwargs))
             with open(writing, "wb") as pipe:  # noqa: PTH123
                 pipe.write(data)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import gc
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from rtcserver.children.apart import apart
 from rtcserver.heap import trim
 from rtcserver.server.lean import import_lean
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

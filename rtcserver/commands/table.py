@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Protocol, cast
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from rtcserver import __version__
+from rtcserver.children.apart import apart
 from rtcserver.errors import RtcServerError
+
+if TYPE_CHECKING:
+    import argparse
 
 COMMANDS: Mapping[str, str] = {
     "serve": "run the server",
@@ -44,6 +48,8 @@ def command(name: str) -> Command:
 
 def build_parser(chosen: str | None) -> argparse.ArgumentParser:
     """The parser with all subcommands; only the chosen one has its arguments."""
+    import argparse
+
     parser = argparse.ArgumentParser(
         prog="rtcserver", description="A WebRTC media server that streams a live instrument to browsers."
     )
@@ -58,6 +64,8 @@ def build_parser(chosen: str | None) -> argparse.ArgumentParser:
 
 def _meant(word: str, name: str) -> str:
     """The flag of a subcommand that `word` is most likely a slip of, as the end of a message; "" if there is none."""
+    import argparse
+
     from rtcserver.config.written import nearest
 
     parser = argparse.ArgumentParser(add_help=False)
@@ -67,14 +75,22 @@ def _meant(word: str, name: str) -> str:
     return f"; did you mean {flags[meant][0]}?" if meant else ""
 
 
-def main(words: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run the subcommand that `words` name and return its exit code."""
-    # Flags of the program itself take no value: the first other word is the subcommand.
-    chosen = next((word for word in words if not word.startswith("-")), None)
+def _parsed(words: Sequence[str], chosen: str | None) -> dict[str, Any]:
+    """The arguments by their names. Ends the program where they are wrong, or ask for help."""
     parser = build_parser(chosen)
     args, strange = parser.parse_known_args(words)
     if strange:
         parser.error(f"unrecognized arguments: {' '.join(strange)}{_meant(strange[0], args.command)}")
+    return vars(args)
+
+
+def main(words: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run the subcommand that `words` name and return its exit code."""
+    # Flags of the program itself take no value: the first other word is the subcommand.
+    chosen = next((word for word in words if not word.startswith("-")), None)
+    # A server runs for months, and its parser with all its texts takes 4 MB.
+    found = apart(_parsed, words, chosen) if chosen == "serve" else _parsed(words, chosen)
+    args = cast("argparse.Namespace", SimpleNamespace(**found))
     try:
         code = command(args.command).run(args, environ)
         sys.stdout.flush()

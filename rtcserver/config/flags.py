@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rtcserver.config.limits import LIMIT_KEYS
 from rtcserver.config.load import CONFIG_FILE, ENV_PREFIX, descriptions, load, read_toml
 from rtcserver.config.model import INSTRUMENT_KEYS, SERVER_KEYS, InstrumentConfig, ServerConfig
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def add_server_flags(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +23,8 @@ def add_server_flags(parser: argparse.ArgumentParser) -> None:
 
 def add_flags(parser: argparse.ArgumentParser, groups: Mapping[str, Iterable[str]]) -> None:
     """``--config`` and flags for the keys of each titled group; only flags that are given have a say."""
+    import argparse
+
     parser.add_argument(
         "--config",
         type=Path,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,8 @@ from rtcserver.errors import ConfigError
 from rtcserver.midi import message as m
 from rtcserver.midi.profile import ChecklistItem, PortRules, Profile, SoundScheme
 
-FOLDER = resources.files("rtcserver.midi") / "profiles"
-"""The profiles that come with the server, as data of the package: they are wherever the package is."""
+FOLDER = Path(__file__).with_name("profiles")
+"""The profiles that come with the server, as data of the package."""
 MAX_TEXT = 400
 _ID = re.compile(r"^[a-z0-9][a-z0-9-]{0,31}$")
 _LAYOUTS = ("grid", "list", "numbers")

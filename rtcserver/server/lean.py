@@ -18,9 +18,12 @@ CLIENT = (
     "aiohttp.resolver",
     "aiohttp.tracing",
 )
-"""aiohttp's client, which loads the certificates of all authorities when it is imported."""
+"""aiohttp's client, which loads the certificates of all authorities when it is imported. What is left is the server, which
+could be a program of its own, with argparse."""
 SERVERS = ("http.server", "socketserver", "wsgiref")
 """With which prometheus-client could serve metrics by itself."""
+KEYS = ("cryptography.hazmat.primitives.serialization.ssh", "jwt.jwks_client")
+"""Kinds of keys that our tokens have not, and with which PyJWT would load cryptography's last large modules."""
 
 
 def import_lean(config: ServerConfig) -> None:
@@ -28,5 +31,6 @@ def import_lean(config: ServerConfig) -> None:
     if config.transport == "one-port":
         import_without("aiortc", NOT_OF_THE_ONE_PORT)
     if not config.auth_url:
-        import_without("aiohttp", CLIENT)
+        import_without("aiohttp.web", (*CLIENT, "argparse"))
     import_without("prometheus_client", SERVERS)
+    import_without("jwt", KEYS)

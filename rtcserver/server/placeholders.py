@@ -9,10 +9,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 
 def import_without(library: str, parts: Sequence[str]) -> bool:
@@ -31,7 +30,7 @@ def import_without(library: str, parts: Sequence[str]) -> bool:
         finder.importing = False
         sys.meta_path.remove(finder)
         for name in [name for name in sys.modules if finder.leaves_out(name)]:
-            if name.partition(".")[0] != library:
+            if name.partition(".")[0] != library.partition(".")[0]:
                 del sys.modules[name]
     return True
 
@@ -85,8 +84,11 @@ class _Module(ModuleType):
         return Placeholder(self.__name__, self._finder).__getattr__(name)
 
 
-class _Finder(MetaPathFinder, Loader):
-    """Finds placeholders for the parts that are left out."""
+class _Finder:
+    """Finds placeholders for the parts that are left out, and makes them.
+
+    It is derived from nothing, as `importlib.abc` is large.
+    """
 
     def __init__(self, parts: Sequence[str]) -> None:
         self._parts = tuple(f"{part}." for part in parts)
@@ -99,7 +101,7 @@ class _Finder(MetaPathFinder, Loader):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        return ModuleSpec(fullname, self, is_package=True) if self.leaves_out(fullname) else None
+        return ModuleSpec(fullname, cast(Any, self), is_package=True) if self.leaves_out(fullname) else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         return _Module(spec.name, self)
