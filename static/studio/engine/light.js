@@ -33,6 +33,8 @@ import { Control } from "./slots.js";
 
 /** How often what is missing is looked at again, in ms. */
 const LOOK_MS = 2;
+/** What has not come after this never will: by then the ring would be no faster than Listen. */
+const MOST_HOLD_MS = 60;
 
 export class Light {
   #rate;
@@ -44,6 +46,8 @@ export class Light {
   /** Packets already reported, by kind. */
   #told = { missed: 0, repaired: 0 };
   #timer = 0;
+  /** What is waited for, and since when. */
+  #hole = { at: NaN, wallMs: 0 };
 
   /**
    * @param {number} rate of the ring, Hz
@@ -121,7 +125,9 @@ export class Light {
       }
       if (this.#order.waiting === null) return;
       const wallMs = Date.now();
-      if (this.#sink.slackMs(this.#inRing(this.#order.next), wallMs) > 0) {
+      if (this.#hole.at !== this.#order.next) this.#hole = { at: this.#order.next, wallMs };
+      const waits = wallMs - this.#hole.wallMs < MOST_HOLD_MS;
+      if (waits && this.#sink.slackMs(this.#inRing(this.#order.next), wallMs) > 0) {
         this.#sink.reachLight(this.#inRing(this.#order.end - this.#resampler.lag - 1), wallMs);
         this.#look();
         return;
