@@ -17,7 +17,13 @@ latency; negative: too early. ``output_light_skew``: less when the true output (
 The true output is measured in a second page, with ``--output-presses``: it plays through PulseAudio into a null sink,
 whose monitor is recorded (`benchmarks.rig.monitor`). That holds Chromium's output buffer and PulseAudio's, but no converter.
 
-JSON: ``mode``, ``presses``, ``heard``, ``p50_ms``, ``p95_ms``, ``output_p50_ms``, ``output_p95_ms``,
+Studio light (``--mode studio --quality light``) is measured beside Listen: ``listen_p50_ms`` and ``listen_p95_ms`` are of
+the same presses there. ``bits_ratio_exact``: its bits a second, as a share of exact samples'; ``cpu_ratio_listen``: the
+server's CPU for one more listener, against one in Listen at the same frame length; ``visqol`` and ``visqol_listen``: of what
+the worklet plays of the demo piece (`benchmarks.sound`). ``--network``: the page's, by UDP; then without those costs.
+
+JSON: ``mode``, ``quality``, ``network``, ``presses``, ``heard``, ``p50_ms``, ``p95_ms``, ``output_p50_ms``,
+``output_p95_ms``,
 ``output_worklet_p50_ms`` (to the worklet in that second page), ``output_light_skew_p50_ms``,
 ``output_light_skew_p95_abs_ms``, ``listen_p50_ms`` (`listen_latency` in the same run, 10 ms
 frames), ``hops``, ``ring`` (Studio: medians of what the page says), ``light_skew_p50_ms``, ``light_skew_p95_abs_ms``,
@@ -42,23 +48,26 @@ from playwright.async_api import Page
 from benchmarks import listen_latency
 from benchmarks.rig.clicks import click_track
 from benchmarks.rig.common import MachineCpu, emit, percentile, say
+from benchmarks.rig.light import costs_of
 from benchmarks.rig.midi_client import when_ns
 from benchmarks.rig.monitor import RATE as OUTPUT_RATE
 from benchmarks.rig.monitor import Monitor
 from benchmarks.rig.music import write_wav
 from benchmarks.rig.outcome import LONG_S, main_of
-from rtcserver.client.listener import Listener
-from rtcserver.client.measure import Samples
-from rtcserver.client.midi import MidiClient
+from benchmarks.rig.witness import Witness
 from rtcserver.clock import MEDIA_RATE, monotonic_ns
+from rtcserver.network.presets import PRESETS
 from tests.rig.chromium import QUANTUM, RATE, Chromium, Heard, hear
 from tests.rig.firefox import NullSink
 from tests.rig.jack import FluidSynthOnJack, JackServer
 from tests.rig.perform import performer_token
+from tests.rig.relay import UdpRelay
 from tests.rig.server import RtcServer
 from tests.studio import listening
 
 BATCH = 20
+BESIDE = ("listen_p95_ms", "bits_ratio_exact", "cpu_ratio_listen", "visqol", "visqol_listen")
+"""What is said of light only."""
 _RING = "({...window.rtcserver.studio.stats()?.ring, atMs: performance.now()})"
 NOTES = (72, 76, 79, 74, 77, 81, 84, 71)
 _PATIENCE_S = 60.0
@@ -102,40 +111,6 @@ class Press:
     ring_ms: float | None
     skew_ms: float | None
     output_skew_ms: float | None
-
-
-class Witness:
-    """A headless listener: when each sample was captured, and when its packet came."""
-
-    def __init__(self, url: str) -> None:
-        self.midi = MidiClient()
-        self.ear = Listener(url, channels=self.midi, on_audio=self._add, keep_s=1)
-        self._parts: list[Samples] = []
-
-    def _add(self, samples: Samples) -> None:
-        self._parts.append(samples)
-
-    def sound(self) -> npt.NDArray[np.float64]:
-        """All that was heard so far, mono; index 0 is the first packet's timestamp."""
-        whole: npt.NDArray[np.float64] = np.concatenate(self._parts).astype(np.float64).mean(axis=1) / 32_768
-        return whole
-
-    def index_of(self, media_time: float) -> int:
-        """Where a moment is in `sound`."""
-        first = self.ear.packets[0].timestamp
-        ahead = (round(media_time) + int(self.midi.welcome["rtp_offset"]) - first) & 0xFFFF_FFFF
-        return ahead - (1 << 32) if ahead >= 1 << 31 else ahead
-
-    def arrival_ns(self, index: int) -> int | None:
-        """When the packet with this sample came."""
-        first = self.ear.packets[0].timestamp
-        found = None
-        for packet in reversed(self.ear.packets):
-            at = (packet.timestamp - first) & 0xFFFF_FFFF
-            if at <= index:
-                found = packet.arrival_ns if index - at < MEDIA_RATE * 60 // 1000 else None
-                break
-        return found
 
 
 def onset(sound: npt.NDArray[np.float64], begin: int, end: int) -> int | None:
@@ -237,10 +212,12 @@ async def play(
     *,
     query: str = "",
     batch: int = BATCH,
+    network: str | None = None,
 ) -> Played:
     """All batches, in one page. sink: where it plays; by default Chromium's fake output, paced by a timer.
 
-    query: of its address, by default the mode. batch: presses that are recorded at a time.
+    query: of its address, by default the mode. batch: presses that are recorded at a time. network: a preset that
+    its media goes through.
     """
     live = {
         "listen": "window.rtcserver?.state === 'live'",
@@ -254,9 +231,12 @@ async def play(
         )
         await stack.enter_async_context(witness.ear)
         await witness.midi.wait_welcome()
-        page = await browser.open(
-            f"{server.room_url}?{query or QUERIES[mode]}#perform={performer_token(server)}"
-        )
+        relay = None
+        if network is not None:
+            relay = stack.enter_context(UdpRelay.of(network))
+            relay.route(("127.0.0.1", server.port))
+        url = f"{server.room_url}?{query or QUERIES[mode]}#perform={performer_token(server)}"
+        page = await browser.open(url, relay)
         await until(page, live)
         await until(page, "window.rtcserver.midi.role === 'performer' && window.rtcserver.midi.playable")
         await asyncio.sleep(settle_s)
@@ -358,6 +338,8 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--mode", choices=("listen", "studio"), default="listen")
+    parser.add_argument("--quality", choices=("exact", "light"), default="exact", help="of Studio")
+    parser.add_argument("--network", choices=tuple(PRESETS), help="the page's, by UDP (docs/networks.md)")
     parser.add_argument("--presses", type=int, default=100)
     parser.add_argument("--output-presses", type=int, default=40, help="for the true output; 0: leave it out")
     parser.add_argument("--settle", type=float, default=15.0, help="seconds before the first (default 15)")
@@ -365,9 +347,14 @@ def main() -> int:
     args = parser.parse_args()
     if args.presses < 1 or args.output_presses < 0:
         parser.error("--presses is at least 1, --output-presses at least 0")
+    light = args.quality == "light"
+    if light and args.mode != "studio":
+        parser.error("--quality is that of --mode studio")
+    query = "studio=light" if light else ""
     machine = MachineCpu.now()
     listen_p50 = None
-    if args.loads:
+    beside: dict[str, float | None] = {}
+    if args.loads and not light:
         say(f"key_to_ear: listen_latency of this machine now, {args.loads} loads …")
         with tempfile.TemporaryDirectory() as folder:
             wav = Path(folder) / "clicks.wav"
@@ -389,20 +376,32 @@ def main() -> int:
         ) as server,
     ):
         server.wait_healthy(lambda said: bool(said["rooms"]["main"]["state"] == "live"))
-        found = asyncio.run(play(server, args.mode, args.presses, args.settle))
+        if light:
+            say("key_to_ear: the same presses in Listen …")
+            alike = asyncio.run(play(server, "listen", args.presses, args.settle, network=args.network))
+            said = summary("listen", args.presses, alike)
+            listen_p50, beside["listen_p95_ms"] = said["p50_ms"], said["p95_ms"]
+        found = asyncio.run(
+            play(server, args.mode, args.presses, args.settle, query=query, network=args.network)
+        )
         output: dict[str, float | None] = {}
         if args.output_presses:
             say(f"key_to_ear: the true output, {args.output_presses} presses …")
             with NullSink() as sink:
                 output = output_summary(
-                    asyncio.run(play(server, args.mode, args.output_presses, args.settle, sink))
+                    asyncio.run(play(server, args.mode, args.output_presses, args.settle, sink, query=query))
                 )
+        if light and args.network is None:
+            beside |= costs_of(server.room_url)
     emit(
         {
             "benchmark": "key_to_ear",
             **summary(args.mode, args.presses, found),
+            "quality": args.quality if args.mode == "studio" else None,
+            "network": args.network,
             **output,
             "listen_p50_ms": listen_p50,
+            **{name: beside.get(name) for name in BESIDE},
             "machine_busy_pct": machine.busy_pct(MachineCpu.now()),
         }
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
@@ -17,7 +17,6 @@ from typing import Self
 from urllib.parse import urldefrag
 
 import av
-import numpy as np
 from aiortc import (
     MediaStreamTrack,
     RTCConfiguration,
@@ -33,6 +32,7 @@ from rtcserver.client.ice_servers import relays
 from rtcserver.client.measure import HOLE_MS, RATE, AudioMeter, Packet, Samples, Unwrapper, delivery
 from rtcserver.client.reception import Reception, Repair
 from rtcserver.client.report import ListenReport, sides
+from rtcserver.client.stereo import Stereo
 from rtcserver.client.ways import Channels, MediaPath
 from rtcserver.client.whep import (
     AwayError,
@@ -50,6 +50,7 @@ from rtcserver.encode.codec import DEFAULT, Codec, codec_named
 from rtcserver.transport.aiortc_consent import keep_consent
 from rtcserver.transport.aiortc_tap import Coded, ReceiverTap, Taken, TappedPacket
 
+MODE_HEADER = "Rtcserver-Mode"
 MAX_PACKETS = 1_000_000
 DIRECT_S = 4.0
 """How long a direct way to a server that names TURN servers may take to be found."""
@@ -60,7 +61,6 @@ _AUDIO_BEHIND_S = 1.0
 
 class Listener:
     """``async with Listener(url) as ear:`` connects on entry, says goodbye on exit, both bounded in time.
-
     window_s: keep audio of the first so many seconds only. on_audio: called with each new stretch of
     ``(frames, 2) int16`` at 48 kHz, holes already filled with silence. path: what descriptions lead through.
     channels: opened with the connection. headers: sent with the offer. codec: the only one that is offered, by name
@@ -104,7 +104,7 @@ class Listener:
         self._repair = repair
         self._reception = Reception(self._codec_name, repair)
         self._meter = AudioMeter(keep_s)
-        self._upsampler = av.AudioResampler("s16", "mono", RATE)
+        self._stereo = Stereo()
         self._media = Unwrapper(32)
         self._media_now = -1
         self._ssrc: int | None = None
@@ -218,6 +218,14 @@ class Listener:
         elsewhere = not servers and relays(self._session.links)
         timeout_s = min(DIRECT_S, self._connect_timeout_s) if elsewhere else self._connect_timeout_s
         await self.until(lambda: self.state not in ("new", "connecting"), timeout_s)
+
+    def check_mode(self) -> None:
+        """Raises `ListenError` if the server gives another mode than the headers ask for: it knows none."""
+        wanted = (self._headers or {}).get(MODE_HEADER, "listen")
+        if self.answered.get(MODE_HEADER, "listen") != wanted:
+            raise ListenError(
+                f"{self.url} has no {wanted.capitalize()} mode: it answered with an ordinary session"
+            )
 
     @property
     def last_ns(self) -> int:
@@ -338,19 +346,12 @@ class Listener:
                 frame = await track.recv()
                 if not isinstance(frame, av.AudioFrame) or frame.pts is None:
                     continue
-                for pts, samples in self._stereo(frame):
+                for pts, samples in self._stereo.take(frame):
                     self._reception.hear(pts, samples)
                     added = self._meter.add(pts, samples, self._window)
                     if self._on_audio is not None and len(added):
                         self._on_audio(added)
                 self._changed.set()
-
-    def _stereo(self, frame: av.AudioFrame) -> Iterator[tuple[int, Samples]]:
-        """``(frames, 2) int16`` at 48 kHz, and its place; what has one channel is on both sides."""
-        one = len(frame.layout.channels) == 1
-        for upsampled in self._upsampler.resample(frame) if one else (frame,):
-            samples = upsampled.to_ndarray().astype(np.int16, copy=False).reshape(-1, 1 if one else 2)
-            yield upsampled.pts or 0, np.repeat(samples, 2, axis=1) if one else samples
 
     async def until(self, reached: Callable[[], bool], timeout_s: float) -> bool:
         """Wait for `reached()`, looked at whenever something happens. False if it takes too long."""
@@ -377,8 +378,10 @@ async def listen(
     channels: Channels | None = None,
     codec: str = DEFAULT.name,
     repair: Repair = "none",
+    headers: Mapping[str, str] | None = None,
 ) -> ListenReport:
-    """Listen to `seconds` of media time and report. Raises `ListenError` if there is no connection.
+    """Listen to `seconds` of media time and report. Raises `ListenError` if there is no connection, or another mode than
+    the `headers` ask for.
 
     on_progress: called about four times a second with the media seconds heard so far.
     """
@@ -392,7 +395,9 @@ async def listen(
         channels=channels,
         codec=codec,
         repair=repair,
+        headers=headers,
     ) as ear:
+        ear.check_mode()
         hearing = asyncio.ensure_future(ear.hear(seconds, stall_s=stall_s))
         try:
             while not hearing.done():

@@ -18,7 +18,7 @@ from rtcserver.client.reception import Repair
 from rtcserver.client.record import Recorder
 from rtcserver.client.report import ListenReport
 from rtcserver.client.returning import ReturningListener
-from rtcserver.client.studio import StudioSummary, listen_studio
+from rtcserver.client.studio import LIGHT_HEADERS, StudioSummary, listen_studio
 from rtcserver.client.tcp import TcpPath
 from rtcserver.client.ways import MediaPath
 from rtcserver.client.whep import ListenError
@@ -44,7 +44,7 @@ class Run:
     wait_s: how long to come again, when a server that is full or busy says so. stay: come back whenever the sound is
     gone, for `seconds` by the clock; with neither `studio` nor `phrase`. network: what its media goes through. codec: the
     one to ask for in Listen, one of `CODEC_NAMES`. tcp: media by TCP, without a network. repair: what is offered against
-    losses in Listen.
+    losses in Listen and in Studio light. quality: of Studio, "exact" or "light".
     """
 
     url: str
@@ -59,6 +59,7 @@ class Run:
     codec: str = CODEC_NAMES[0]
     tcp: bool = False
     repair: Repair = "none"
+    quality: str = "exact"
 
 
 async def perform(
@@ -145,7 +146,7 @@ async def _perform(
             playing = asyncio.ensure_future(midi.play(list(run.phrase)))
     try:
         report: ListenReport | StudioSummary
-        if run.studio:
+        if run.studio and run.quality != "light":
             report = await listen_studio(
                 run.url,
                 seconds,
@@ -164,9 +165,11 @@ async def _perform(
                 on_progress=on_progress,
                 insecure=run.insecure,
                 path=path,
-                channels=midi,
+                # Studio has channels, whoever listens.
+                channels=midi or (MidiClient() if run.studio else None),
                 codec=run.codec,
                 repair=run.repair,
+                headers=LIGHT_HEADERS if run.studio else {},
             )
         if playing is not None and playing.done():
             playing.result()

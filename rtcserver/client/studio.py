@@ -20,7 +20,7 @@ from urllib.parse import urldefrag
 import numpy as np
 
 from rtcserver.client.assembly import Assembler, is_studio
-from rtcserver.client.listener import Listener
+from rtcserver.client.listener import MODE_HEADER, Listener
 from rtcserver.client.measure import AUDIBLE_DBFS, RATE, AudioMeter, Side, side
 from rtcserver.client.midi import MidiClient
 from rtcserver.client.ways import MediaPath
@@ -28,8 +28,9 @@ from rtcserver.client.whep import ListenError
 from rtcserver.encode.pcm import VERSION, decode_samples
 from rtcserver.transport.aiortc_tap import TappedPacket
 
-MODE_HEADER = "Rtcserver-Mode"
 FORMAT_HEADER = "Rtcserver-Studio"
+LIGHT_HEADERS = {MODE_HEADER: "studio", "Rtcserver-Quality": "light"}
+"""Ask for Studio light, which is Opus: any listener takes it (`rtcserver.client.listener`)."""
 PROOF = 5
 """So many frames show that they arrive; then PCM is asked for."""
 REPORT_S = 1.0

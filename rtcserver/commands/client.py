@@ -37,6 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="listen: Opus (default); studio: the instrument's samples, as they are",
     )
     parser.add_argument(
+        "--quality",
+        choices=("exact", "light"),
+        default="exact",
+        help="of Studio: exact, the samples as they are (default); light, Opus in short packets, decoded here",
+    )
+    parser.add_argument(
         "--codec",
         choices=CODEC_NAMES,
         default=CODEC_NAMES[0],
@@ -46,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--record",
         type=Path,
         metavar="OUT.WAV",
-        help="write what is heard; in Studio the exact samples, in their own rate and bits",
+        help="write what is heard; of Studio's exact samples those, in their own rate and bits",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of sentences")
     parser.add_argument("--midi", action="store_true", help="print what is played, against the audio's clock")
@@ -99,6 +105,9 @@ def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     if args.codec != CODEC_NAMES[0] and args.mode == "studio":
         print("rtcserver client: --codec is that of --mode listen", file=sys.stderr)
         return NO_CONNECTION
+    if args.quality == "light" and args.mode != "studio":
+        print("rtcserver client: --quality is that of --mode studio", file=sys.stderr)
+        return NO_CONNECTION
     if args.seed is not None and args.network is None:
         print("rtcserver client: --seed is that of a --network", file=sys.stderr)
         return NO_CONNECTION
@@ -127,6 +136,7 @@ def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
         args.codec,
         tcp,
         args.repair,
+        args.quality,
     )
     on_event = None if args.json else print_event
     try:
@@ -157,7 +167,8 @@ def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
             through = {
                 "network": {"name": args.network, "seed": seed, "up": asdict(up), "down": asdict(down)}
             }
-        print(json.dumps({"mode": args.mode, **report.to_json(), **played, **through}))
+        quality = {"quality": args.quality} if args.mode == "studio" else {}
+        print(json.dumps({"mode": args.mode, **quality, **report.to_json(), **played, **through}))
     else:
         print(report.to_text())
         if midi is not None:

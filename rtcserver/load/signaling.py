@@ -54,6 +54,12 @@ class StudioSignaling(WhepSignaling):
     headers = MappingProxyType({"Rtcserver-Mode": "studio"})
 
 
+class LightSignaling(WhepSignaling):
+    """The same, asking for Studio light."""
+
+    headers = MappingProxyType({"Rtcserver-Mode": "studio", "Rtcserver-Quality": "light"})
+
+
 def address_of(url: str) -> str:
     """The IP address of a URL's host. Raises ListenError if it has none."""
     parts = split_url(url)

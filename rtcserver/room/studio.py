@@ -45,6 +45,7 @@ def answer_headers(
         raise PeerError(503, "no_instrument", f"The instrument delivers no sound{why}", retry_after_s=5)
     return {
         "Rtcserver-Mode": mode,
+        "Rtcserver-Quality": quality,
         "Rtcserver-Studio": json.dumps(
             describe(studio, mode) | describe_light(light) | {"quality": quality}, separators=(",", ":")
         ),

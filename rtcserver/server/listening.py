@@ -308,11 +308,14 @@ class OnePort:
         self._backend.on_joined = joined
 
     def audience(self) -> dict[tuple[str, str], int]:
-        """Connected sessions by room and mode; ``player`` are those without our page. All that could be, with zeros."""
-        count = dict.fromkeys(((room, mode) for room in self.desk.rooms for mode in (*MODES, "player")), 0)
+        """Connected sessions by room and mode; ``player`` are those without our page, ``studio-light`` those in Studio that
+        get compressed sound. All that could be, with zeros."""
+        modes = (*MODES, "studio-light", "player")
+        count = dict.fromkeys(((room, mode) for room in self.desk.rooms for mode in modes), 0)
         for session in self._backend.connected():
             listens = session.mode != "listen" or session.reports_itself
-            count[session.room, session.mode if listens else "player"] += 1
+            mode = "studio-light" if session.sending.light else session.mode
+            count[session.room, mode if listens else "player"] += 1
         return count
 
     def tiers(self) -> dict[tuple[str, str], int]:
