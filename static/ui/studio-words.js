@@ -93,8 +93,9 @@ export function studioLine({ phase, notice }, listening, wanted, heard = "") {
 
 /** Names the limits beyond which Studio is left, for people who want to know. */
 export const LIMITS_LINE =
-  `Studio goes back to Listen by itself when more than ${Math.round(MOST_LOST * 100)} % of the blocks are lost for ` +
-  `${OVER_MS / 1000} s, when the ring has to be deeper than ${MOST_TARGET_MS} ms, or when it keeps running empty.`;
+  "Studio plays exact samples where the network carries them, and compressed sound elsewhere. It goes back to Listen by itself " +
+  `when even that loses more than ${Math.round(MOST_LOST * 100)} % for ${OVER_MS / 1000} s, when the ring has to be deeper than ` +
+  `${MOST_TARGET_MS} ms, or when it keeps running empty.`;
 
 /**
  * @param {StudioFormat} format

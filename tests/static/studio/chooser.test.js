@@ -1,0 +1,139 @@
+// @ts-check
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Chooser } from "../../../static/studio/chooser.js";
+
+/** @typedef {import("../../../static/studio/chooser.js").Figures} Figures */
+/** @typedef {import("../../../static/studio/quality.js").Stage} Stage */
+
+const FORMAT = { mbps: 2.7, blockMs: 2.9, frameMs: 5 };
+const BOTH = { exact: true, light: true };
+
+/** @type {Figures} */
+const QUIET = {
+  turn: "exact",
+  lostMs: 0,
+  madeUpMs: 0,
+  repaired: 0,
+  missed: 0,
+  underruns: 0,
+  jitterMs: 1,
+  levelMs: 14,
+  targetMs: 14,
+  rate: 44_100,
+  payloads: 0,
+  lost: 0,
+  besideCame: 0,
+  besideEnd: 0,
+  besideJitterMs: 1,
+};
+
+/**
+ * A session whose server and ring do what they are told, the ring half a second later for `join`.
+ *
+ * @param {Stage} stage
+ * @param {import("../../../static/studio/quality.js").Pin} [pin]
+ * @param {{exact: boolean, light: boolean}} [offered]
+ */
+function session(stage, pin = "automatic", offered = BOTH) {
+  /** @type {string[]} */
+  const said = [];
+  let ring = { ...QUIET, turn: /** @type {Figures["turn"]} */ (stage) };
+  let nowMs = 0;
+  const steps = {
+    change: (/** @type {string} */ wish) => said.push(`server: ${wish}`),
+    turn: (/** @type {Figures["turn"]} */ turn) => {
+      said.push(`ring: ${turn}`);
+      ring = { ...ring, turn };
+    },
+  };
+  const chooser = new Chooser({ stage, why: { cause: "good" } }, pin, offered, FORMAT, steps, 0);
+  chooser.heard(0);
+  return {
+    chooser,
+    said,
+    /** @param {number} ms @param {(ring: Figures) => Partial<Figures>} [change] in a tenth of a second */
+    run(ms, change = () => ({})) {
+      let verdict = null;
+      for (const end = nowMs + ms; nowMs < end && verdict === null; ) {
+        nowMs += 100;
+        const next = /** @type {Partial<Record<Figures["turn"], Figures["turn"]>>} */ ({ join: "joined", "to-light": "light", "to-exact": "exact" });
+        const came = ring.turn === "trial" ? 4_410 : 0;
+        ring = { ...ring, payloads: ring.payloads + 30, besideCame: ring.besideCame + came, besideEnd: ring.besideEnd + came, turn: next[ring.turn] ?? ring.turn };
+        ring = { ...ring, ...change(ring) };
+        verdict = chooser.look(nowMs, ring, 2);
+      }
+      return verdict;
+    },
+    now: () => nowMs,
+  };
+}
+
+test("to light: both come, then the ring changes, and only then the samples end", () => {
+  const { chooser, said, run } = session("exact");
+  run(12_000, ({ turn }) => (turn === "exact" ? { jitterMs: 20 } : {}));
+  assert.deepEqual(said, ["server: both", "ring: join", "ring: to-light", "server: light", "ring: light"]);
+  assert.equal(chooser.choice.stage, "light");
+});
+
+test("the ring grows first, for four seconds at most", () => {
+  const { said, run } = session("exact");
+  run(7_000, ({ turn }) => ({ jitterMs: 20, levelMs: turn === "joined" ? 9 : 14 }));
+  assert.deepEqual(said, ["server: both", "ring: join"], "its level is below its target");
+  run(4_000, () => ({ jitterMs: 20, levelMs: 9 }));
+  assert.deepEqual(said.slice(2, 4), ["ring: to-light", "server: light"]);
+});
+
+test("back: a trial beside light, then the ring changes, and only then light ends", () => {
+  const { said, run } = session("light");
+  run(16_000, ({ turn }) => (turn === "light" || turn === "trial" ? { jitterMs: 3.9 } : {}));
+  assert.deepEqual(said, ["server: both", "ring: trial", "ring: to-exact", "server: exact", "ring: exact"]);
+});
+
+test("a trial that lacks blocks ends as it began", () => {
+  const { said, run } = session("light");
+  run(14_000, ({ turn, besideCame, besideEnd }) => (turn === "trial" ? { besideCame: besideEnd * 0.9 } : { besideCame }));
+  assert.deepEqual(said, ["server: both", "ring: trial", "server: light", "ring: light"]);
+});
+
+test("a server without a place for the samples leaves light playing", () => {
+  const { chooser, said, run, now } = session("light");
+  run(10_500);
+  assert.deepEqual(said, ["server: both", "ring: trial"]);
+  chooser.refused(now());
+  assert.deepEqual(said.slice(2), ["ring: light"]);
+  assert.equal(chooser.choice.why.cause, "full");
+});
+
+test("a pin goes the same ways, without waiting for the network", () => {
+  const { chooser, said, run, now } = session("exact");
+  run(1_000);
+  chooser.pin("light", now());
+  run(2_000);
+  assert.deepEqual(said.splice(0), ["server: both", "ring: join", "ring: to-light", "server: light", "ring: light"]);
+  chooser.pin("exact", now());
+  run(2_000);
+  assert.deepEqual(said, ["server: both", "ring: trial", "ring: to-exact", "server: exact", "ring: exact"]);
+});
+
+test("what exact cannot play is tried as light, and what light cannot play ends Studio", () => {
+  const broken = session("exact");
+  assert.equal(broken.run(9_000, (ring) => ({ lost: ring.lost + 5 })), null);
+  assert.equal(broken.chooser.choice.stage, "light");
+  const light = session("light");
+  assert.equal(light.run(20_000, (ring) => ({ lost: ring.lost + 5 })), "loss");
+  const pinned = session("exact", "exact");
+  assert.equal(pinned.run(20_000, (ring) => ({ lost: ring.lost + 5 })), "loss");
+  const alone = session("exact", "automatic", { exact: true, light: false });
+  assert.equal(alone.run(20_000, (ring) => ({ lost: ring.lost + 5 })), "loss");
+});
+
+test("where light cannot be decoded the samples go on, if they are what is heard", () => {
+  const exact = session("exact");
+  exact.run(9_500, ({ turn }) => (turn === "exact" ? { jitterMs: 20 } : { turn: "join" }));
+  assert.equal(exact.chooser.withoutLight(exact.now()), true);
+  assert.deepEqual(exact.said.slice(-2), ["server: exact", "ring: exact"]);
+  const light = session("light");
+  assert.equal(light.chooser.withoutLight(0), false);
+});
