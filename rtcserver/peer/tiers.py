@@ -8,15 +8,15 @@ at both, and at what it sends itself:
 - A network is **overloaded** when it loses `HEAVY` of the packets in two intervals in a row, or `QUIET_LOSS` for
   `LASTING_S`, or `SOME` of them in two intervals in a row while the round trip has grown by `SLOW_S`, or when that stays
   grown by so much for `SLOW_FOR_S`. A queue makes every round trip longer, and a busy computer on the way only some: so
-  it is the shortest one of the last `WINDOW_S` that counts.
+  it is the shortest one of the last 2 s that counts (`rtcserver.peer.base_delay`).
 - Losses without a grown round trip are a **suspicion**: less is sent for `VERDICT_PACKETS`, the low encoding with all
   its redundancy where what arrived would allow more. If `SAME` of the share is lost all the same, the losses are
   innocent: it goes back, and losses that are not more than these tell nothing for `INNOCENT_S`, and twice as long after
   each further time.
 - **Down**, at once: to what has arrived lately, where the losses tell how much that was, else by one rung.
-- **Up**, by one rung after `HOLD_S` without a sign of overload, and twice as long after each rung that did not hold, up to
-  `MAX_HOLD_S`. Below the room's own encoding the rungs between are redundancy of the low one: what is too much for
-  the network is then repaired by what was too much.
+- **Up**, by one rung after `HOLD_S` without a sign of overload, and twice as long after many losses and after each rung that
+  did not hold, up to `MAX_HOLD_S`. Below the room's own encoding the rungs between are redundancy of the low one: what is
+  too much for the network is then repaired by what was too much. The first long round trip on a new one ends it.
 - The **high** encoding comes only after the network has carried more than it needs, as redundancy, for `PROVEN_S`, and
   after `HIGH_AFTER_S` without a loss; any need of redundancy takes it back.
 
@@ -26,10 +26,10 @@ What listeners tell may be wrong or a lie: it only chooses among the rungs there
 from __future__ import annotations
 
 import math
-from collections import deque
 from dataclasses import dataclass
 
 from rtcserver.encode.encoding import Encoding
+from rtcserver.peer.base_delay import BaseDelay
 from rtcserver.peer.redundancy import BYTES_AT, network_share
 
 PACKET_BYTES = 20 + 8 + 12 + 16
@@ -76,13 +76,10 @@ HOLD_S = 30.0
 MAX_HOLD_S = 960.0
 FORGIVE_S = 120.0
 """A rung that held for so long makes the waiting time `HOLD_S` again."""
+HEAVY_HOLDS = 2
+"""Who lost `HEAVY` waits so many times as long: what they are sent then is far less, and the next rung twice as much."""
 NO_RED_HOLDS = 2
 """Whose browser knows no redundancy waits so many times as long: to try is to lose then."""
-WINDOW_S = 2.0
-BASE_S = 60.0
-"""The shortest round trip of so long is that of an empty queue; a way that has become longer is accepted after it."""
-MAX_LATEST = 64
-"""Round trips that are kept of a window."""
 MAX_ROUND_TRIP_S = 10.0
 """A round trip that is longer is not believed."""
 STALE_S = 10.0
@@ -129,25 +126,6 @@ class Trial:
     before: int
     fits: int
     share: float
-
-
-class BaseDelay:
-    """The shortest round trip of the last `BASE_S` to twice that, and how much longer those of the last `WINDOW_S` are."""
-
-    def __init__(self) -> None:
-        self._latest: deque[tuple[float, float]] = deque(maxlen=MAX_LATEST)
-        self._before = self._shortest = math.inf
-        self._since_s = -math.inf
-
-    def add(self, round_trip_s: float, now_s: float) -> float:
-        """Take a round trip; returns by how much the shortest of the last ones is longer than the shortest of all."""
-        if now_s - self._since_s >= BASE_S:
-            self._before, self._shortest, self._since_s = self._shortest, math.inf, now_s
-        self._shortest = min(self._shortest, round_trip_s)
-        self._latest.append((now_s, round_trip_s))
-        while now_s - self._latest[0][0] > WINDOW_S:
-            self._latest.popleft()
-        return min(trip_s for _, trip_s in self._latest) - min(self._shortest, self._before)
 
 
 class Tiers:
@@ -278,9 +256,16 @@ class Tiers:
             return
         if self._slow_since_s is None:
             self._slow_since_s = now_s
+        if self._probing(now_s):
+            self._down(0.99 * self._sent_bps, now_s)
+            return
         drains = now_s - self._changed_s < DRAIN_S or self._grown_s < 0.8 * self._grown_then_s
         if now_s - self._slow_since_s >= SLOW_FOR_S and not drains:
             self._down(0.99 * self._sent_bps, now_s)
+
+    def _probing(self, now_s: float) -> bool:
+        """Whether more is being tried on a network that did not carry more of late, and the trial is fresh."""
+        return self._ladder[self._rung].probes and now_s - self._raised_s < PROVEN_S
 
     def choose(self, wanted: int, now_s: float, *, copies: int = 1) -> Choice:
         """What to send from now on.
@@ -313,6 +298,8 @@ class Tiers:
 
     def _try_less(self, share: float, now_s: float) -> None:
         """Find out whether less is lost when less is sent."""
+        if share >= HEAVY:
+            self._hold_s = max(self._hold_s, HEAVY_HOLDS * self._first_hold_s)
         fits = min(self._rung, self._fitting(HEADROOM * self._sent_bps * (1 - share)))
         # The most redundant of the low encoding: what is lost meanwhile is heard least.
         repaired = max((number for number, rung in enumerate(self._ladder) if rung.probes), default=fits)
@@ -384,6 +371,7 @@ class Tiers:
         if self._rung < top and waited_s >= (PROVEN_S if climbing else self._hold_s):
             self._rung += 1
             self._raised_s = now_s
+            self._base.renew()
         if now_s - self._carried_since_s >= PROVEN_S:
             self._proven_bps = max(self._proven_bps, self._sent_bps)
 

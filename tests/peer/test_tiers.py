@@ -21,6 +21,7 @@ from rtcserver.peer.tiers import (
     HOLD_S,
     MAX_HOLD_S,
     PROVEN_S,
+    SLOW_S,
     Choice,
     Tiers,
     wire_bps,
@@ -64,6 +65,14 @@ def test_a_link_of_64_kilobits_ends_on_the_low_tier_soon_and_stays(queue_s: floa
     # It tries more now and then, ever more rarely, and never with less than a repair of what that loses.
     assert listener.changes(60) <= 12
     assert listener.changes(600) <= 4
+    # Where it makes the round trip longer, what it tries is over with the second report that follows.
+    tries = [
+        until_s - since_s
+        for (since_s, _, level), (until_s, _, _) in pairwise(listener.history)
+        if level and since_s > arrived
+    ]
+    assert tries
+    assert queue_s < SLOW_S or max(tries) <= 2.2
 
 
 @pytest.mark.parametrize("reports_s", [0.3, 1.0, 5.0])
