@@ -48,7 +48,6 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.rig.common import MachineCpu, emit, process_cpu_s, say
-from benchmarks.rig.instrument_cost import INSTRUMENTS, compare
 from benchmarks.rig.outcome import LONG_S, main_of
 from benchmarks.rig.phase import delay_s, tone_phase
 from rtcserver.clock import MEDIA_RATE, NS
@@ -58,6 +57,8 @@ from rtcserver.instrument.supervisor import InstrumentSupervisor
 from tests.rig.jack import JackServer, Tones
 
 RUNS = ((48_000, 512), (44_100, 128))
+INSTRUMENTS = ("portaudio", "fluidsynth")
+"""What ``--before`` compares."""
 SETTLE_S = 2.0
 REPORTS_S = 5
 """The instrument process is asked for its state so many times a second."""
@@ -249,7 +250,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, help="length of each run (default 30; 5 with --before)")
     parser.add_argument("--before", help="an earlier build, as git names it, to be compared with")
     parser.add_argument("--rounds", type=int, default=5, help="with --before (default 5)")
-    parser.add_argument("--instrument", choices=tuple(INSTRUMENTS), help="with --before: only this one")
+    parser.add_argument("--instrument", choices=INSTRUMENTS, help="with --before: only this one")
     parser.add_argument("--no-visqol", action="store_true", help="with --before: CPU only")
     args = parser.parse_args()
     if args.seconds is None:
@@ -259,8 +260,11 @@ def main() -> int:
     if not 1 <= args.rounds <= 100:
         parser.error("--rounds: allowed are 1 to 100")
     if args.before:
-        instruments = [args.instrument] if args.instrument else list(INSTRUMENTS)
+        instruments = [args.instrument] if args.instrument else INSTRUMENTS
         machine = MachineCpu.now()
+        # It needs what only benchmarks install.
+        from benchmarks.rig.instrument_cost import compare
+
         found = compare(args.before, instruments, args.rounds, args.seconds, sound=not args.no_visqol)
         busy = machine.busy_pct(MachineCpu.now())
         emit({"benchmark": "realtime", "before": args.before, "compared": found, "machine_busy_pct": busy})

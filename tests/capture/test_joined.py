@@ -115,7 +115,8 @@ def test_a_source_makes_as_many_blocks_at_once_as_its_reader_waits_for() -> None
         time.sleep(0.001)
     source.close()
     ring.close()
-    assert source.asked[5:asked].count(4) > (asked - 5) // 2
+    # A reader that comes late finds some of its four there already.
+    assert sum(source.asked[5:asked]) > 1.5 * (asked - 5)
     assert set(source.asked[asked + 2 :]) == {1}
 
 
