@@ -202,6 +202,8 @@ class Member:
             self._desk.set_exact(self, twice=self.redundancy.on)
 
     def _change(self, quality: str) -> None:
+        if self.session.mode == "listen":
+            raise PeerError(409, "not_studio", "This session listens to Opus; it cannot change.")
         if quality == self.session.sending.quality:
             pass
         elif quality == "light":

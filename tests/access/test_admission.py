@@ -17,6 +17,7 @@ PLACES = Places(
     connecting_per_address=2,
     shared_addresses=("10.0.0.0/8", "2001:db8::1"),
     studio=4,
+    studio_light=9,
     studio_channel=2,
     connections=6,
     connections_per_address=4,
@@ -34,6 +35,7 @@ PLACES = Places(
         (Admission.listener, 10, "full", "listeners"),
         (Admission.connecting, 5, "busy", "connecting"),
         (Admission.studio, 4, "studio_full", "studio"),
+        (Admission.studio_light, 9, "studio_full", "studio_light"),
         (Admission.connection, 6, "busy", "connections"),
     ],
 )
@@ -80,6 +82,29 @@ def test_a_server_without_studio_is_not_full() -> None:
         "studio_unavailable",
         None,
     )
+
+
+def test_light_has_places_of_its_own_and_a_sentence_for_those_who_find_none() -> None:
+    admission = Admission(PLACES)
+    # All places for exact samples are taken.
+    with pytest.raises(PeerError):
+        admission.studio(4)
+    admission.studio_light(8)
+    with pytest.raises(PeerError) as refused:
+        admission.studio_light(9)
+    sentence = "All 9 places of Studio light in this room are taken; Listen mode has room."
+    assert str(refused.value) == sentence
+    admission.studio(3)
+
+
+@pytest.mark.parametrize("places", [Places(studio_light=0), Places(studio=0)])
+def test_light_that_is_turned_off_is_not_full(places: Places) -> None:
+    admission = Admission(places)
+    with pytest.raises(PeerError, match="Studio light is turned off on this server") as refused:
+        admission.studio_light(0)
+    assert (refused.value.status, refused.value.code) == (422, "studio_unavailable")
+    assert refused.value.retry_after_s is None
+    assert not admission.refused
 
 
 def test_a_performers_number_is_handed_on_and_none_is_full() -> None:

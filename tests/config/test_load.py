@@ -12,6 +12,7 @@ from rtcserver.access.rules import DEFAULT, EXTERNAL
 from rtcserver.config import flags as config_flags
 from rtcserver.config.load import defaults, descriptions, example, load, parse_hosts, read_toml
 from rtcserver.config.model import INSTRUMENT_KEYS, SERVER_KEYS, TABLES, InstrumentConfig, to_dict
+from rtcserver.encode.encoding import LIGHT, light_of
 from rtcserver.errors import ConfigError
 from tests.access.test_users import CHEAP
 
@@ -53,6 +54,15 @@ def test_a_named_file_must_exist_and_a_forgotten_one_need_not(
         ("port", "many", '--port: port = "many".*integer'),
         ("frame_ms", "7", '--frame-ms: frame_ms = "7" .* 2.5, 5, 10, 20'),
         ("bitrate_bps", "9000", 'bitrate_bps = "9000" .*64000'),
+        (
+            "studio_light_frame_ms",
+            "20",
+            '--studio-light-frame-ms: studio_light_frame_ms = "20" .* 2.5, 5, 10',
+        ),
+        ("studio_light_frame_ms", "nan", 'studio_light_frame_ms = "nan"'),
+        ("studio_light_bitrate_bps", "63999", 'studio_light_bitrate_bps = "63999" .*64000'),
+        ("studio_light_bitrate_bps", "510001", 'studio_light_bitrate_bps = "510001" .*510000'),
+        ("studio_light_listeners", "100001", 'studio_light_listeners = "100001" .*100000'),
         ("channels", "1", 'channels: "1" is not a pair'),
         ("channels", "0,1", "channel numbers count from 1"),
         ("mix", "1:X", 'mix: "1:X" is not understood'),
@@ -86,6 +96,20 @@ def test_a_named_file_must_exist_and_a_forgotten_one_need_not(
 def test_a_wrong_value_is_named_with_what_is_allowed(key: str, value: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         load({key: value}, {}, {})
+
+
+@pytest.mark.parametrize(("frame_ms", "samples"), [("2.5", 120), ("5", 240), ("10", 480)])
+def test_studio_light_is_encoded_as_its_room_says(frame_ms: str, samples: int) -> None:
+    values = {"studio_light_frame_ms": frame_ms, "studio_light_bitrate_bps": "510000"}
+    light = light_of(load(values, {}, {}).rooms["main"].instrument)
+    assert (light.name, light.frame_samples, light.bitrate_bps) == (LIGHT, samples, 510_000)
+
+
+def test_rooms_may_have_lights_of_their_own() -> None:
+    rooms = load(
+        {}, {}, {"studio_light_frame_ms": 10, "rooms": {"a": {}, "b": {"studio_light_frame_ms": 2.5}}}
+    ).rooms
+    assert [room.instrument.studio_light_frame_ms for room in rooms.values()] == [10, 2.5]
 
 
 def test_the_place_of_a_wrong_value_is_named() -> None:
