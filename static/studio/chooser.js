@@ -114,10 +114,15 @@ export class Chooser {
     this.#follow(this.#loop.pin(pin, nowMs), nowMs, false);
   }
 
-  /** The server has no place for the samples. @param {number} nowMs */
+  /** The server has no place for what was asked for, and goes on with what it sends. @param {number} nowMs */
   refused(nowMs) {
-    this.#loop.refused(nowMs);
-    this.#set("light", nowMs);
+    if (this.#turn === "join" || this.#turn === "to-light") {
+      this.#loop.lightRefused(nowMs);
+      this.#set("exact", nowMs);
+    } else {
+      this.#loop.refused(nowMs);
+      this.#set("light", nowMs);
+    }
   }
 
   /**

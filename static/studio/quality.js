@@ -34,7 +34,7 @@
 /**
  * @typedef {{cause: "good" | "pinned" | "uneven" | "full" | "only"} | {cause: "jitter", ms: number} | {cause: "loss", percent: number}
  *   | {cause: "line", mbps: number}} Why
- *   good: the network carries exact. uneven: the ring ran empty again and again. full: all places for exact samples are taken.
+ *   good: the network carries exact. uneven: the ring ran empty again and again. full: all places for the other quality are taken.
  *   only: the server offers no other quality. line: the line is too narrow for exact, and carries about so much
  */
 
@@ -124,6 +124,8 @@ export class QualityLoop {
   #passed = 0;
   /** @type {number} */
   #shortestRttMs = Infinity;
+  /** Until when the server is not asked for light again, as it had no place for it; null while it may have one. @type {number | null} */
+  #lightFullMs = null;
 
   /**
    * @param {Choice} begun
@@ -154,7 +156,7 @@ export class QualityLoop {
 
   /** Whether the quality can still give way: only then does the network decide about Studio as a whole. */
   get lightIsLeft() {
-    return this.#stage === "exact" && this.#pin === "automatic" && this.#offered.light;
+    return this.#stage === "exact" && this.#pin === "automatic" && this.#offered.light && this.#lightFullMs === null;
   }
 
   /**
@@ -197,6 +199,18 @@ export class QualityLoop {
   }
 
   /**
+   * The server has no place for light: the samples go on.
+   *
+   * @param {number} nowMs
+   * @returns {Choice}
+   */
+  lightRefused(nowMs) {
+    this.#enter("exact", { cause: "full" }, nowMs);
+    this.#lightFullMs = nowMs + FULL_WAIT_MS;
+    return this.choice;
+  }
+
+  /**
    * `Limits` has judged that exact cannot go on; light is tried before Studio is left.
    *
    * @param {number} nowMs
@@ -213,12 +227,17 @@ export class QualityLoop {
    */
   judge(reading) {
     const { atMs, rttMs } = reading;
+    if (this.#lightFullMs !== null && atMs >= this.#lightFullMs) {
+      this.#lightFullMs = null;
+      if (this.#stage === "exact" && this.#why.cause === "full") this.#why = { cause: "good" };
+    }
     this.#readings.push(reading);
     while (atMs - (this.#readings[0]?.atMs ?? atMs) > SPAN_MS) this.#readings.shift();
     if (rttMs !== null && rttMs > 0) this.#shortestRttMs = Math.min(this.#shortestRttMs, rttMs);
     if (this.#pin !== "automatic" || !this.#offered.light || !this.#offered.exact) return this.choice;
-    if (this.#stage === "exact") this.#judgeExact(atMs);
-    else if (this.#stage === "light") this.#judgeLight(atMs);
+    if (this.#stage === "exact") {
+      if (this.#lightFullMs === null) this.#judgeExact(atMs);
+    } else if (this.#stage === "light") this.#judgeLight(atMs);
     else this.#judgeTrial(reading);
     return this.choice;
   }

@@ -32,7 +32,10 @@ const NETWORKS = { wifi: "Wi-Fi", cable: "cable", mobile: "mobile network", othe
  * @returns {string}
  */
 export function qualityLine({ stage, why }, kind, needMbps) {
-  if (stage === "exact") return why.cause === "pinned" ? "Exact samples, as you chose." : "Exact samples.";
+  if (stage === "exact") {
+    if (why.cause === "full") return "Exact samples, as all places for compressed sound are taken.";
+    return why.cause === "pinned" ? "Exact samples, as you chose." : "Exact samples.";
+  }
   const trying = stage === "trial" ? " Trying the exact samples again." : "";
   return `${reasonOf(why, NETWORKS[kind], needMbps)}${trying}`;
 }

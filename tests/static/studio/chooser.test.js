@@ -106,6 +106,29 @@ test("a server without a place for the samples leaves light playing", () => {
   assert.equal(chooser.choice.why.cause, "full");
 });
 
+test("a server without a place for light leaves the samples playing, and is asked again a minute later", () => {
+  const { chooser, said, run, now } = session("exact");
+  const noisy = (/** @type {Figures} */ { turn }) => (turn === "exact" ? { jitterMs: 20 } : {});
+  while (said.length === 0) run(100, noisy);
+  assert.deepEqual(said.splice(0), ["server: both", "ring: join"]);
+  chooser.refused(now());
+  assert.deepEqual(said.splice(0), ["ring: exact"]);
+  assert.deepEqual(chooser.choice, { stage: "exact", why: { cause: "full" } });
+  run(59_000, noisy);
+  assert.deepEqual(said, []);
+  run(12_000, noisy);
+  assert.deepEqual(said.slice(0, 2), ["server: both", "ring: join"]);
+});
+
+test("while there is no place for light, what exact cannot play ends Studio", () => {
+  const { chooser, said, run, now } = session("exact");
+  chooser.pin("light", now());
+  assert.deepEqual(said.splice(0), ["server: both", "ring: join"]);
+  chooser.refused(now());
+  chooser.pin("automatic", now());
+  assert.equal(run(20_000, (ring) => ({ lost: ring.lost + 5 })), "loss");
+});
+
 test("a pin goes the same ways, without waiting for the network", () => {
   const { chooser, said, run, now } = session("exact");
   run(1_000);

@@ -32,6 +32,7 @@ test("which quality it is, and why, in figures of the listener's own network", (
   const light = (why, kind = "other") => qualityLine({ stage: "light", why }, kind, 2.74);
   assert.equal(qualityLine({ stage: "exact", why: { cause: "good" } }, "cable", 2.7), "Exact samples.");
   assert.equal(qualityLine({ stage: "exact", why: { cause: "pinned" } }, "cable", 2.7), "Exact samples, as you chose.");
+  assert.match(qualityLine({ stage: "exact", why: { cause: "full" } }, "cable", 2.7), /^Exact samples, as all places for compressed/);
   assert.equal(light({ cause: "jitter", ms: 9.2 }, "wifi"), "Compressed, your Wi-Fi varies by 9.2 ms.");
   assert.equal(light({ cause: "jitter", ms: 31.7 }), "Compressed, your network varies by 32 ms.");
   assert.equal(light({ cause: "loss", percent: 2.04 }, "mobile"), "Compressed, your mobile network loses 2 % of what is sent.");
