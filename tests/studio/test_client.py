@@ -130,7 +130,7 @@ async def test_losses_bring_redundancy_and_only_what_was_lost_twice_is_silent(tm
     np.testing.assert_array_equal(recorded[~lost], want[~lost])
 
 
-async def test_who_finds_no_place_is_told_why(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_who_finds_no_place_is_told_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with RtcServer(instrument="tone", studio_listeners=1) as server:
         server.wait_healthy(live)
         async with StudioListener(server.room_url) as first:
@@ -138,9 +138,30 @@ async def test_who_finds_no_place_is_told_why(capsys: pytest.CaptureFixture[str]
             assert await command(server.room_url, "--mode", "studio", "--seconds", "1", "--wait", "0") == 2
         said = capsys.readouterr().err
         assert "503: All 1 Studio places of this room are taken; Listen mode has room." in said
+        # Light has places of its own.
+        out = tmp_path / "light.wav"
+        words = ("--mode", "studio", "--quality", "light", "--seconds", "1", "--json", "--record", str(out))
+        assert await command(server.room_url, *words) == 0
+        light: dict[str, Any] = json.loads(capsys.readouterr().out)
+        assert (light["mode"], light["quality"], light["frame_ms"]) == ("studio", "light", 5)
+        assert (light["left_hz"], light["right_hz"]) == (pytest.approx(440, abs=2), pytest.approx(660, abs=2))
+        assert light["timestamp_errors"] == 0
+        rate, bits, recorded = read(out)
+        assert (rate, bits) == (48_000, 16)
+        # Both sides are the instrument's: a tone of -18 dBFS each.
+        levels = 20 * np.log10(np.sqrt(2 * np.mean(np.square(recorded[24_000:] / 2**15), axis=0)))
+        np.testing.assert_allclose(levels, -18, atol=1)
         # The place is free again.
         assert await command(server.room_url, "--mode", "studio", "--seconds", "0.5") == 0
     assert "Studio, 48000 Hz, 24 bits" in capsys.readouterr().out
+
+
+async def test_a_quality_without_studio_is_refused_in_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert await command("http://127.0.0.1:9/r/main", "--quality", "light") == 2
+    assert "--quality is that of --mode studio" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        await command("http://127.0.0.1:9/r/main", "--mode", "studio", "--quality", "best")
+    assert "invalid choice: 'best' (choose from" in capsys.readouterr().err
 
 
 async def test_a_server_without_studio_is_named_as_such() -> None:
