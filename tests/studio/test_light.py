@@ -36,7 +36,7 @@ async def _play(page: Any, url: str) -> None:
     await until(page, "rtcserver.studio.state === 'playing'")
 
 
-def _phase(samples: npt.NDArray[np.float32], hz: float, first_frame: float) -> float:
+def phase(samples: npt.NDArray[np.float32], hz: float, first_frame: float) -> float:
     """Phase of a tone, against the device's frame numbers, in seconds within its period."""
     places = first_frame + np.arange(len(samples))
     angle = np.angle(np.sum(samples * np.exp(-2j * np.pi * hz * places / RATE)))
@@ -92,7 +92,7 @@ async def test_both_qualities_lie_on_one_line_and_change_without_a_click() -> No
             stats = await page.evaluate("rtcserver.studio.stats()")
     assert stats["ring"]["bits"] == 24
     for one, hz in ((0, LEFT_HZ), (1, RIGHT_HZ)):
-        phases = [_phase(each.samples[:, one], hz, each.frames[0]) for each in (exact, light)]
+        phases = [phase(each.samples[:, one], hz, each.frames[0]) for each in (exact, light)]
         apart = (phases[0] - phases[1] + 0.5 / hz) % (1 / hz) - 0.5 / hz
         assert abs(apart) < 0.001
         # What a tone's next sample cannot be by the two before it: a click's.
