@@ -166,7 +166,16 @@ def test_the_rtp_stream_goes_on_over_every_change(
     engine.add(ear.spec)
     heard = []
     now = 0
-    for kind in (LIGHT, PAYLOAD_PCM, with_samples(LIGHTS[1]), LIGHTS[2], with_samples(LIGHT), PAYLOAD_PCM):
+    turns = (
+        LIGHT,
+        PAYLOAD_PCM,
+        with_samples(LIGHTS[1]),
+        LIGHTS[2],
+        with_samples(LIGHT),
+        PAYLOAD_PCM,
+        LIGHTS[1],
+    )
+    for kind in (*turns, PAYLOAD_PCM):
         for _ in range(4):
             now += 6_000
             scene.both(now)
@@ -179,8 +188,10 @@ def test_the_rtp_stream_goes_on_over_every_change(
     for packet in heard:
         words = packet.payload.split(b"light ")[-1] if b"light " in packet.payload else packet.payload[2:]
         assert packet.timestamp == (int(words) + ear.spec.timestamp_offset) & 0xFFFF_FFFF
+        # A bare frame is never taken for RED.
+        assert packet.payload_type == OPUS or not packet.payload.startswith(b"light ")
         is_block = packet.payload.startswith(b"\xff\x00")
         types[is_block, packet.payload.count(b"light ") > 1, packet.payload_type] += 1
     assert set(types) >= {(True, False, OPUS), (False, False, OPUS), (False, True, RED)}
-    # A frame with others before it is never taken for plain Opus, nor the other way round.
+    # Nor RED for a bare frame.
     assert (False, True, OPUS) not in types
