@@ -26,9 +26,9 @@ pytestmark = pytest.mark.unhurried("compares samples by their frame numbers, and
 STEADY_S = 11
 """Studio that has played for less than 10 s does not come back by itself."""
 EXACT_QUANTA = 200
-BALANCED, SAFE = 2, 4
 """0.58 s of samples that must be the instrument's own."""
-
+BALANCED, SAFE = 2, 4
+"""Places between tight and safe."""
 
 NO_STREAMS = "delete window.RTCRtpScriptTransform;"
 NO_TRANSFORM = NO_STREAMS + "delete RTCRtpReceiver.prototype.createEncodedStreams;"
@@ -77,6 +77,7 @@ async def _without_isolation(page: BrowserPage) -> None:
     await page.route("**/r/main", fulfil)
 
 
+@pytest.mark.realtime  # a processor that is taken away empties the ring, which is then no longer exact
 @pytest.mark.parametrize("way", WAYS)
 async def test_every_sample_arrives_as_it_was_played(tmp_path: Path, way: str) -> None:
     played = noise(tmp_path / "noise.wav")
@@ -273,6 +274,7 @@ async def test_without_transforms_the_tones_are_on_their_sides() -> None:
     assert 'event="studio_channel_sent"' in metrics
 
 
+@pytest.mark.realtime  # a page that has no processor for seconds starts more than one attempt
 async def test_studio_is_back_after_the_broadcast_process_died() -> None:
     with RtcServer(instrument="tone") as server:
         server.wait_healthy(live)
@@ -282,7 +284,8 @@ async def test_studio_is_back_after_the_broadcast_process_died() -> None:
             generation = await page.evaluate("rtcserver.studio.session.generation")
             await asyncio.sleep(STEADY_S)
             os.kill(server.health()["processes"]["broadcast"]["pid"], signal.SIGKILL)
-            await until(page, "rtcserver.studio.state !== 'playing'")
+            # It may be back before anybody has seen that it was away.
+            await until(page, f"rtcserver.studio.session.generation > {generation}")
             await until(page, "rtcserver.studio.state === 'playing'")
             after = await page.evaluate("rtcserver.studio.session")
             await until(page, "rtcserver.state === 'idle'")
