@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from rtcserver.client.listener import Listener
 from rtcserver.client.midi import MidiClient, MidiEvent
-from rtcserver.client.patience import FIRST_S, LOST_S, QUIET_S, wait_s
+from rtcserver.client.patience import LOST_S, QUIET_S, SPREAD_S, ask_again_s, wait_s
 from rtcserver.client.whep import ListenError
 from rtcserver.clock import NS, monotonic_ns
 
@@ -107,8 +107,7 @@ class ReturningListener:
 
     async def _stay(self, ear: Listener) -> None:
         """Return when this session is over."""
-        # Not all at the same moment: those who lose a server lose it together.
-        spread_ns = round(random.random() * FIRST_S * NS)
+        spread_ns = round(random.random() * SPREAD_S * NS)
         ask_ns = 0
         while not self._over(ear):
             await ear.until(lambda: self._over(ear), _LOOK_S)
@@ -117,9 +116,12 @@ class ReturningListener:
             if quiet_ns > LOST_S * NS:
                 return
             if quiet_ns > QUIET_S * NS + spread_ns and now >= ask_ns:
-                if await ear.ask() == "gone":
+                found = await ear.ask()
+                if found == "gone":
                     return
-                ask_ns = monotonic_ns() + round(wait_s(1, random.random()) * NS)
+                ask_ns = monotonic_ns() + round(
+                    ask_again_s(there=found == "there", random=random.random()) * NS
+                )
 
     def _over(self, ear: Listener) -> bool:
         return self._leaving is not None or ear.state != "connected"

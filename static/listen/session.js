@@ -19,7 +19,7 @@
  */
 
 import { CONNECTION_LOST, NO_MEDIA, SERVER_STOPS, SERVER_UNREACHABLE, iceFailed, leaving } from "../connection/problems.js";
-import { backoffMs, soonMs } from "./backoff.js";
+import { askAgainMs, backoffMs, soonMs } from "./backoff.js";
 import { DISCONNECTED_GRACE_MS, FIRST_SOUND_MS, MAX_RESTARTS, QUIET_ASK_MS, QUIET_RECONNECT_MS } from "./trouble.js";
 import { due, mayRestart, patienceMs, troubled } from "./trouble.js";
 
@@ -327,7 +327,7 @@ function asked(session, { found }, at) {
     const restarted = { ...session, asking: true, askAtMs: null, restarts: restarts + 1, restartedAtMs: at.nowMs };
     return stay(session, due(restarted), [{ type: "restart", generation }]);
   }
-  return stay(session, due({ ...answered, askAtMs: at.nowMs + soonMs(1, at.random) }));
+  return stay(session, due({ ...answered, askAtMs: at.nowMs + askAgainMs(found, at.random) }));
 }
 
 /**

@@ -6,7 +6,7 @@
 
 import { PER_MS } from "../channel/clock.js";
 import { modulo, unwrap } from "../channel/codec.js";
-import { soonMs } from "../listen/backoff.js";
+import { askAgainMs } from "../listen/backoff.js";
 import { QUIET_ASK_MS, QUIET_RESTART_MS, RESTART_PACE_MS } from "../listen/trouble.js";
 import { StudioAudio } from "./audio.js";
 import { beginning, instead, opening } from "./beginning.js";
@@ -412,7 +412,7 @@ export class Studio {
       this.#restartedAtMs = nowMs;
       found = (await link?.restart()) ?? "silent";
     }
-    this.#askAtMs = performance.now() + soonMs(1, Math.random());
+    this.#askAtMs = performance.now() + askAgainMs(found, Math.random());
     if (found === "gone") this.#dispatch({ type: "lost", generation, notice: GONE, again: true, ended: true });
   }
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { SERVER_UNREACHABLE, iceFailed, refused } from "../../../static/connection/problems.js";
-import { CAP_MS, FIRST_MS, SOON_MS } from "../../../static/listen/backoff.js";
+import { ASK_MS, CAP_MS, FIRST_MS, SOON_MS, SPREAD_MS } from "../../../static/listen/backoff.js";
 import { ANSWER_TIMEOUT_MS, INITIAL, QUIET_BUFFERING_MS, STEADY_MS, TRANSPORT_TIMEOUT_MS, stateOf, step } from "../../../static/listen/session.js";
 import {
   DISCONNECTED_GRACE_MS,
@@ -121,7 +121,7 @@ test("a room that does not exist is final; a full one is tried again when the se
 
   const full = new Rig().send({ type: "listen" }).hear("refused", { problem: refused(503, "", 7000) });
   assert.equal(full.phase, "reconnecting");
-  assert.equal(full.session.wakeAtMs, full.nowMs + 7000 + SOON_MS);
+  assert.equal(full.session.wakeAtMs, full.nowMs + 7000 + SPREAD_MS);
   assert.deepEqual(full.send({ type: "hurry" }).effects, ["open 1", "close"], "not before the server's time, whatever happens");
   assert.equal(full.wake().phase, "connecting");
 });
@@ -183,9 +183,9 @@ test("while packets are missing the server is asked for the session, and only it
   assert.deepEqual(rig.effects, ["open 1", "ask 1"]);
   rig.hear("media", { packets: 0, elapsedMs: 100 });
   assert.deepEqual(rig.effects, ["open 1", "ask 1"], "one question at a time");
-  for (const found of /** @type {const} */ (["there", "silent"])) {
+  for (const [found, waitMs] of /** @type {const} */ ([["there", ASK_MS], ["silent", SOON_MS]])) {
     rig.hear("asked", { found });
-    assert.equal(rig.session.wakeAtMs, rig.nowMs + SOON_MS);
+    assert.equal(rig.session.wakeAtMs, rig.nowMs + waitMs);
     rig.wake();
     assert.equal(rig.effects.pop(), "ask 1");
     assert.equal(rig.phase, "live");
@@ -208,7 +208,7 @@ test("packets that come again end the asking, whatever the server says afterward
   assert.deepEqual(rig.effects, ["open 1", "ask 1", "ask 1"]);
 });
 
-test("a server that does not answer is asked for four times a second at first", () => {
+test("a server that does not answer is asked for often at first", () => {
   const rig = new Rig().live().hear("transport", { state: "closed" });
   /** @type {number[]} */
   const waits = [];
