@@ -1,12 +1,16 @@
-"""Sockets and listeners that are closed after each test."""
+"""Sockets, listeners and broadcast processes that are closed after each test."""
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from rtcserver.broadcast import control
+from rtcserver.clock import monotonic_ns
+from tests.broadcast.child import FRAME, Child
 from tests.broadcast.listening import Listening
 
 
@@ -31,3 +35,24 @@ def listening() -> Iterator[Callable[..., Listening]]:
     yield make
     for one in made:
         one.sock.close()
+
+
+@pytest.fixture
+def child() -> Iterator[Child]:
+    """A broadcast process that must end well, without a traceback."""
+    process = Child()
+    yield process
+    assert process.end() in (0, -signal.SIGKILL), process.errors
+    assert "Traceback" not in process.errors, process.errors
+
+
+@pytest.fixture
+def feed(child: Child, media_socket: socket.socket) -> Iterator[socket.socket]:
+    """The writing half of room main's feed; the child has the media socket as number 0."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours:
+        child.tell(control.AddSockets(1), media_socket)
+        # Far enough in the future for silence to stay away until a test wants it.
+        child.tell(control.AddFeed("main", FRAME, 0, monotonic_ns() + 3600 * 10**9), theirs)
+        theirs.close()
+        yield ours

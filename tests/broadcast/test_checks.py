@@ -20,7 +20,7 @@ from rtcserver.clock import NS
 from rtcserver.transport import stun
 from rtcserver.transport.budget import CHECKS
 from rtcserver.transport.handover import KnownCheck
-from tests.transport.test_ice import REMOTE, fresh
+from tests.transport.checking import REMOTE, fresh
 
 UFRAG, PASSWORD = "ours", "a-password-of-some-24-char"
 CLIENT = ("192.0.2.7", 4000)

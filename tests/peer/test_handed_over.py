@@ -6,7 +6,7 @@ import pytest
 
 from rtcserver.peer.oneport import supervised
 from tests.peer.hearing import Listener
-from tests.peer.test_oneport import serving
+from tests.peer.serving import serving
 from tests.transport.stock import on_loopback, until
 
 __all__ = ["on_loopback"]

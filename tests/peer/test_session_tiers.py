@@ -13,7 +13,7 @@ from rtcserver.errors import PeerError
 from rtcserver.peer import demand
 from rtcserver.peer.oneport_session import OnePortSession
 from tests.peer.hearing import Listener
-from tests.peer.test_oneport import serving
+from tests.peer.serving import serving
 from tests.transport.stock import on_loopback, until
 
 __all__ = ["on_loopback"]

@@ -16,7 +16,7 @@ from rtcserver.encode.packet import EncodedPacket
 from rtcserver.peer.oneport import supervised
 from rtcserver.peer.state import State
 from tests.peer.hearing import REQUEST, Listener
-from tests.peer.test_oneport import serving
+from tests.peer.serving import serving
 from tests.sdp.offers import small
 from tests.transport.stock import WAIT_S, on_loopback, until
 

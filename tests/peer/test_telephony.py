@@ -17,7 +17,7 @@ from rtcserver.peer.feedback import Feedback
 from rtcserver.sdp.offer import check_offer
 from rtcserver.transport.rtcp import ReportBlock
 from tests.peer.hearing import REQUEST, Listener
-from tests.peer.test_oneport import serving
+from tests.peer.serving import serving
 from tests.sdp.test_telephony import offering
 from tests.transport.stock import on_loopback, until
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 
+from rtcserver.transport.address import Path
 from rtcserver.transport.endpoint import MediaEndpoint
 from rtcserver.transport.framing import Deframer, framed
 from tests.transport.raw import RawClient
@@ -85,3 +86,9 @@ class StreamClient(RawClient):
             while True:
                 await self.receive()
         return True
+
+
+def path_of(endpoint: MediaEndpoint, client: StreamClient) -> Path:
+    """The path that the server has chosen for a client."""
+    assert client.server.path is not None
+    return client.server.path

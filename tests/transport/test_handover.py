@@ -10,7 +10,7 @@ from rtcserver.transport.address import Path
 from rtcserver.transport.handover import OTHERS_NS, AnsweredChecks, CheckHandover, KnownCheck
 from rtcserver.transport.ice import Checked, IceRegistry
 from rtcserver.transport.ice_agent import IceAgent
-from tests.transport.test_ice import REMOTE, S, check, fresh, path
+from tests.transport.checking import REMOTE, S, check, fresh, path
 
 HERE, THERE = path(4000), path(4001)
 
