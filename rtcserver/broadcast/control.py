@@ -79,6 +79,11 @@ class RemoveFeed:
 
 
 @dataclass(frozen=True, slots=True)
+class WithoutBursts:
+    """Down, before the first listener: libsrtp protects all packets, as where there is no multi-buffer library."""
+
+
+@dataclass(frozen=True, slots=True)
 class AddListener:
     """Down. Answered by `Refused` if the listener cannot be served, by nothing otherwise."""
 
@@ -235,7 +240,7 @@ class BroadcastReport:
     late_counts: packets by the time from `captured_ns` to after the last listener's datagram, in the
     buckets of `lateness.BOUNDS_US`, and late_sum_ns their sum, since the process began; late_max_ns since the last report.
     unknown: messages about listeners that are not there. unsent: own messages that found the socket full.
-    dropped_resends: requests to resend that gave way to newer ones.
+    dropped_resends: requests to resend that gave way to newer ones. srtp: see `rtcserver.broadcast.session_key.protection`.
     """
 
     token: int
@@ -247,6 +252,7 @@ class BroadcastReport:
     unsent: int = 0
     late_sum_ns: int = 0
     dropped_resends: int = 0
+    srtp: str = ""
 
 
 Message = (
@@ -254,6 +260,7 @@ Message = (
     | AddFeed
     | SetAnchor
     | RemoveFeed
+    | WithoutBursts
     | AddListener
     | SetAddress
     | AddStream
@@ -277,6 +284,7 @@ _TYPES: dict[str, type[Any]] = {
     "add_feed": AddFeed,
     "set_anchor": SetAnchor,
     "remove_feed": RemoveFeed,
+    "without_bursts": WithoutBursts,
     "add_listener": AddListener,
     "set_address": SetAddress,
     "add_stream": AddStream,

@@ -62,7 +62,7 @@ class BroadcastEngine:
         batched: bool = batch.HAVE_SENDMMSG,
         bursts: bool = True,
     ) -> None:
-        self._bursts = bursts
+        self.bursts = bursts
         self._sockets = list(sockets)
         self.streams = Streams()
         self._batched = batched
@@ -106,7 +106,7 @@ class BroadcastEngine:
         if digest in self._keys:
             raise ValueError("the master key has been used before: a listener reconnects with a fresh one")
         srtp = OutboundSrtp(spec.profile, spec.master, spec.ssrc)
-        library = multi_buffer() if self._bursts and spec.profile in GCM_KEY_BYTES else None
+        library = multi_buffer() if self.bursts and spec.profile in GCM_KEY_BYTES else None
         key = None if library is None else SessionKey.derive(library, spec.profile, spec.master)
         group = self._group(spec.room, spec.kind, spec.clock_step)
         self._keys[digest] = None

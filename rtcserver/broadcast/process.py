@@ -34,6 +34,7 @@ from rtcserver.broadcast.engine import BroadcastEngine
 from rtcserver.broadcast.lateness import Lateness
 from rtcserver.broadcast.listener import PAYLOAD_CODED, ListenerCounters
 from rtcserver.broadcast.room import RoomFeed
+from rtcserver.broadcast.session_key import protection
 from rtcserver.children.child import die_with_parent, print_without_errors
 from rtcserver.children.scheduling import steady
 from rtcserver.clock import NS, monotonic_ns, samples_to_ns, wall_ns
@@ -245,6 +246,7 @@ class BroadcastProcess:
             self._unsent,
             self._lateness.sum_ns,
             self._dropped_resends,
+            protection(bursts=self._engine.bursts),
         )
 
     # Control
@@ -296,6 +298,8 @@ class BroadcastProcess:
                     return
                 if spec.room in self._rooms:
                     self._rooms[spec.room].begin(spec.kind, monotonic_ns())
+            case control.WithoutBursts():
+                engine.bursts = False
             case control.SetAddress(listener_id, destination, source, fd_index, stream):
                 known = engine.set_address(listener_id, destination, source, fd_index, stream)
             case control.AddStream(number, rest, unsent_bytes):

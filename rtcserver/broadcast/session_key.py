@@ -65,6 +65,18 @@ def multi_buffer() -> MultiBuffer | None:
         return None
 
 
+def protection(*, bursts: bool) -> str:
+    """What protects AES-GCM packets in this process: ``libipsec-mb`` or ``libsrtp``; "" while it has had none to protect.
+
+    bursts: whether the multi-buffer library may.
+    """
+    if not bursts:
+        return "libsrtp"
+    if not multi_buffer.cache_info().currsize:
+        return ""
+    return "libsrtp" if multi_buffer() is None else "libipsec-mb"
+
+
 def _same(library: MultiBuffer, profile: SrtpProfile) -> bool:
     """Whether both make the same packet."""
     ssrc, sequence = 0x0102_0304, 0x0506

@@ -48,7 +48,7 @@ class BroadcastSupervisor(SupervisedProcess):
 
     udp_sockets stay the caller's. on_lost is called when a process has ended and all listeners with it,
     on_restarted when the next one takes listeners; on_refused and checks as in `BroadcastClient`. check_sockets: the one for
-    checks, if there is one.
+    checks, if there is one. bursts: whether the multi-buffer library may protect packets.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class BroadcastSupervisor(SupervisedProcess):
         on_refused: Callable[[int, str], None] | None = None,
         check_sockets: Sequence[socket.socket] = (),
         checks: ChecksTaker | None = None,
+        bursts: bool = True,
     ) -> None:
         super().__init__(
             "broadcast",
@@ -74,6 +75,7 @@ class BroadcastSupervisor(SupervisedProcess):
         self._on_refused = on_refused
         self._check_sockets = check_sockets
         self._checks = checks if check_sockets else None
+        self._bursts = bursts
         self._feeds: dict[str, Feed] = {}
         self._first: asyncio.Future[None] | None = None
         """Set when the first process is ready, or has ended before that."""
@@ -144,6 +146,8 @@ class BroadcastSupervisor(SupervisedProcess):
         if not isinstance(ready, Ready):
             raise ProcessError(f"{type(ready).__name__} came before the process was ready")
         self.client = BroadcastClient(ready, self._say, self._on_refused, self._checks)
+        if not self._bursts:
+            self._say(control.WithoutBursts())
         for at in range(0, len(self._udp_sockets), control.MAX_FDS):
             batch = self._udp_sockets[at : at + control.MAX_FDS]
             self._say(control.AddSockets(len(batch)), batch)

@@ -161,6 +161,8 @@ class ServerConfig(LimitConfig):
     """Seconds that the event loop may stand still until the server ends, to be started again; 0: never."""
     transport: Literal["one-port", "aiortc"] = "one-port"
     """one-port: all listeners on one UDP port. aiortc: one stock RTCPeerConnection each (reference)."""
+    srtp: Literal["auto", "libsrtp"] = "auto"
+    """What encrypts listeners' packets: auto takes libipsec-mb, many at once, where it is installed; libsrtp: one by one."""
     redundancy: bool = True
     """Whether listeners that lose packets get earlier frames again in each (RED), or each twice where nothing else helps."""
     redundancy_frames: Annotated[int, Ge(0), Le(2)] = 2

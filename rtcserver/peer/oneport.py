@@ -101,14 +101,15 @@ def _no_studio(room: str, mode: Mode, present: int, quality: Quality) -> Mapping
     raise PeerError(422, "studio_unavailable", "This server has no Studio mode.")
 
 
-def supervised(backend: OnePortBackend) -> BroadcastSupervisor:
-    """A broadcast process of its own, restarted when it ends."""
+def supervised(backend: OnePortBackend, *, bursts: bool = True) -> BroadcastSupervisor:
+    """A broadcast process of its own, restarted when it ends. bursts: see `BroadcastSupervisor`."""
     return BroadcastSupervisor(
         backend.endpoint.send_sockets(),
         on_lost=backend.broadcast_lost,
         on_refused=backend.on_refused,
         check_sockets=backend.endpoint.check_sockets(),
         checks=backend.endpoint,
+        bursts=bursts,
     )
 
 

@@ -277,6 +277,7 @@ class OnePort:
                 "spare": supervisor.spare_pid if supervisor is not None else None,
                 "listeners": report.totals.listeners if report is not None else 0,
                 "dropped": report.totals.dropped + report.totals.errors if report is not None else 0,
+                "srtp": report.srtp if report is not None else "",
             }
         }
 
@@ -361,7 +362,7 @@ class OnePort:
         }
 
     def _own_broadcast(self, backend: OnePortBackend) -> BroadcastSupervisor:
-        self._supervisor = supervised(backend)
+        self._supervisor = supervised(backend, bursts=self._config.srtp == "auto")
         return self._supervisor
 
 

@@ -104,6 +104,22 @@ async def test_listeners_come_move_and_go(
     assert (await client.fetch_stats()).rooms == {}
 
 
+async def test_each_process_is_told_to_do_without_bursts(
+    media_socket: socket.socket, listening: Make
+) -> None:
+    restarted = asyncio.Event()
+    supervisor = BroadcastSupervisor([media_socket], on_restarted=restarted.set, bursts=False)
+    await supervisor.start()
+    for number in range(2):
+        client, pid = running(supervisor)
+        client.add_listener(listening(number).spec)
+        assert (await client.fetch_stats()).srtp == "libsrtp"
+        if not number:
+            os.kill(pid, signal.SIGKILL)
+            await asyncio.wait_for(restarted.wait(), 10)
+    await supervisor.close()
+
+
 async def test_a_refused_listener_is_reported(media_socket: socket.socket, listening: Make) -> None:
     refused: list[tuple[int, str]] = []
     supervisor = BroadcastSupervisor(

@@ -45,6 +45,7 @@ MESSAGES: list[Message] = [
     control.AddFeed("main", 480, 0, 0, further=tuple(encodings_of(160_000, 480).values())),
     control.SetAnchor("main", 48_000, 123_456_789),
     control.RemoveFeed("main"),
+    control.WithoutBursts(),
     control.AddListener(SPEC),
     control.SetAddress(1, Address("192.0.2.1", 9), "192.0.2.2", 1),
     control.SetAddress(1, None),

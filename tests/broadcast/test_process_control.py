@@ -17,6 +17,8 @@ import pytest
 from aiortc.rtp import RtcpByePacket, RtcpPacket
 
 from rtcserver.broadcast import control
+from rtcserver.broadcast.multibuffer import LIBRARY
+from rtcserver.broadcast.session_key import multi_buffer
 from rtcserver.clock import NS, monotonic_ns
 from rtcserver.encode.opus import OPUS
 from tests.broadcast.child import FRAME, ROOT, Child, packet
@@ -124,6 +126,20 @@ def test_everyone_gets_reports_and_counters_and_a_bye(
         compounds = [RtcpPacket.parse(ear.session.unprotect_rtcp(d)) for d in ear.drain() if is_rtcp(d)]
         assert len(compounds) >= 2
         assert isinstance(compounds[-1][-1], RtcpByePacket)
+
+
+@pytest.mark.parametrize("bursts", [True, False])
+def test_it_tells_what_protects_and_leaves_the_multi_buffer_library_alone_if_told_so(
+    child: Child, media_socket: socket.socket, listening: Make, bursts: bool
+) -> None:
+    child.tell(control.AddSockets(1), media_socket)
+    if not bursts:
+        child.tell(control.WithoutBursts())
+    assert child.report().srtp == ("" if bursts else "libsrtp"), "nothing is loaded before somebody listens"
+    child.tell(control.AddListener(listening(1).spec))
+    taken = bursts and multi_buffer() is not None
+    assert child.report().srtp == ("libipsec-mb" if taken else "libsrtp")
+    assert (LIBRARY in Path(f"/proc/{child.process.pid}/maps").read_text()) == taken
 
 
 def test_it_exits_when_the_control_socket_closes(

@@ -186,6 +186,9 @@ def test_every_key_is_explained_and_has_a_flag() -> None:
     keys = {*SERVER_KEYS, *INSTRUMENT_KEYS}
     assert set(descriptions()) >= keys
     assert set(defaults()) - set(TABLES) == keys
+    assert load({"srtp": "libsrtp"}, {}, {}).srtp == "libsrtp"
+    with pytest.raises(ConfigError, match="srtp"):
+        load({"srtp": "openssl"}, {}, {})
     for key in keys - {"demo", "media_tcp", "offer_bridges", "redundancy", "tiers"}:
         flags = vars(parse(f"--{key.replace('_', '-')}", "1"))
         assert flags[key] == "1"
