@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Collection, Iterator
 
@@ -45,6 +46,19 @@ def shares_a_fixture(item: pytest.Item) -> bool:
     found = getattr(item, "_fixtureinfo", None)
     fixtures = found.name2fixturedefs if found else {}
     return attempts.FIXTURE in fixtures or any(made[-1].scope == "module" for made in fixtures.values())
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """What a test configures of the log, as `rtcserver.logs.configure` does, ends with it."""
+    loggers = [logging.getLogger(name) for name in (None, "aioice", "aiortc")]
+    levels = [logger.level for logger in loggers]
+    handlers = loggers[0].handlers[:]
+    yield
+    loggers[0].handlers[:] = handlers
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
+    logging.captureWarnings(False)
 
 
 @pytest.fixture

@@ -6,23 +6,10 @@ import asyncio
 import io
 import json
 import logging
-from collections.abc import Iterator
-
-import pytest
 
 from rtcserver import logs
 
 log = logging.getLogger("tests.logs")
-
-
-@pytest.fixture(autouse=True)
-def as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.captureWarnings(False)
 
 
 def lines(stream: io.StringIO) -> list[dict[str, str]]:
@@ -93,3 +80,10 @@ async def test_tasks_and_timers_are_about_what_made_them() -> None:
         "inside": ("a", "b"),
         "outside": (None, None),
     }
+
+
+def test_what_a_test_configures_ends_with_it() -> None:
+    """The tests before this one have: no later one hears more, or writes to what they read."""
+    root = logging.getLogger()
+    assert root.level == logging.WARNING
+    assert not [handler for handler in root.handlers if isinstance(handler.formatter, logs.JsonFormatter)]
