@@ -126,6 +126,8 @@ export class QualityLoop {
   #shortestRttMs = Infinity;
   /** Until when the server is not asked for light again, as it had no place for it; null while it may have one. @type {number | null} */
   #lightFullMs = null;
+  /** The same of exact, where that is pinned. @type {number | null} */
+  #exactFullMs = null;
 
   /**
    * @param {Choice} begun
@@ -141,7 +143,10 @@ export class QualityLoop {
     this.#offered = offered;
     this.#needMbps = needMbps;
     this.#changedMs = this.#calmSinceMs = nowMs;
-    if (begun.why.cause === "full") this.#waitMs = FULL_WAIT_MS;
+    if (begun.why.cause === "full") {
+      this.#waitMs = FULL_WAIT_MS;
+      this.#exactFullMs = nowMs + FULL_WAIT_MS;
+    }
   }
 
   /** @returns {Choice} */
@@ -195,6 +200,7 @@ export class QualityLoop {
     if (!this.#offered.light) return this.choice;
     this.#enter("light", { cause: "full" }, nowMs);
     this.#waitMs = Math.max(this.#waitMs, FULL_WAIT_MS);
+    this.#exactFullMs = nowMs + FULL_WAIT_MS;
     return this.choice;
   }
 
@@ -231,11 +237,16 @@ export class QualityLoop {
       this.#lightFullMs = null;
       if (this.#stage === "exact" && this.#why.cause === "full") this.#why = { cause: "good" };
     }
+    if (this.#exactFullMs !== null && atMs >= this.#exactFullMs) this.#exactFullMs = null;
     this.#readings.push(reading);
     while (atMs - (this.#readings[0]?.atMs ?? atMs) > SPAN_MS) this.#readings.shift();
     if (rttMs !== null && rttMs > 0) this.#shortestRttMs = Math.min(this.#shortestRttMs, rttMs);
-    if (this.#pin !== "automatic" || !this.#offered.light || !this.#offered.exact) return this.choice;
-    if (this.#stage === "exact") {
+    if (!this.#offered.light || !this.#offered.exact) return this.choice;
+    if (this.#pin !== "automatic") {
+      const full = this.#pin === "light" ? this.#lightFullMs : this.#exactFullMs;
+      // A place may have become free for what was pinned and refused.
+      if (full === null) this.#enter(this.#pin, { cause: "pinned" }, atMs);
+    } else if (this.#stage === "exact") {
       if (this.#lightFullMs === null) this.#judgeExact(atMs);
     } else if (this.#stage === "light") this.#judgeLight(atMs);
     else this.#judgeTrial(reading);

@@ -120,6 +120,17 @@ test("a server without a place for light leaves the samples playing, and is aske
   assert.deepEqual(said.slice(0, 2), ["server: both", "ring: join"]);
 });
 
+test("light that is pinned and has no place is asked for again a minute later", () => {
+  const { chooser, said, run, now } = session("exact");
+  chooser.pin("light", now());
+  chooser.refused(now());
+  said.length = 0;
+  run(58_000);
+  assert.deepEqual(said, []);
+  run(12_000);
+  assert.deepEqual(said, ["server: both", "ring: join", "ring: to-light", "server: light", "ring: light"]);
+});
+
 test("while there is no place for light, what exact cannot play ends Studio", () => {
   const { chooser, said, run, now } = session("exact");
   chooser.pin("light", now());

@@ -210,6 +210,34 @@ test("without a place for exact it is light, and asked again a minute later", ()
   assert.equal(trial[0], 61);
 });
 
+test("what is pinned and refused is asked for again each minute, until there is a place", () => {
+  for (const [pin, other] of /** @type {["exact" | "light", "exact" | "light"][]} */ ([["light", "exact"], ["exact", "light"]])) {
+    const loop = new QualityLoop({ stage: other, why: { cause: "good" } }, "automatic", BOTH, MBPS, 0);
+    assert.equal(loop.pin(pin, 500).stage, pin);
+    /** @param {number} nowMs */
+    const refuse = (nowMs) => (pin === "light" ? loop.lightRefused(nowMs) : loop.refused(nowMs));
+    assert.deepEqual(refuse(1_000), { stage: other, why: { cause: "full" } });
+    const asked = [];
+    for (let second = 2; second < 200; second += 1) {
+      const reading = { atMs: second * 1000, lostMs: 0, repairedMs: 0, underruns: 0, jitterMs: 20, targetMs: 14, rttMs: 2, beside: null };
+      if (loop.judge(reading).stage !== pin) continue;
+      assert.deepEqual(loop.choice.why, { cause: "pinned" });
+      asked.push(second);
+      if (asked.length === 2) break;
+      refuse(second * 1000);
+    }
+    assert.deepEqual(asked, [61, 121], pin);
+  }
+});
+
+test("who begins without a place for the exact samples that they pinned gets them a minute later", () => {
+  const loop = new QualityLoop({ stage: "light", why: { cause: "full" } }, "exact", BOTH, MBPS, 0);
+  let second = 1;
+  const reading = { lostMs: 0, repairedMs: 0, underruns: 0, jitterMs: 1, targetMs: 14, rttMs: 2, beside: null };
+  while (second < 100 && loop.judge({ ...reading, atMs: second * 1000 }).stage === "light") second += 1;
+  assert.equal(second, 60);
+});
+
 test("where the server offers one quality, that one stays", () => {
   assert.deepEqual(run(wifi, { offered: { exact: true, light: false } }).changes, []);
   assert.deepEqual(run(cable, { from: "light", offered: { exact: false, light: true } }).changes, []);
