@@ -65,6 +65,8 @@ class RoomDesk:
         self._timer_ns = 0
         self._studio_ends: asyncio.TimerHandle | None = None
         """When the instrument hands out no PCM any more."""
+        self._studio = False
+        """Whether it hands out PCM."""
 
     # Sessions
 
@@ -196,14 +198,18 @@ class RoomDesk:
         """Let the instrument hand out PCM while somebody gets it, and a little longer: who leaves it for light is sent it
         until light is there."""
         wanted = any(m.studio_ready and m.session.sending.place == "exact" for m in self.members.values())
+        if wanted or not any(m.session.sending.light for m in self.members.values()):
+            self._set_studio(wanted)
+        elif self._studio and self._studio_ends is None:
+            end = partial(self._set_studio, False)
+            self._studio_ends = asyncio.get_running_loop().call_later(KEEP_NS / NS, end)
+
+    def _set_studio(self, on: bool) -> None:
         if self._studio_ends is not None:
             self._studio_ends.cancel()
             self._studio_ends = None
-        if wanted or not any(m.session.sending.light for m in self.members.values()):
-            self.room.instrument.set_studio(wanted)
-        else:
-            end = partial(self.room.instrument.set_studio, False)
-            self._studio_ends = asyncio.get_running_loop().call_later(KEEP_NS / NS, end)
+        self._studio = on
+        self.room.instrument.set_studio(on)
 
     # Performers
 

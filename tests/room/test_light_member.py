@@ -200,6 +200,22 @@ async def test_the_samples_are_made_a_while_longer_for_who_leaves_them(scene: Sc
     assert not scene.samples_made
 
 
+async def test_the_samples_end_however_many_come_and_go_in_light(scene: Scene) -> None:
+    member = scene.join()
+    scene.ask(member, "light")
+    ends = scene.desk._studio_ends
+    assert ends is not None
+    for _ in range(3):
+        other = scene.join(light=True)
+        scene.desk.on_ended(other.session)
+        assert scene.desk._studio_ends is ends, "others do not put it off"
+    assert not ends.cancelled()
+    ends._run()  # type: ignore[attr-defined]
+    assert not scene.samples_made
+    scene.desk.on_ended(scene.join(light=True).session)
+    assert scene.desk._studio_ends is None, "there is nothing to end any more"
+
+
 async def test_reports_decide_about_earlier_frames_in_light_and_about_copies_in_exact(scene: Scene) -> None:
     member = scene.join(light=True)
     said: list[dict[str, float]] = []
