@@ -167,7 +167,7 @@ def rows() -> dict[str, list[Panel]]:
         "From a key to the ear": [
             chart("Listen, by hop", "Means. The instrument's own time is not measured here.", "s",
                   hops("listen"), stack=True, width=9),
-            chart("Studio, by hop", "Means. The instrument's own time is not measured here.", "s",
+            chart("Studio, by hop", "Means, of exact samples. The instrument's own time is not measured here.", "s",
                   hops("studio"), stack=True, width=9),
             chart("As the page reckons", "From the instrument's converter to the ear.", "s",
                   {"{{mode}} p50": quantile(0.5, "rtcserver_listener_latency_seconds", "mode"),

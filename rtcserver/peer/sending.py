@@ -54,6 +54,11 @@ class Sending:
         return self._session.mode != "listen" and self.quality != "exact"
 
     @property
+    def mode(self) -> str:
+        """The session's mode as metrics have it: Studio light is one of its own."""
+        return "studio-light" if self.light else self._session.mode
+
+    @property
     def place(self) -> Quality:
         """Whose places in a room it takes: the samples cost more."""
         return "light" if self.quality == "light" else "exact"

@@ -129,7 +129,7 @@ class RoomDesk:
     def on_stats(self, member: Member, values: dict[str, float]) -> None:
         """A report, for the histograms."""
         if self.observe is not None:
-            self.observe(member.session.mode, values)
+            self.observe(member.session.sending.mode, values)
 
     def on_midi(self, member: Member, data: bytes | str) -> None:
         """Bytes of the ``midi`` channel."""

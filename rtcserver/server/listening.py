@@ -304,7 +304,7 @@ class OnePort:
         """Hand on the room, the mode and the seconds of each join."""
 
         def joined(session: OnePortSession) -> None:
-            observe(session.room, session.mode, session.joined_s or 0.0)
+            observe(session.room, session.sending.mode, session.joined_s or 0.0)
 
         self._backend.on_joined = joined
 
@@ -315,8 +315,7 @@ class OnePort:
         count = dict.fromkeys(((room, mode) for room in self.desk.rooms for mode in modes), 0)
         for session in self._backend.connected():
             listens = session.mode != "listen" or session.reports_itself
-            mode = "studio-light" if session.sending.light else session.mode
-            count[session.room, mode if listens else "player"] += 1
+            count[session.room, session.sending.mode if listens else "player"] += 1
         return count
 
     def tiers(self) -> dict[tuple[str, str], int]:

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-MODES = ("listen", "studio", "player")
-"""Pages that listen, pages in Studio, and players without our page, of which only receiver reports tell."""
+MODES = ("listen", "studio", "studio-light", "player")
+"""Pages that listen, pages in Studio with exact samples and with compressed sound, and players without our page, of
+which only receiver reports tell."""
 _DELAYS = (0.005, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
 _RATIOS = (0.0001, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 
@@ -44,7 +45,7 @@ _COUNTS = {
 
 
 def bounded_mode(mode: str) -> str:
-    """One of `MODES`: both ways of Studio are one."""
+    """One of `MODES`: both ways of exact samples, in RTP and by a DataChannel, are one."""
     return mode if mode in MODES else "studio"
 
 

@@ -216,6 +216,17 @@ async def test_the_samples_end_however_many_come_and_go_in_light(scene: Scene) -
     assert scene.desk._studio_ends is None, "there is nothing to end any more"
 
 
+async def test_reports_are_counted_by_the_quality_that_they_are_about(scene: Scene) -> None:
+    member, listener = scene.join(), scene.join(mode="listen", ready=False)
+    counted: list[str] = []
+    scene.desk.observe = lambda mode, values: counted.append(mode)
+    for quality in ("exact", "both", "light", "exact"):
+        scene.ask(member, quality)
+        scene.desk.on_stats(member, {})
+    scene.desk.on_stats(listener, {})
+    assert counted == ["studio", "studio-light", "studio-light", "studio", "listen"]
+
+
 async def test_reports_decide_about_earlier_frames_in_light_and_about_copies_in_exact(scene: Scene) -> None:
     member = scene.join(light=True)
     said: list[dict[str, float]] = []

@@ -203,12 +203,12 @@ def test_a_receiver_report_is_counted_as_a_players() -> None:
 
 def test_labels_stay_bounded_whatever_is_reported() -> None:
     made = metrics()
-    for mode in ("listen", "studio", "studio-channel", "player", "nonsense"):
+    for mode in ("listen", "studio", "studio-channel", "studio-light", "player", "nonsense"):
         made.listeners.observe(mode, {field: high for field, (_, high) in STATS_FIELDS.items()})
     modes = {
         labels[0] for name, labels in values(made.render()) if name == "rtcserver_listener_reports_total"
     }
-    assert modes == {"listen", "studio", "player"}
+    assert modes == {"listen", "studio", "studio-light", "player"}
 
 
 def test_the_docs_name_every_metric() -> None:
