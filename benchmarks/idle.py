@@ -22,7 +22,6 @@ import asyncio
 import contextlib
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -33,7 +32,7 @@ import av
 import numpy as np
 
 from benchmarks.rig.common import MachineCpu, say
-from benchmarks.rig.compare import git
+from benchmarks.rig.compare import ROOT, earlier
 from benchmarks.rig.isolated import ADDRESS, isolate
 from benchmarks.rig.outcome import LONG_S, Result, main_of
 from benchmarks.rig.serving import LOAD_CPU, SERVER_CPU, Rtcserver, free_port, pinned, pss_kb
@@ -43,7 +42,6 @@ from rtcserver.load.worker import Options
 from rtcserver.transport.aiortc_tap import TappedPacket
 from tests.rig.jack import JackServer, Tones
 
-ROOT = Path(__file__).resolve().parents[1]
 OURS = ("cpu_pct", "cpu_one_listener_pct", "pss_mb", "first_packet_ms")
 LOWER = ("cpu_pct", "pss_mb", "first_packet_ms", "silent_bytes_per_packet")
 SETTLE_S = 6.0
@@ -221,16 +219,9 @@ def main() -> int:
     result, cpu = Result(peers=3), MachineCpu.now()
     before: dict[str, Any] = {}
     ratios: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory(prefix="idle-") as temporary:
-        folders = [ROOT]
-        if args.before:
-            folders.append(Path(temporary) / "before")
-            git("worktree", "add", "--quiet", "--detach", str(folders[1]), args.before)
-        try:
-            compare(result, folders, args, before, ratios)
-        finally:
-            if args.before:
-                git("worktree", "remove", "--force", str(folders[1]))
+    with earlier(args.before) if args.before else contextlib.nullcontext() as folder:
+        folders = [ROOT] if folder is None else [ROOT, folder]
+        compare(result, folders, args, before, ratios)
     return result.emit(
         benchmark="idle", before=before, ratios=ratios, machine_busy_pct=cpu.busy_pct(MachineCpu.now())
     )

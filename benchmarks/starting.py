@@ -27,7 +27,7 @@ import av
 import numpy as np
 
 from benchmarks.rig.common import MachineCpu, say
-from benchmarks.rig.compare import git
+from benchmarks.rig.compare import ROOT, earlier, git
 from benchmarks.rig.isolated import ADDRESS, isolate
 from benchmarks.rig.outcome import LONG_S, Result, main_of
 from benchmarks.rig.serving import Server, free_port, tree
@@ -37,7 +37,6 @@ from rtcserver.client.whep import ListenError
 from rtcserver.load.fleet import Fleet
 from rtcserver.load.worker import Options
 
-ROOT = Path(__file__).resolve().parents[1]
 BEFORE = "d716d9d"
 """A build that decodes a file whole before it plays."""
 RATE = 48_000
@@ -196,14 +195,9 @@ def main() -> int:
     args = parser.parse_args()
     isolate("benchmarks.starting")
     result, cpu = Result(peers=3), MachineCpu.now()
-    with tempfile.TemporaryDirectory(prefix="starting-") as temporary:
-        folder = Path(temporary) / "before"
-        git("worktree", "add", "--quiet", "--detach", str(folder), args.before)
-        try:
-            (folder / ".venv").symlink_to((ROOT / ".venv").resolve())
-            measure(result, Path(temporary), folder, args)
-        finally:
-            git("worktree", "remove", "--force", str(folder))
+    with tempfile.TemporaryDirectory(prefix="starting-") as temporary, earlier(args.before) as folder:
+        (folder / ".venv").symlink_to((ROOT / ".venv").resolve())
+        measure(result, Path(temporary), folder, args)
     result.ratio("join_other_ratio", "join_other_loading_ms", "join_other_ms")
     result.ratio("join_same_ratio", "join_same_loading_ms", "join_same_ms")
     result.ratio("memory_ratio", "memory_mb", "memory_before_mb")

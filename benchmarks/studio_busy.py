@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from typing import Any
 from benchmarks.key_to_ear import Played, median, play, summary
 from benchmarks.rig.busy import busy
 from benchmarks.rig.common import MachineCpu, percentile, say
-from benchmarks.rig.compare import ROOT, git
+from benchmarks.rig.compare import ROOT, earlier
 from benchmarks.rig.outcome import LONG_S, Result, main_of
 from tests.rig.jack import FluidSynthOnJack, JackServer
 from tests.rig.server import RtcServer
@@ -117,15 +116,8 @@ def main() -> int:
     if args.rounds < 1 or args.presses < 1:
         parser.error("--rounds and --presses are at least 1")
     machine, result = MachineCpu.now(), Result(peers=1)
-    with tempfile.TemporaryDirectory(prefix="studio-busy-") as temporary:
-        before = Path(temporary) / "before" if args.before else None
-        if before is not None:
-            git("worktree", "add", "--quiet", "--detach", str(before), args.before)
-        try:
-            rounds(result, before, args)
-        finally:
-            if before is not None:
-                git("worktree", "remove", "--force", str(before))
+    with earlier(args.before) if args.before else contextlib.nullcontext() as before:
+        rounds(result, before, args)
     return result.emit(
         benchmark="studio_busy",
         rounds=args.rounds,

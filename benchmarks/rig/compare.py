@@ -14,7 +14,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -70,6 +71,19 @@ def git(*words: str) -> str:
     return done.stdout.strip()
 
 
+@contextmanager
+def earlier(revision: str) -> Iterator[Path]:
+    """A tree of the revision, as git names it, in a temporary folder. Raises SystemExit with git's message."""
+    commit = git("rev-parse", "--verify", f"{revision}^{{commit}}")
+    with tempfile.TemporaryDirectory(prefix="before-") as temporary:
+        folder = Path(temporary) / "before"
+        git("worktree", "add", "--quiet", "--detach", str(folder), commit)
+        try:
+            yield folder
+        finally:
+            git("worktree", "remove", "--force", str(folder))
+
+
 def run(folder: Path, bench: str, words: Sequence[str]) -> dict[str, Any]:
     """The benchmark's result in one of the two trees. Raises RuntimeError if it has none."""
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
@@ -95,27 +109,20 @@ def main() -> int:
     if args.rounds < 1:
         parser.error(f"--rounds is {args.rounds}, not 1 or more")
     commit = git("rev-parse", "--verify", "--short", f"{args.revision}^{{commit}}")
-    with tempfile.TemporaryDirectory(prefix="compare-") as temporary:
-        folder = Path(temporary) / "before"
-        git("worktree", "add", "--quiet", "--detach", str(folder), commit)
-        try:
-            for tree in (folder, ROOT):
-                if not (tree / "benchmarks" / f"{args.bench}.py").is_file():
-                    raise SystemExit(
-                        f"compare: {commit if tree == folder else 'this tree'} has no {args.bench}"
-                    )
-            if git("diff", "--name-only", commit, "--", "requirements.txt"):
-                say(f"compare: {commit} asks for other packages; both run with this .venv's")
-            results: dict[Path, list[dict[str, Any]]] = {folder: [], ROOT: []}
-            for number in range(args.rounds):
-                for tree in (folder, ROOT) if number % 2 == 0 else (ROOT, folder):
-                    say(
-                        f"compare: round {number + 1} of {args.rounds}, {commit if tree == folder else 'this build'}"
-                    )
-                    results[tree].append(run(tree, args.bench, args.words))
-                    say(json.dumps(results[tree][-1]))
-        finally:
-            git("worktree", "remove", "--force", str(folder))
+    with earlier(commit) as folder:
+        for tree in (folder, ROOT):
+            if not (tree / "benchmarks" / f"{args.bench}.py").is_file():
+                raise SystemExit(f"compare: {commit if tree == folder else 'this tree'} has no {args.bench}")
+        if git("diff", "--name-only", commit, "--", "requirements.txt"):
+            say(f"compare: {commit} asks for other packages; both run with this .venv's")
+        results: dict[Path, list[dict[str, Any]]] = {folder: [], ROOT: []}
+        for number in range(args.rounds):
+            for tree in (folder, ROOT) if number % 2 == 0 else (ROOT, folder):
+                say(
+                    f"compare: round {number + 1} of {args.rounds}, {commit if tree == folder else 'this build'}"
+                )
+                results[tree].append(run(tree, args.bench, args.words))
+                say(json.dumps(results[tree][-1]))
     both = compared(results[folder], results[ROOT])
     errors = [result["errors"] for side in results.values() for result in side if result.get("errors")]
     emit(

@@ -23,32 +23,18 @@ import numpy.typing as npt
 from scipy.signal import fftconvolve, resample_poly
 
 from benchmarks.rig.common import say
-from benchmarks.rig.compare import git
+from benchmarks.rig.compare import ROOT, earlier
 from benchmarks.rig.music import demo_piece, dense_piece
 from benchmarks.sound import visqol
 from rtcserver.clock import MEDIA_RATE
 from tests.rig.jack import JackServer, Tones
 
-ROOT = Path(__file__).resolve().parents[2]
 DEVICE = {"instrument": "portaudio", "device": "MONTAGE", "channels": "3,4"}
 INSTRUMENTS: dict[str, dict[str, Any]] = {"portaudio": DEVICE, "fluidsynth": {"instrument": "fluidsynth"}}
 FIGURES = ("cpu_pct", "wakeups_per_s", "packets_per_s")
 PIECE_S = 9.0
 """Of each piece that is judged: a stretch of eight seconds, and what the encoder needs to begin."""
 RATES = (48_000, 44_100)
-
-
-@contextmanager
-def earlier(revision: str) -> Iterator[Path]:
-    """A tree of the revision, as git names it, in a temporary folder. Raises SystemExit with git's message."""
-    commit = git("rev-parse", "--verify", f"{revision}^{{commit}}")
-    with tempfile.TemporaryDirectory(prefix="realtime-") as temporary:
-        folder = Path(temporary) / "before"
-        git("worktree", "add", "--quiet", "--detach", str(folder), commit)
-        try:
-            yield folder
-        finally:
-            git("worktree", "remove", "--force", str(folder))
 
 
 def listened(folder: Path, asked: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.rig.compare import compared, numbers
+from benchmarks.rig.compare import ROOT, compared, earlier, git, numbers
 
 
 def test_numbers_are_found_wherever_they_are_and_nothing_else() -> None:
@@ -41,3 +41,17 @@ def test_one_round_has_no_spread() -> None:
         "ratio": 1.5,
         "spread": None,
     }
+
+
+def test_the_earlier_build_is_a_tree_that_goes_again_whatever_happens() -> None:
+    with pytest.raises(RuntimeError, match="a fault"), earlier("HEAD") as folder:  # noqa: PT012  # what is tested
+        assert folder != ROOT
+        assert (folder / "rtcserver" / "__init__.py").is_file()
+        raise RuntimeError("a fault")
+    assert not folder.exists()
+    assert str(folder) not in git("worktree", "list")
+
+
+def test_a_revision_that_there_is_not_ends_with_what_git_says() -> None:
+    with pytest.raises(SystemExit, match="Needed a single revision"), earlier("no-such-revision"):
+        pass
