@@ -10,13 +10,15 @@ RUN find /usr /etc ! -type d > /before \
  && apt-get update \
  && apt-get install -y --no-install-recommends \
       libportaudio2 libopus0 libfluidsynth3 timgm6mb-soundfont libasound2 libasound2-plugins libjack-jackd2-0 \
+ && if [ "$(dpkg --print-architecture)" = amd64 ]; then apt-get install -y --no-install-recommends libipsec-mb1; fi \
  && rm -rf /var/lib/apt/lists/*
 COPY deploy/collect-libraries /usr/local/bin/
 RUN collect-libraries /before /sound \
       /usr/lib/*-linux-gnu/libportaudio.so.2 /usr/lib/*-linux-gnu/libopus.so.0 /usr/lib/*-linux-gnu/libfluidsynth.so.3 \
       /usr/lib/*-linux-gnu/libjack.so.0 /usr/lib/*-linux-gnu/libasound.so.2 \
       /usr/lib/*-linux-gnu/alsa-lib/*_pulse.so /usr/lib/*-linux-gnu/alsa-lib/*_pcm_jack.so \
-      /etc/alsa /usr/share/alsa /usr/share/sounds/sf2/TimGM6mb.sf2
+      /etc/alsa /usr/share/alsa /usr/share/sounds/sf2/TimGM6mb.sf2 \
+ && find /usr/lib -name libIPSec_MB.so.1 -exec collect-libraries /before /sound {} +
 
 FROM python:3.12-slim-bookworm AS packages
 WORKDIR /build
