@@ -17,6 +17,7 @@ from signaling.gate import tell_gate
 from signaling.headers import SELF, security
 from signaling.ice_servers import Told
 from signaling.limits import Limits
+from signaling.live import Live, Streams
 from signaling.metrics import MetricsPage
 from signaling.pages import Pages
 from signaling.respond import REFUSED, Headers, error_boundary
@@ -45,6 +46,7 @@ def create_app(
     allowed: Allowed | None = None,
     refused: Callable[[str, str], None] | None = None,
     ice_servers: Told | None = None,
+    streams: Streams | None = None,
 ) -> web.Application:
     """All routes of the server. It neither starts nor closes the backend; `signaling.serve` serves it.
 
@@ -55,7 +57,7 @@ def create_app(
     trusted_proxies: addresses and networks, see `signaling.forwarded`. frame_ancestors: see
     `signaling.headers.security`. allowed: hosts and origins, see `signaling.whose`; None asks for neither.
     refused: told of each refusal, see `signaling.respond.REFUSED`. ice_servers: the STUN and TURN servers that
-    listeners are told of.
+    listeners are told of. streams: the rooms' sound for other players, see `signaling.live`.
 
     Serve it with ``handler_cancellation=True``, as `signaling.serve.HttpServer` does: then a client
     that leaves while its answer is made ends that work at once.
@@ -75,6 +77,7 @@ def create_app(
     told = ice_servers or Told()
     whep = Whep(rooms, backend, entrance, places, bounds, told)
     app.add_routes(whep.routes())
+    app.add_routes(Live(rooms, entrance, places, bounds, streams).routes())
     app.add_routes(Pages(rooms, backend, entrance, bounds, static, authority, told).routes())
     app.add_routes(Sounds(rooms, entrance, instruments).routes())
     app.add_routes(Files(rooms, entrance, instruments, places, bounds).routes())

@@ -1,17 +1,22 @@
 """Where a request comes from: what ``X-Forwarded-For`` and ``X-Forwarded-Host`` say, if a trusted proxy sends them.
 
-``X-Forwarded-Proto`` is not needed: no address that the server gives has a scheme, as all of them are relative.
+``X-Forwarded-Proto`` and ``-Prefix`` are for the one address that is not relative to what was asked for: a playlist's, which
+players keep as a file.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
 from signaling.headers import host_of
+
+PREFIX = re.compile(r"(/[\w.~-]{1,64}){0,8}/?", re.ASCII)
+"""A path that a proxy cuts off; others than plain ones are not believed."""
 
 OTHERS = (
     "Forwarded",
@@ -33,11 +38,13 @@ class Origin:
     """address: the client's IP address as text, or "". host: by which it reached this machine, or ""; no port.
 
     doubtful: whether the address is that of a proxy which is not believed: the client itself may be anywhere.
+    root: URL of the server as its client has it, without a slash at the end; "" if the client does not say by which name.
     """
 
     address: str
     host: str
     doubtful: bool = False
+    root: str = field(default="", compare=False)
 
 
 class Proxies:
@@ -56,18 +63,24 @@ class Proxies:
         forwarded_for: Sequence[str],
         forwarded_host: Sequence[str],
         others: bool = False,
+        *,
+        scheme: str = "http",
+        forwarded_proto: Sequence[str] = (),
+        forwarded_prefix: Sequence[str] = (),
     ) -> Origin:
         """The origin of a request.
 
         remote: address of the connection's other end. host: the ``Host`` header. forwarded_for, forwarded_host:
-        the headers' values, one an occurrence. others: whether `OTHERS` are there. Each proxy adds the address that
+        the headers' values, one an occurrence.
+        scheme: of the connection. others: whether `OTHERS` are there. Each proxy adds the address that
         it was called from at the end of ``X-Forwarded-For``; the client is the last one there that is no trusted
         proxy itself.
         """
         address = remote.partition("%")[0]
         if not self._trusted or not self._trusts(_address(address)):
             # A proxy in a network that a rule names would make neighbours of all strangers that it lets through.
-            return Origin(address, host_of(host), bool(forwarded_for) or others)
+            root = f"{scheme}://{host.strip()}" if host_of(host) else ""
+            return Origin(address, host_of(host), bool(forwarded_for) or others, root)
         clients = _values(forwarded_for)
         doubtful = (others or bool(forwarded_for)) and not clients
         for text in reversed(clients):
@@ -78,8 +91,13 @@ class Proxies:
             address = str(found)
             if not self._trusts(found):
                 break
-        named = [name for text in _values(forwarded_host) if (name := host_of(text))]
-        return Origin(address, named[-1] if named else host_of(host), doubtful)
+        named = [text for text in (host, *_values(forwarded_host)) if host_of(text)]
+        if not named:
+            return Origin(address, "", doubtful)
+        schemes = [text for text in (scheme, *_values(forwarded_proto)) if text in ("http", "https")]
+        prefixes = [text for text in ("", *_values(forwarded_prefix)) if PREFIX.fullmatch(text)]
+        root = f"{schemes[-1]}://{named[-1].strip()}{prefixes[-1].rstrip('/')}"
+        return Origin(address, host_of(named[-1]), doubtful, root)
 
     def _trusts(self, address: IpAddress | None) -> bool:
         return address is not None and any(address in network for network in self._trusted)
@@ -100,6 +118,9 @@ def origin_of(request: web.Request) -> Origin:
             headers.getall("X-Forwarded-For", ()),
             headers.getall("X-Forwarded-Host", ()),
             any(name in headers for name in OTHERS),
+            scheme="https" if request.secure else "http",
+            forwarded_proto=headers.getall("X-Forwarded-Proto", ()),
+            forwarded_prefix=headers.getall("X-Forwarded-Prefix", ()),
         )
     return found
 

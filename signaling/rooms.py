@@ -26,6 +26,7 @@ class RoomDirectory(Protocol):
                             file is left out), "rate": Hz, "channels": n},
              "audio": {"frame_ms": 10, "bitrate_bps": 160000},
              "listeners": n,
+             "live_opus": whether `signaling.live` has its sound for other players,
              "studio": None or {"listeners": n, "limit": n, "rate": Hz, "bits": 16 or 24, "frames": n,
                                 "mbps": x, "packets_per_s": x, ...}}
 

@@ -29,6 +29,7 @@ UPSTREAM: dict[str, set[str]] = {
     "transport": set(),
     "sdp": {"transport"},
     "peer": {"access", "broadcast", "encode", "sdp", "transport"},
+    "ogg": {"access", "encode", "peer"},
     "stock": {"access", "encode", "peer", "sdp"},
     "room": {
         "access",
@@ -56,6 +57,7 @@ UPSTREAM: dict[str, set[str]] = {
         "instrument",
         "midiport",
         "monitor",
+        "ogg",
         "peer",
         "room",
         "stock",

@@ -31,7 +31,8 @@ class Places:
     clients share, which have no bound of their own. studio: a room's Studio listeners with exact samples, 0 turns Studio
     off. studio_light: those with compressed sound, 0 turns that off.
     studio_channel: those among them that listen by a DataChannel, in all rooms together, as each costs the
-    server's event loop some percent. connections, connections_per_address: open TCP connections for HTTP;
+    server's event loop some percent. live_per_address:
+    players of the Ogg stream, by client address. connections, connections_per_address: open TCP connections for HTTP;
     media_connections, media_connections_per_address: for media. offers_per_minute, requests_per_minute,
     uploads_per_minute: by client address; a minute's number may come at once.
     """
@@ -45,6 +46,7 @@ class Places:
     studio: int = 8
     studio_light: int = 200
     studio_channel: int = 8
+    live_per_address: int = 32
     connections: int = 2048
     connections_per_address: int = 512
     media_connections: int = 512
@@ -139,6 +141,15 @@ class Admission:
                 "studio_light",
                 "studio_full",
                 f"All {self.places.studio_light} places of Studio light in this room are taken; Listen mode has room.",
+            )
+
+    def live(self, present_there: int, address: str) -> None:
+        """One more player of the Ogg stream, from `address`, where `present_there` are."""
+        if present_there >= self.places.live_per_address and not self._shared.has(address):
+            raise self._full(
+                "live_per_address",
+                "full",
+                f"Your address has {present_there} players here; it may have {self.places.live_per_address}.",
             )
 
     def performer(self, number: int | None) -> int:

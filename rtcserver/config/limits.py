@@ -23,6 +23,10 @@ class LimitConfig:
     """Studio listeners a room: uncompressed sound costs 1.5 to 2.5 Mb/s each. 0 turns Studio off."""
     studio_light_listeners: Annotated[int, Ge(0), Le(100_000)] = 200
     """Listeners of Studio light a room: compressed, 0.3 to 0.7 Mb/s each. 0 turns Studio light off."""
+    max_live_per_address: Count = 32
+    """Players of live.opus from one client address; one more is answered 503. They count as listeners, too."""
+    live_backlog_s: Annotated[float, Ge(1), Le(60)] = 10.0
+    """Seconds of sound that may wait for a player of live.opus that reads too slowly; then it is cut off."""
     max_half_open: Count = 512
     """Listeners that may be connecting at the same time; one more is answered 503."""
     max_half_open_per_address: Count = 64

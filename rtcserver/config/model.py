@@ -170,6 +170,8 @@ class ServerConfig(LimitConfig):
     second packet twice; 0: not by RED."""
     tiers: bool = True
     """Whether listeners get more or less than bitrate_bps, as their network carries it, or as they choose in the page."""
+    live: bool = True
+    """Whether players that know no WebRTC get a room's sound as Ogg Opus by HTTP, at /r/ROOM/live.opus."""
     room: Annotated[str, MaxLen(64)] = "main"
     """Name of the room when no [rooms.NAME] table is given; letters, digits, - and _."""
     title: Annotated[str, MaxLen(200)] = ""

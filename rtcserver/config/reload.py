@@ -13,6 +13,7 @@ LIMITS = frozenset(
         "max_listeners_per_room",
         "studio_listeners",
         "studio_light_listeners",
+        "max_live_per_address",
         "max_half_open",
         "max_half_open_per_address",
         "shared_addresses",

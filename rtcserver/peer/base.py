@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, get_args
 
@@ -120,7 +120,12 @@ class PeerSession(Protocol):
 
 
 class PeerBackend(Protocol):
-    """Makes sessions. One per server process."""
+    """Makes sessions. One per server process.
+
+    beside: how many listeners a room, or the server (None), has beside these sessions: they take places, too.
+    """
+
+    beside: Callable[[str | None], int]
 
     async def start(self) -> None: ...
 

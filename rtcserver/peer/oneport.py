@@ -154,6 +154,8 @@ class OnePortBackend:
         """Called with each receiver report that can be true."""
         self.on_demand: Callable[[str, Collection[str]], None] = lambda room, encodings: None
         """Called with the names of the encodings that a room's listeners need, its own too, when they change."""
+        self.beside: Callable[[str | None], int] = lambda room: 0
+        """How many listeners a room, or the server (None), has beside these sessions: they take places, too."""
         self.on_joined: Callable[[OnePortSession], None] = lambda session: None
         """Called once for each session that is connected."""
         self.unconnected: Counter[str] = Counter()
@@ -227,7 +229,9 @@ class OnePortBackend:
                 "configuration to one that can, or start it without host.",
             )
         source = client_of(request.remote_address)
-        self._admission.listener(len(self._sessions), self._in_room[room])
+        self._admission.listener(
+            len(self._sessions) + self.beside(None), self._in_room[room] + self.beside(room)
+        )
         self._admission.connecting(
             self.endpoint.half_open, self.endpoint.half_open_from(source), request.remote_address
         )

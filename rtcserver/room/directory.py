@@ -46,6 +46,7 @@ class Rooms:
         self._listeners = listeners
         self._processes = processes
         self._studio = studio
+        self._live = config.live
 
     def __getitem__(self, name: str) -> Room:
         return self._rooms[name]
@@ -82,6 +83,7 @@ class Rooms:
             },
             "audio": {"frame_ms": config.frame_ms, "bitrate_bps": status.bitrate_bps},
             "listeners": self._listeners(name),
+            "live_opus": self._live,
             "studio": self._studio(name),
         }
 

@@ -123,6 +123,12 @@ class Stage:
             "media_time": self._audience.media_now(now),
         }
 
+    @property
+    def plays(self) -> str:
+        """The name of the file that plays at this moment, or ""."""
+        song = self._player.song
+        return song.name if song is not None and self._player.state is PlayerState.PLAYING else ""
+
     # Performers
 
     def join(self, performer: int) -> None:

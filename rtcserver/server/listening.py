@@ -24,6 +24,7 @@ from rtcserver.config.model import ServerConfig
 from rtcserver.encode.codec import CODECS
 from rtcserver.encode.encoding import OWN, TIERS, Encoding, encodings_of, light_of
 from rtcserver.midiport.supervisor import MidiPort, Port
+from rtcserver.ogg.live import LiveStreams
 from rtcserver.peer.base import MODES, PeerBackend
 from rtcserver.peer.limits import SessionLimits
 from rtcserver.peer.oneport import OnePortBackend, supervised
@@ -57,6 +58,9 @@ class Listening(Protocol):
     def playable(self, room: str) -> bool:
         """Whether performers can play this room's instrument."""
 
+    def plays(self, room: str) -> str:
+        """The name of the file that a room plays at this moment, or ""."""
+
     def studio(self, room: str) -> dict[str, object] | None:
         """Studio's places and cost in a room, for ``/api/rooms``; None where there is none."""
 
@@ -68,15 +72,19 @@ class Listening(Protocol):
 
 
 def metrics_of(
-    rooms: Rooms, listening: Listening, admission: Admission, http: Callable[[], tuple[int, int, int]]
+    rooms: Rooms,
+    listening: Listening,
+    admission: Admission,
+    http: Callable[[], tuple[int, int, int]],
+    live: LiveStreams | None = None,
 ) -> Metrics | None:
-    """The metrics of a transport that has them. http: see `Observed`."""
+    """The metrics of a transport that has them. http: see `Observed`. live: players of the Ogg streams."""
     if not isinstance(listening, OnePort):
         return None
     metrics = Metrics(
         Observed(
             rooms,
-            audience=listening.audience,
+            audience=lambda: listening.audience() | (live.audience() if live is not None else {}),
             broadcast=listening.report,
             transport=listening.datagrams,
             midi=listening.desk.midi_events,
@@ -88,6 +96,7 @@ def metrics_of(
             limited=lambda: admission.refused,
             tiers=listening.tiers,
             codecs=listening.codecs,
+            live=live.counters if live is not None else dict,
         )
     )
     for name, desk in listening.desk.rooms.items():
@@ -113,6 +122,7 @@ def places_of(config: ServerConfig) -> Places:
         shared_addresses=parse_networks(config.shared_addresses, "shared_addresses"),
         studio=config.studio_listeners,
         studio_light=config.studio_light_listeners,
+        live_per_address=config.max_live_per_address,
         connections=config.max_connections,
         connections_per_address=config.max_connections_per_address,
         media_connections=config.max_media_connections,
@@ -168,6 +178,9 @@ class Stock:
 
     def playable(self, room: str) -> bool:
         return False
+
+    def plays(self, room: str) -> str:
+        return ""
 
     def studio(self, room: str) -> dict[str, object] | None:
         return None
@@ -255,6 +268,10 @@ class OnePort:
 
     def playable(self, room: str) -> bool:
         return self.desk.rooms[room].stage is not None
+
+    def plays(self, room: str) -> str:
+        stage = self.desk.rooms[room].stage
+        return stage.plays if stage is not None else ""
 
     def studio(self, room: str) -> dict[str, object] | None:
         backend = self._backend

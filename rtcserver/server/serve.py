@@ -30,6 +30,7 @@ from rtcserver.errors import ConfigError
 from rtcserver.instrument import plugins
 from rtcserver.monitor.supervisor import Monitor
 from rtcserver.room.directory import Rooms
+from rtcserver.server.audience import Audience, live_streams
 from rtcserver.server.external import External
 from rtcserver.server.heartbeat import Heartbeat
 from rtcserver.server.https import Https
@@ -69,11 +70,13 @@ class Server:
             config, self.rooms, self.authorizer, admission
         )
         authority = Path(config.state_dir) / CA_FILE if config.tls == "auto" else None
-        self.metrics = metrics_of(self.rooms, self.listening, admission, self._http_counts)
+        self.live = live_streams(config, self.rooms, self.listening, admission)
+        self.audience = audience = Audience(self.listening.backend, self.live)
+        self.metrics = metrics_of(self.rooms, self.listening, admission, self._http_counts, self.live)
         limits = limits_of(config)
         app = create_app(
             self.rooms,
-            self.listening.backend,
+            audience,
             self.authorizer,
             admission=admission,
             limits=limits,
@@ -86,8 +89,9 @@ class Server:
             allowed=self.allowed,
             frame_ancestors=parse_frame_ancestors(config.frame_ancestors),
             ice_servers=self.ice_servers,
+            streams=self.live,
         )
-        self.lapses = Lapses(self.authorizer, self.listening.backend, self.listening.lapse)
+        self.lapses = Lapses(self.authorizer, audience, self.listening.lapse)
         self.http = HttpServer(app, limits, admission, media=self._media())
         self.port = config.port
         self.https = Https(config)
@@ -100,7 +104,7 @@ class Server:
         self._heartbeat = (
             Heartbeat(health_file, lambda: str(self.rooms.health()["status"])) if health_file else None
         )
-        self._giving_back = GivingBack(lambda: len(self.listening.backend.sessions()))
+        self._giving_back = GivingBack(lambda: len(audience.sessions()))
         self._watchdog = Watchdog(config.watchdog_s, health_file)
         self._forks = forking.of_this_process()
 
@@ -134,6 +138,8 @@ class Server:
         await self._giving_back.close()
         await self.https.close()
         await self.lapses.close()
+        if self.live is not None:
+            await self.live.close()
         await self.http.close()
         if self.logins is not None:
             self.logins.close()
@@ -164,7 +170,7 @@ class Server:
         return listening.adopt if isinstance(listening, OnePort) and config.media_tcp and same else None
 
     def _listeners(self, room: str) -> int:
-        return len(self.listening.backend.sessions(room))
+        return len(self.audience.sessions(room))
 
     def _studio(self, room: str) -> dict[str, object] | None:
         return self.listening.studio(room)

@@ -192,6 +192,8 @@ class StockBackend:
         self._subscribe = subscribe
         self._frame_ms = frame_ms
         self.ended = EndedSessions()
+        self.beside: Callable[[str | None], int] = lambda room: 0
+        """How many listeners a room, or the server (None), has beside these sessions: they take places, too."""
         self._sessions: dict[str, StockSession] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -204,7 +206,10 @@ class StockBackend:
         summary = check_offer(offer, self.limits.sdp, (OPUS,))
         if request.mode != "listen":
             raise PeerError(422, "studio_unavailable", "Studio needs transport = one-port on this server.")
-        self._admission.listener(len(self._sessions), sum(s.room == room for s in self._sessions.values()))
+        self._admission.listener(
+            len(self._sessions) + self.beside(None),
+            sum(s.room == room for s in self._sessions.values()) + self.beside(room),
+        )
         self._admission.connecting(sum(s.state == "connecting" for s in self._sessions.values()))
         try:
             track = self._subscribe(room)

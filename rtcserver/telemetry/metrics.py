@@ -54,7 +54,8 @@ class Observed:
     the media port counted. midi: events by room and name. ended, failed: sessions by why they ended, those that were
     never connected in `failed` too. connecting: sessions on the way to being connected. paths: connected ones by the way
     that their packets take. http: open connections, those that were refused, malformed requests. limited: what was
-    refused, by limit. tiers, codecs: connected sessions by room and tier, and by room and codec.
+    refused, by limit. live: what the Ogg streams counted, by room and event.
+    tiers, codecs: connected sessions by room and tier, and by room and codec.
     """
 
     rooms: ObservedRooms
@@ -68,6 +69,7 @@ class Observed:
     paths: Callable[[], Mapping[str, int]] = _none
     http: Callable[[], tuple[int, int, int]] = lambda: (0, 0, 0)
     limited: Callable[[], Mapping[str, int]] = _none
+    live: Callable[[], Mapping[tuple[str, str], int]] = _nobody
     tiers: Callable[[], Mapping[tuple[str, str], int]] = _nobody
     codecs: Callable[[], Mapping[tuple[str, str], int]] = _nobody
 
@@ -163,6 +165,12 @@ def _counted(observed: Observed) -> Iterator[Metric]:
     yield _labelled(
         CounterMetricFamily("rtcserver_refused", "What was refused, by limit.", labels=["limit"]),
         {(limit,): count for limit, count in sorted(observed.limited().items())},
+    )
+    yield _labelled(
+        CounterMetricFamily(
+            "rtcserver_live_events", "What the Ogg streams for other players did.", labels=["room", "event"]
+        ),
+        observed.live(),
     )
     connections, refused, malformed = observed.http()
     yield GaugeMetricFamily("rtcserver_http_connections", "Open TCP connections.", value=connections)

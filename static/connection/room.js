@@ -21,6 +21,7 @@
  * @property {number} frameMs
  * @property {number} bitrateBps
  * @property {number} listeners
+ * @property {boolean} liveOpus whether the server has the room's sound for players without WebRTC
  */
 
 /**
@@ -73,6 +74,7 @@ export function readRoom(body) {
     frameMs: Number(body?.audio?.frame_ms) || 0,
     bitrateBps: whole(body?.audio?.bitrate_bps),
     listeners: whole(body?.listeners),
+    liveOpus: body?.live_opus === true,
   };
 }
 

@@ -26,6 +26,12 @@ export const roomPage = (room) => `${ROOT}r/${encodeURIComponent(room)}`;
 export const roomWhep = (room) => `${roomPage(room)}/whep`;
 
 /**
+ * @param {string} room name
+ * @returns {{stream: string, playlist: string}} addresses of the room's sound for players without WebRTC
+ */
+export const roomLive = (room) => ({ stream: `${roomPage(room)}/live.opus`, playlist: `${roomPage(room)}/live.m3u` });
+
+/**
  * @param {string} [room] name; without one, the list of rooms
  * @returns {string} address of what the API tells about it
  */

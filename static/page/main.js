@@ -16,6 +16,7 @@
  *   #status[data-state]         the state, or "silent" (live, but the instrument gives nothing), "unreachable" or "refused"
  *   #headline #detail           the state in words; #countdown the seconds; #addresses where the media was tried
  *   #hurry                      "Try now", while it waits to reconnect
+ *   #other-player               where WebRTC finds no way: #other-audio plays the room by HTTP, #other-link is for other players
  *   #meter-left #meter-right    peak levels in dBFS; aria-valuenow is the number (−70 is silence)
  *   #quality                    what to be sent: "", "high", "middle" or "low"; #quality-now what is sent, where that is another
  *   #volume #mute #awake        controls; #audio the element that plays, its srcObject is the stream
@@ -39,6 +40,7 @@ import { Dial } from "../ui/dial.js";
 import { byId } from "../ui/dom.js";
 import { History } from "../ui/history.js";
 import { LevelFigures, Numbers } from "../ui/numbers.js";
+import { OtherPlayer } from "../ui/other-player.js";
 import { Panel } from "../ui/panel.js";
 import { QualityControl } from "../ui/quality.js";
 import { StudioPanel } from "../ui/studio-panel.js";
@@ -58,6 +60,7 @@ let wasListening = false;
 let shownStudio = false;
 
 const panel = new Panel(roomName);
+const otherPlayer = new OtherPlayer(roomName, () => listener.stop());
 const numbers = new Numbers();
 const levels = new LevelFigures();
 const history = new History(byId("history", HTMLCanvasElement));
@@ -241,6 +244,7 @@ function show() {
   const session = studio.sounding ? STUDIO_LIVE : listener.session;
   studioPanel.show(stateOf(listener.session) === "live");
   const { state } = panel.show(session, asked);
+  otherPlayer.show(session, room());
   const sounding = session.phase === "live" || session.phase === "buffering";
   dial.show(dialMode(state));
   if (listener.snapshot === null) numbers.show(null, 0);

@@ -40,3 +40,35 @@ async def test_the_page_names_the_addresses_it_tried_and_the_setting_that_mends_
             await page.evaluate("document.querySelector('#hurry').click()")
             await wait_state(page, "live")
             assert await page.is_hidden("#addresses")
+
+
+async def test_the_page_offers_the_sound_by_http_where_webrtc_finds_no_way() -> None:
+    with published(PORT) as network, ServerIn(network.container, media_tcp="false"), network.client.entered():
+        async with chromium_for(network.address) as browser:
+            page = await browser.open(room_at(network.address))
+            await page.clock.install()
+            await page.reload()
+            network.client.run("iptables -A OUTPUT -p udp -j DROP")
+            await page.wait_for_function("rtcserver.room !== null")
+            await page.click("#listen")
+            await page.wait_for_function("rtcserver.session.answered")
+            assert await page.is_hidden("#other-player")
+            await page.clock.fast_forward(PAGES_PATIENCE_MS + 500)
+            await wait_state(page, "reconnecting")
+            assert await page.is_visible("#other-audio")
+            assert "plain HTTP" in await page.inner_text("#other-sentence")
+            link = await page.evaluate("document.querySelector('#other-link').href")
+            assert link == f"{room_at(network.address)}/live.m3u"
+
+            # It plays, the page tries no other way meanwhile, and what was offered stays.
+            await page.evaluate("document.querySelector('#other-audio').play()")
+            await page.wait_for_function("document.querySelector('#other-audio').currentTime > 0.5")
+            assert await page.evaluate("rtcserver.session.phase") == "idle"
+            assert await page.is_visible("#other-audio")
+
+            # WebRTC that finds a way again takes its place.
+            network.client.run("iptables -F OUTPUT")
+            await page.click("#listen")
+            await wait_state(page, "live")
+            assert await page.is_hidden("#other-player")
+            assert await page.evaluate("document.querySelector('#other-audio').paused")

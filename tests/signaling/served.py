@@ -25,6 +25,7 @@ from signaling.app import create_app
 from signaling.headers import SELF
 from signaling.ice_servers import Told
 from signaling.limits import Limits
+from signaling.live import Streams
 from signaling.serve import HttpServer
 from signaling.sounds import Instruments
 from signaling.whose import Allowed
@@ -96,6 +97,7 @@ async def serve(
     frame_ancestors: str = SELF,
     instruments: Instruments | None = None,
     ice_servers: Told | None = None,
+    live: Callable[[Admission, PeerBackend], Streams | None] = lambda admission, backend: None,
 ) -> AsyncIterator[Served]:
     """Serve rooms `names` on a free port of 127.0.0.1, with tones in all of them."""
     pairs = {name: feed_pair() for name in names}
@@ -117,6 +119,7 @@ async def serve(
         frame_ancestors=frame_ancestors,
         instruments=instruments,
         ice_servers=ice_servers,
+        streams=live(admission, backend),
     )
     server = HttpServer(app, limits, admission)
     port = await server.start("127.0.0.1")

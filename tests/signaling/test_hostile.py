@@ -25,6 +25,7 @@ class Scripted:
 
     def __init__(self, inner: StockBackend) -> None:
         self.inner = inner
+        self.beside = inner.beside
         self.gate = asyncio.Event()
         self.gate.set()
         self.entered = 0
