@@ -30,12 +30,12 @@ from rtcserver.errors import ConfigError
 from rtcserver.instrument import plugins
 from rtcserver.monitor.supervisor import Monitor
 from rtcserver.room.directory import Rooms
-from rtcserver.server.audience import Audience, live_streams
 from rtcserver.server.external import External
 from rtcserver.server.heartbeat import Heartbeat
 from rtcserver.server.https import Https
 from rtcserver.server.lapse import Lapses
 from rtcserver.server.links import from_elsewhere, listen_link, perform_link, prints_secrets
+from rtcserver.server.listeners import Listeners, live_streams
 from rtcserver.server.listening import Listening, OnePort, Stock, metrics_of, places_of
 from rtcserver.server.memory import GivingBack
 from rtcserver.server.shortage import ShortageHandler
@@ -71,12 +71,12 @@ class Server:
         )
         authority = Path(config.state_dir) / CA_FILE if config.tls == "auto" else None
         self.live = live_streams(config, self.rooms, self.listening, admission)
-        self.audience = audience = Audience(self.listening.backend, self.live)
+        self.listeners = listeners = Listeners(self.listening.backend, self.live)
         self.metrics = metrics_of(self.rooms, self.listening, admission, self._http_counts, self.live)
         limits = limits_of(config)
         app = create_app(
             self.rooms,
-            audience,
+            listeners,
             self.authorizer,
             admission=admission,
             limits=limits,
@@ -91,7 +91,7 @@ class Server:
             ice_servers=self.ice_servers,
             streams=self.live,
         )
-        self.lapses = Lapses(self.authorizer, audience, self.listening.lapse)
+        self.lapses = Lapses(self.authorizer, listeners, self.listening.lapse)
         self.http = HttpServer(app, limits, admission, media=self._media())
         self.port = config.port
         self.https = Https(config)
@@ -104,7 +104,7 @@ class Server:
         self._heartbeat = (
             Heartbeat(health_file, lambda: str(self.rooms.health()["status"])) if health_file else None
         )
-        self._giving_back = GivingBack(lambda: len(audience.sessions()))
+        self._giving_back = GivingBack(lambda: len(listeners.sessions()))
         self._watchdog = Watchdog(config.watchdog_s, health_file)
         self._forks = forking.of_this_process()
 
@@ -170,7 +170,7 @@ class Server:
         return listening.adopt if isinstance(listening, OnePort) and config.media_tcp and same else None
 
     def _listeners(self, room: str) -> int:
-        return len(self.audience.sessions(room))
+        return len(self.listeners.sessions(room))
 
     def _studio(self, room: str) -> dict[str, object] | None:
         return self.listening.studio(room)

@@ -20,7 +20,7 @@ LIVE = "Live"
 """The title of what nobody has a better name for."""
 
 
-class Audience:
+class Listeners:
     """A `PeerBackend` with the players of `streams` among its sessions. It is started and closed by its owner."""
 
     def __init__(self, backend: PeerBackend, streams: LiveStreams | None) -> None:
