@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.rig.players import Player, judged
+from benchmarks.rig.players import Player, folder, judged
 from tests.rig.process import wait_until
 from tests.rig.server import RtcServer
 
@@ -36,6 +36,13 @@ def server() -> Iterator[RtcServer]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def place() -> Iterator[Path]:
+    """A folder that another user's player may write to, too."""
+    with folder() as made:
+        yield made
+
+
 def counted(server: RtcServer) -> dict[str, int]:
     """What the room's stream has counted."""
     with urllib.request.urlopen(f"{server.url}/metrics", timeout=10) as answer:
@@ -47,12 +54,12 @@ def counted(server: RtcServer) -> dict[str, int]:
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_player_hears_both_sides_before_and_after_the_device_dies(
-    server: RtcServer, tmp_path: Path, name: str
+    server: RtcServer, place: Path, name: str
 ) -> None:
     if shutil.which(PROGRAMS[name]) is None:
         pytest.skip(f"{name} is not installed; it is too large for the tests to ask for it")
     before = counted(server)
-    player = Player(name, f"{server.room_url}/live.opus", 6, tmp_path / "sound.pcm")
+    player = Player(name, f"{server.room_url}/live.opus", 6, place / f"{name}.pcm")
     try:
         wait_until(lambda: counted(server)["pages"] >= before["pages"] + 20, "played for 2 s", 20)
         (instrument,) = server.pids_with("rtcserver.instrument.process")
@@ -85,8 +92,8 @@ def test_ffprobe_is_told_the_rooms_title_as_harmless_text(server: RtcServer) -> 
     assert stream["tags"]["ARTIST"] == TITLE.replace("\n", "\ufffd")
 
 
-def test_players_are_listeners_like_others(server: RtcServer, tmp_path: Path) -> None:
-    player = Player("ffmpeg", f"{server.room_url}/live.opus", 4, tmp_path / "sound.pcm")
+def test_players_are_listeners_like_others(server: RtcServer, place: Path) -> None:
+    player = Player("ffmpeg", f"{server.room_url}/live.opus", 4, place / "listed.pcm")
     try:
         wait_until(lambda: len(server.get_json("/api/rooms/main")["sessions"]) == 1, "listed", 10)
         (session,) = server.get_json("/api/rooms/main")["sessions"]
