@@ -6,7 +6,7 @@
  * The target is learnt from the ring alone. The *spread* of a window of 0.25 s, its mean level minus its lowest, contains
  * everything that makes playing risky: jitter of the network, hiccups of either machine, the size of the blocks, and the bursts
  * in which the device asks for samples. A ring whose mean level is less than that has a gap. So the spreads of the last minutes
- * say how many gaps a minute each depth would have had (`lateness.js`), and the target is the least depth that has no more of
+ * say how many gaps a minute each depth is to expect (`lateness.js`), and the target is the least depth that expects no more of
  * them than the player puts up with, plus a margin for the level, which is not always at its target. A spread that comes
  * less often is left to concealment, since everybody would pay for it in delay all the time. The target grows at once and shrinks
  * slowly. Pure; all numbers are in frames unless their name has a unit.
@@ -106,13 +106,14 @@ export class Target {
   at(place) {
     const { gaps, reserveMs } = /** @type {import("./safety.js").Place} */ (PLACES[place]);
     const known = this.#lateness.windows >= KNOWN_WINDOWS;
-    const seen = Math.max(this.floor, this.#inFrames(this.#lateness.depthFor(known ? gaps : 0)));
-    return Math.min(this.#ceiling, seen + this.#inFrames(MARGIN_MS + reserveMs + (known ? 0 : UNKNOWN_MS)));
+    const depthMs = known ? this.#lateness.depthFor(gaps) : this.#lateness.deepestMs;
+    const deep = Math.max(this.floor, this.#inFrames(depthMs));
+    return Math.min(this.#ceiling, deep + this.#inFrames(MARGIN_MS + reserveMs + (known ? 0 : UNKNOWN_MS)));
   }
 
   /**
    * @param {number} place an index of `PLACES`
-   * @returns {number} the gaps a minute that a level at its target would have had in the last minutes
+   * @returns {number} the gaps a minute that a level at its target is to expect
    */
   gapsAt(place) {
     return this.#lateness.gapsAt((this.at(place) * 1000) / this.#rate);

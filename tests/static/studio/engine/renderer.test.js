@@ -302,8 +302,10 @@ test("recorded, clocks that differ by 100 ppm and stalls of 11 ms: one gap in a 
   const { underruns, lost, ppm } = figures(heard);
   assert.deepEqual({ underruns, lost }, { underruns: 1, lost: 0 }, "the first stall of its kind, and none after it");
   assert.ok(Math.abs(ppm - 100) < 25, `${ppm} ppm`);
-  const errors = heard.levels.map((level, i) => level - (heard.targets[i] ?? 0)).slice(120);
-  assert.ok(errors.every((error) => Math.abs(error) < 0.5), `${Math.min(...errors)} to ${Math.max(...errors)}`);
+  // Where the target has moved, the level follows by 0.3 % at most: it takes seconds.
+  const rested = (/** @type {number} */ i) => heard.targets.slice(i - 24, i).every((target) => target === heard.targets[i]);
+  const errors = heard.levels.map((level, i) => level - (heard.targets[i] ?? 0)).filter((_, i) => i >= 80 && rested(i));
+  assert.ok(errors.length > 40 && errors.every((error) => Math.abs(error) < 0.5), `${Math.min(...errors)} to ${Math.max(...errors)}`);
   assertSmooth(heard);
   assertExact(heard);
 });
@@ -314,7 +316,8 @@ test("recorded, a machine with one busy core: a gap at the start, and from then 
   const { lost, p95, targetMs } = figures(heard);
   assert.equal(lost, 0);
   assert.ok(heard.underrunsAtMs.every((atMs, i) => atMs - (heard.underrunsAtMs[i - 1] ?? -Infinity) > 60_000), `${heard.underrunsAtMs}`);
-  assert.ok(targetMs < 16 && p95 < targetMs + 2.5, `${targetMs} ms, up to ${p95}`);
+  // No stall of this trace asks for more than 15.5 ms. That nothing deeper will ever come, 14 s cannot show.
+  assert.ok(targetMs < 18.5 && p95 < targetMs + 2.5, `${targetMs} ms, up to ${p95}`);
   assertSmooth(heard);
   assertExact(heard);
 });
@@ -327,8 +330,10 @@ test("recorded, a machine with one busy core: each place costs what it says", ()
   const gaps = places.map((heard) => heard.underrunsAtMs.filter((atMs) => atMs > 30_000).length / minutes);
   const said = places.map((heard, i) => heard.figures[Figure.placeGaps + 2 * i] ?? NaN);
   assert.ok((levels[0] ?? 0) < (levels[1] ?? 0) - 1 && (levels[1] ?? 0) < (levels[2] ?? 0) - 1, `${levels} ms`);
-  assert.ok((gaps[0] ?? 0) > 0.5 && (gaps[0] ?? 0) <= 6, `${gaps} a minute`);
+  assert.ok((gaps[0] ?? 9) <= 6, `${gaps} a minute`);
   assert.deepEqual(gaps.slice(1), [0, 0]);
-  assert.ok(Math.abs((said[0] ?? 0) - (gaps[0] ?? 0)) < 3 && (said[1] ?? 9) <= 0.5 && said[2] === 0, `${said} said, ${gaps} heard`);
+  // The tightest target is up to 1.5 ms deeper than its place asks for, which spares it the one stall of each round; the others are
+  // said more than the trace holds, since 14 s cannot show that nothing deeper comes. lateness.test.js compares the two by chance.
+  assert.ok((said[0] ?? 0) > 1 && (said[0] ?? 9) <= 6 && (said[1] ?? 9) <= 1 && (said[2] ?? 9) <= 0.3, `${said} said, ${gaps} heard`);
   places.forEach(assertSmooth);
 });

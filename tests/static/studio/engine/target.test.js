@@ -99,7 +99,7 @@ test("says what each place costs: its depth, and the gaps a minute", () => {
   const gaps = PLACES.map((_, place) => target.gapsAt(place));
   assert.ok((depths[0] ?? 0) < 5 && (depths[1] ?? 0) > 17, `${depths}`);
   assert.ok(Math.abs((gaps[0] ?? 0) - 60 / 16) < 0.6, `${gaps}`);
-  assert.deepEqual(gaps.slice(1), [0, 0, 0, 0]);
+  assert.ok(gaps.slice(1).every((expected) => expected < 0.01), `${gaps}`);
   assert.ok((depths[4] ?? 0) - (depths[2] ?? 0) > 2.9, "safe has a reserve");
 });
 
