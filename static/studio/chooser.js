@@ -2,6 +2,9 @@
 /**
  * Carries out what `QualityLoop` decides: asks the server for one quality or for both, and lets the ring change from one to the
  * other once both are there, so that nobody hears more than a cross-fade. Used for one Studio session; it reads no clock.
+ *
+ * The loop takes seconds to judge, and weather is heard at once. So with the first gap of the samples light comes beside them, on
+ * guard: it fills their gaps, and the ring grows to what it needs, until the loop has judged or there was no gap for a while.
  */
 
 import { Limits } from "./limits.js";
@@ -28,7 +31,7 @@ import { QualityLoop } from "./quality.js";
  * @property {number} rate of the ring, Hz
  * @property {number} payloads
  * @property {number} lost blocks that had not come when they were due
- * @property {number} besideCame frames of the samples that came in trials
+ * @property {number} besideCame frames of the samples that came in trials, and beside light that fills their gaps
  * @property {number} besideEnd position after the newest of them
  * @property {number} besideJitterMs
  */
@@ -46,6 +49,8 @@ const JOINED_LEAST_MS = 400;
 const JOINED_MOST_MS = 4_000;
 /** The ring counts as grown when its level is at most this far below its target. */
 const GROWN_MS = 1.5;
+/** Light stays on guard until there was no gap for so long. */
+const GUARD_MS = 6_000;
 /** A change that is not over by then is over all the same: one of the two does not come. */
 const CHANGING_MS = 1_000;
 
@@ -62,6 +67,10 @@ export class Chooser {
   #repairedMs = 0;
   /** Whether the samples are broken, so that nothing is gained by waiting. */
   #urgent = false;
+  /** Gaps of the samples so far. */
+  #gaps = 0;
+  /** When the last gap was, while light is on guard; else null. @type {number | null} */
+  #guardMs = null;
   /** @type {Limits | null} null before what is played is heard */
   #limits = null;
 
@@ -134,15 +143,32 @@ export class Chooser {
    * @returns {Verdict | null} why Studio is to be left: nothing lighter is left to try
    */
   look(nowMs, ring, rttMs) {
+    this.#guard(nowMs, ring);
     if (this.#before === null || nowMs - this.#readMs >= READING_MS) this.#read(nowMs, ring, rttMs);
     this.#goOn(nowMs, ring);
     const { payloads, lost, underruns, targetMs } = ring;
     const verdict = this.#limits?.judge({ atMs: nowMs, payloads, lost, underruns, targetMs }) ?? null;
     if (verdict === null || verdict === "quiet") return verdict;
-    const changing = this.#turn !== "exact" && this.#turn !== "light" && this.#turn !== "trial";
+    const changing = this.#guardMs === null && this.#turn !== "exact" && this.#turn !== "light" && this.#turn !== "trial";
     if (!changing && !this.#loop.lightIsLeft) return verdict;
     if (!changing) this.#follow(this.#loop.giveWay(nowMs), nowMs, true);
     return null;
+  }
+
+  /**
+   * Lets light come beside the samples with the first of their gaps.
+   *
+   * @param {number} nowMs
+   * @param {Figures} ring
+   */
+  #guard(nowMs, { lost, underruns }) {
+    const gaps = lost + underruns;
+    const more = this.#before !== null && gaps > this.#gaps;
+    this.#gaps = gaps;
+    if (!more) return;
+    if (this.#turn === "exact" && this.#loop.lightIsLeft) this.#both("join", nowMs);
+    else if (this.#guardMs === null) return;
+    this.#guardMs = nowMs;
   }
 
   /**
@@ -157,6 +183,9 @@ export class Chooser {
       const light = (ring.missed - before.missed) * this.#format.frameMs - (ring.madeUpMs - before.madeUpMs);
       const exact = (ring.repaired - before.repaired) * this.#format.blockMs;
       this.#repairedMs += Math.max(0, this.#hearsExact ? exact : light);
+      // What light has filled was missing all the same.
+      const elapsedMs = nowMs - this.#readMs;
+      if (this.#guardMs !== null && before.turn === "joined") this.#repairedMs += (1 - besideOf(before, ring, elapsedMs).share) * elapsedMs;
     }
     const beside = this.#turn === "trial" && before?.turn === "trial" ? besideOf(before, ring, nowMs - this.#readMs) : null;
     this.#readMs = nowMs;
@@ -165,7 +194,8 @@ export class Chooser {
     const jitterMs = this.#hearsExact ? ring.jitterMs : Math.max(0, ring.jitterMs - this.#format.blockMs);
     const reading = { atMs: nowMs, lostMs: ring.lostMs + ring.madeUpMs, repairedMs: this.#repairedMs, underruns, jitterMs, targetMs, rttMs, beside };
     // While both come, what is heard is made of both, and says little about either.
-    if (this.#turn === "join" || this.#turn === "to-light" || this.#turn === "to-exact") return;
+    const mixed = this.#turn === "join" || this.#turn === "to-light" || this.#turn === "to-exact";
+    if (mixed && this.#guardMs === null) return;
     const urgent = before !== null && ring.lostMs - before.lostMs > 0.1 * READING_MS;
     this.#follow(this.#loop.judge(reading), nowMs, urgent);
   }
@@ -187,7 +217,7 @@ export class Chooser {
       if (this.#turn === "light") this.#both("trial", nowMs);
     } else if (this.#turn === "trial") {
       this.#set("to-exact", nowMs);
-    } else if (this.#turn === "join") {
+    } else if (this.#turn === "join" && this.#guardMs === null) {
       this.#alone("exact", nowMs);
     } else if (this.#turn === "light" || this.#turn === "to-light") {
       // Exact was pinned: no trial, but both have to be there for the change.
@@ -198,6 +228,7 @@ export class Chooser {
   /** @param {number} nowMs @param {boolean} urgent */
   #join(nowMs, urgent) {
     this.#urgent = urgent;
+    this.#guardMs = null;
     if (this.#turn !== "join") this.#both("join", nowMs);
   }
 
@@ -209,6 +240,10 @@ export class Chooser {
     const sinceMs = nowMs - this.#sinceMs;
     switch (this.#turn) {
       case "join": {
+        if (this.#guardMs !== null) {
+          if (nowMs - this.#guardMs >= GUARD_MS) this.#alone("exact", nowMs);
+          break;
+        }
         const grown = this.#urgent || ring.levelMs >= ring.targetMs - GROWN_MS;
         if (sinceMs >= JOINED_MOST_MS || (sinceMs >= JOINED_LEAST_MS && ring.turn === "joined" && grown)) this.#set("to-light", nowMs);
         break;
@@ -241,6 +276,7 @@ export class Chooser {
   /** @param {Turn} turn @param {number} nowMs */
   #set(turn, nowMs) {
     this.#turn = turn;
+    this.#guardMs = null;
     this.#sinceMs = nowMs;
     this.#steps.turn(turn);
     // What one quality lacked says nothing about the other.

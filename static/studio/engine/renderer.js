@@ -5,6 +5,7 @@
  *
  *            level ≥ target                      nothing left
  *   filling ────────────────► playing ─────────────────────────► filling (fades out; the target has grown)
+ *                               │ nothing left, for a moment: the last frames once more (`outage.js`)
  *                               │ far above the target: cross-fade to it
  *                               │ off the target or clocks differ: up to 0.3 % faster or slower
  *                               └ else: every frame exactly as it came
@@ -15,6 +16,7 @@ import { Cursor } from "./cursor.js";
 import { Drift } from "./drift.js";
 import { Gauge } from "./gauge.js";
 import { Histogram } from "./histogram.js";
+import { Outage } from "./outage.js";
 import { PLACES, placeOf } from "./safety.js";
 import { Control, Figure } from "./slots.js";
 import { Source } from "./source.js";
@@ -39,6 +41,8 @@ const FIRST_BURSTS = 5;
 const MOST_FIRST_JITTER_MS = 40;
 /** Percentiles of the level cover between one and two of these spans. */
 const STATISTICS_S = 5;
+/** So much of the last sound, heard once more, bridges an empty ring; then it dies away. */
+const MOST_REPEATED_MS = 40;
 const FILLING = 1;
 const PLAYING = 2;
 
@@ -62,9 +66,7 @@ export class Renderer {
   #startedAt = 0;
   /** Whether the ring fills after an underrun, and not for a start. */
   #interrupted = false;
-  /** How long the underrun has lasted, in frames, and the newest position when it began (−1 once a block has come since). */
-  #dry = 0;
-  #dryAt = -1;
+  #outage;
   #aimed = false;
   /** Whether the first seconds after the start are over. */
   #calm = false;
@@ -86,6 +88,7 @@ export class Renderer {
     this.#rate = rate;
     this.#source = new Source(ring);
     this.#cursor = new Cursor(this.#source);
+    this.#outage = new Outage(ring, this.#source);
     ring.figures[Figure.ratio] = 1;
     ring.figures[Figure.playedMs] = NaN;
   }
@@ -130,6 +133,7 @@ export class Renderer {
   #play(left, right, frames, nowMs) {
     const newest = this.#ring.loadPosition(Control.newest, this.#source.position);
     if (this.#phase === FILLING) this.#fill(newest, frames);
+    else this.#goOn(newest, frames);
     const cursor = this.#cursor;
     const { correction } = this.#drift;
     const step = cursor.stepOf(this.#nominal, correction, frames);
@@ -162,16 +166,10 @@ export class Renderer {
       if (this.#bursts.count < FIRST_BURSTS) return;
       this.#aim();
     }
-    if (newest !== this.#dryAt && this.#dryAt >= 0) {
-      // The block whose absence caused the underrun has come: how late it was is known now.
-      this.#dryAt = -1;
-      this.#target.missed(this.#dry);
-    }
+    // The block whose absence caused the underrun has come: how late it was is known now.
+    if (this.#outage.ends(newest, frames * this.#nominal)) this.#target.missed(this.#outage.lasted);
     const wanted = this.#beginning();
-    if (newest - this.#source.position < wanted) {
-      this.#dry += frames * this.#nominal;
-      return;
-    }
+    if (newest - this.#source.position < wanted) return;
     this.#source.jump(newest - wanted);
     this.#phase = PLAYING;
     this.#startedAt = this.#rendered;
@@ -195,21 +193,38 @@ export class Renderer {
     const covered = Math.max(newest, this.#ring.loadPosition(Control.covered, position));
     const there = Math.min(count, Math.max(0, covered - position));
     this.#source.take(there);
-    if (there === count) return;
-    this.#source.starve(count - there);
-    this.#underrun(count - there, newest);
+    const missing = count - there;
+    if (missing === 0) return;
+    if (!this.#outage.active) this.#underruns += 1;
+    if (this.#outage.bridge(missing, this.#inFrames(MOST_REPEATED_MS))) this.#source.take(missing);
+    else this.#starve(missing, newest);
+  }
+
+  /**
+   * While the last frames are heard once more: as soon as a block has come, it is known how late it was.
+   *
+   * @param {number} newest
+   * @param {number} frames of a quantum
+   */
+  #goOn(newest, frames) {
+    const covered = Math.max(newest, this.#ring.loadPosition(Control.covered, newest));
+    if (!this.#outage.ends(covered, frames * this.#nominal)) return;
+    this.#target.missed(this.#outage.lasted);
+    // The commotion of the start goes on until what is heard once more is over.
+    if (!this.#calm) this.#startedAt = this.#rendered + this.#outage.repeated;
+    this.#settle();
+    this.#tell();
   }
 
   /**
    * @param {number} missing frames that this quantum lacks
    * @param {number} newest
    */
-  #underrun(missing, newest) {
+  #starve(missing, newest) {
+    this.#source.starve(missing);
     this.#phase = FILLING;
     this.#interrupted = true;
-    this.#underruns += 1;
-    this.#dry = missing;
-    this.#dryAt = newest;
+    this.#outage.begin(newest, missing);
     this.#tell();
   }
 
@@ -231,7 +246,7 @@ export class Renderer {
     this.#sinceControl += frames;
     const excess = after - this.#target.frames;
     if (excess > this.#inFrames(BACKLOG_AT_ONCE_MS)) this.#trim(excess);
-    else if (this.#sinceControl >= CONTROL_S * this.#rate) this.#control();
+    else if (this.#sinceControl >= CONTROL_S * this.#rate) this.#control(nowMs);
   }
 
   /**
@@ -255,7 +270,8 @@ export class Renderer {
     this.#target.missed(this.#ring.load(Control.lateBy));
   }
 
-  #control() {
+  /** @param {number} nowMs */
+  #control(nowMs) {
     this.#choose();
     const gauge = this.#gauge;
     const elapsedS = this.#sinceControl / this.#rate;
@@ -265,18 +281,24 @@ export class Renderer {
     this.#target.floor = this.#burstFrames() + this.#ring.load(Control.blockFrames) / 2;
     this.#ring.figures[Figure.playedMs] = gauge.playedMs;
     const early = this.#rendered - this.#startedAt < EARLY_S * this.#rate;
-    const calming = !early && !this.#calm;
+    // Nothing is cut while the network pauses, which may take what would be left.
+    const pausing = this.#underWay(nowMs) > this.#ring.load(Control.blockFrames);
+    const calming = !early && !this.#calm && !pausing;
     if (calming) {
       this.#calm = true;
       this.#target.calm();
     }
     const excess = Math.min(gauge.level, gauge.mean) - this.#target.frames;
     const backlog = excess > this.#inFrames(early || calming ? BACKLOG_EARLY_MS : BACKLOG_MS);
-    if (backlog && gauge.low > this.#inFrames(LEAST_LEFT_MS) + excess) this.#trim(excess);
+    if (backlog && !pausing && gauge.low > this.#inFrames(LEAST_LEFT_MS) + excess) this.#trim(excess);
     else this.#drift.update((gauge.level - this.#target.frames) / this.#streamRate, elapsedS, gauge.clocks);
     this.#sinceControl = 0;
     gauge.begin();
-    this.#turn(elapsedS);
+    this.#sinceTurn += elapsedS;
+    if (this.#sinceTurn >= STATISTICS_S) {
+      this.#sinceTurn = 0;
+      this.#levels.turn();
+    }
     this.#tell();
   }
 
@@ -298,14 +320,6 @@ export class Renderer {
     this.#gauge.jumped();
     this.#sinceControl = 0;
     this.#burstLevel = this.#burstQuanta = 0;
-  }
-
-  /** @param {number} elapsedS */
-  #turn(elapsedS) {
-    this.#sinceTurn += elapsedS;
-    if (this.#sinceTurn < STATISTICS_S) return;
-    this.#sinceTurn = 0;
-    this.#levels.turn();
   }
 
   /**
@@ -333,8 +347,7 @@ export class Renderer {
     this.#phase = FILLING;
     this.#interrupted = false;
     this.#gauge.clear();
-    this.#dry = 0;
-    this.#dryAt = -1;
+    this.#outage.forget();
     this.#tell();
   }
 

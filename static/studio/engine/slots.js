@@ -50,7 +50,7 @@ export const Control = Object.freeze({
   covered: 17,
   /** Which of two streams is heard: its number among `TURNS` (splice.js). */
   turn: 18,
-  /** Frames of the samples that came beside light while only light was heard. */
+  /** Frames of the samples that came beside light, while that was heard or filled their gaps. */
   besideCame: 19,
   /** Position after the newest of them. */
   besideEnd: 20,

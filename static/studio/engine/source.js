@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * The stream as one line without holes: frames of the ring where it has them, a bridge where it has not, and a cross-fade
- * where playing jumps to another position. The line's last frames lie in a circle and are counted by an index of their own,
+ * where playing jumps to another position, or hears the last frames once more. The line's last frames lie in a circle and are counted by an index of their own,
  * so that the interpolation sees an unbroken past. Pure, and without allocation after the start.
  */
 
@@ -19,6 +19,8 @@ export class Source {
   /** During a jump: position of the frames that are faded out. */
   #leaving = 0;
   #fading = 0;
+  /** Frames to come that were heard before. */
+  #again = 0;
   #broken = 0;
   /** Whether a frame has come at all; silence before the first one is no gap. */
   #begun = false;
@@ -31,7 +33,7 @@ export class Source {
   position = 0;
   /** Frames since the start that had not come when they were due. */
   lostFrames = 0;
-  /** Frames since the start that were made up: lost ones, and those of underruns. */
+  /** Frames since the start that were made up: lost ones, those of underruns, and those that were heard once more. */
   concealed = 0;
   /** The longest run of made-up frames. */
   longestGap = 0;
@@ -54,7 +56,20 @@ export class Source {
       this.#leaving = this.position;
       this.#fading = JUMP_FADE;
     }
+    this.#again = Math.max(0, this.#again + this.position - position);
     this.position = position;
+  }
+
+  /**
+   * Nothing comes after the last frame yet: the line goes on with the frames before it, heard once more.
+   *
+   * @param {number} count of them; all are in the ring
+   */
+  repeat(count) {
+    this.#bridge.begin(this.left, this.right, this.end);
+    this.#fading = 0;
+    this.#again = count;
+    this.position -= count;
   }
 
   /**
@@ -81,7 +96,7 @@ export class Source {
    * @param {number} count
    */
   starve(count) {
-    this.#fading = 0;
+    this.#fading = this.#again = 0;
     for (let i = 0; i < count; i += 1) this.#conceal();
   }
 
@@ -105,11 +120,16 @@ export class Source {
       this.#bridge.advance(true);
       this.alteredEnd = this.end + 1;
     }
-    this.#broken = 0;
     this.#begun = true;
     this.left[at] = left;
     this.right[at] = right;
     this.end += 1;
+    if (this.#again > 0) {
+      this.#again -= 1;
+      this.#madeUp();
+    } else {
+      this.#broken = 0;
+    }
   }
 
   #conceal() {
@@ -119,6 +139,10 @@ export class Source {
     this.right[at] = this.#bridge.alone(1);
     this.#bridge.advance(false);
     this.end += 1;
+    this.#madeUp();
+  }
+
+  #madeUp() {
     this.alteredEnd = this.end;
     if (!this.#begun) return;
     this.concealed += 1;

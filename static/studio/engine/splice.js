@@ -116,10 +116,10 @@ export class Splice {
   exact(position, frames, bytes, at, bits) {
     const end = position + frames;
     if (this.#turn === "light") return 0;
-    if (this.#turn === "trial") {
+    if (this.#turn === "trial" || this.#turn === "joined") {
       const fresh = Math.max(0, Math.min(frames, end - this.#newest.exact));
       Atomics.add(this.#ring.control, Control.besideCame, fresh);
-      return fresh;
+      if (this.#turn === "trial") return fresh;
     }
     const width = 2 * (bits >> 3);
     const from = this.#turn === "to-exact" ? this.#seam : -Infinity;

@@ -59,7 +59,7 @@ function session(stage, pin = "automatic", offered = BOTH) {
       for (const end = nowMs + ms; nowMs < end && verdict === null; ) {
         nowMs += 100;
         const next = /** @type {Partial<Record<Figures["turn"], Figures["turn"]>>} */ ({ join: "joined", "to-light": "light", "to-exact": "exact" });
-        const came = ring.turn === "trial" ? 4_410 : 0;
+        const came = ring.turn === "trial" || ring.turn === "joined" ? 4_410 : 0;
         ring = { ...ring, payloads: ring.payloads + 30, besideCame: ring.besideCame + came, besideEnd: ring.besideEnd + came, turn: next[ring.turn] ?? ring.turn };
         ring = { ...ring, ...change(ring) };
         verdict = chooser.look(nowMs, ring, 2);
@@ -170,4 +170,44 @@ test("where light cannot be decoded the samples go on, if they are what is heard
   assert.deepEqual(exact.said.slice(-2), ["server: exact", "ring: exact"]);
   const light = session("light");
   assert.equal(light.chooser.withoutLight(0), false);
+});
+
+test("with the first gap of the samples light comes beside them, and goes when there was none for a while", () => {
+  const { chooser, said, run } = session("exact");
+  run(2_000);
+  run(100, (ring) => ({ underruns: ring.underruns + 1 }));
+  assert.deepEqual(said.splice(0), ["server: both", "ring: join"], "at once");
+  run(4_000);
+  run(100, (ring) => ({ lost: ring.lost + 1 }));
+  run(5_000);
+  assert.deepEqual(said, [], "another gap, and it stays for as long again");
+  run(2_000);
+  assert.deepEqual(said, ["server: exact", "ring: exact"]);
+  assert.deepEqual(chooser.choice, { stage: "exact", why: { cause: "good" } });
+});
+
+test("light on guard is what is played as soon as the samples lack too much, though nothing of that is heard", () => {
+  const { chooser, said, run } = session("exact");
+  run(3_000);
+  run(100, (ring) => ({ lost: ring.lost + 1 }));
+  // Light fills 2 % of the sound.
+  run(6_000, ({ turn, besideCame, besideEnd }) => (turn === "joined" ? { besideCame: besideCame - 88, besideEnd } : {}));
+  assert.deepEqual(said, ["server: both", "ring: join", "ring: to-light", "server: light", "ring: light"]);
+  assert.equal(chooser.choice.why.cause, "loss");
+});
+
+test("without a place for light, or with the samples pinned, nothing stands guard", () => {
+  const gap = (/** @type {Figures} */ ring) => ({ underruns: ring.underruns + 1 });
+  const refused = session("exact");
+  refused.run(1_000);
+  refused.run(100, gap);
+  refused.chooser.refused(refused.now());
+  assert.deepEqual(refused.said.splice(0), ["server: both", "ring: join", "ring: exact"]);
+  refused.run(1_000);
+  refused.run(100, gap);
+  assert.deepEqual(refused.said, []);
+  const pinned = session("exact", "exact");
+  pinned.run(1_000);
+  pinned.run(100, gap);
+  assert.deepEqual(pinned.said, []);
 });

@@ -40,6 +40,16 @@ test("never grows, whatever came before", () => {
   }
 });
 
+test("what cannot be predicted goes on as noise of its strength, and an attack leaves none behind", () => {
+  let state = 1;
+  const any = () => ((state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0) / 2 ** 31 - 1) * 0.3;
+  const power = (/** @type {number[]} */ values) => values.reduce((sum, value) => sum + value * value, 0) / values.length;
+  const level = Math.sqrt(power(bridged(any).frames.slice(0, 192)) / (0.3 ** 2 / 3));
+  assert.ok(level > 0.7 && level < 1.4, `${level} of what it was`);
+  const struck = bridged((i) => (i === -400 ? 0.9 : 0.2 * Math.sin(i * 0.063))).frames;
+  for (let i = 0; i < 128; i += 1) assert.ok(Math.abs((struck[i] ?? 0) - 0.2 * Math.sin(i * 0.063)) < 0.05, `frame ${i}`);
+});
+
 test("out of silence it fades in", () => {
   const bridge = new Bridge();
   bridge.fromSilence();

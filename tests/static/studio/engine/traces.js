@@ -96,6 +96,7 @@ export function payload({ first, frames = 128, bits = 24, rate = RATE, epoch = 7
  * @param {(index: number) => number | null | number[]} [options.delayMs] of each block on the way; null: lost;
  *   several: it comes more than once
  * @param {boolean} [options.inOrder] nothing overtakes
+ * @param {(frame: number, side: number) => number} [options.sound]
  * @returns {Arrival[]}
  */
 export function trace(options) {
@@ -113,7 +114,7 @@ export function trace(options) {
       if (delay === null) continue;
       latest = options.inOrder === false ? leftMs + delay : Math.max(latest, leftMs + delay);
       const rtp = Math.round((index * frames * 48_000) / rate) >>> 0;
-      arrivals.push({ atMs: latest, bytes: payload({ first: from, frames, bits, rate, epoch, flags }), rtp });
+      arrivals.push({ atMs: latest, bytes: payload({ first: from, frames, bits, rate, epoch, flags, sound: options.sound }), rtp });
     }
   }
   return arrivals;
@@ -151,9 +152,10 @@ export class Heard {
   /**
    * The null test: the largest difference of exact quanta from what the instrument played.
    *
+   * @param {(frame: number, side: number) => number} [sound]
    * @returns {{worst: number, share: number}} share of the quanta that were exact
    */
-  nulls() {
+  nulls(sound = sample) {
     let worst = 0;
     let exact = 0;
     const quanta = this.frames / 128;
@@ -163,8 +165,8 @@ export class Heard {
       for (let i = 0; i < 128; i += 1) {
         const frame = (this.positions[quantum] ?? 0) + i + (this.offsets[quantum] ?? 0);
         const at = quantum * 128 + i;
-        worst = Math.max(worst, Math.abs((this.left[at] ?? 0) - sample(frame, 0) / 2 ** 23));
-        worst = Math.max(worst, Math.abs((this.right[at] ?? 0) - sample(frame, 1) / 2 ** 23));
+        worst = Math.max(worst, Math.abs((this.left[at] ?? 0) - sound(frame, 0) / 2 ** 23));
+        worst = Math.max(worst, Math.abs((this.right[at] ?? 0) - sound(frame, 1) / 2 ** 23));
       }
     }
     return { worst, share: exact / quanta };
