@@ -49,6 +49,7 @@ from benchmarks import listen_latency
 from benchmarks.rig.clicks import click_track
 from benchmarks.rig.common import MachineCpu, emit, percentile, say
 from benchmarks.rig.light import costs_of
+from benchmarks.rig.lines import LINES, relay_of
 from benchmarks.rig.midi_client import when_ns
 from benchmarks.rig.monitor import RATE as OUTPUT_RATE
 from benchmarks.rig.monitor import Monitor
@@ -56,12 +57,10 @@ from benchmarks.rig.music import write_wav
 from benchmarks.rig.outcome import LONG_S, main_of
 from benchmarks.rig.witness import Witness
 from rtcserver.clock import MEDIA_RATE, monotonic_ns
-from rtcserver.network.presets import PRESETS
 from tests.rig.chromium import QUANTUM, RATE, Chromium, Heard, hear
 from tests.rig.firefox import NullSink
 from tests.rig.jack import FluidSynthOnJack, JackServer
 from tests.rig.perform import performer_token
-from tests.rig.relay import UdpRelay
 from tests.rig.server import RtcServer
 from tests.studio import listening
 
@@ -233,8 +232,7 @@ async def play(
         await witness.midi.wait_welcome()
         relay = None
         if network is not None:
-            relay = stack.enter_context(UdpRelay.of(network))
-            relay.route(("127.0.0.1", server.port))
+            relay = stack.enter_context(relay_of(network, ("127.0.0.1", server.port)))
         url = f"{server.room_url}?{query or QUERIES[mode]}#perform={performer_token(server)}"
         page = await browser.open(url, relay)
         await until(page, live)
@@ -339,7 +337,7 @@ def main() -> int:
     )
     parser.add_argument("--mode", choices=("listen", "studio"), default="listen")
     parser.add_argument("--quality", choices=("exact", "light"), default="exact", help="of Studio")
-    parser.add_argument("--network", choices=tuple(PRESETS), help="the page's, by UDP (docs/networks.md)")
+    parser.add_argument("--network", choices=tuple(LINES), help="the page's, by UDP (docs/networks.md)")
     parser.add_argument("--presses", type=int, default=100)
     parser.add_argument("--output-presses", type=int, default=40, help="for the true output; 0: leave it out")
     parser.add_argument("--settle", type=float, default=15.0, help="seconds before the first (default 15)")
