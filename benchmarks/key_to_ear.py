@@ -18,9 +18,10 @@ The true output is measured in a second page, with ``--output-presses``: it play
 whose monitor is recorded (`benchmarks.rig.monitor`). That holds Chromium's output buffer and PulseAudio's, but no converter.
 
 Studio light (``--mode studio --quality light``) is measured beside Listen: ``listen_p50_ms`` and ``listen_p95_ms`` are of
-the same presses there. ``bits_ratio_exact``: its bits a second, as a share of exact samples'; ``cpu_ratio_listen``: the
-server's CPU for one more listener, against one in Listen at the same frame length; ``visqol`` and ``visqol_listen``: of what
-the worklet plays of the demo piece (`benchmarks.sound`). ``--network``: the page's, by UDP; then without those costs.
+the same presses there. ``bits_ratio_exact``: its bits a second, as a share of those of exact samples of 16 bits, both of
+the demo piece; ``cpu_ratio_listen``: the server's CPU for one more listener, against one in Listen at the same frame
+length; ``visqol`` and ``visqol_listen``: of what the worklet plays of the demo piece (`benchmarks.sound`).
+``--network``: the page's, by UDP; then without those costs.
 
 JSON: ``mode``, ``quality``, ``network``, ``presses``, ``heard``, ``p50_ms``, ``p95_ms``, ``output_p50_ms``,
 ``output_p95_ms``,
@@ -48,7 +49,7 @@ from playwright.async_api import Page
 from benchmarks import listen_latency
 from benchmarks.rig.clicks import click_track
 from benchmarks.rig.common import MachineCpu, emit, percentile, say
-from benchmarks.rig.light import costs_of
+from benchmarks.rig.light import costs
 from benchmarks.rig.lines import LINES, relay_of
 from benchmarks.rig.midi_client import when_ns
 from benchmarks.rig.monitor import RATE as OUTPUT_RATE
@@ -389,8 +390,8 @@ def main() -> int:
                 output = output_summary(
                     asyncio.run(play(server, args.mode, args.output_presses, args.settle, sink, query=query))
                 )
-        if light and args.network is None:
-            beside |= costs_of(server.room_url)
+    if light and args.network is None:
+        beside |= costs()
     emit(
         {
             "benchmark": "key_to_ear",

@@ -59,12 +59,12 @@ def dense_piece(samples: int) -> Stereo16:
     return np.concatenate(parts)[:samples]
 
 
-def write_wav(path: Path, samples: Stereo16) -> None:
-    """A stereo file of 16 bits at 48 kHz."""
+def write_wav(path: Path, samples: Stereo16, rate: int = MEDIA_RATE) -> None:
+    """A stereo file of 16 bits. rate: Hz that it says."""
     with wave.open(str(path), "wb") as file:
         file.setnchannels(2)
         file.setsampwidth(2)
-        file.setframerate(MEDIA_RATE)
+        file.setframerate(rate)
         file.writeframes(samples.astype("<i2").tobytes())
 
 
