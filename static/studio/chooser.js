@@ -4,7 +4,7 @@
  * other once both are there, so that nobody hears more than a cross-fade. Used for one Studio session; it reads no clock.
  *
  * The loop takes seconds to judge, and weather is heard at once. So with the first gap of the samples light comes beside them, on
- * guard: it fills their gaps, and the ring grows to what it needs, until the loop has judged or there was no gap for a while.
+ * guard, and fills their gaps, until the loop has judged or there was no gap for a while.
  */
 
 import { Limits } from "./limits.js";
@@ -31,7 +31,7 @@ import { QualityLoop } from "./quality.js";
  * @property {number} rate of the ring, Hz
  * @property {number} payloads
  * @property {number} lost blocks that had not come when they were due
- * @property {number} besideCame frames of the samples that came in trials, and beside light that fills their gaps
+ * @property {number} besideCame frames of the samples that came in trials, and beside light on guard
  * @property {number} besideEnd position after the newest of them
  * @property {number} besideJitterMs
  */
@@ -64,13 +64,14 @@ export class Chooser {
   #readMs;
   /** @type {Figures | null} of the last reading */
   #before = null;
+  #lostMs = 0;
   #repairedMs = 0;
   /** Whether the samples are broken, so that nothing is gained by waiting. */
   #urgent = false;
   /** Gaps of the samples so far. */
   #gaps = 0;
-  /** When the last gap was, while light is on guard; else null. @type {number | null} */
-  #guardMs = null;
+  /** When the last of them was. */
+  #gapMs = -Infinity;
   /** @type {Limits | null} null before what is played is heard */
   #limits = null;
 
@@ -125,7 +126,7 @@ export class Chooser {
 
   /** The server has no place for what was asked for, and goes on with what it sends. @param {number} nowMs */
   refused(nowMs) {
-    if (this.#turn === "join" || this.#turn === "to-light") {
+    if (this.#turn === "guard" || this.#turn === "join" || this.#turn === "to-light") {
       this.#loop.lightRefused(nowMs);
       this.#set("exact", nowMs);
     } else {
@@ -149,7 +150,7 @@ export class Chooser {
     const { payloads, lost, underruns, targetMs } = ring;
     const verdict = this.#limits?.judge({ atMs: nowMs, payloads, lost, underruns, targetMs }) ?? null;
     if (verdict === null || verdict === "quiet") return verdict;
-    const changing = this.#guardMs === null && this.#turn !== "exact" && this.#turn !== "light" && this.#turn !== "trial";
+    const changing = this.#turn === "join" || this.#turn === "to-light" || this.#turn === "to-exact";
     if (!changing && !this.#loop.lightIsLeft) return verdict;
     if (!changing) this.#follow(this.#loop.giveWay(nowMs), nowMs, true);
     return null;
@@ -166,9 +167,8 @@ export class Chooser {
     const more = this.#before !== null && gaps > this.#gaps;
     this.#gaps = gaps;
     if (!more) return;
-    if (this.#turn === "exact" && this.#loop.lightIsLeft) this.#both("join", nowMs);
-    else if (this.#guardMs === null) return;
-    this.#guardMs = nowMs;
+    this.#gapMs = nowMs;
+    if (this.#turn === "exact" && this.#loop.lightIsLeft) this.#both("guard", nowMs);
   }
 
   /**
@@ -183,25 +183,26 @@ export class Chooser {
       const light = (ring.missed - before.missed) * this.#format.frameMs - (ring.madeUpMs - before.madeUpMs);
       const exact = (ring.repaired - before.repaired) * this.#format.blockMs;
       this.#repairedMs += Math.max(0, this.#hearsExact ? exact : light);
+      // What light's decoder makes up beside the samples is hardly heard.
+      this.#lostMs += ring.lostMs - before.lostMs + (this.#hearsExact ? 0 : ring.madeUpMs - before.madeUpMs);
       // What light has filled was missing all the same.
       const elapsedMs = nowMs - this.#readMs;
-      if (this.#guardMs !== null && before.turn === "joined") this.#repairedMs += (1 - besideOf(before, ring, elapsedMs).share) * elapsedMs;
+      if (this.#turn === "guard" && before.turn === "guard") this.#repairedMs += (1 - besideOf(before, ring, elapsedMs).share) * elapsedMs;
     }
     const beside = this.#turn === "trial" && before?.turn === "trial" ? besideOf(before, ring, nowMs - this.#readMs) : null;
     this.#readMs = nowMs;
     const { underruns, targetMs } = ring;
     // Packets of light leave with the blocks of the capture, whose grid is another one: so much is not the network's.
     const jitterMs = this.#hearsExact ? ring.jitterMs : Math.max(0, ring.jitterMs - this.#format.blockMs);
-    const reading = { atMs: nowMs, lostMs: ring.lostMs + ring.madeUpMs, repairedMs: this.#repairedMs, underruns, jitterMs, targetMs, rttMs, beside };
+    const reading = { atMs: nowMs, lostMs: this.#lostMs, repairedMs: this.#repairedMs, underruns, jitterMs, targetMs, rttMs, beside };
     // While both come, what is heard is made of both, and says little about either.
-    const mixed = this.#turn === "join" || this.#turn === "to-light" || this.#turn === "to-exact";
-    if (mixed && this.#guardMs === null) return;
+    if (this.#turn === "join" || this.#turn === "to-light" || this.#turn === "to-exact") return;
     const urgent = before !== null && ring.lostMs - before.lostMs > 0.1 * READING_MS;
     this.#follow(this.#loop.judge(reading), nowMs, urgent);
   }
 
   get #hearsExact() {
-    return this.#turn === "exact" || this.#turn === "join" || this.#turn === "to-exact";
+    return this.#turn === "exact" || this.#turn === "guard" || this.#turn === "join" || this.#turn === "to-exact";
   }
 
   /**
@@ -217,7 +218,7 @@ export class Chooser {
       if (this.#turn === "light") this.#both("trial", nowMs);
     } else if (this.#turn === "trial") {
       this.#set("to-exact", nowMs);
-    } else if (this.#turn === "join" && this.#guardMs === null) {
+    } else if (this.#turn === "join") {
       this.#alone("exact", nowMs);
     } else if (this.#turn === "light" || this.#turn === "to-light") {
       // Exact was pinned: no trial, but both have to be there for the change.
@@ -228,8 +229,8 @@ export class Chooser {
   /** @param {number} nowMs @param {boolean} urgent */
   #join(nowMs, urgent) {
     this.#urgent = urgent;
-    this.#guardMs = null;
-    if (this.#turn !== "join") this.#both("join", nowMs);
+    if (this.#turn === "guard") this.#set("join", nowMs);
+    else if (this.#turn !== "join") this.#both("join", nowMs);
   }
 
   /**
@@ -239,11 +240,10 @@ export class Chooser {
   #goOn(nowMs, ring) {
     const sinceMs = nowMs - this.#sinceMs;
     switch (this.#turn) {
+      case "guard":
+        if (nowMs - this.#gapMs >= GUARD_MS) this.#alone("exact", nowMs);
+        break;
       case "join": {
-        if (this.#guardMs !== null) {
-          if (nowMs - this.#guardMs >= GUARD_MS) this.#alone("exact", nowMs);
-          break;
-        }
         const grown = this.#urgent || ring.levelMs >= ring.targetMs - GROWN_MS;
         if (sinceMs >= JOINED_MOST_MS || (sinceMs >= JOINED_LEAST_MS && ring.turn === "joined" && grown)) this.#set("to-light", nowMs);
         break;
@@ -261,7 +261,7 @@ export class Chooser {
     }
   }
 
-  /** @param {"join" | "trial"} turn @param {number} nowMs */
+  /** @param {"guard" | "join" | "trial"} turn @param {number} nowMs */
   #both(turn, nowMs) {
     this.#steps.change("both");
     this.#set(turn, nowMs);
@@ -276,7 +276,6 @@ export class Chooser {
   /** @param {Turn} turn @param {number} nowMs */
   #set(turn, nowMs) {
     this.#turn = turn;
-    this.#guardMs = null;
     this.#sinceMs = nowMs;
     this.#steps.turn(turn);
     // What one quality lacked says nothing about the other.

@@ -8,6 +8,7 @@
  */
 
 import { Slope } from "./drift.js";
+import { Control, Figure } from "./slots.js";
 
 /** The clocks are compared over this many readings, four a second; a step of `SLOPE_STEP_S` between two is a stall of the device. */
 const SLOPE_READINGS = 80;
@@ -88,4 +89,20 @@ export class Gauge {
     this.#slope.clear();
     this.clocks = NaN;
   }
+}
+
+/**
+ * Frames that the instrument has played since the last block came, minus half a block. Blocks come whole; without this share of the
+ * next one the measured level would swing by a block as the two clocks slide past each other.
+ *
+ * @param {import("./ring.js").Ring} ring
+ * @param {number} rate of the stream, Hz
+ * @param {number} nowMs
+ */
+export function underWay(ring, rate, nowMs) {
+  const block = ring.load(Control.blockFrames);
+  const ageMs = nowMs - (ring.figures[Figure.newestMs] ?? NaN);
+  // The age is negative when a clock was set meanwhile, and NaN before the first block.
+  if (!(ageMs >= 0)) return 0;
+  return Math.min((ageMs * rate) / 1000, 2 * block) - block / 2;
 }

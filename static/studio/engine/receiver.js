@@ -60,7 +60,7 @@ export class Receiver {
   turn(turn) {
     // How evenly the one comes that is only beginning to come is asked from now on.
     if (turn === "trial") this.#arrivals.exact.forget();
-    if (turn === "join") this.#arrivals.light.forget();
+    if (turn === "join" || turn === "guard") this.#arrivals.light.forget();
     this.#splice.turnTo(turn);
   }
 

@@ -14,7 +14,7 @@
 import { Bursts } from "./bursts.js";
 import { Cursor } from "./cursor.js";
 import { Drift } from "./drift.js";
-import { Gauge } from "./gauge.js";
+import { Gauge, underWay } from "./gauge.js";
 import { Histogram } from "./histogram.js";
 import { Outage } from "./outage.js";
 import { PLACES, placeOf } from "./safety.js";
@@ -76,6 +76,10 @@ export class Renderer {
   #sinceControl = 0;
   #sinceTurn = 0;
   #late = 0;
+  /** Whose turn it is; see `Control.turn`. */
+  #streams = 0;
+  /** The level as last known, and as repeats have changed it. */
+  #deep = 0;
   #underruns = 0;
   #trims = 0;
 
@@ -173,6 +177,7 @@ export class Renderer {
     this.#source.jump(newest - wanted);
     this.#phase = PLAYING;
     this.#startedAt = this.#rendered;
+    this.#deep = this.#target.frames;
     this.#settle();
     this.#tell();
   }
@@ -209,7 +214,8 @@ export class Renderer {
   #goOn(newest, frames) {
     const covered = Math.max(newest, this.#ring.loadPosition(Control.covered, newest));
     if (!this.#outage.ends(covered, frames * this.#nominal)) return;
-    this.#target.missed(this.#outage.lasted);
+    this.#target.missed(this.#outage.lasted, this.#deep);
+    this.#deep += this.#outage.repeated;
     // The commotion of the start goes on until what is heard once more is over.
     if (!this.#calm) this.#startedAt = this.#rendered + this.#outage.repeated;
     this.#settle();
@@ -240,34 +246,22 @@ export class Renderer {
     this.#burstLevel += before;
     this.#burstQuanta += 1;
     const playedMs = this.#inMs(this.position - frames * this.#nominal) - nowMs;
-    this.#gauge.observe(before + this.#underWay(nowMs), after, playedMs);
+    this.#gauge.observe(before + underWay(this.#ring, this.#streamRate, nowMs), after, playedMs);
     this.#target.observe(before, after);
-    this.#hearOfLate();
+    this.#hear();
     this.#sinceControl += frames;
     const excess = after - this.#target.frames;
     if (excess > this.#inFrames(BACKLOG_AT_ONCE_MS)) this.#trim(excess);
     else if (this.#sinceControl >= CONTROL_S * this.#rate) this.#control(nowMs);
   }
 
-  /**
-   * Frames that the instrument has played since the last block came, minus half a block. Blocks come whole; without this
-   * share of the next one the measured level would swing by a block as the two clocks slide past each other.
-   *
-   * @param {number} nowMs
-   */
-  #underWay(nowMs) {
-    const block = this.#ring.load(Control.blockFrames);
-    const ageMs = nowMs - (this.#ring.figures[Figure.newestMs] ?? NaN);
-    // The age is negative when a clock was set meanwhile, and NaN before the first block.
-    if (!(ageMs >= 0)) return 0;
-    return Math.min(this.#inFrames(ageMs), 2 * block) - block / 2;
-  }
-
-  #hearOfLate() {
-    const late = this.#ring.load(Control.late);
-    if (late === this.#late) return;
+  #hear() {
+    const [late, turn] = [this.#ring.load(Control.late), this.#ring.load(Control.turn)];
+    if (late !== this.#late) this.#target.missed(this.#ring.load(Control.lateBy));
+    // The level may be measured by the other one of two streams now.
+    if (turn !== this.#streams) this.#settle();
     this.#late = late;
-    this.#target.missed(this.#ring.load(Control.lateBy));
+    this.#streams = turn;
   }
 
   /** @param {number} nowMs */
@@ -277,12 +271,12 @@ export class Renderer {
     const elapsedS = this.#sinceControl / this.#rate;
     const reader = this.position - this.#rendered * this.#nominal;
     gauge.read(reader, this.#rendered / this.#rate, elapsedS, this.#streamRate, this.#drift.correction);
-    this.#target.centre = gauge.level;
+    this.#target.centre = this.#deep = gauge.level;
     this.#target.floor = this.#burstFrames() + this.#ring.load(Control.blockFrames) / 2;
     this.#ring.figures[Figure.playedMs] = gauge.playedMs;
     const early = this.#rendered - this.#startedAt < EARLY_S * this.#rate;
     // Nothing is cut while the network pauses, which may take what would be left.
-    const pausing = this.#underWay(nowMs) > this.#ring.load(Control.blockFrames);
+    const pausing = underWay(this.#ring, this.#streamRate, nowMs) > this.#ring.load(Control.blockFrames);
     const calming = !early && !this.#calm && !pausing;
     if (calming) {
       this.#calm = true;
@@ -310,6 +304,7 @@ export class Renderer {
   #trim(excess) {
     this.#source.jump(this.#source.position + Math.round(excess));
     this.#trims += 1;
+    this.#deep = this.#target.frames;
     this.#settle();
   }
 
@@ -406,7 +401,7 @@ export class Renderer {
     }
   }
 
-  /** @param {number} frames of the stream */
+  /** @param {number} frames */
   #inMs(frames) {
     return (frames * 1000) / this.#streamRate;
   }

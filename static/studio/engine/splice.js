@@ -5,8 +5,9 @@
  *
  *   free       nobody has said anything yet: what comes first is written
  *   exact      only the samples are written
+ *   guard      the samples are heard, and light fills their holes
  *   join       the samples are heard, and light is awaited
- *   joined     light is there and fills the holes of the samples; the level is measured by light, so that the ring grows to what
+ *   joined     light has caught up and fills the holes of the samples; the level is measured by light, so that the ring grows to what
  *              light needs before it is left alone
  *   to-light   from the seam on light is written, over the seam both are mixed; the samples are written up to its end
  *   light      only light is written
@@ -21,15 +22,17 @@ import { sampleAt } from "./payload.js";
 import { Control, Figure } from "./slots.js";
 
 /** @typedef {import("./ring.js").Ring} Ring */
-/** @typedef {"free" | "exact" | "join" | "joined" | "to-light" | "light" | "trial" | "to-exact"} Turn */
+/** @typedef {"free" | "exact" | "join" | "joined" | "to-light" | "light" | "trial" | "to-exact" | "guard"} Turn */
 
 /** In the order of their numbers, by which the page is told. @type {readonly Turn[]} */
-export const TURNS = Object.freeze(/** @type {const} */ (["free", "exact", "join", "joined", "to-light", "light", "trial", "to-exact"]));
+export const TURNS = Object.freeze(/** @type {const} */ (["free", "exact", "join", "joined", "to-light", "light", "trial", "to-exact", "guard"]));
 
 /** Frames of the cross-fade: 5 ms at 44.1 kHz. */
 export const SEAM = 220;
 /** A stream that has not passed the seam when the other one is so many frames behind it comes no more: 20 ms at 44.1 kHz. */
 const PATIENCE = 882;
+/** Light is there when it is at most so many frames behind the samples, for it begins with what is past: 20 ms at 44.1 kHz. */
+const CAUGHT_UP = 882;
 
 export class Splice {
   #ring;
@@ -116,7 +119,7 @@ export class Splice {
   exact(position, frames, bytes, at, bits) {
     const end = position + frames;
     if (this.#turn === "light") return 0;
-    if (this.#turn === "trial" || this.#turn === "joined") {
+    if (this.#turn === "trial" || this.#turn === "guard") {
       const fresh = Math.max(0, Math.min(frames, end - this.#newest.exact));
       Atomics.add(this.#ring.control, Control.besideCame, fresh);
       if (this.#turn === "trial") return fresh;
@@ -165,7 +168,7 @@ export class Splice {
     if (end <= this.#newest[stream]) return;
     this.#newest[stream] = end;
     this.#last = stream;
-    if (this.#turn === "join" && stream === "light") this.#turn = "joined";
+    if (this.#turn === "join" && stream === "light" && end > this.#newest.exact - CAUGHT_UP) this.#turn = "joined";
     if (this.#turn === "to-light" && this.#crossed("light", "exact")) this.#turn = "light";
     if (this.#turn === "to-exact" && this.#crossed("exact", "light")) this.#turn = "exact";
     if (stream === this.#measured) {
@@ -189,7 +192,7 @@ export class Splice {
   /** The stream that the ring's level is measured by. */
   get #measured() {
     if (this.#turn === "free") return this.#last;
-    return this.#turn === "exact" || this.#turn === "join" || this.#turn === "to-exact" ? "exact" : "light";
+    return this.#turn === "exact" || this.#turn === "guard" || this.#turn === "join" || this.#turn === "to-exact" ? "exact" : "light";
   }
 
   #tell() {

@@ -137,10 +137,11 @@ export class Target {
    * Takes in that blocks came too late.
    *
    * @param {number} late by how many frames
+   * @param {number} [deep] what the ring held before, where the caller knows it
    */
-  missed(late) {
+  missed(late, deep = this.centre < 0 ? this.#frames : this.centre) {
     if (late > this.#inFrames(JITTER_MS)) return;
-    const level = this.centre < 0 ? this.#frames : Math.min(this.centre, this.#frames);
+    const level = Math.min(deep, this.#frames);
     this.#lateness.add(((level + late) * 1000) / this.#rate);
     const mostMs = this.#lateness.windows < KNOWN_WINDOWS ? MOST_AT_FIRST_MS : MOST_AT_ONCE_MS;
     const reserveMs = MARGIN_MS + (this.#calm ? UNKNOWN_MS : 0);

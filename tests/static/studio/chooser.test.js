@@ -59,7 +59,7 @@ function session(stage, pin = "automatic", offered = BOTH) {
       for (const end = nowMs + ms; nowMs < end && verdict === null; ) {
         nowMs += 100;
         const next = /** @type {Partial<Record<Figures["turn"], Figures["turn"]>>} */ ({ join: "joined", "to-light": "light", "to-exact": "exact" });
-        const came = ring.turn === "trial" || ring.turn === "joined" ? 4_410 : 0;
+        const came = ring.turn === "trial" || ring.turn === "guard" ? 4_410 : 0;
         ring = { ...ring, payloads: ring.payloads + 30, besideCame: ring.besideCame + came, besideEnd: ring.besideEnd + came, turn: next[ring.turn] ?? ring.turn };
         ring = { ...ring, ...change(ring) };
         verdict = chooser.look(nowMs, ring, 2);
@@ -176,7 +176,7 @@ test("with the first gap of the samples light comes beside them, and goes when t
   const { chooser, said, run } = session("exact");
   run(2_000);
   run(100, (ring) => ({ underruns: ring.underruns + 1 }));
-  assert.deepEqual(said.splice(0), ["server: both", "ring: join"], "at once");
+  assert.deepEqual(said.splice(0), ["server: both", "ring: guard"], "at once");
   run(4_000);
   run(100, (ring) => ({ lost: ring.lost + 1 }));
   run(5_000);
@@ -191,8 +191,8 @@ test("light on guard is what is played as soon as the samples lack too much, tho
   run(3_000);
   run(100, (ring) => ({ lost: ring.lost + 1 }));
   // Light fills 2 % of the sound.
-  run(6_000, ({ turn, besideCame, besideEnd }) => (turn === "joined" ? { besideCame: besideCame - 88, besideEnd } : {}));
-  assert.deepEqual(said, ["server: both", "ring: join", "ring: to-light", "server: light", "ring: light"]);
+  run(6_000, ({ turn, besideCame, besideEnd }) => (turn === "guard" ? { besideCame: besideCame - 88, besideEnd } : {}));
+  assert.deepEqual(said, ["server: both", "ring: guard", "ring: join", "ring: to-light", "server: light", "ring: light"]);
   assert.equal(chooser.choice.why.cause, "loss");
 });
 
@@ -202,7 +202,7 @@ test("without a place for light, or with the samples pinned, nothing stands guar
   refused.run(1_000);
   refused.run(100, gap);
   refused.chooser.refused(refused.now());
-  assert.deepEqual(refused.said.splice(0), ["server: both", "ring: join", "ring: exact"]);
+  assert.deepEqual(refused.said.splice(0), ["server: both", "ring: guard", "ring: exact"]);
   refused.run(1_000);
   refused.run(100, gap);
   assert.deepEqual(refused.said, []);

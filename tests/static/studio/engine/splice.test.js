@@ -136,3 +136,25 @@ test("a stream that begins anew ends a change that was under way", () => {
   assert.equal(exact(10_000), 128);
   assert.equal(left(10_000), 0.5);
 });
+
+test("on guard light fills the holes, the samples measure the level, and are counted", () => {
+  const { exact, light, left, newest, covered, ring, splice } = two();
+  exact(0);
+  splice.turnTo("guard");
+  exact(256);
+  light(0, 660);
+  assert.deepEqual([left(100), left(200), left(300), left(500)], [0.5, LIGHT, 0.5, LIGHT]);
+  assert.deepEqual([newest(), covered()], [384, 660]);
+  assert.equal(splice.turn, "guard");
+  assert.deepEqual([ring.load(Control.besideCame), ring.load(Control.besideEnd)], [128, 384]);
+});
+
+test("light that begins with what is past measures nothing until it has caught up", () => {
+  const { exact, light, newest, splice } = two();
+  for (let position = 0; position < 4_480; position += 128) exact(position);
+  splice.turnTo("join");
+  for (let position = 0; position + 220 < 3_500; position += 220) light(position);
+  assert.deepEqual([splice.turn, newest()], ["join", 4_480]);
+  light(3_520);
+  assert.deepEqual([splice.turn, newest()], ["joined", 3_740]);
+});
