@@ -47,6 +47,7 @@ def create_app(
     refused: Callable[[str, str], None] | None = None,
     ice_servers: Told | None = None,
     streams: Streams | None = None,
+    built: bool = True,
 ) -> web.Application:
     """All routes of the server. It neither starts nor closes the backend; `signaling.serve` serves it.
 
@@ -57,7 +58,8 @@ def create_app(
     trusted_proxies: addresses and networks, see `signaling.forwarded`. frame_ancestors: see
     `signaling.headers.security`. allowed: hosts and origins, see `signaling.whose`; None asks for neither.
     refused: told of each refusal, see `signaling.respond.REFUSED`. ice_servers: the STUN and TURN servers that
-    listeners are told of. streams: the rooms' sound for other players, see `signaling.live`.
+    listeners are told of. streams: the rooms' sound for other players, see `signaling.live`. built: deliver the page as
+    `signaling.built` makes it, or else file by file.
 
     Serve it with ``handler_cancellation=True``, as `signaling.serve.HttpServer` does: then a client
     that leaves while its answer is made ends that work at once.
@@ -74,11 +76,11 @@ def create_app(
         app[REFUSED] = refused
     app[AUTHORIZER] = authorizer
     entrance = Entrance(authorizer)
-    told = ice_servers or Told()
+    told = ice_servers if ice_servers is not None else Told()
     whep = Whep(rooms, backend, entrance, places, bounds, told)
     app.add_routes(whep.routes())
     app.add_routes(Live(rooms, entrance, places, bounds, streams).routes())
-    app.add_routes(Pages(rooms, backend, entrance, bounds, static, authority, told).routes())
+    app.add_routes(Pages(rooms, backend, entrance, bounds, static, authority, told, built=built).routes())
     app.add_routes(Sounds(rooms, entrance, instruments).routes())
     app.add_routes(Files(rooms, entrance, instruments, places, bounds).routes())
     app.add_routes(Admin(backend, entrance, tokens).routes())

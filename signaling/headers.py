@@ -31,7 +31,7 @@ _POLICY = (
     "form-action 'self'",
 )
 
-COMPILING = "/static/studio/engine/worker.js"
+COMPILING = re.compile(r"/static/(?:@[0-9a-f]+/)?studio/engine/worker\.js")
 """The one script that may compile WebAssembly: Studio's worker, for its decoder. A worker that comes from the network has
 the policy of its own response (HTML, "run a worker"), so no page needs the right."""
 
@@ -127,6 +127,16 @@ def if_match(header: str | None, etag: str) -> bool:
     if header is None or header.strip() in ("*", '"*"', etag):
         return True
     return any(not match[1] and match[2] == etag for match in _TAG.finditer(header))
+
+
+def takes_gzip(accept_encoding: str) -> bool:
+    """Whether a client with this ``Accept-Encoding`` takes a body in gzip (RFC 9110, section 12.5.3)."""
+    weights: dict[str, bool] = {}
+    for one in accept_encoding.lower().split(","):
+        coding, *parameters = (part.strip() for part in one.split(";"))
+        refused = any(re.fullmatch(r"q\s*=\s*0(\.0*)?", parameter) for parameter in parameters)
+        weights[coding] = not refused
+    return weights.get("gzip", weights.get("x-gzip", weights.get("*", False)))
 
 
 def wants_html(accept: str) -> bool:

@@ -7,7 +7,7 @@ prefix that it cuts off, which the server never sees.
 from __future__ import annotations
 
 import asyncio
-import mimetypes
+import logging
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -19,30 +19,26 @@ from aiohttp.abc import AbstractStreamWriter
 from rtcserver.access.door import Action
 from rtcserver.errors import PeerError
 from rtcserver.peer.base import PeerBackend, public_handle
+from signaling.built import Built, Piece, build, kind_of
 from signaling.entrance import Entrance
+from signaling.headers import takes_gzip
 from signaling.ice_servers import Told
 from signaling.limits import Limits
+from signaling.linker import LinkError
 from signaling.respond import as_json
 from signaling.rooms import RoomDirectory, existing
 
-# The machine's own table may map .js to text/plain, and a browser refuses such a module.
-_TYPES = {
-    ".css": "text/css; charset=utf-8",
-    ".html": "text/html; charset=utf-8",
-    ".ico": "image/x-icon",
-    ".js": "text/javascript; charset=utf-8",
-    ".json": "application/json",
-    ".map": "application/json",
-    ".mjs": "text/javascript; charset=utf-8",
-    ".png": "image/png",
-    ".svg": "image/svg+xml",
-    ".wasm": "application/wasm",
-    ".webmanifest": "application/manifest+json",
-    ".woff2": "font/woff2",
-}
-
+log = logging.getLogger(__name__)
 
 ASK_FOR_SERVERS = '<meta name="rtcserver-ice-servers" content="ask">'
+
+
+_TOLD_TO_ASK = ("<title>", f"{ASK_FOR_SERVERS}\n    <title>")
+"""A browser has to know before its first offer whether there are STUN or TURN servers to ask for
+(`static/connection/ice-servers.js`). Where there are none, no page asks for any, and no join waits."""
+
+KEEP = "public, max-age=31536000, immutable"
+"""What is at an address with a version never changes: a browser keeps it for a year and does not ask again (RFC 8246)."""
 
 
 class _BoundedFile(web.FileResponse):
@@ -57,9 +53,31 @@ class _BoundedFile(web.FileResponse):
             async with asyncio.timeout(self._send_s):
                 return await super().prepare(request)
         except TimeoutError:
-            if request.transport is not None:
-                request.transport.abort()
-            raise ConnectionResetError("the client does not read") from None
+            raise _broken_off(request) from None
+
+
+class _BoundedBody(web.Response):
+    """Bytes that a client must take within `send_s`."""
+
+    def __init__(self, send_s: float, body: bytes, headers: dict[str, str]) -> None:
+        super().__init__(body=body, headers=headers)
+        self._send_s = send_s
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        request = self._req
+        try:
+            async with asyncio.timeout(self._send_s):
+                await super().write_eof(data)
+        except TimeoutError:
+            if request is None:
+                raise
+            raise _broken_off(request) from None
+
+
+def _broken_off(request: web.BaseRequest) -> ConnectionResetError:
+    if request.transport is not None:
+        request.transport.abort()
+    return ConnectionResetError("the client does not read")
 
 
 class Pages:
@@ -74,8 +92,15 @@ class Pages:
         static: Path,
         authority: Path | None = None,
         ice_servers: Told | None = None,
+        *,
+        built: bool = True,
     ) -> None:
-        self._ice_servers = ice_servers or Told()
+        """built: deliver the page as `signaling.built` makes it at the first request for it; else file by file, as a
+        developer wants it."""
+        self._built: asyncio.Future[Built | None] | None = None
+        self._build = built
+        self._asking: Piece | None = None
+        self._ice_servers = ice_servers if ice_servers is not None else Told()
         self._rooms = rooms
         self._backend = backend
         self._entrance = entrance
@@ -95,6 +120,7 @@ class Pages:
             web.get("/favicon.ico", self.favicon),
             web.get("/trust", self.trust),
             web.get("/ca.pem", self.authority),
+            web.get("/static/@{version:[0-9a-f]+}/{path:.+}", self.versioned),
             web.get("/static/{path:.+}", self.static_file),
         ]
 
@@ -107,7 +133,7 @@ class Pages:
                 status=302,
                 headers={"Location": f"r/{quote(names[0], safe='')}", "Cache-Control": "no-store"},
             )
-        return self._send("index.html")
+        return await self._page(request, "index.html")
 
     async def options(self, request: web.Request) -> web.Response:
         """What HAProxy asks by default to find out whether a server is well."""
@@ -116,14 +142,37 @@ class Pages:
     async def room(self, request: web.Request) -> web.StreamResponse:
         """The page of a room. It holds nothing of the room, and a browser cannot show a link's token before it has it."""
         existing(self._rooms, request)
-        return self._told_to_ask() if self._ice_servers else self._send("room.html")
+        return await self._page(request, "room.html")
 
-    def _told_to_ask(self) -> web.Response:
-        """The room's page with the word that there are STUN or TURN servers, which it has to know before its first offer
-        (`static/connection/ice-servers.js`). Where there are none, no page asks for any, and no join waits."""
-        page = self._inside("room.html").read_text(encoding="utf-8")
-        page = page.replace("<title>", f"{ASK_FOR_SERVERS}\n    <title>", 1)
-        return web.Response(text=page, content_type="text/html", headers={"Cache-Control": "no-cache"})
+    async def _page(self, request: web.Request, name: str) -> web.StreamResponse:
+        """One of the HTML files. It is asked for at each visit, since it names the version of all else."""
+        built = await self._whole()
+        asks = name == "room.html" and bool(self._ice_servers)
+        if built is not None and name in built.pages:
+            if asks and self._asking is None:
+                self._asking = built.changed(name, *_TOLD_TO_ASK)
+            piece = self._asking if asks and self._asking else built.pages[name]
+            return self._hand_out(request, piece, "no-cache")
+        if asks:
+            text = self._inside(name).read_text(encoding="utf-8").replace(*_TOLD_TO_ASK, 1)
+            return web.Response(text=text, content_type="text/html", headers={"Cache-Control": "no-cache"})
+        return self._send(name)
+
+    async def _whole(self) -> Built | None:
+        """The page as it is delivered; None where it is delivered file by file."""
+        if not self._build:
+            return None
+        if self._built is None:
+            self._built = asyncio.ensure_future(asyncio.to_thread(self._make))
+        # Whoever asked first may leave before it is made; the others wait for the same.
+        return await asyncio.shield(self._built)
+
+    def _make(self) -> Built | None:
+        try:
+            return build(self._static)
+        except (LinkError, OSError, UnicodeDecodeError) as error:
+            log.error("the page is delivered file by file, and slowly: %s", error)
+            return None
 
     async def room_with_slash(self, request: web.Request) -> web.StreamResponse:
         """A slash at the end is a slip; the page's relative addresses need it away."""
@@ -175,7 +224,7 @@ class Pages:
     async def trust(self, request: web.Request) -> web.StreamResponse:
         """How to trust the local authority."""
         self._local_authority()
-        return self._send("trust.html")
+        return await self._page(request, "trust.html")
 
     async def authority(self, request: web.Request) -> web.StreamResponse:
         """The local authority's certificate."""
@@ -197,14 +246,38 @@ class Pages:
     async def static_file(self, request: web.Request) -> web.StreamResponse:
         return self._send(request.match_info["path"])
 
+    async def versioned(self, request: web.Request) -> web.StreamResponse:
+        """What a page of this version loads. A page of another one, which a browser or a proxy has kept or which was loaded
+        before an update, gets a script that loads it again."""
+        path = request.match_info["path"]
+        built = await self._whole()
+        if built is not None:
+            known = request.match_info["version"] == built.version
+            if known and path in built.pieces:
+                return self._hand_out(request, built.pieces[path], KEEP)
+            if not known and path in built.entries and built.outdated is not None:
+                return self._hand_out(request, built.outdated, "no-store")
+        raise PeerError(404, "not_found", "There is nothing at this address.")
+
+    def _hand_out(self, request: web.Request, piece: Piece, caching: str) -> web.StreamResponse:
+        packed = piece.coded and takes_gzip(request.headers.get("Accept-Encoding", ""))
+        # Each form has a tag of its own (RFC 9110, section 8.8.3.3).
+        tag = f"{piece.tag}-gzip" if packed else piece.tag
+        headers = {"Cache-Control": caching, "ETag": f'"{tag}"'}
+        if piece.coded:
+            headers["Vary"] = "Accept-Encoding"
+        asked = request.if_none_match or ()
+        if any(one.value in (tag, "*") for one in asked):
+            return web.Response(status=304, headers=headers)
+        headers["Content-Type"] = piece.kind
+        if packed:
+            headers["Content-Encoding"] = "gzip"
+        return _BoundedBody(self._limits.send_s, piece.body if packed else piece.identity(), headers)
+
     def _send(self, relative: str) -> web.StreamResponse:
         """A file below the static folder; ETag and Last-Modified let a browser keep it and ask."""
         path = self._inside(relative)
-        kind = (
-            _TYPES.get(path.suffix.lower())
-            or mimetypes.guess_type(path.name)[0]
-            or "application/octet-stream"
-        )
+        kind = kind_of(path.name)
         return _BoundedFile(self._limits.send_s, path, {"Content-Type": kind, "Cache-Control": "no-cache"})
 
     def _inside(self, relative: str) -> Path:

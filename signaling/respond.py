@@ -198,5 +198,5 @@ class Headers:
         elif _holds_data(request):
             # Pages of ours may be shown in others' frames; what they ask for is theirs alone all the same.
             response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
-        elif request.path == COMPILING:
+        elif COMPILING.fullmatch(request.path):
             response.headers[POLICY] = compiling(response.headers[POLICY])

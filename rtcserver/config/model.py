@@ -145,6 +145,8 @@ class ServerConfig(LimitConfig):
     """URL that is asked by HTTP who may do what (docs/security.md); it is for access rules with external = true."""
     print_links: Literal["auto", "always", "never"] = "auto"
     """Whether performers' links are printed at start; auto: on a terminal only, so that no log keeps them."""
+    dev: bool = False
+    """Whether the page's files are served as they lie in static/, for whoever works on them; else linked and compressed."""
     frame_ancestors: str = "'self'"
     """Origins whose pages may show ours in a frame, as https://home.local:8123; 'self' is ours, 'none', * is all."""
     tls: Literal["off", "auto"] = "off"

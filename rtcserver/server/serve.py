@@ -89,6 +89,7 @@ class Server:
             allowed=self.allowed,
             frame_ancestors=parse_frame_ancestors(config.frame_ancestors),
             ice_servers=self.ice_servers,
+            built=not config.dev,
             streams=self.live,
         )
         self.lapses = Lapses(self.authorizer, listeners, self.listening.lapse)

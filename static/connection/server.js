@@ -2,10 +2,16 @@
 /** Where the server's addresses are for this page, whatever prefix a proxy in front of the server cuts off. */
 
 /**
- * The path of the server's root with a slash at its end: "/", or "/montage/" where a proxy publishes the server there. This
- * script is always at static/connection/ below it.
+ * @param {string} address of this script: static/connection/server.js below the server's root, or with a version after static/
+ * @returns {string} the root's path, with a slash at its end
  */
-export const ROOT = new URL("../../", import.meta.url).pathname;
+export function rootOf(address) {
+  const up = /\/@[0-9a-f]+\/connection\/[^/]*$/.test(address) ? "../../../" : "../../";
+  return new URL(up, address).pathname;
+}
+
+/** The path of the server's root: "/", or "/montage/" where a proxy publishes the server there. */
+export const ROOT = rootOf(import.meta.url);
 
 /**
  * Goes with each request of the page, so that the server, when it refuses, asks for no password: the browser would ask whoever

@@ -40,10 +40,6 @@ import {
  * @property {(headers: Headers, answer: string) => Problem | null} [accepted] with the headers of a 201; a problem ends the connection
  */
 
-/** The offer leaves with the candidates found so far after this long, in milliseconds. */
-const GATHERING_MS = 500;
-/** The same where relays are asked for candidates: the server learns of those by this browser's checks, and none has to be waited for. */
-const RELAYED_GATHERING_MS = 50;
 /** How long a server that is asked for a session may take, in milliseconds. */
 const ASK_MS = 1000;
 
@@ -199,7 +195,8 @@ export class WhepConnection {
   }
 
   /**
-   * @returns {Promise<string>} the offer, with as many candidates as half a second found
+   * @returns {Promise<string>} the offer. It waits for no candidates: the server learns of this browser’s addresses, relayed ones
+   *   too, by its checks (RFC 8445, section 7.3.1.3).
    */
   async #offer() {
     const servers = haveIceServers() ? await iceServers(this.#url) : [];
@@ -212,7 +209,6 @@ export class WhepConnection {
     const { sdp = "" } = await peer.createOffer();
     if (this.#closed) return "";
     await peer.setLocalDescription({ type: "offer", sdp: withStereoOpus(sdp) });
-    await gathered(peer, servers.length > 0 ? RELAYED_GATHERING_MS : GATHERING_MS, this.#owner.signal);
     // Some browsers rewrite their local description: the server has to read the same wish for stereo as the decoder.
     return withStereoOpus(peer.localDescription?.sdp ?? "");
   }
@@ -325,28 +321,6 @@ export function transportState(ice, whole, dtls) {
   if (ice === "disconnected" || whole === "disconnected") return "disconnected";
   const connected = whole === undefined ? ice === "connected" || ice === "completed" : whole === "connected";
   return connected ? "connected" : "connecting";
-}
-
-/**
- * @param {RTCPeerConnection} peer
- * @param {number} limitMs
- * @param {AbortSignal} signal
- * @returns {Promise<void>} settles when all candidates are found, the time is up or the signal fires
- */
-function gathered(peer, limitMs, signal) {
-  return new Promise((settle) => {
-    const done = () => {
-      clearTimeout(timer);
-      peer.removeEventListener("icegatheringstatechange", look);
-      signal.removeEventListener("abort", done);
-      settle();
-    };
-    const look = () => peer.iceGatheringState === "complete" && done();
-    const timer = setTimeout(done, limitMs);
-    peer.addEventListener("icegatheringstatechange", look);
-    signal.addEventListener("abort", done);
-    look();
-  });
 }
 
 /**

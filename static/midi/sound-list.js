@@ -77,7 +77,8 @@ export function soundName(schemes, id) {
   const named = scheme.programNames[program - scheme.programs[0]];
   if (named) return named;
   const where = scheme.bankNames[bank - scheme.banks[0]] || `${scheme.bankTitle} ${bank + 1}`;
-  return `${scheme.layout === "grid" ? `${scheme.title}, ` : ""}${where}, ${scheme.programTitle.toLowerCase()} ${program + 1}`;
+  const whose = scheme.layout === "grid" ? scheme.title + ", " : "";
+  return `${whose}${where}, ${scheme.programTitle.toLowerCase()} ${program + 1}`;
 }
 
 /**

@@ -35,7 +35,6 @@ import { StereoMeter } from "../listen/meters.js";
 import { Playback } from "../listen/playback.js";
 import { INITIAL, stateOf } from "../listen/session.js";
 import { Stage } from "../stage/stage.js";
-import { Studio } from "../studio/studio.js";
 import { Dial } from "../ui/dial.js";
 import { byId } from "../ui/dom.js";
 import { History } from "../ui/history.js";
@@ -44,11 +43,12 @@ import { OtherPlayer } from "../ui/other-player.js";
 import { Panel } from "../ui/panel.js";
 import { QualityControl } from "../ui/quality.js";
 import { StudioPanel } from "../ui/studio-panel.js";
-import { SafetyControl } from "../ui/studio-safety.js";
 import { VolumeControl } from "../ui/volume.js";
 import { instrumentLine } from "../ui/words.js";
+import { takeResumes } from "./reload.js";
 import { ScreenLock, showOnLockScreen } from "./screen.js";
 import { loadSettings, saveSettings } from "./settings.js";
+import { StudioDoor } from "./studio-door.js";
 
 /** @typedef {import("../ui/words.js").AskedRoom} AskedRoom */
 
@@ -103,35 +103,36 @@ const listener = new Listener(
   (peer) => quality.follow(stage.attach(peer)),
 );
 
-const studio = new Studio(
-  roomWhep(roomName),
-  {
-    sounding: () => stateOf(listener.session) === "live",
-    start: () => listener.listen(),
-    stop: () => listener.stop(),
-    setShare: (share) => playback.setShare(share),
-    rate: () => room()?.instrument.rate ?? 0,
-    figures: () => listener.snapshot,
-  },
-  { attach: (peer, channels) => stage.attach(peer, channels), setPlayout: (playout) => stage.setPlayout(playout) },
-  showStudio,
-);
-studio.setVolume(settings.volume, settings.muted);
-const quality = new QualityControl(settings.quality, (chosen) => remember({ quality: chosen }));
 /** @type {import("../studio/quality.js").Pin | null} the quality that the address asks for */
 let held = null;
 const plays = () => stage.handle.role === "performer";
-const pinned = (/** @type {import("../studio/quality.js").Pin} */ chosen) => {
-  held = null;
-  remember({ studio: chosen });
-  pin();
-};
-const studioPanel = new StudioPanel(studio, { plays, pinned });
-const studioSafety = new SafetyControl(settings.safety, (safety) => {
-  studio.setPlace(safety);
-  remember({ safety });
-});
-studio.setPlace(settings.safety);
+const studio = new StudioDoor(
+  {
+    url: roomWhep(roomName),
+    listen: {
+      sounding: () => stateOf(listener.session) === "live",
+      start: () => listener.listen(),
+      stop: () => listener.stop(),
+      setShare: (share) => playback.setShare(share),
+      rate: () => room()?.instrument.rate ?? 0,
+      figures: () => listener.snapshot,
+    },
+    stage: { attach: (peer, channels) => stage.attach(peer, channels), setPlayout: (playout) => stage.setPlayout(playout) },
+    tell: showStudio,
+    add: (figures) => studioPanel.add(figures),
+    plays,
+    pinned: (chosen) => {
+      held = null;
+      remember({ studio: chosen });
+      pin();
+    },
+    placed: (safety) => remember({ safety }),
+  },
+  settings.safety,
+);
+studio.setVolume(settings.volume, settings.muted);
+const quality = new QualityControl(settings.quality, (chosen) => remember({ quality: chosen }));
+const studioPanel = new StudioPanel(studio, () => studio.load());
 
 new VolumeControl(settings, playback.volumeWorks, ({ volume, muted }) => {
   playback.setVolume(volume, muted);
@@ -201,8 +202,14 @@ const start = new URLSearchParams(location.search);
 const asks = start.get("studio");
 if (asks === "exact" || asks === "light") held = asks;
 pin();
-if (start.has("studio")) studio.choose();
-if (start.has("studio") || start.has("listen")) listener.listen();
+const resumes = takeResumes();
+if (start.has("studio") || resumes === "studio") studio.choose();
+// A press that came before this module was there (first.js).
+const { dataset } = document.documentElement;
+const pressed = dataset.pressed !== undefined;
+dataset.ready = "";
+if (pressed) press();
+else if (start.has("studio") || start.has("listen") || resumes) listener.listen();
 
 function press() {
   meter.resume();
@@ -234,7 +241,7 @@ function pin() {
 function showStudio() {
   pin();
   studioPanel.show(stateOf(listener.session) === "live");
-  studioSafety.show(studio.stats?.ring ?? null);
+  studio.showRing();
   if (studio.sounding !== shownStudio) show();
 }
 

@@ -1,33 +1,18 @@
 // @ts-check
 /**
- * The Studio panel: the switch between Listen and Studio in `#modes`, and in `#studio` how the ring does while Studio
- * plays. It builds its own elements inside them.
+ * The switch between Listen and Studio in `#modes`, and a line about Studio. It builds its own elements there. What is shown while
+ * Studio plays (studio-figures.js) is added when Studio is loaded.
  *
- * For tests and tools these names are stable: #mode-listen and #mode-studio (radio buttons), #studio-line (role status),
- * #studio-again, and while Studio plays #studio-pin (the quality that a performer holds: automatic, exact, light), #studio-latency, -latency-how, -output, -level, -target, -underruns, -lost, -ratio, -exact,
- * -format, -traffic. Each has a data-testid of the same name; data-phase of #modes is the reducer's phase, data-quality of
- * #studio what is heard.
+ * For tests and tools these names are stable: #mode-listen and #mode-studio (radio buttons), #studio-line (role status) and
+ * #studio-again. Each has a data-testid of the same name; data-phase of #modes is the reducer's phase.
  */
 
 import { byId, setText } from "./dom.js";
-import { count, milliseconds } from "./format.js";
-import { StudioPlot } from "./studio-plot.js";
-import {
-  LIMITS_LINE,
-  LISTEN_MEANS,
-  PINS,
-  STUDIO_MEANS,
-  exactness,
-  formatLine,
-  lightLine,
-  outputWarning,
-  qualityLine,
-  studioLine,
-  trafficLine,
-} from "./studio-words.js";
+import { LISTEN_MEANS, STUDIO_MEANS, qualityLine, studioLine } from "./studio-words.js";
 
-/** @typedef {import("../studio/studio.js").Studio} Studio */
-/** @typedef {import("../studio/studio.js").StudioStats} StudioStats */
+/** @typedef {import("../studio/studio.js").Studio} Whole */
+/** @typedef {Pick<Whole, "session" | "wanted" | "support" | "sounding" | "stats" | "choice" | "pinned" | "choose" | "leave">} Studio */
+/** @typedef {{show: (studio: Studio) => void}} Figures */
 
 const SWITCH = `
   <fieldset class="modes">
@@ -40,124 +25,59 @@ const SWITCH = `
   <p id="studio-line" role="status"></p>
   <button id="studio-again" class="plain" type="button" hidden>Back to Studio</button>`;
 
-const NUMBERS = `
-    <h2 id="studio-title">How the sound arrives</h2>
-    <p id="studio-pin-row" class="studio-pin" hidden><label for="studio-pin">Samples</label>
-      <select id="studio-pin">${PINS.map(([value, text]) => `<option value="${value}">${text}</option>`).join("")}</select></p>
-    <figure class="plot">
-      <figcaption>
-        <span class="key key-buffer">Ring, ms</span>
-        <span class="key key-target">Target</span>
-        <span class="key key-gap">Missing</span>
-        <span class="plot-span">last half minute</span>
-      </figcaption>
-      <canvas id="studio-plot" role="img" aria-label="Level of the ring and its target over the last half minute"></canvas>
-    </figure>
-    <dl class="grid">
-      <div><dt>To the browser</dt><dd><b id="studio-latency">–</b> ms</dd><dd class="sub" id="studio-latency-how"></dd></div>
-      <div><dt>Output adds</dt><dd><b id="studio-output">–</b> ms</dd><dd class="sub" id="studio-output-how"></dd></div>
-      <div><dt>In the ring</dt><dd><b id="studio-level">–</b> ms</dd><dd class="sub">aims at <span id="studio-target">–</span> ms</dd></div>
-      <div><dt>Underruns</dt><dd><b id="studio-underruns">–</b></dd><dd class="sub"><span id="studio-lost">–</span></dd></div>
-      <div><dt>Bit-exact</dt><dd><b id="studio-exact">–</b></dd><dd class="sub" id="studio-ratio"></dd></div>
-      <div><dt>Samples</dt><dd><b id="studio-format" class="words">–</b></dd><dd class="sub" id="studio-traffic"></dd></div>
-    </dl>
-    <p id="studio-warning" class="studio-warning" hidden></p>
-    <p class="studio-limits">${LIMITS_LINE}</p>`;
-
 export class StudioPanel {
   #studio;
   #modes = byId("modes", HTMLElement);
   #section = byId("studio", HTMLElement);
   #listen;
   #choice;
+  #line;
   #again;
-  #plot;
-  #pin;
-  #plays;
-  /** @type {Map<string, HTMLElement>} */
-  #elements = new Map();
-  #drawnMs = 0;
+  /** @type {Figures | null} */
+  #figures = null;
 
   /**
    * @param {Studio} studio
-   * @param {{plays: () => boolean, pinned: (pin: import("../studio/quality.js").Pin) => void}} performer whether this page performs,
-   *   and what it holds from now on
-   * @param {() => void} [choose] instead of `studio.choose()`: what a tap on Studio does
+   * @param {() => void} [near] called when somebody is about to choose Studio
    */
-  constructor(studio, { plays, pinned }, choose = () => studio.choose()) {
+  constructor(studio, near = () => {}) {
     this.#studio = studio;
-    this.#plays = plays;
     this.#modes.innerHTML = SWITCH;
-    this.#section.innerHTML = NUMBERS;
-    for (const element of document.querySelectorAll("#modes [id], #studio [id]")) {
+    for (const element of this.#modes.querySelectorAll("[id]")) {
       if (element instanceof HTMLElement) element.dataset.testid = element.id;
     }
     this.#listen = byId("mode-listen", HTMLInputElement);
     this.#choice = byId("mode-studio", HTMLInputElement);
+    this.#line = byId("studio-line", HTMLElement);
     this.#again = byId("studio-again", HTMLButtonElement);
-    this.#pin = byId("studio-pin", HTMLSelectElement);
-    this.#pin.addEventListener("change", () => pinned(/** @type {import("../studio/quality.js").Pin} */ (this.#pin.value)));
-    this.#plot = new StudioPlot(byId("studio-plot", HTMLCanvasElement));
+    const choose = () => studio.choose();
     this.#listen.addEventListener("change", () => studio.leave());
     this.#choice.addEventListener("change", choose);
     this.#again.addEventListener("click", choose);
-    const { support } = studio;
-    this.#choice.disabled = "missing" in support;
+    this.#choice.closest("label")?.addEventListener("pointerdown", near);
+    this.#choice.disabled = "missing" in studio.support;
     this.show(false);
+  }
+
+  /** @param {Figures} figures what shows how Studio does while it plays */
+  add(figures) {
+    this.#figures = figures;
   }
 
   /** @param {boolean} listening whether Listen plays, or is about to */
   show(listening) {
-    const { session, wanted, support, sounding, stats, choice, pinned } = this.#studio;
+    const { session, wanted, support, sounding, stats, choice } = this.#studio;
     this.#modes.dataset.phase = session.phase;
     const chosen = session.phase === "off" ? wanted && session.notice === "" : session.phase !== "returning";
     this.#choice.checked = chosen;
     this.#listen.checked = !chosen;
     const heard = choice && stats ? qualityLine(choice, stats.network, stats.format.mbps) : "";
     const line = "missing" in support ? support.missing : studioLine(session, listening, wanted, heard);
-    setText(this.#at("studio-line"), line);
-    this.#at("studio-line").hidden = line === "";
+    setText(this.#line, line);
+    this.#line.hidden = line === "";
     this.#again.hidden = !(session.phase === "off" && session.offered && listening);
     this.#section.hidden = !sounding || stats === null;
     document.body.dataset.mode = sounding ? "studio" : "listen";
-    if (choice) this.#section.dataset.quality = choice.stage === "exact" ? "exact" : "light";
-    this.#at("studio-pin-row").hidden = !(this.#plays() && stats !== null && stats.format.light !== null);
-    if (this.#pin.value !== pinned) this.#pin.value = pinned;
-    if (sounding && stats) this.#figures(stats);
-    else this.#plot.clear();
-  }
-
-  /** @param {StudioStats} stats */
-  #figures(stats) {
-    const { ring, format } = stats;
-    this.#plot.add(stats);
-    // The plot takes all ten readings a second, the written figures only two: nobody reads more.
-    if (stats.atMs - this.#drawnMs < 450) return;
-    this.#drawnMs = stats.atMs;
-    const light = this.#section.dataset.quality === "light" ? format.light : null;
-    const { exact, why } = light ? { exact: false, why: "compressed" } : exactness(format, ring, stats.untouched);
-    const warning = outputWarning(stats.outputMs);
-    setText(this.#at("studio-latency"), milliseconds(stats.browserMs));
-    setText(this.#at("studio-latency-how"), stats.measured ? "from the instrument, measured" : "estimated: ring and network");
-    setText(this.#at("studio-output"), milliseconds(stats.outputMs));
-    const says = stats.outputMs === null ? "this browser does not say" : "says the browser";
-    setText(this.#at("studio-output-how"), says);
-    setText(this.#at("studio-level"), milliseconds(ring.levelMs));
-    setText(this.#at("studio-target"), milliseconds(ring.targetMs));
-    setText(this.#at("studio-underruns"), count(ring.underruns));
-    setText(this.#at("studio-lost"), `${count(ring.lost)} blocks lost, ${count(ring.repaired)} repaired`);
-    setText(this.#at("studio-exact"), exact ? "Yes" : "No");
-    setText(this.#at("studio-ratio"), why);
-    setText(this.#at("studio-format"), light ? lightLine(light) : formatLine(format));
-    setText(this.#at("studio-traffic"), trafficLine(format, light, stats.path));
-    setText(this.#at("studio-warning"), warning);
-    this.#at("studio-warning").hidden = warning === "";
-  }
-
-  /** @param {string} id */
-  #at(id) {
-    let element = this.#elements.get(id);
-    if (!element) this.#elements.set(id, (element = byId(id, HTMLElement)));
-    return element;
+    this.#figures?.show(this.#studio);
   }
 }

@@ -12,13 +12,14 @@ import { byId, setText } from "./dom.js";
 
 /** @typedef {import("../studio/audio.js").RingStats} RingStats */
 
+const CELLS = PLACES.map(({ name }) => `<li aria-label="${name}"><b>–</b> <span></span></li>`).join("");
 const CONTROL = `
   <label for="studio-safety">How much to bridge</label>
   <p id="studio-safety-cost" data-testid="studio-safety-cost"></p>
   <input type="range" id="studio-safety" data-testid="studio-safety" min="0" max="${PLACES.length - 1}" step="1"
     aria-describedby="studio-safety-cost">
   <ol id="studio-safety-places" data-testid="studio-safety-places" aria-label="What each place costs">
-    ${PLACES.map(({ name }) => `<li aria-label="${name}"><b>–</b> <span></span></li>`).join("")}
+    ${CELLS}
   </ol>
   <p class="safety-ends" aria-hidden="true"><span>tight</span><span>safe</span></p>`;
 

@@ -98,6 +98,7 @@ async def serve(
     instruments: Instruments | None = None,
     ice_servers: Told | None = None,
     live: Callable[[Admission, PeerBackend], Streams | None] = lambda admission, backend: None,
+    built: bool = True,
 ) -> AsyncIterator[Served]:
     """Serve rooms `names` on a free port of 127.0.0.1, with tones in all of them."""
     pairs = {name: feed_pair() for name in names}
@@ -120,6 +121,7 @@ async def serve(
         instruments=instruments,
         ice_servers=ice_servers,
         streams=live(admission, backend),
+        built=built,
     )
     server = HttpServer(app, limits, admission)
     port = await server.start("127.0.0.1")
