@@ -189,7 +189,7 @@ def test_every_key_is_explained_and_has_a_flag() -> None:
     assert load({"srtp": "libsrtp"}, {}, {}).srtp == "libsrtp"
     with pytest.raises(ConfigError, match="srtp"):
         load({"srtp": "openssl"}, {}, {})
-    for key in keys - {"demo", "live", "media_tcp", "offer_bridges", "redundancy", "tiers"}:
+    for key in keys - {"demo", "dev", "live", "media_tcp", "offer_bridges", "redundancy", "tiers"}:
         flags = vars(parse(f"--{key.replace('_', '-')}", "1"))
         assert flags[key] == "1"
     assert parse("--no-demo").demo is False
@@ -197,6 +197,7 @@ def test_every_key_is_explained_and_has_a_flag() -> None:
     assert parse("--no-media-tcp").media_tcp is False
     assert parse("--no-tiers").tiers is False
     assert parse("--no-live").live is False
+    assert parse("--dev").dev is True
 
 
 def test_the_example_file_is_current_and_says_the_defaults() -> None:

@@ -1,4 +1,4 @@
-"""What a browser loads of the page, and when: a press that comes early, Studio when it is chosen, an update of the server."""
+"""What a browser loads of the page, and when: an early press, Studio when it is chosen, an update of the server."""
 
 from __future__ import annotations
 
