@@ -137,7 +137,7 @@ class BroadcastEngine:
             return False
         self._turns.remove(listener_id)
         if say_bye:
-            self._send_rtcp(listener, rtcp.bye(listener.spec.ssrc), None)
+            self._send_rtcp(listener, rtcp.bye(listener.spec.ssrc))
         counters, left = listener.counters(), self._left
         left.packets += counters.packets
         left.octets += counters.octets
@@ -324,19 +324,24 @@ class BroadcastEngine:
             listener.forget()
             counters = listener.counters()
             if counters.packets:
-                self._send_rtcp(listener, b"", (now_ns, wall_ns))
+                self._send_rtcp(listener, b"", (now_ns, wall_ns), counters)
             visited.append(counters)
         return visited
 
-    def _send_rtcp(self, listener: ListenerState, tail: bytes, moment: tuple[int, int] | None) -> None:
-        """A compound packet: a report (empty without a moment), the CNAME, and `tail`."""
+    def _send_rtcp(
+        self,
+        listener: ListenerState,
+        tail: bytes,
+        moment: tuple[int, int] | None = None,
+        counters: ListenerCounters | None = None,
+    ) -> None:
+        """A compound packet: a report (empty without a moment and counters), the CNAME, and `tail`."""
         spec = listener.spec
         media = self._clocks[spec.room].media_at(moment[0]) if moment and spec.room in self._clocks else None
-        if moment is None or media is None:
+        if moment is None or media is None or counters is None:
             # An empty receiver report opens a compound packet that has nothing to state (section 6.1).
             head = b"\x80\xc9\x00\x01" + spec.ssrc.to_bytes(4)
         else:
-            counters = listener.counters()
             head = rtcp.sender_report(
                 spec.ssrc,
                 ntp_from_wall(moment[1]),

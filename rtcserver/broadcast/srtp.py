@@ -96,11 +96,10 @@ class OutboundSrtp:
 
     def protect_rtcp(self, packet: bytes) -> bytes:
         """The SRTCP form of a compound RTCP packet. Raises ValueError if libsrtp refuses it."""
-        buffer = ffi.new("unsigned char[]", len(packet) + MAX_RTCP_TRAILER)
-        ffi.memmove(buffer, packet, len(packet))
+        buffer = bytearray(packet + bytes(MAX_RTCP_TRAILER))
         length = ffi.new("int *", len(packet))
-        _check(lib.srtp_protect_rtcp(self.context, buffer, length))
-        return bytes(ffi.buffer(buffer, length[0]))
+        _check(lib.srtp_protect_rtcp(self.context, ffi.from_buffer(buffer), length))
+        return bytes(buffer[: length[0]])
 
 
 def pointer(address: int) -> Any:

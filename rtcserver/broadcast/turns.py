@@ -11,6 +11,9 @@ REPORT_INTERVAL_NS = 5 * NS
 """Time between two sender reports to a listener: what RFC 3550, section 6.2, recommends at least."""
 MAX_REPORTS = 64
 """Sender reports in one go: about half a millisecond."""
+TOGETHER = 8
+"""Reports that wait for each other, for a second at most: one that comes alone finds caches that have forgotten how to make
+it, and costs four times as much."""
 
 
 class ReportTurns:
@@ -32,15 +35,19 @@ class ReportTurns:
         self._due.pop(listener_id, None)
 
     def take(self, elapsed_ns: int) -> list[ListenerState]:
-        """Those whose turn has come, with `elapsed_ns` since the last call: newcomers first, `MAX_REPORTS` at most."""
+        """Those whose turn has come, with `elapsed_ns` since the last call: newcomers first, `MAX_REPORTS` at most.
+
+        The others come `TOGETHER`, or as many as become due in a second if that is less.
+        """
         listeners = len(self._due) + len(self._new)
         self._owed = min(self._owed + listeners * elapsed_ns / REPORT_INTERVAL_NS, MAX_REPORTS)
         turns: list[ListenerState] = []
         while self._new and len(turns) < MAX_REPORTS:
             turns.append(self._new.popitem(last=False)[1])
-        while self._due and self._owed >= 1 and len(turns) < MAX_REPORTS:
-            self._owed -= 1
-            turns.append(self._due.popitem(last=False)[1])
+        if turns or self._owed >= min(TOGETHER, listeners * NS // REPORT_INTERVAL_NS):
+            while self._due and self._owed >= 1 and len(turns) < MAX_REPORTS:
+                self._owed -= 1
+                turns.append(self._due.popitem(last=False)[1])
         for listener in turns:
             self._due[listener.spec.listener_id] = listener
         return turns
