@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from rtcserver.broadcast.bench import BLOCK, Bench
-from rtcserver.broadcast.multibuffer import TAG
+from rtcserver.broadcast.multibuffer import TAG, Jobs
 from rtcserver.broadcast.session_key import SessionKey, multi_buffer, packet_iv
 
 
@@ -33,8 +33,8 @@ class BurstColumns:
         ivs = np.zeros((BLOCK, 16), np.uint8)
         self._iv_heads = ivs[:, :4]
         self._iv_tails = ivs[:, 4:12].view(">u8")[:, 0]
-        self._iv_addresses = ivs.ctypes.data + np.arange(BLOCK, dtype=np.uint64) * np.uint64(16)
-        self._key_addresses = np.zeros(BLOCK, np.uint64)
+        self._jobs = Jobs(BLOCK, key_length)
+        self._iv_source: int = ivs.ctypes.data
         self._keys: list[SessionKey | None] = [None] * BLOCK
         self._barred: set[int] = set()
         """Slots of listeners under whose next index something has been protected before: they are sent nothing."""
@@ -44,7 +44,7 @@ class BurstColumns:
         if key is None or key.length != self._key_length:
             raise ValueError(f"a key of {self._key_length} bytes is wanted")
         self._keys[slot] = key
-        self._key_addresses[slot] = key.address
+        self._jobs.keys[slot], self._jobs.ivs[slot] = key.address, self._iv_source + 16 * slot
         self._index[slot] = (index - sends) % (1 << 64)
         iv = packet_iv(key.salt, ssrc, 0)
         self._iv_heads[slot] = iv[:4]
@@ -74,15 +74,7 @@ class BurstColumns:
         """
         index = self._index[:count] + np.uint64(sends - 1)
         np.bitwise_xor(index, self._salt[:count], out=self._iv_tails[:count])
-        failed = self._library.protect(
-            count,
-            self._key_addresses,
-            self._key_length,
-            self._iv_addresses,
-            bench.addresses,
-            bench.source,
-            header,
-            size,
-        )
+        self._jobs.prepare(count, bench.addresses, bench.source, header, size)
+        failed = self._library.protect(count, self._jobs)
         bench.lengths[:count] = bench.iov_lengths[:count] = header + size + TAG
         return sorted({*failed, *self._barred}) if failed or self._barred else failed

@@ -68,6 +68,54 @@ _KEY_BYTES = 1008
 """``struct gcm_key_data``, which wants to begin at a multiple of 64."""
 
 
+def _lines(jobs: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
+    """The same memory as rows of whole words, which are copied at once where columns would be one by one."""
+    return jobs.view(np.uint64).reshape(len(jobs), -1)
+
+
+class Jobs:
+    """AES-GCM of `count` packets, as often as they are made: what each job is stays written down.
+
+    keys, ivs: addresses, uint64, of what `MultiBuffer.key` made and of 12 bytes each, to be set by the owner. lines: the
+    jobs, a row each.
+    """
+
+    def __init__(self, count: int, key_length: int) -> None:
+        jobs: npt.NDArray[Any] = np.zeros(count, _JOB)
+        self.keys, self.ivs, self.lines = jobs["enc_keys"], jobs["iv"], _lines(jobs)
+        self._jobs = jobs
+        self._key_length = key_length
+        self._count = 0
+        """The first so many jobs are prepared, for what follows."""
+        self._rows: npt.NDArray[np.uint64] | None = None
+        self._source = self._header = self._size = 0
+
+    def prepare(self, count: int, rows: npt.NDArray[np.uint64], source: int, header: int, size: int) -> None:
+        """Have the first `count` jobs encrypt `size` bytes at address `source` into a row each, behind a header of `header`
+        bytes, which is authenticated with them, and put the tag behind.
+
+        rows: addresses, uint64; never changed in place.
+        """
+        whole = (
+            count > self._count or rows is not self._rows or source != self._source or header != self._header
+        )
+        if not whole and size == self._size:
+            return
+        if not whole:
+            count = self._count
+        jobs = self._jobs[:count]
+        if whole:
+            # Here and not before: memory that nothing is written to costs nothing.
+            jobs["cipher_mode"], jobs["hash"] = _GCM, _GMAC
+            jobs["direction"], jobs["order"] = _ENCRYPT, _CIPHER_HASH
+            jobs["key_length"], jobs["iv_length"], jobs["tag_length"] = self._key_length, 12, TAG
+            jobs["source"], jobs["aad"], jobs["aad_length"] = source, rows[:count], header
+            jobs["target"] = rows[:count] + np.uint64(header)
+        jobs["tag"] = rows[:count] + np.uint64(header + size)
+        jobs["cipher_length"] = jobs["hash_length"] = size
+        self._count, self._rows, self._source, self._header, self._size = count, rows, source, header, size
+
+
 class MultiBuffer:
     """The library with one manager.
 
@@ -102,11 +150,9 @@ class MultiBuffer:
         self._ring = self._manager + _JOBS
         jobs: npt.NDArray[Any] = np.ndarray(_RING, _JOB, memoryview(ring))
         self._jobs = jobs
-        self._keys, self._targets, self._ivs = jobs["enc_keys"], jobs["target"], jobs["iv"]
-        self._tags, self._headers = jobs["tag"], jobs["aad"]
+        self._lines = _lines(jobs)
         self._handles = np.zeros(BURST, np.uint64)
         self._handles_address: int = self._handles.ctypes.data
-        self._shape: tuple[int, int, int, int] | None = None
 
     def _function(self, at: int, result: Any, *arguments: Any) -> Any:
         address = ctypes.c_uint64.from_address(self._manager + at).value
@@ -131,7 +177,6 @@ class MultiBuffer:
         self._expand[len(key)](key, expanded, expanded + 16 * 16)
         zeros, out = np.zeros(size, np.uint8), np.zeros(size, np.uint8)
         block = np.frombuffer(counter, np.uint8).copy()
-        self._shape = None
         self._next(self._manager, 1, self._handles_address)
         job = self._jobs[self._at() : self._at() + 1]
         job[:] = np.zeros(1, _JOB)
@@ -144,23 +189,8 @@ class MultiBuffer:
             raise ValueError("libipsec-mb refuses a key derivation")
         return out.tobytes()
 
-    def protect(
-        self,
-        count: int,
-        keys: npt.NDArray[np.uint64],
-        key_length: int,
-        ivs: npt.NDArray[np.uint64],
-        rows: npt.NDArray[np.uint64],
-        source: int,
-        header: int,
-        size: int,
-    ) -> list[int]:
-        """Encrypt `size` bytes at address `source` into each of the first `count` rows, behind a header of `header` bytes,
-        which is authenticated with them, and put the tag behind. Returns the rows for which that failed.
-
-        keys, ivs, rows: addresses, uint64: of what `key` made, of 12 bytes each, and of the packets.
-        """
-        self._prepare(key_length, source, header, size)
+    def protect(self, count: int, jobs: Jobs) -> list[int]:
+        """Do the first `count` jobs. Returns those that failed."""
         failed: list[int] = []
         for start in range(0, count, BURST):
             stop = min(start + BURST, count)
@@ -171,44 +201,12 @@ class MultiBuffer:
             at = self._at()
             # The ring may end within the burst.
             middle = min(start + _RING - at, stop)
-            self._fill(at, start, middle, keys, ivs, rows, header, size)
+            self._lines[at : at + middle - start] = jobs.lines[start:middle]
             if middle < stop:
-                self._fill(0, middle, stop, keys, ivs, rows, header, size)
+                self._lines[: stop - middle] = jobs.lines[middle:stop]
             if self._run(number):
                 failed += range(start, stop)
         return failed
-
-    def _prepare(self, key_length: int, source: int, header: int, size: int) -> None:
-        """Set what is the same in all jobs, where it is not what it was."""
-        if self._shape == (key_length, source, header, size):
-            return
-        jobs = self._jobs
-        if self._shape is None:
-            jobs[:] = np.zeros(1, _JOB)
-            jobs["cipher_mode"], jobs["hash"] = _GCM, _GMAC
-            jobs["direction"], jobs["order"] = _ENCRYPT, _CIPHER_HASH
-            jobs["iv_length"], jobs["tag_length"] = 12, TAG
-        jobs["key_length"], jobs["source"], jobs["aad_length"] = key_length, source, header
-        jobs["cipher_length"] = jobs["hash_length"] = size
-        self._shape = key_length, source, header, size
-
-    def _fill(
-        self,
-        at: int,
-        start: int,
-        stop: int,
-        keys: npt.NDArray[np.uint64],
-        ivs: npt.NDArray[np.uint64],
-        rows: npt.NDArray[np.uint64],
-        header: int,
-        size: int,
-    ) -> None:
-        jobs, part = slice(at, at + stop - start), rows[start:stop]
-        self._keys[jobs] = keys[start:stop]
-        self._ivs[jobs] = ivs[start:stop]
-        self._headers[jobs] = part
-        self._targets[jobs] = part + np.uint64(header)
-        self._tags[jobs] = part + np.uint64(header + size)
 
     def _at(self) -> int:
         """The place in the ring of the first job that has been handed out."""
@@ -221,5 +219,4 @@ class MultiBuffer:
             return False
         while self._flush(self._manager, BURST, self._handles_address):
             pass
-        self._shape = None
         return True

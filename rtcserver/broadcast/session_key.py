@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from rtcserver.broadcast.multibuffer import TAG, MultiBuffer
+from rtcserver.broadcast.multibuffer import TAG, Jobs, MultiBuffer
 from rtcserver.broadcast.srtp import PROTECT, OutboundSrtp, SrtpProfile, int_pointer, pointer
 
 GCM_KEY_BYTES = {SrtpProfile.AEAD_AES_128_GCM: 16, SrtpProfile.AEAD_AES_256_GCM: 32}
@@ -94,16 +94,10 @@ def _same(library: MultiBuffer, profile: SrtpProfile) -> bool:
     key = SessionKey.derive(library, profile, master)
     iv = np.array([packet_iv(key.salt, ssrc, sequence)])
     row = rows[1]
-    failed = library.protect(
-        1,
-        np.array([key.address], np.uint64),
-        key.length,
-        np.array([iv.ctypes.data], np.uint64),
-        np.array([row.ctypes.data], np.uint64),
-        sound.ctypes.data,
-        _HEADER,
-        len(sound),
-    )
+    jobs = Jobs(1, key.length)
+    jobs.keys[0], jobs.ivs[0] = key.address, iv.ctypes.data
+    jobs.prepare(1, np.array([row.ctypes.data], np.uint64), sound.ctypes.data, _HEADER, len(sound))
+    failed = library.protect(1, jobs)
     return not failed and bool((rows[0] == row).all())
 
 

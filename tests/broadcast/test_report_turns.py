@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from types import SimpleNamespace
 from typing import Any
 
@@ -42,7 +43,7 @@ def test_everybody_has_a_turn_in_an_interval_and_nobody_waits_a_second_longer(co
     assert sorted(at) == list(range(count))
     for times in at.values():
         assert len(times) in (5, 6)
-        waits = [after - before for before, after in zip(times, times[1:], strict=False)]
+        waits = [after - before for before, after in itertools.pairwise(times)]
         assert all(abs(wait - REPORT_INTERVAL_NS) <= NS + TICK_NS for wait in waits)
 
 
