@@ -8,9 +8,11 @@ from rtcserver.capture.frames import FrameCounter
 from rtcserver.capture.mix import StereoMix, stereo_mix
 from rtcserver.capture.ring import BlockRing
 from rtcserver.capture.source import Source
-from rtcserver.clock import NS
+from rtcserver.children.child import within
+from rtcserver.clock import NS, monotonic_ns
 from rtcserver.config.model import InstrumentConfig
 from rtcserver.errors import ConfigError, InstrumentError
+from rtcserver.instrument.control import EXIT_STALLED
 
 RETRY_NS = 800_000_000
 """Time between two attempts to open a missing device."""
@@ -18,6 +20,10 @@ MAX_FAULT_WAIT_NS = 30 * NS
 """An instrument that fails again and again, or whose file is wrong, is opened ever more rarely, up to this wait."""
 POLL_S = 0.1
 IDLE_POLL_S = 0.5
+RESCAN_NS = NS
+"""A look for devices that takes longer than this, and than `RESCAN_TIMES` times as long as any before, hangs. PortAudio's
+does where it asks a JACK server that is just starting; the next process asks one that has started."""
+RESCAN_TIMES = 4
 HEALTHY_NS = 10 * NS
 """An instrument that ran for so long is tried again at once after its next fault."""
 
@@ -33,6 +39,7 @@ class Device:
         self._last_block_ns: int | None = None
         self._fault_wait_ns = RETRY_NS
         self._may_rest = False
+        self._longest_rescan_ns: int | None = None
         self.ring: BlockRing | None = None
         self.counter: FrameCounter | None = None
         self.mix: StereoMix | None = None
@@ -72,7 +79,7 @@ class Device:
             stream, ring = source.open()
         except InstrumentError:
             # PortAudio's list of devices is frozen: let it look again before the next try.
-            source.rescan()
+            self._rescan(source)
             raise
         try:
             mix = stereo_mix(self._config.channels, self._config.mix, stream.channels)
@@ -86,6 +93,17 @@ class Device:
         self.counter = FrameCounter(stream.rate)
         self._opened_ns, self._last_block_ns = now_ns, None
         return stream, mix
+
+    def _rescan(self, source: Source) -> None:
+        """Let the instrument look for devices again; this process ends if that hangs, and the next one finds them."""
+        longest, began_ns = self._longest_rescan_ns, monotonic_ns()
+        if longest is None:
+            # How long it takes where nothing hangs is not known yet.
+            source.rescan()
+        else:
+            with within(max(RESCAN_NS, RESCAN_TIMES * longest) / NS, EXIT_STALLED):
+                source.rescan()
+        self._longest_rescan_ns = max(longest or 0, monotonic_ns() - began_ns)
 
     def rest(self, allowed: bool) -> None:
         """See `Source.rest`; kept for the next instrument that is opened."""
