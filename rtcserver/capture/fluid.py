@@ -23,7 +23,7 @@ from rtcserver.capture.source import ClockedSource
 from rtcserver.clock import MEDIA_RATE, NS, monotonic_ns
 from rtcserver.config.model import InstrumentConfig
 from rtcserver.errors import DependencyError, InstrumentError
-from rtcserver.heap import trim
+from rtcserver.heap import let_code_go, trim
 from rtcserver.midi import message as m
 from rtcserver.midi.merge import Merger
 from rtcserver.midi.message import MessageKind
@@ -42,6 +42,9 @@ MAX_PENDING = 4096
 """Messages that may wait for the next block; the oldest are dropped beyond."""
 SYNTH_BUFFER = 64
 """Frames that FluidSynth computes at a time (FLUID_BUFSIZE, fixed when it is built)."""
+VOICES, FEW_VOICES, MANY = 256, 64, 24
+"""FluidSynth's own number of voices, of 11 KB each; those that it begins with; and from how many that sound all are made:
+one note may take a dozen, and to make them takes a tenth of a millisecond, once."""
 READING = 0.9
 """Share of a large SoundFont's reading in its loading."""
 
@@ -93,6 +96,8 @@ def load_library() -> Any:
     fluidsynth._fl.fluid_synth_channel_pressure.argtypes = [pointer, number, number]
     fluidsynth._fl.fluid_synth_write_float.argtypes = [pointer, number, *(2 * [pointer, number, number])]
     fluidsynth._fl.fluid_synth_set_gain.argtypes = [pointer, ctypes.c_float]
+    fluidsynth._fl.fluid_synth_get_active_voice_count.argtypes = [pointer]
+    fluidsynth._fl.fluid_synth_set_polyphony.argtypes = [pointer, number]
     fluidsynth._fl.fluid_synth_system_reset.argtypes = [pointer]
     return fluidsynth
 
@@ -111,7 +116,10 @@ class FluidSynthSource(ClockedSource):
         path = find_soundfont(config.soundfont)
         self._library = load_library()
         super().__init__(f"FluidSynth ({path.stem})", StreamFormat(rate, 2, config.blocksize, "int16"))
-        self._synth = self._library.Synth(gain=1.0, samplerate=float(rate))
+        self._synth = self._library.Synth(
+            gain=1.0, samplerate=float(rate), channels=m.CHANNELS, **{"synth.polyphony": FEW_VOICES}
+        )
+        self._few_voices = True
         with ordinary_priority():
             self._load(path)
             self._level(config.gain)
@@ -234,8 +242,9 @@ class FluidSynthSource(ClockedSource):
                 raise InstrumentError(
                     f"soundfont: {path.name} is no SoundFont that can be read", code="format"
                 )
-        # FluidSynth has read it in pieces, which are free by now.
+        # FluidSynth has read it in pieces, which are free by now, and its many libraries have begun.
         trim()
+        let_code_go()
 
     def _level(self, gain: float) -> None:
         """Set the gain so that at `gain` 1 the chord of `LEVEL_CHORD` peaks at `LEVEL`, whatever the SoundFont.
@@ -331,6 +340,9 @@ class FluidSynthSource(ClockedSource):
         kind, channel = m.classify(message), m.channel(message)
         synth = self._synth
         if kind is MessageKind.NOTE_ON:
+            if self._few_voices and self._library._fl.fluid_synth_get_active_voice_count(synth.synth) >= MANY:
+                self._library._fl.fluid_synth_set_polyphony(synth.synth, VOICES)
+                self._few_voices = False
             synth.noteon(channel, message[1], message[2])
         elif kind is MessageKind.NOTE_OFF:
             synth.noteoff(channel, message[1])

@@ -31,7 +31,7 @@ from typing import Any, NoReturn
 from setproctitle import setproctitle
 
 from rtcserver.children import child, control_socket
-from rtcserver.heap import trim
+from rtcserver.heap import let_code_go, trim
 
 MODULE = "rtcserver.children.fork_server"
 NOT_OURS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -52,6 +52,7 @@ def warm_up(modules: Iterable[str]) -> None:
     gc.collect()
     gc.freeze()
     trim()
+    let_code_go()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rtcserver.children.apart import apart
-from rtcserver.heap import trim
+from rtcserver.heap import let_code_go, trim
 from rtcserver.server.lean import import_lean
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
         from rtcserver.server import serve
 
         trim()
+        let_code_go()
     finally:
         gc.freeze()
         gc.enable()

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from rtcserver.capture import fluid
 from rtcserver.capture.fluid import MAX_PENDING, FluidSynthSource, find_soundfont
 from rtcserver.config.model import InstrumentConfig
 from rtcserver.errors import InstrumentError
@@ -192,3 +193,21 @@ def test_a_soundfont_that_fluidsynth_refuses_is_tried_again_when_it_has_changed(
             FluidSynthSource(InstrumentConfig(soundfont=str(path)))
         said.append(bool(capfd.readouterr().err))
     assert said == [True, False, True]
+
+
+def test_voices_that_are_made_when_they_are_needed_sound_as_those_that_are_there(
+    monkeypatch: pytest.MonkeyPatch, synth: FluidSynthSource
+) -> None:
+    monkeypatch.setattr(fluid, "FEW_VOICES", fluid.VOICES)
+    sounds, counts = [], []
+    for source in (synth, FluidSynthSource(InstrumentConfig(demo=False))):
+        parts = []
+        for channel in range(16):
+            for key in range(30, 50):
+                source.midi(bytes((0x90 | channel, key, 100)))
+            parts.append(play(source, 0.01, 480 * channel))
+        counts.append(source._library._fl.fluid_synth_get_active_voice_count(source._synth.synth))
+        sounds.append(np.concatenate(parts))
+    source.close()
+    assert counts[0] > fluid.VOICES * 0.9, "as many as ever"
+    np.testing.assert_array_equal(*sounds)
