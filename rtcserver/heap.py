@@ -44,8 +44,9 @@ def let_code_go() -> int:
 
     A start runs much code that is never run again, and the system maps what lies around it, too. The next call of what is
     needed maps its pages again from the system's cache, a microsecond for some at a time: to be called at the end of a
-    start, not while sound is made. Linux only; elsewhere nothing happens. Pages that the process has written are
-    left alone, as relocated ones are: nothing could bring them back.
+    start, not while sound is made. Linux only; elsewhere nothing happens.
+
+    Pages that the process has written, as those that the loader relocates, are left alone: nothing could bring them back.
     """
     if sys.platform != "linux":
         return 0
@@ -53,7 +54,16 @@ def let_code_go() -> int:
     with contextlib.suppress(AttributeError, OSError):
         madvise = ctypes.CDLL(None).madvise
         madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-        for first, end, _ in _MAPPING.findall(Path("/proc/self/smaps").read_bytes()):
+        mappings = _unwritten()
+        if len(list(Path("/proc/self/task").iterdir())) > 1:
+            # A library that another thread is loading is not as it will be; it is at most once.
+            mappings &= _unwritten()
+        for first, end, _ in mappings:
             at = int(first, 16)
             given += not madvise(at, int(end, 16) - at, _MADV_DONTNEED)
     return given
+
+
+def _unwritten() -> set[tuple[bytes, bytes, bytes]]:
+    """First address, end and path of the mappings that match `_MAPPING`."""
+    return set(_MAPPING.findall(Path("/proc/self/smaps").read_bytes()))

@@ -73,6 +73,20 @@ def pss_kb(pids: list[int]) -> int:
     return sum(_status(pid, "smaps_rollup", "Pss:") for pid in pids)
 
 
+def pss_of_kb(pids: list[int], part: str) -> int:
+    """Of that, what lies in files whose path has `part` in it (smaps)."""
+    found = 0
+    for pid in pids:
+        counts = False
+        for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+            key, _, rest = line.partition(" ")
+            if not key.endswith(":"):
+                counts = part in rest
+            elif counts and key == "Pss:":
+                found += int(rest.split()[0])
+    return found
+
+
 def rss_kb(pids: list[int]) -> int:
     """Resident memory, shared pages counted in each process."""
     return sum(_status(pid, "status", "VmRSS:") for pid in pids)

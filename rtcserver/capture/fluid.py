@@ -243,8 +243,8 @@ class FluidSynthSource(ClockedSource):
                     f"soundfont: {path.name} is no SoundFont that can be read", code="format"
                 )
         # FluidSynth has read it in pieces, which are free by now, and its many libraries have begun.
-        trim()
         let_code_go()
+        trim()
 
     def _level(self, gain: float) -> None:
         """Set the gain so that at `gain` 1 the chord of `LEVEL_CHORD` peaks at `LEVEL`, whatever the SoundFont.

@@ -17,7 +17,7 @@ from rtcserver.clock import NS, monotonic_ns
 from rtcserver.config.mix import parse_mix
 from rtcserver.config.model import InstrumentConfig
 from rtcserver.errors import InstrumentError
-from rtcserver.heap import let_code_go
+from rtcserver.heap import let_code_go, trim
 
 MIN_RATE, MAX_RATE = 44_100, 192_000
 MAX_CHANNELS = 32
@@ -56,6 +56,7 @@ class PortAudioSource(Source):
         self._called = self._callback(stream, ring)
         # To find the devices, ALSA loads each of its plug-ins, and what these need: FFmpeg, for one.
         let_code_go()
+        trim()
         try:
             # As RawInputStream, without the objects that it makes for each call of a callback.
             self._stream = self._sd._StreamBase(

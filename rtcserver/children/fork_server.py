@@ -31,6 +31,7 @@ from typing import Any, NoReturn
 from setproctitle import setproctitle
 
 from rtcserver.children import child, control_socket
+from rtcserver.children.bare import without_docstrings
 from rtcserver.heap import let_code_go, trim
 
 MODULE = "rtcserver.children.fork_server"
@@ -45,14 +46,15 @@ def warm_up(modules: Iterable[str]) -> None:
     cannot be imported (libopus may be missing) is left out: the child that needs it says so.
     """
     gc.disable()
-    for module in modules:
-        with contextlib.suppress(Exception):
-            import_module(module)
+    with without_docstrings():
+        for module in modules:
+            with contextlib.suppress(Exception):
+                import_module(module)
     gc.enable()
     gc.collect()
     gc.freeze()
-    trim()
     let_code_go()
+    trim()
 
 
 @dataclass(frozen=True, slots=True)

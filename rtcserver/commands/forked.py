@@ -9,6 +9,7 @@ import os
 from collections.abc import Sequence
 
 from rtcserver.children import fork_server
+from rtcserver.server.placeholders import import_without
 
 FORKED = (
     "rtcserver.broadcast.process",
@@ -25,6 +26,9 @@ FORKED = (
 """What children of the server run, and what all or most of them load. Nothing here opens a device or has a thread; what
 does when it is loaded (PortAudio, FluidSynth, rtmidi) is not imported by these modules before it is needed."""
 
+TEXTS = ("numpy._core._add_newdocs", "numpy._core._add_newdocs_scalars")
+"""What gives docstrings to what NumPy has in C."""
+
 
 def prepare(words: Sequence[str]) -> None:
     """Fork it if the program's words are those of a server, and they are not about its flags."""
@@ -33,4 +37,7 @@ def prepare(words: Sequence[str]) -> None:
     if chosen == "serve" and not {"-h", "--help"} & set(words):
         # BLAS is not used; its threads would only cost memory, and there must be none before the fork.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        import_without("numpy", TEXTS)
+        # With it annotated-types would describe what nobody asks it for.
+        import_without("annotated_types", ("typing_extensions",))
         fork_server.begin(FORKED)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rtcserver.children.apart import apart
+from rtcserver.children.bare import without_docstrings
 from rtcserver.heap import let_code_go, trim
 from rtcserver.server.lean import import_lean
 
@@ -30,11 +31,12 @@ def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     try:
         read = rereading(args, environ, lambda *known, **more: apart(configuration, *known, **more))
         config = read()
-        import_lean(config)
-        from rtcserver.server import serve
+        with without_docstrings():
+            import_lean(config)
+            from rtcserver.server import serve
 
-        trim()
         let_code_go()
+        trim()
     finally:
         gc.freeze()
         gc.enable()

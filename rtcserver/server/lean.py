@@ -25,12 +25,19 @@ SERVERS = ("http.server", "socketserver", "wsgiref")
 KEYS = ("cryptography.hazmat.primitives.serialization.ssh", "jwt.jwks_client")
 """Kinds of keys that our tokens have not, and with which PyJWT would load cryptography's last large modules."""
 
+CHECKS = ("attr.filters", "attr.validators")
+"""Of attrs, with which aiohttp makes some classes without checks."""
+ENTITIES = ("html.entities",)
+"""The names of characters in HTML, which is written here, not read."""
+
 
 def import_lean(config: ServerConfig) -> None:
     """Import the libraries, before anything else in this process has."""
     if config.transport == "one-port":
         import_without("aiortc", NOT_OF_THE_ONE_PORT)
     if not config.auth_url:
+        import_without("attr", CHECKS)
+        import_without("html", ENTITIES)
         import_without("aiohttp.web", (*CLIENT, "argparse"))
     import_without("prometheus_client", SERVERS)
     import_without("jwt", KEYS)

@@ -210,4 +210,4 @@ def test_voices_that_are_made_when_they_are_needed_sound_as_those_that_are_there
         sounds.append(np.concatenate(parts))
     source.close()
     assert counts[0] > fluid.VOICES * 0.9, "as many as ever"
-    np.testing.assert_array_equal(*sounds)
+    np.testing.assert_array_equal(sounds[0], sounds[1])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 
 import pytest
 
-from rtcserver.server.memory import CROWD, Crowd
+from rtcserver.server import memory
+from rtcserver.server.memory import CROWD, Crowd, GivingBack
 from tests.realtime import ROOT
 
 
@@ -22,6 +24,25 @@ def test_a_few_are_no_crowd() -> None:
     assert not any(crowd.has_left(present) for present in (CROWD - 1, 0) * 10)
     assert crowd.has_left(CROWD) is False
     assert crowd.has_left(0)
+
+
+@pytest.mark.parametrize(("present", "expected"), [(0, 1), (1, 0)])
+async def test_a_start_is_over_soon_and_nobody_who_listens_already_waits_for_that(
+    present: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, given = asyncio.Event(), []
+    monkeypatch.setattr(memory, "START_S", 0.0)
+    monkeypatch.setattr(memory, "let_code_go", lambda: given.append("code"))
+
+    def count() -> int:
+        looked.set()
+        return present
+
+    giving = GivingBack(count)
+    giving.start()
+    await looked.wait()
+    await giving.close()
+    assert len(given) == expected
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="malloc_trim is the GNU C library's")
