@@ -5,11 +5,13 @@ Pure. Channel numbers count from 1, as they are printed on the device.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from rtcserver.capture.block import StreamFormat, to_float
 from rtcserver.config.mix import parse_mix
 from rtcserver.errors import ConfigError
 
@@ -34,6 +36,13 @@ class StereoMix:
                 return samples[:, self.left : self.left + 2]
             return samples[:, (self.left, self.right)]
         return samples @ self.matrix
+
+    def taken_from(self, stream: StreamFormat) -> Callable[[memoryview, int], npt.NDArray[np.float32]]:
+        """Raw samples of a block, and how many frames they are → what `apply` makes of them, in one step where it can."""
+        if not self.exact or self.right != self.left + 1 or stream.sample_format != "float32":
+            return lambda data, frames: self.apply(to_float(data, stream, frames))
+        array, sample, offset, strides = np.ndarray, np.float32, 4 * self.left, (stream.frame_bytes, 4)
+        return lambda data, frames: array((frames, 2), sample, data, offset, strides)
 
 
 def stereo_mix(channels: str, mix: str, available: int) -> StereoMix:

@@ -41,6 +41,7 @@ class PortAudioSource(Source):
         """Kept as long as PortAudio may call it."""
         self._callback_ns = Durations()
         self._interval_ns = Durations()
+        self._timed = False
 
     def rescan(self) -> None:
         """Make PortAudio look for devices again. No stream may be open."""
@@ -91,6 +92,8 @@ class PortAudioSource(Source):
         }
 
     def forget_timings(self) -> None:
+        # Nothing is measured before: two more readings of the clock in each callback.
+        self._timed = True
         for durations in (self._callback_ns, self._interval_ns):
             durations.clear()
 
@@ -120,10 +123,10 @@ class PortAudioSource(Source):
 
     def _callback(self, stream: StreamFormat, ring: BlockRing) -> Any:
         """A ``PaStreamCallback``. What it times does not hold the waking of the encoder, which comes last."""
-        put, wake, rate, frame_bytes = ring.put, ring.wake, stream.rate, stream.frame_bytes
+        put, wake, rate, clock = ring.put, ring.wake, stream.rate, monotonic_ns
         callback_ns, interval_ns = self._callback_ns.add, self._interval_ns.add
-        buffer, overflow, go_on = (
-            self._sd._ffi.buffer,
+        memmove, overflow, go_on = (
+            self._sd._ffi.memmove,
             self._sd._lib.paInputOverflow,
             self._sd._lib.paContinue,
         )
@@ -131,15 +134,15 @@ class PortAudioSource(Source):
 
         def callback(data: Any, output: Any, frames: int, time: Any, status: int, user: Any) -> Any:
             nonlocal before
-            now = monotonic_ns()
+            now = clock()
             # PortAudio's clock is mapped by reading both at once, never assumed to be ours.
             age_s = time.currentTime - time.inputBufferAdcTime
-            adc = now - round(age_s * NS) if 0 < age_s < 1 else now - frames * NS // rate
-            flags = FLAG_OVERFLOW if status & overflow else 0
-            wanted = put(memoryview(buffer(data, frames * frame_bytes)), frames, now, adc, flags)
-            interval_ns(now - before)
-            before = now
-            callback_ns(monotonic_ns() - now)
+            adc = now - int(age_s * 1e9) if 0.0 < age_s < 1.0 else now - frames * NS // rate
+            wanted = put(memmove, data, frames, now, adc, FLAG_OVERFLOW if status & overflow else 0)
+            if self._timed:
+                interval_ns(now - before)
+                before = now
+                callback_ns(clock() - now)
             if wanted:
                 wake()
             return go_on

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Callable
+from typing import Any
 
 from rtcserver.capture.block import Block, StreamFormat
 from rtcserver.clock import NS
@@ -28,6 +30,10 @@ once, and the device's thread would have to wait for it to finish its callback."
 _eventfd_write.argtypes = (ctypes.c_int, ctypes.c_uint64)
 
 
+def _copy(place: memoryview, data: memoryview, size: int) -> None:
+    place[:size] = data
+
+
 class BlockRing:
     """`slots` blocks of at most `stream.blocksize` frames.
 
@@ -41,6 +47,10 @@ class BlockRing:
         self._block_bytes, self._frame_bytes = stream.block_bytes, stream.frame_bytes
         self._buffer = bytearray(self._block_bytes * slots)
         self._view = memoryview(self._buffer)
+        self._places = [
+            self._view[start : start + self._block_bytes]
+            for start in range(0, len(self._buffer), self._block_bytes)
+        ]
         self._frames = [0] * slots
         self._arrived = [0] * slots
         self._adc = [0] * slots
@@ -58,20 +68,32 @@ class BlockRing:
 
     def write(self, data: memoryview, frames: int, arrived_ns: int, adc_ns: int, flags: int) -> None:
         """Copy one block in, and wake the reader if it is to be woken. Called by the device's thread only."""
-        if self.put(data, frames, arrived_ns, adc_ns, flags):
+        if self.put(_copy, data, frames, arrived_ns, adc_ns, flags):
             _eventfd_write(self.fd, 1)
 
-    def put(self, data: memoryview, frames: int, arrived_ns: int, adc_ns: int, flags: int) -> bool:
-        """Copy one block in; whether `wake` is to follow. Called by the device's thread only."""
-        slot = self._written % self.slots
-        start = slot * self._block_bytes
-        self._view[start : start + len(data)] = data
+    def put(
+        self,
+        copy: Callable[[memoryview, Any, int], None],
+        data: Any,
+        frames: int,
+        arrived_ns: int,
+        adc_ns: int,
+        flags: int,
+    ) -> bool:
+        """Copy one block in; whether `wake` is to follow. Called by the device's thread only.
+
+        copy: puts so many bytes of `data` into a place of the ring; cffi's `memmove` needs no object around what PortAudio
+        points to.
+        """
+        written = self._written
+        slot = written % self.slots
+        copy(self._places[slot], data, frames * self._frame_bytes)
         self._frames[slot] = frames
         self._arrived[slot] = arrived_ns
         self._adc[slot] = adc_ns
         self._flags[slot] = flags
-        self._written += 1
-        return self._written >= self._wake_at
+        self._written = written = written + 1
+        return written >= self._wake_at
 
     def put_blocks(self, data: memoryview, count: int, arrived_ns: int, adc_ns: int, flags: int) -> None:
         """Copy `count` whole blocks in that follow one another, and wake the reader if it is to be woken.

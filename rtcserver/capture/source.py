@@ -82,7 +82,7 @@ class Source:
         return f"{self.name} delivers no sound any more: unplugged, or its driver hangs"
 
     def timings(self) -> dict[str, list[int]]:
-        """Durations in ns since `forget_timings`, by what they are of.
+        """Durations in ns since `forget_timings`, by what they are of; a source may measure nothing before it.
 
         ``callback``: the device's callback. ``interval``: from one callback to the next. ``call``: one call
         of an embedded instrument's `render`.

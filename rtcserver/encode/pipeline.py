@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from rtcserver.capture.block import Block, StreamFormat, to_float
+from rtcserver.capture.block import Block, StreamFormat
 from rtcserver.capture.mix import StereoMix
 from rtcserver.clock import MEDIA_RATE
 from rtcserver.encode.codec import DEFAULT, Encoder
@@ -98,6 +98,7 @@ class EncodePipeline:
         self.mix = mix
         self.epoch = epoch
         self.runs = runs
+        self._taken = mix.taken_from(stream)
         self._resampler = resampler_for(stream.rate)
         self._next_frame: int | None = 0
         """None after `pass_by`: what comes is connected with nothing that came before."""
@@ -114,7 +115,7 @@ class EncodePipeline:
         A jump in `block.first_frame` ends the resampler's run and moves the position on by
         exactly the frames that were lost.
         """
-        samples = self.mix.apply(to_float(block.data, self.stream, block.frames))
+        samples = self._taken(block.data, block.frames)
         packets = []
         if block.first_frame != self._next_frame:
             if self._next_frame is not None:
@@ -131,7 +132,7 @@ class EncodePipeline:
             self._resampler.flush()
             for run in self.runs:
                 run.restart()
-        samples = self.mix.apply(to_float(block.data, self.stream, block.frames))
+        samples = self._taken(block.data, block.frames)
         # Side by side: NumPy is slow along an axis whose neighbours are far apart.
         for side in (0, 1):
             self._peak[side] = max(self._peak[side], np.abs(samples[:, side]).max(initial=0))
@@ -139,7 +140,7 @@ class EncodePipeline:
     def blocks_to_packets(self) -> tuple[int, int]:
         """Number of blocks, at least 1, before which no packet can be complete, and of those that follow before another."""
         stream, runs = self.stream, self.runs
-        missing = min([run.framer.missing for run in runs])
+        missing = runs[0].framer.missing if len(runs) == 1 else min([run.framer.missing for run in runs])
         span = MEDIA_RATE * stream.blocksize
         # One sample less than needed: the resampler's output comes in whole samples, now and then one more.
         blocks = max(1, -(-(missing - 1) * stream.rate // span))
@@ -162,9 +163,11 @@ class EncodePipeline:
         """Peak magnitude left and right of what was encoded or passed by since the last call, linear."""
         peak, self._peak = self._peak, np.zeros(2, np.float32)
         if self._metered:
-            samples = np.frombuffer(b"".join(self._metered), np.float32)
+            frames = np.frombuffer(b"".join(self._metered), np.float32).reshape(len(self._metered), -1)
             self._metered.clear()
-            peak = np.maximum(peak, np.abs(samples).reshape(-1, 2).max(axis=0))
+            # All frames over one another first: NumPy is slow along an axis of two.
+            highest = np.abs(frames).max(axis=0)
+            peak = np.maximum(peak, (highest[0::2].max(), highest[1::2].max()))
         return float(peak[0]), float(peak[1])
 
     def _emit(self, samples: npt.NDArray[np.float32], block: Block) -> list[EncodedPacket]:

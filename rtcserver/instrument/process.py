@@ -89,6 +89,8 @@ class InstrumentProcess:
         """Of the latest block, until that has been noted: its epoch, its first frame, and when that was captured."""
         self._packets = self._blocks = False
         """Whether anybody reads packets, and PCM."""
+        self._idle = True
+        """Whether nobody reads what is captured."""
         self._device.rest(allowed=True)
         self._poll = select.epoll()
         self._poll.register(sock.fileno(), select.EPOLLIN)
@@ -218,11 +220,6 @@ class InstrumentProcess:
             self._report(now)
         return True
 
-    @property
-    def _idle(self) -> bool:
-        """Whether nobody reads what is captured."""
-        return not self._packets and not self._blocks
-
     def _wanted(self, ring: BlockRing) -> tuple[int, int]:
         """How many blocks to wait for, and how many after those at least."""
         pipeline, stream = self._pipeline, ring.stream
@@ -350,6 +347,7 @@ class InstrumentProcess:
                     self._midi(message)
                 case "read":
                     self._packets, self._blocks = bool(message["packets"]), bool(message["blocks"])
+                    self._idle = not self._packets and not self._blocks
                     self._device.rest(allowed=self._idle)
                     self._next_status_ns = 0
                 case "timings":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rtcserver.capture.block import DeviceFormat, StreamFormat, to_float
 from rtcserver.capture.mix import stereo_mix
 from rtcserver.config.mix import parse_mix
 from rtcserver.errors import ConfigError
@@ -86,3 +87,16 @@ def test_the_only_channel_of_a_device_is_heard_on_both_sides_as_loud_as_one_of_a
 def test_a_channel_that_was_asked_for_is_not_replaced_by_the_only_one(channels: str, mix: str) -> None:
     with pytest.raises(ConfigError, match="does not exist; the device has 1 to 1"):
         stereo_mix(channels, mix, 1)
+
+
+@pytest.mark.parametrize("text", ["3,4", "4,5", "4,3", "1,1", "7,8"])
+@pytest.mark.parametrize(("sample_format", "dtype"), [("float32", np.float32), ("int16", np.int16)])
+def test_what_is_taken_from_a_block_is_what_its_samples_mix_to(
+    text: str, sample_format: DeviceFormat, dtype: type
+) -> None:
+    stream = StreamFormat(44_100, 8, 16, sample_format)
+    block = np.random.default_rng(1).integers(-1_000, 1_000, (16, 8)).astype(dtype)
+    mix, data = stereo_mix(text, "", 8), memoryview(block).cast("B")
+    wanted = mix.apply(to_float(data, stream, 16))
+    assert np.array_equal(mix.taken_from(stream)(data, 16), wanted)
+    assert np.array_equal(mix.taken_from(stream)(data, 9), wanted[:9])

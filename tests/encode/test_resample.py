@@ -58,6 +58,40 @@ def test_a_tone_passes_as_it_is_and_leaves_no_line_beside_it(rate: int, hz: floa
         assert np.delete(found, range(peak - 40, peak + 41)).max() < -98
 
 
+def noise(rate: int, seconds: float = 0.25) -> Stereo:
+    """One turn of a noise below 18 kHz that repeats itself: the same noise at each rate, as all its lines are known."""
+    count = round(18_000 * seconds)
+    random = np.random.default_rng(3)
+    lines = np.zeros((round(rate * seconds) // 2 + 1, 2), complex)
+    lines[1 : count + 1] = np.exp(2j * np.pi * random.random((count, 2)))
+    return (np.fft.irfft(lines, round(rate * seconds), axis=0) * rate * seconds / count**0.5 / 10).astype(
+        np.float32
+    )
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_noise_is_the_same_noise_at_the_other_rate(rate: int) -> None:
+    wanted = noise(48_000)
+    turn = len(wanted)
+    heard = resampled(PolyphaseResampler(rate), np.tile(noise(rate), (3, 1)), 128)[turn : 2 * turn]
+    error_db = 10 * np.log10(np.mean((heard - wanted) ** 2) / np.mean(wanted**2))
+    assert error_db < -105, "what is left when both are subtracted"
+
+
+def test_after_a_minute_it_is_where_it_was() -> None:
+    resampler = PolyphaseResampler(44_100)
+    # 300 Hz: a whole number of periods in 441 frames, and in 480.
+    turns = np.arange(441 * 10) / 147
+    turn = np.sin(2 * np.pi * np.stack([turns, turns + 0.25], axis=1)).astype(np.float32)
+    made = len(resampler.process(turn))
+    for _ in range(600 - 2):
+        made += len(resampler.process(turn))
+    last = resampler.process(turn)
+    at = 2 * np.pi * (made + np.arange(len(last))) / 160
+    assert made + len(last) == pytest.approx(600 * 4_800, abs=45)
+    assert np.abs(last - np.stack([np.sin(at), np.cos(at)], axis=1)).max() < 1e-3
+
+
 @pytest.mark.parametrize("rate", RATES[1:])
 def test_what_would_fold_back_is_taken_out(rate: int) -> None:
     out = resampled(PolyphaseResampler(rate), tone(28_000, rate), 128)[4_800:19_200]
