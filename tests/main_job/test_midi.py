@@ -16,13 +16,24 @@ from rtcserver.client.listener import Listener
 from rtcserver.client.midi import MidiClient, MidiEvent
 from rtcserver.clock import NS, monotonic_ns
 from tests.main_job.test_page import until
-from tests.rig.chromium import RATE, Chromium, Heard, hear
+from tests.rig.chromium import QUANTUM, RATE, Chromium, Heard, hear
 from tests.rig.perform import performer_token
 from tests.rig.server import RtcServer
 
 SCALE = (72, 74, 76, 77, 79)
 NOTE_S = 0.5
 CHORD = (60, 64, 67)
+STRUCK = [60 + 7 * number % 24 for number in range(24)]
+STRIKE = """async (notes) => {
+  const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+  for (const [number, note] of notes.entries()) {
+    window.rtcserver.midi.press(note, 120);
+    await wait(100);
+    window.rtcserver.midi.release(note);
+    // At another place in the steps of pictures and of blocks each time.
+    await wait(280 + (number * 7) % 23);
+  }
+}"""
 WINDOW = RATE // 8
 SILENCE_S = 2.0
 """What a performer holds ends within this time of their being gone."""
@@ -87,6 +98,52 @@ async def test_a_scale_by_mouse_lights_the_keys_and_is_heard(server: RtcServer) 
     slack_ms = WINDOW * 1000 / RATE
     for event, (_, begin, end) in zip(events, played, strict=True):
         assert begin - slack_ms <= origin + event["lit_at_ms"] <= end + slack_ms
+
+
+@pytest.fixture
+async def lights(server: RtcServer) -> tuple[list[dict[str, float]], list[float | None]]:
+    """Of each of `STRUCK` what the page did, and when its onset was played, on the page's clock in ms; None: not found."""
+    async with Chromium() as browser:
+        page = await performer(browser, server)
+        await asyncio.sleep(3.0)
+        recording = asyncio.ensure_future(hear(page, 2.0 + len(STRUCK) * 0.45))
+        await asyncio.sleep(0.5)
+        await page.evaluate(STRIKE, STRUCK)
+        heard = await recording
+        events = await page.evaluate("window.rtcserver.midi.events")
+        origin = await page.evaluate("Date.now() - performance.now()")
+    return events, [onset_near(heard, origin, event) for event in events]
+
+
+def onset_near(heard: Heard, origin: float, event: dict[str, float]) -> float | None:
+    """When the sound near a light rises most, by the page's clock and by what the page adds for its output device.
+
+    The worklet takes several quanta at once, so the median of the half second around says when each was due.
+    """
+    due = heard.wall_ms - np.arange(len(heard.wall_ms)) * QUANTUM * 1000 / RATE
+    quantum = int(np.searchsorted(heard.wall_ms, origin + event["lit_at_ms"] - event["latency_ms"]))
+    offset = float(np.median(due[max(0, quantum - 94) : quantum + 94]))
+    at = round((origin + event["lit_at_ms"] - event["latency_ms"] - offset) * RATE / 1000)
+    level = np.abs(heard.samples[max(0, at - RATE // 5) : at + RATE // 5]).max(axis=1)
+    level = level[: len(level) // 48 * 48].reshape(-1, 48).max(axis=1)
+    for begin in range(30, len(level)):
+        if level[begin] > max(0.003, 3 * level[begin - 30 : begin].max()):
+            return max(0, at - RATE // 5) * 1000 / RATE + begin + offset - origin + event["latency_ms"]
+    return None
+
+
+async def test_in_listen_a_key_lights_when_its_onset_is_played(
+    lights: tuple[list[dict[str, float]], list[float | None]],
+) -> None:
+    events, onsets = lights
+    assert [event["note"] for event in events] == STRUCK
+    late = [
+        event["lit_at_ms"] - onset for event, onset in zip(events, onsets, strict=True) if onset is not None
+    ]
+    assert len(late) >= 20, onsets
+    # A picture a 60th of a second, and blocks of sound of 10 ms, are the steps in which either can happen.
+    assert abs(np.median(late)) < 15, sorted(round(one, 1) for one in late)
+    assert np.percentile(np.abs(late), 80) < 30, sorted(round(one, 1) for one in late)
 
 
 async def test_a_tab_that_dies_lets_go_of_its_chord(server: RtcServer) -> None:
