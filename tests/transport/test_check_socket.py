@@ -14,7 +14,7 @@ from rtcserver.transport.address import Path
 from rtcserver.transport.check_socket import open_check_socket
 from rtcserver.transport.gate import Gate
 from rtcserver.transport.udp import UdpPort, open_sockets
-from tests.transport.stock import until
+from tests.transport.stock import running, until
 
 CHECKS = [b"\0\x01 a request", b"\0\x01"]
 OTHERS = [b"\x01\x01 a response", b"\0\x11 an indication", b"\x16 DTLS", b"\x80\xc9 RTCP", b"\0", b""]
@@ -97,3 +97,11 @@ async def test_the_port_reads_checks_or_leaves_them(pair: tuple[socket.socket, s
         await until(lambda: len(seen) == 4)
     port.close()
     assert checks.fileno() == -1
+
+
+async def test_a_reader_that_has_more_checks_than_it_takes_leaves_them_to_us_and_that_is_counted() -> None:
+    async with running() as endpoint:
+        endpoint.port.read_checks(False)
+        endpoint.overflowed()
+        assert endpoint.port._reads_checks
+        assert endpoint.counters["checks_overflowed"] == 1
