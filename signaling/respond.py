@@ -87,9 +87,16 @@ def _challenges(request: web.Request) -> str:
 def _page(status: int, message: str, root: str) -> str:
     """root: the server's, relative to the address that was asked for."""
     return (
-        f"<!doctype html><html lang=en><meta charset=utf-8><title>{status}</title>"
-        '<meta name=viewport content="width=device-width, initial-scale=1">'
-        f'<h1>{html.escape(message)}</h1><p><a href="{root}">Rooms on this server</a></p></html>\n'
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{status} · rtcserver</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">'
+        '<meta name="color-scheme" content="dark light">'
+        f'<link rel="icon" href="{root}static/favicon.svg" type="image/svg+xml">'
+        f'<link rel="stylesheet" href="{root}static/style/base.css">'
+        f'<link rel="stylesheet" href="{root}static/style/index.css"></head><body><header class="bar">'
+        f'<a class="mark" href="{root}" aria-label="rtcserver, all rooms of this server">'
+        f'<svg viewBox="0 0 32 32" aria-hidden="true"><use href="{root}static/favicon.svg#mark"></use></svg>'
+        f"<span>rtcserver</span></a></header><main><h1>{html.escape(message)}</h1>"
+        f'<p class="way-on"><a class="plain" href="{root}">Rooms on this server</a></p></main></body></html>\n'
     )
 
 

@@ -20,6 +20,7 @@ new Watch(roomApi(), readRooms, (asked) => {
   }
   if (asked.kind !== "known") {
     setText(note, "The server does not answer. This page keeps asking.");
+    forget();
     return;
   }
   const rooms = asked.value;
@@ -29,6 +30,13 @@ new Watch(roomApi(), readRooms, (asked) => {
   if (next !== shown) show(rooms);
   shown = next;
 });
+
+/** What was said of the rooms may be true no longer. */
+function forget() {
+  shown = "";
+  for (const state of list.querySelectorAll("em")) setText(state, "Not known at the moment");
+  for (const link of list.querySelectorAll("a")) link.dataset.tone = "rest";
+}
 
 /**
  * @param {Room[]} rooms

@@ -133,7 +133,7 @@ export class Keyboard {
     for (const [note, element] of this.#elements) {
       const legend = /** @type {HTMLElement} */ (element.lastElementChild);
       const text = legends.get(note) ?? "";
-      if (legend.textContent !== text) legend.textContent = text;
+      if (legend.dataset.text !== text) legend.dataset.text = text;
     }
   }
 
@@ -184,8 +184,9 @@ export class Keyboard {
       element.style.width = `${(100 * width) / WHITES}%`;
       const name = document.createElement("span");
       name.className = "key-name";
-      if (note % 12 === 0) name.textContent = nameOf(note);
-      const legend = document.createElement("kbd");
+      if (note % 12 === 0) name.dataset.text = nameOf(note);
+      const legend = document.createElement("span");
+      legend.className = "key-legend";
       element.append(name, legend);
       this.#elements.set(note, element);
       (black ? blacks : whites).append(element);

@@ -3,6 +3,7 @@
 
 import { groupsOf, soundId, soundName } from "../midi/sound-list.js";
 import { setText } from "./dom.js";
+import { rove } from "./roving.js";
 
 /** @typedef {import("../midi/sound-list.js").Offer} Offer */
 /** @typedef {import("../midi/sound-list.js").Scheme} Scheme */
@@ -18,6 +19,8 @@ export class Sounds {
   #buttons = new Map();
   /** @type {HTMLElement[]} */
   #views = [];
+  /** what makes a button the stop of the Tab key in its list @type {Map<HTMLButtonElement, (button: HTMLButtonElement) => void>} */
+  #stops = new Map();
 
   /**
    * @param {HTMLElement} now where the chosen sound is named
@@ -34,6 +37,7 @@ export class Sounds {
   offer(offer) {
     this.#offer = offer;
     this.#buttons.clear();
+    this.#stops.clear();
     const { schemes } = offer;
     this.#views = schemes.map((scheme) => this.#view(scheme));
     const tabs = schemes.length > 1 ? [this.#tabs(schemes)] : [];
@@ -56,6 +60,7 @@ export class Sounds {
     this.#sound = sound;
     const button = this.#buttons.get(sound);
     button?.setAttribute("aria-current", "true");
+    if (button) this.#stops.get(button)?.(button);
     const name = sound ? soundName(this.#offer?.schemes ?? [], sound) : "";
     setText(this.#now, name);
     this.#now.title = by ? `Chosen by ${by}` : "";
@@ -90,6 +95,10 @@ export class Sounds {
     if (scheme.layout === "grid") view.append(this.#grid(scheme));
     else if (scheme.layout === "list") view.append(this.#list(scheme));
     else view.append(this.#numbers(scheme));
+    if (scheme.layout !== "numbers") {
+      const stop = rove(view);
+      for (const button of view.querySelectorAll("button")) this.#stops.set(button, stop);
+    }
     if (scheme.note) view.append(make("p", "hint", scheme.note));
     return view;
   }
@@ -121,7 +130,7 @@ export class Sounds {
       const group = make("div", "sound-group");
       group.setAttribute("role", "group");
       group.setAttribute("aria-label", title || scheme.title);
-      if (title) group.append(make("h4", "", title));
+      if (title) group.append(make("h3", "", title));
       group.append(...sounds.map(({ id, name }) => this.#button(id, name)));
       list.append(group);
     }
