@@ -160,12 +160,13 @@ class Icecast:
 
 PLAYERS = {
     "ffmpeg": "ffmpeg -nostdin -loglevel error -i {url} -t {seconds} -ac 2 -ar 48000 -f s16le -y {out}",
-    "vlc": "cvlc -q --no-video --run-time {seconds} --play-and-exit {url} vlc://quit --sout "
+    "vlc": "timeout {seconds} cvlc -q --no-video --play-and-exit {url} vlc://quit --sout "
     "#transcode{{acodec=s16l,channels=2,samplerate=48000}}:std{{access=file,mux=raw,dst={out}}}",
     "mpv": "mpv --really-quiet --no-config --no-video --ao=pcm --ao-pcm-waveheader=no --audio-format=s16 "
     "--length={seconds} --ao-pcm-file={out} {url}",
 }
-"""Commands that play a URL for some seconds into a file of 48 kHz stereo in 16 bits."""
+"""Commands that play a URL for some seconds into a file of 48 kHz stereo in 16 bits. VLC's own ``--run-time`` counts from
+the stream's zero, which is the room's."""
 
 
 def installed() -> list[str]:
