@@ -72,7 +72,7 @@ class Reader:
     @property
     def begun(self) -> bool:
         """Whether it takes pages."""
-        return self._transport is not None and not self.over.done()
+        return self._transport is not None
 
     @property
     def waiting(self) -> int:
@@ -82,11 +82,11 @@ class Reader:
     def give(self, data: bytes, chunk: bytes, now_ns: int) -> None:
         """Write pages, or keep them while the connection takes none. chunk: the same as a chunk of HTTP."""
         transport = self._transport
-        if transport is None or self.over.done() or transport.is_closing():
+        if transport is None or transport.is_closing():
             return
         if self._chunked:
             data = chunk
-        if transport.get_write_buffer_size() == 0:
+        if not transport.get_write_buffer_size():
             if self._waiting:
                 data = b"".join((*(kept for kept, _ in self._waiting), data))
                 self._waiting.clear()
@@ -116,6 +116,7 @@ class Reader:
     def end(self, reason: str, parting: str = "") -> None:
         if not self.over.done():
             self.over.set_result(reason)
+            self._transport = None
             self._waiting.clear()
             self._on_end(self, reason)
 

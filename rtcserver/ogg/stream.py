@@ -29,9 +29,9 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.1
 """Between two looks at the feed, which holds a second at least."""
-PAGES_A_WRITE = 4
+PAGES_A_WRITE = 5
 """Pages that are written together: a write costs nearly the same for one."""
-BURST_PAGES = 12
+BURST_PAGES = 14
 """Pages that a reader gets at once when it joins: what players wait for before they play."""
 LINGER_NS = 5 * NS
 """How long the stream goes on without a reader: players connect twice, to look first."""
