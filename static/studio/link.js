@@ -255,6 +255,7 @@ export class StudioLink {
     this.#format = format;
     this.#red = redundantType(answer);
     if (format.quality === "light") this.#expectLight();
+    else if (format.light) this.#post({ type: "prepare" });
     return null;
   }
 

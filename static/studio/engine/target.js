@@ -18,6 +18,8 @@ import { BALANCED, PLACES } from "./safety.js";
 const WINDOW_S = 0.25;
 /** The level may be this much below its target for a while: to correct less, exact copying would have to be interrupted. */
 const MARGIN_MS = 1;
+/** A stall of `JITTER_MS` lowers the mean level of a window by so much. */
+const STALL_MS = 4;
 /** Until so much is known, a stall counts even if it came only once, and the next one may be larger by so much. */
 const KNOWN_WINDOWS = 10 / WINDOW_S;
 const UNKNOWN_MS = 1.5;
@@ -182,7 +184,9 @@ export class Target {
     const usual = this.#mean < 0 ? mean : Math.min(mean, this.#mean);
     this.#lateness.pass();
     if (this.#waryFor > 0) this.#waryFor -= 1;
-    const depthMs = (((this.centre < 0 ? usual : this.centre) - low) * 1000) / this.#rate;
+    // The measured one follows slowly: where all comes later from now on, the ring is no deeper for that. A stall lowers the mean by less.
+    const deep = this.centre < 0 ? usual : Math.min(this.centre, mean + this.#inFrames(STALL_MS));
+    const depthMs = ((deep - low) * 1000) / this.#rate;
     this.#lateness.add(depthMs);
     this.#last[this.#windows % LAST_WINDOWS] = depthMs;
     this.#windows += 1;

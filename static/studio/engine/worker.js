@@ -22,7 +22,7 @@ import { Ring } from "./ring.js";
 /**
  * @typedef {{type: "memory", memory: SharedArrayBuffer} | {type: "port", port: MessagePort}
  *   | {type: "turn", turn: import("./splice.js").Turn} | {type: "light", rate: number, red: number | null, decoder?: "wasm" | "webcodecs"}
- *   | {type: "readable", readable: ReadableStream} | {type: "channel", channel: RTCDataChannel}
+ *   | {type: "prepare"} | {type: "readable", readable: ReadableStream} | {type: "channel", channel: RTCDataChannel}
  *   | {type: "message", bytes: ArrayBuffer}} ToWorker
  * @typedef {{type: "up"} | {type: "proof", frames: number} | {type: "unable", why: string}} FromWorker
  * @typedef {import("./light.js").Sink} Sink
@@ -53,6 +53,12 @@ let sink = null;
 let coming = null;
 /** @type {Light | null} */
 let light = null;
+/**
+ * Made before it is needed: to make it keeps this thread for as long as the ring lasts.
+ *
+ * @type {Promise<import("./opus.js").OpusDecoder> | null}
+ */
+let prepared = null;
 /** @type {import("./splice.js").Turn | null} as the page said last */
 let turn = null;
 /** Frames since the last one of light: the first ones need their RTP timestamps to find their place. */
@@ -78,6 +84,11 @@ scope.onmessage = (/** @type {MessageEvent<ToWorker>} */ { data }) => {
       deliver = (bytes, nowMs, rtp, wallMs) => port.postMessage({ bytes, nowMs, rtp, wallMs });
       break;
     }
+    case "prepare":
+      prepared ??= opusDecoder(2, DECODED_RATE);
+      // Whoever uses it hears of it.
+      prepared.catch(() => {});
+      break;
     case "light":
       coming = data;
       break;
@@ -148,8 +159,9 @@ function takeLight(bytes, frame) {
  */
 function lightOf(rate, to, decoder) {
   const made = new Light(rate, to);
-  opusDecoder(2, DECODED_RATE, decoder).then(
-    (found) => made.use(found),
+  const found = prepared !== null && decoder === undefined ? prepared : opusDecoder(2, DECODED_RATE, decoder);
+  found.then(
+    (one) => made.use(one),
     (error) => tell({ type: "unable", why: `${error?.message ?? error}` }),
   );
   return made;
