@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 LOOK_NS = NS // 4
 """Between two looks of the thread, and between two signs of the loop."""
+BEHIND_NS = 2_000_000
+"""How long after the loop's sign the thread looks: it then finds the process awake, and need not wake it alone."""
 TELL_SHARE = 6
 LEAST_NS = NS // 2
 """A standstill is told of after this part of what ends the process, and not before `LEAST_NS`."""
@@ -34,6 +36,11 @@ CPU_SHARE = 3
 _STDERR = 2
 EXIT_STUCK = 70
 """Exit code of a server whose event loop stood still: "an internal software error" (sysexits.h)."""
+
+
+def until_look_s(now_s: float) -> float:
+    """How long the thread waits for its next look, by the clock of the loop. Pure."""
+    return next_beat(now_s, LOOK_NS / NS) + BEHIND_NS / NS - now_s
 
 
 class Verdict(Enum):
@@ -159,7 +166,7 @@ class Watchdog:
         signal.setitimer(signal.ITIMER_PROF, self._limit_s / CPU_SHARE)
 
     def _look(self) -> None:
-        while not self._stop.wait(LOOK_NS / NS):
+        while not self._stop.wait(until_look_s(monotonic_ns() / NS)):
             self._arm()
             verdict = self._state.look(monotonic_ns())
             if verdict is Verdict.STANDS:

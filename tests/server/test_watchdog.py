@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
+
 from rtcserver.clock import NS
-from rtcserver.server.watchdog import LOOK_NS, RECENT_NS, TELL_SHARE, Standstill, Verdict
+from rtcserver.server.watchdog import (
+    BEHIND_NS,
+    LOOK_NS,
+    RECENT_NS,
+    TELL_SHARE,
+    Standstill,
+    Verdict,
+    until_look_s,
+)
 
 LIMIT_NS = 30 * NS
 
@@ -64,3 +74,13 @@ def test_a_process_that_was_stopped_as_a_whole_is_not_stuck() -> None:
         Verdict.STANDS,
         Verdict.STUCK,
     ]
+
+
+@pytest.mark.parametrize("late_s", [0.0, 0.001, 0.1])
+def test_the_thread_looks_once_behind_each_sign_of_the_loop(late_s: float) -> None:
+    period_s, behind_s = LOOK_NS / NS, BEHIND_NS / NS
+    now_s = 1_000.1
+    for beat in range(1, 9):
+        now_s += until_look_s(now_s)
+        assert now_s == pytest.approx(1_000 + beat * period_s + behind_s)
+        now_s += late_s
