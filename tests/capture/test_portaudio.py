@@ -41,3 +41,28 @@ def test_a_mono_device_with_a_number_for_a_name_is_heard_on_both_sides(jack_serv
     assert (heard[:, 0] == heard[:, 1]).all()
     level = 20 * np.log10(np.abs(heard).max())
     assert level == pytest.approx(tone.level_dbfs, abs=0.1), "as loud as a channel of a pair"
+
+
+def test_callbacks_are_timed_from_the_moment_that_somebody_asks(jack_server: JackServer) -> None:
+    with Tones(jack_server, 2, "timed"), jack_server.portaudio():
+        source = PortAudioSource(InstrumentConfig(instrument="portaudio", device="timed"))
+        _, ring = source.open()
+
+        def await_blocks(count: int) -> None:
+            wanted, deadline = ring.written + count, time.monotonic() + 20
+            while ring.written < wanted and time.monotonic() < deadline:
+                time.sleep(0.002)
+            assert ring.written >= wanted
+
+        try:
+            await_blocks(10)
+            assert source.timings() == {"callback": [], "interval": []}
+            source.forget_timings()
+            await_blocks(20)
+            timed = source.timings()
+        finally:
+            source.close()
+            ring.close()
+    assert len(timed["callback"]) >= 19
+    assert len(timed["interval"]) >= 18
+    assert all(0 < taken < 10**9 for taken in timed["callback"])
