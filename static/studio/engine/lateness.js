@@ -25,6 +25,10 @@ const COUNTED = 12;
 const MOST_COUNTED = 0.5;
 /** However many have shown the scale, no more is taken for known than so many would: stalls of networks have heavier tails than that. */
 const LIGHTEST = 6;
+/** Of the deepest stall no more than this beyond the second one is taken for the law that all follow. */
+const ALONE_MS = 5;
+/** A stall that came only once is bridged if that costs no more than this: it may have been the only one of its kind. Who wants no gap pays. */
+const DEAR_MS = 15;
 /** What so many stalls have shown of a depth is told as it was, without the tail. */
 const TELLING = 3;
 /** The tail goes on for at most so many times the distance from there to the deepest stall. */
@@ -102,14 +106,16 @@ export class Lateness {
    * @returns {number} the least depth in ms that has no more to expect
    */
   depthFor(gaps) {
-    const countedMs = this.#countedFor(gaps);
     const { fromMs, mostMs, stalls, scaleMs } = this.#tail();
+    let depthMs = this.#countedFor(Math.max(gaps, 1 / this.#over));
     // Where so many stalls are put up with, counting is enough.
-    if (stalls === 0 || gaps * this.#over >= COUNTED) return countedMs;
-    const rarer = Math.max(1, stalls / this.#over / Math.max(gaps, LEAST_GAPS));
-    const known = Math.min(stalls, LIGHTEST);
-    const beyondMs = known * (rarer ** (1 / known) - 1) * scaleMs;
-    return Math.max(countedMs, Math.min(mostMs, fromMs + beyondMs));
+    if (stalls > 0 && gaps * this.#over < COUNTED) {
+      const rarer = Math.max(1, stalls / this.#over / Math.max(gaps, LEAST_GAPS));
+      const known = Math.min(stalls, LIGHTEST);
+      depthMs = Math.max(depthMs, Math.min(mostMs, fromMs + known * (rarer ** (1 / known) - 1) * scaleMs));
+    }
+    const onceMs = this.#countedFor(gaps);
+    return gaps === 0 || onceMs <= depthMs + DEAR_MS ? Math.max(depthMs, onceMs) : depthMs;
   }
 
   /** The least depth that no stall has exceeded, in ms. */
@@ -138,7 +144,9 @@ export class Lateness {
     const counted = Math.min(COUNTED, (this.#stalls[0] ?? 0) * MOST_COUNTED);
     let bin = BINS - 1;
     while (bin > 0 && (this.#stalls[bin] ?? 0) === 0) bin -= 1;
-    const deepest = bin;
+    let second = bin;
+    while (second > 0 && (this.#stalls[second] ?? 0) <= 1) second -= 1;
+    const deepest = (bin = Math.min(bin, second + ALONE_MS / BIN_MS));
     let excess = 0;
     for (; bin > 0 && (this.#stalls[bin] ?? 0) < counted; bin -= 1) excess += this.#stalls[bin] ?? 0;
     tail.stalls = this.#stalls[bin] ?? 0;

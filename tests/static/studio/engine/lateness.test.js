@@ -61,6 +61,14 @@ test("a stall within the first seconds is no single one yet: the time that it wa
   assert.ok(late.gapsAt(19) < 0.5 && late.depthFor(0.5) < 10, `${late.gapsAt(19)}, ${late.depthFor(0.5)}`);
 });
 
+test("one stall of another kind is not bridged where that costs much, the second one of its kind is, and for no gap at all the first", () => {
+  const usual = (/** @type {number} */ window) => (window % 8 === 0 ? 15 + (window % 5) : 6);
+  const [none, one, two] = [[], [100], [60, 100]].map((deep) => seen((window) => (deep.includes(window) ? 60 : usual(window)), 0.5));
+  const depths = [none, one, two].map((lateness) => lateness?.depthFor(0.5) ?? NaN);
+  assert.ok((depths[0] ?? 0) < 24 && (depths[1] ?? 99) < 45 && (depths[2] ?? 0) >= 60, `${depths}`);
+  assert.ok((one?.depthFor(0) ?? 0) >= 60);
+});
+
 /** @type {Record<string, (share: number) => number>} how deep a stall is, for a number from 0 to 1 */
 const LAWS = {
   "exponential, as threads that wait for a core": (share) => 3 - 3 * Math.log(share),
@@ -74,7 +82,7 @@ for (const [name, depthMs] of Object.entries(LAWS)) {
     const any = random(5);
     // In the minute that begins 20 s after a start, and in the two after that; of many runs, with 30 stalls a minute and with 120.
     const found = [0, 1].map(() => ({ expected: 0, gaps: 0, minutes: 0 }));
-    for (let run = 0; run < 60; run += 1) {
+    for (let run = 0; run < 160; run += 1) {
       const lateness = new Lateness(0.25);
       const share = (run % 2 === 0 ? 30 : 120) / 240 / 8;
       for (let window = 0; window < 800; window += 1) {
