@@ -138,7 +138,11 @@ class Icecast:
         try:
             with socket.create_connection((ADDRESS, self.port), timeout=2) as sock:
                 sock.sendall(b"GET /live.opus HTTP/1.0\r\n\r\n")
-                return sock.recv(64).split(b" ")[1:2] == [b"200"]
+                said = b""
+                while len(said) < 4096 and (got := sock.recv(4096)):
+                    said += got
+                # Who comes later gets headers, too.
+                return said.split(b" ")[1:2] == [b"200"] and b"OpusHead" in said
         except OSError:
             return False
 
