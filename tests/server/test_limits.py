@@ -10,8 +10,14 @@ from rtcserver.config.load import load
 from rtcserver.server.listening import places_of, session_limits_of
 from rtcserver.server.serve import limits_of
 
-ELSEWHERE = {"max_channel_messages_per_s", "max_channel_bytes_per_s", "max_uploads", "max_file_events_per_s"}
-"""Given to rooms' desks and stages as they are made."""
+ELSEWHERE = {
+    "max_channel_messages_per_s",
+    "max_channel_bytes_per_s",
+    "max_uploads",
+    "max_file_events_per_s",
+    "live_backlog_s",
+}
+"""Given to rooms' desks, stages and Ogg streams as they are made."""
 
 
 def test_every_limit_reaches_what_it_bounds() -> None:
@@ -22,7 +28,7 @@ def test_every_limit_reaches_what_it_bounds() -> None:
     values |= {
         "studio_listeners": 11, "max_headers": 17, "header_timeout_s": 12.5, "body_timeout_s": 13.5,
         "max_media_lines": 14, "max_candidates": 15, "max_channels": 16, "max_uploads": 18,
-        "max_channel_bytes_per_s": 20_000,
+        "max_channel_bytes_per_s": 20_000, "live_backlog_s": 19.5,
     }  # fmt: skip
     config = load({key: str(value) for key, value in values.items()}, {}, {"shared_addresses": "10.0.0.0/8"})
     reached = [
