@@ -100,7 +100,8 @@ class StudioProcessor extends scope.AudioWorkletProcessor {
     this.recorded += 1;
     if (this.recorded < recording.exact.length) return;
     this.recording = null;
-    this.port.postMessage({ type: "recorded", recording });
+    // Handed over and not copied, which this thread would have to do.
+    this.port.postMessage({ type: "recorded", recording }, Object.values(recording).map(({ buffer }) => buffer));
   }
 
   /** @param {number} frames */
