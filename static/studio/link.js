@@ -255,7 +255,7 @@ export class StudioLink {
     this.#format = format;
     this.#red = redundantType(answer);
     if (format.quality === "light") this.#expectLight();
-    else if (format.light) this.#post({ type: "prepare" });
+    else if (format.light) this.#post({ type: "prepare", rate: format.rate });
     return null;
   }
 

@@ -36,6 +36,28 @@ const LOOK_MS = 2;
 /** What has not come after this never will: by then the ring would be no faster than Listen. */
 const MOST_HOLD_MS = 60;
 
+/** A packet of silence: CELT, both sides, 5 ms (RFC 6716, section 3.1), and so many of them for a rehearsal. */
+const SILENCE = Uint8Array.of(0xec, 0xff, 0xfe);
+const REHEARSED = 16;
+
+/**
+ * Lets the browser compile what plays light, and makes its tables, before there is anything to be late for: the tables alone take
+ * 8 ms, which is as much as some rings hold.
+ *
+ * @param {Decoder} decoder
+ * @param {number} rate of the ring, Hz
+ */
+export function rehearse(decoder, rate) {
+  const resampler = new Resampler(rate);
+  let at = 0;
+  for (let packet = 0; packet < REHEARSED; packet += 1) {
+    decoder.decode(SILENCE, ([left, right = left], frames) => {
+      if (left && right) resampler.push(at, left, right, frames);
+      at += frames;
+    });
+  }
+}
+
 export class Light {
   #rate;
   #sink;

@@ -11,6 +11,15 @@ export const DECODED_RATE = 48_000;
 const MOST = 5_760;
 /** Output rates from which on nothing has to be taken out: Opus ends at 20 kHz. */
 const WHOLE_BAND = 42_000;
+/** To make one takes milliseconds. @type {Map<number, Sinc>} by cutoff */
+const SINCS = new Map();
+
+/** @param {number} cutoff */
+function sincFor(cutoff) {
+  const sinc = SINCS.get(cutoff) ?? new Sinc(cutoff);
+  SINCS.set(cutoff, sinc);
+  return sinc;
+}
 
 export class Resampler {
   #rate;
@@ -32,7 +41,7 @@ export class Resampler {
   constructor(rate, phase = 0) {
     this.#rate = rate;
     this.#phase = phase;
-    this.#sinc = rate === DECODED_RATE ? null : new Sinc(rate >= WHOLE_BAND ? 1 : rate / DECODED_RATE);
+    this.#sinc = rate === DECODED_RATE ? null : sincFor(rate >= WHOLE_BAND ? 1 : rate / DECODED_RATE);
     const most = Math.ceil(((MOST + TAPS) * rate) / DECODED_RATE) + 1;
     this.#out = { first: 0, frames: 0, left: new Float32Array(most), right: new Float32Array(most) };
   }

@@ -10,7 +10,7 @@
  * pass a decoder.
  */
 
-import { Light } from "./light.js";
+import { Light, rehearse } from "./light.js";
 import { opusDecoder } from "./opus.js";
 import { isStudio, splitMessage } from "./payload.js";
 import { PortSink } from "./port.js";
@@ -22,7 +22,7 @@ import { Ring } from "./ring.js";
 /**
  * @typedef {{type: "memory", memory: SharedArrayBuffer} | {type: "port", port: MessagePort}
  *   | {type: "turn", turn: import("./splice.js").Turn} | {type: "light", rate: number, red: number | null, decoder?: "wasm" | "webcodecs"}
- *   | {type: "prepare"} | {type: "readable", readable: ReadableStream} | {type: "channel", channel: RTCDataChannel}
+ *   | {type: "prepare", rate: number} | {type: "readable", readable: ReadableStream} | {type: "channel", channel: RTCDataChannel}
  *   | {type: "message", bytes: ArrayBuffer}} ToWorker
  * @typedef {{type: "up"} | {type: "proof", frames: number} | {type: "unable", why: string}} FromWorker
  * @typedef {import("./light.js").Sink} Sink
@@ -86,8 +86,8 @@ scope.onmessage = (/** @type {MessageEvent<ToWorker>} */ { data }) => {
     }
     case "prepare":
       prepared ??= opusDecoder(2, DECODED_RATE);
-      // Whoever uses it hears of it.
-      prepared.catch(() => {});
+      // Whoever uses it hears of a failure.
+      prepared.then((one) => rehearse(one, data.rate)).catch(() => {});
       break;
     case "light":
       coming = data;
