@@ -52,7 +52,8 @@ def use_of(pid: int) -> Use | None:
 def role_of(pid: int) -> str | None:
     """``server``, or which of its children a process is; None if it has ended."""
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+        # A forked child has written its own name over its parent's, with spaces between the words.
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").replace("\0", " ").split()
     except OSError:
         return None
     return next((role for role in ROLES if f"rtcserver.{role}.process" in words), "server")

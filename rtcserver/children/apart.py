@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
+import select
+import signal
 import sys
+import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import ParamSpec, TypeVar
+
+from rtcserver.clock import NS, monotonic_ns
+
+LIMIT_S = 5.0
+"""A copy that has not returned by then is ended, and the function is called here."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -16,10 +24,10 @@ R = TypeVar("R")
 def apart(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """What `function` returns, which pickle can carry, or raises.
 
-    For a process that has one thread, and a function that changes nothing but what it returns. What it prints is lost. If
-    it raises there, or nothing can be forked, it is called here.
+    For a function that changes nothing but what it returns. What it prints is lost. If it raises there, nothing can be
+    forked, or the copy hangs, it is called here: other threads are not copied, and one may have held a lock.
     """
-    if sys.platform == "linux" and _threads() == 1:
+    if sys.platform == "linux":
         data = _in_a_copy(function, *args, **kwargs)
         if data:
             found: R = pickle.loads(data)
@@ -27,15 +35,14 @@ def apart(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     return function(*args, **kwargs)
 
 
-def _threads() -> int:
-    return len(list(Path("/proc/self/task").iterdir()))
-
-
 def _in_a_copy(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> bytes:
     """The result as pickle has it; nothing if there is none."""
     reading, writing = os.pipe()
     try:
-        pid = os.fork()
+        with warnings.catch_warnings():
+            # Python 3.12 and later warn of other threads.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
     except OSError:
         os.close(reading)
         os.close(writing)
@@ -44,6 +51,9 @@ def _in_a_copy(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> b
         code = 1
         try:
             os.close(reading)
+            # An event loop of this process shall not hear of the copy's signals.
+            with contextlib.suppress(ValueError):
+                signal.set_wakeup_fd(-1)
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, 1)
             os.dup2(nowhere, 2)
@@ -55,7 +65,25 @@ def _in_a_copy(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> b
             # Whatever it raises is raised again in the parent.
             os._exit(code)
     os.close(writing)
-    with open(reading, "rb") as pipe:  # noqa: PTH123
-        data = pipe.read()
+    returned = _read(reading, LIMIT_S)
+    if returned is None:
+        os.kill(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
-    return data if status == 0 else b""
+    return returned if returned is not None and status == 0 else b""
+
+
+def _read(reading: int, limit_s: float) -> bytes | None:
+    """All until the end of the pipe, which is closed then; None if that has not come within `limit_s`."""
+    end_ns = monotonic_ns() + round(limit_s * NS)
+    parts: list[bytes] = []
+    try:
+        while True:
+            left_s = (end_ns - monotonic_ns()) / NS
+            if left_s <= 0 or not select.select([reading], [], [], left_s)[0]:
+                return None
+            part = os.read(reading, 1 << 16)
+            if not part:
+                return b"".join(parts)
+            parts.append(part)
+    finally:
+        os.close(reading)

@@ -68,17 +68,15 @@ def configuration(
 def rereading(
     args: argparse.Namespace,
     environ: Mapping[str, str],
-    first: Callable[..., ServerConfig] = configuration,
+    how: Callable[..., ServerConfig] = configuration,
 ) -> Callable[[], ServerConfig]:
-    """Reads the `configuration` each time; `first` does at the first time. A file that was there then has to be there
+    """Reads the configuration each time, by `how`. A file that was there then has to be there
     again: a server whose file is lost must not go on with the usual rules in the place of its own."""
     was_there = False
-    how = first
 
     def read() -> ServerConfig:
-        nonlocal was_there, how
+        nonlocal was_there
         found = how(args, environ, required=was_there)
-        how = configuration
         was_there = was_there or Path(CONFIG_FILE).is_file()
         return found
 

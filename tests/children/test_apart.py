@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
@@ -51,12 +53,30 @@ def test_where_nothing_can_be_forked_it_is_called_here(monkeypatch: pytest.Monke
         raise BlockingIOError
 
     monkeypatch.setattr(os, "fork", refuse)
-    monkeypatch.setattr(module, "_threads", lambda: 1)
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
     assert apart(os.getpid) == os.getpid()
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 
 
-def test_a_process_with_threads_is_not_forked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_threads", lambda: 2)
-    assert apart(os.getpid) == os.getpid()
+def test_a_copy_that_hangs_is_ended_and_the_function_called_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LIMIT_S", 0.2)
+    here = os.getpid()
+
+    def load() -> int:
+        if os.getpid() != here:
+            time.sleep(60)
+        return os.getpid()
+
+    assert apart(load) == here
+
+
+def test_other_threads_of_the_process_go_on() -> None:
+    gate = threading.Event()
+    thread = threading.Thread(target=gate.wait)
+    thread.start()
+    try:
+        assert apart(os.getpid) != os.getpid()
+    finally:
+        gate.set()
+        thread.join(5)
+    assert not thread.is_alive()

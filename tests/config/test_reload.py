@@ -122,3 +122,17 @@ def test_what_listeners_are_told_of_turn_servers_is_taken_over() -> None:
         "two",
         600,
     )
+
+
+def test_each_reading_is_done_as_the_first_one_was() -> None:
+    """The server reads in a copy of itself, so that what only a reading needs is never loaded into it."""
+    asked: list[bool] = []
+
+    def how(*_: object, required: bool) -> ServerConfig:
+        asked.append(required)
+        return ServerConfig()
+
+    read = rereading(argparse.Namespace(), {}, how)
+    read()
+    read()
+    assert asked == [False, False]

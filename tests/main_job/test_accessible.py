@@ -110,6 +110,25 @@ async def test_forced_colours_leave_sliders_keys_and_the_lamp_to_be_seen(chromiu
         assert black != white
 
 
+async def test_text_of_twice_the_size_does_not_scroll_sideways_on_a_phone(chromium: Browser) -> None:
+    with RtcServer(instrument="fluidsynth") as server:
+        server.wait_healthy(live)
+        context = await chromium.new_context(viewport={"width": 390, "height": 844}, bypass_csp=True)
+        page = await context.new_page()
+        await page.goto(f"{server.room_url}?listen#perform={performer_token(server)}")
+        await until(page, "rtcserver.midi.playable && document.querySelector('#listeners').textContent")
+        await page.add_style_tag(content="html { font-size: 200% }")
+        await page.evaluate(
+            "document.querySelectorAll('details').forEach((drawer) => { drawer.open = true; })"
+        )
+        wide = "[...document.querySelectorAll('body *')].filter((one) => !one.closest('.keys-scroll, .sound-list')"
+        out = await page.evaluate(
+            f"{wide} && one.getBoundingClientRect().right > innerWidth + 1).map((one) => one.id || one.className)"
+        )
+        assert out == []
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 async def test_without_javascript_the_page_says_so_and_shows_nothing_that_would_not_answer(
     chromium: Browser,
 ) -> None:
