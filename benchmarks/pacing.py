@@ -269,7 +269,12 @@ async def _serve(port: int, control: socket.socket, *, midi: bool) -> None:
 
     kind = {"instrument": "fluidsynth", "demo": False} if midi else {"instrument": "tone"}
     flags = {**kind, "port": port, "frame_ms": FRAME_MS, "log_level": "error"}
-    limits = {"max_half_open": 2000, "max_half_open_per_address": 2000, "studio_listeners": 1000}
+    limits = {
+        "max_half_open": 2000,
+        "max_half_open_per_address": 2000,
+        "studio_listeners": 1000,
+        "max_offers_per_minute": 10_000,
+    }
     server = Server(load({**flags, **limits}, {}, {}, toml_name=""))
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
