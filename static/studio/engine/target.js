@@ -26,6 +26,12 @@ const UNKNOWN_MS = 1.5;
 /** What the last windows of the start have shown is not forgotten: a second. */
 const LAST_WINDOWS = 4;
 const CEILING_MS = 150;
+/**
+ * No place has a deeper ring than this for the sake of stalls that are rare: beyond 60 ms Studio is no quicker than Listen, and is
+ * left. Where even `TIGHT` asks for more, the stalls are not rare.
+ */
+const STUDIO_MS = 55;
+const TIGHT = 0;
 /** The target shrinks only if it gains more than this, or enough is known for the first time: to follow it, exact copying has to be interrupted. */
 const WORTHWHILE_MS = 1.5;
 const SHRINK_MS_PER_S = 2;
@@ -106,6 +112,16 @@ export class Target {
    * @returns {number} the target that it has, by what is known now
    */
   at(place) {
+    const asked = this.#asked(place);
+    return asked <= this.#most ? asked : Math.max(this.#most, Math.min(asked, this.#asked(TIGHT)));
+  }
+
+  get #most() {
+    return this.#inFrames(STUDIO_MS);
+  }
+
+  /** @param {number} place an index of `PLACES` */
+  #asked(place) {
     const { gaps, reserveMs } = /** @type {import("./safety.js").Place} */ (PLACES[place]);
     const known = this.#lateness.windows >= KNOWN_WINDOWS;
     const depthMs = known ? this.#lateness.depthFor(gaps) : this.#lateness.deepestMs;
@@ -197,7 +213,7 @@ export class Target {
   #wanted() {
     const usual = this.at(this.#place);
     const { gaps } = /** @type {import("./safety.js").Place} */ (PLACES[this.#place]);
-    return this.#waryFor > 0 && gaps < WARY_GAPS ? Math.max(usual, this.#wary) : usual;
+    return this.#waryFor > 0 && gaps < WARY_GAPS ? Math.max(usual, Math.min(this.#wary, this.#most)) : usual;
   }
 
   #follow() {

@@ -136,3 +136,12 @@ test("a level that jumps up is no spread", () => {
   for (let i = 0; i < 300; i += 1) target.observe(4_500, 4_372);
   assert.ok(target.frames <= 400, `${target.frames}`);
 });
+
+test("for stalls that are rare no place has a ring that is no quicker than Listen, for stalls that are not each has", () => {
+  const most = 55 * 44.1 + 1;
+  const rare = stalling(2_600, 16, BALANCED);
+  for (const [place] of PLACES.entries()) assert.ok(rare.at(place) <= most, `${place}: ${rare.at(place) / 44.1} ms`);
+  assert.ok(rare.gapsAt(BALANCED) > 1, `it says what that costs: ${rare.gapsAt(BALANCED)}`);
+  const often = stalling(2_600, 2, BALANCED);
+  for (const [place] of PLACES.entries()) assert.ok(often.at(place) > most, `${place}: ${often.at(place) / 44.1} ms`);
+});
