@@ -9,7 +9,7 @@ QUIET_S = 0.4
 """So long without a packet, and a client asks the server whether its session is still there."""
 LOST_S = 15.0
 """So long without a packet, and it connects anew whatever the server says: a network may be away for ten seconds."""
-FIRST_S = 0.15
+FIRST_S = 0.1
 """The first wait for a server that does not answer; a refused connection costs both sides next to nothing."""
 SPREAD_S = 0.25
 """Those who lose a server together, or are asked to wait by it, come within so long, not all at the same moment."""
@@ -28,7 +28,7 @@ def wait_s(attempt: int, random: float, retry_after_s: float = 0.0) -> float:
     attempt: consecutive failures, from 1. random: in [0, 1). retry_after_s: what the server asked for; the wait is
     never shorter, and everybody's is another.
     """
-    ceiling = min(CAP_S, FIRST_S * GROWTH ** min(max(attempt, 1) - 1, 100))
+    ceiling = min(CAP_S, FIRST_S * GROWTH ** min(max(attempt, 1) - 1, 200))
     wait = ceiling / 2 + ceiling / 2 * random
     asked = min(max(retry_after_s, 0.0), RETRY_AFTER_CAP_S)
     return max(wait, asked + SPREAD_S * random) if asked else wait

@@ -6,7 +6,7 @@ export const FIRST_MS = 600;
 /** No wait is longer than this, in milliseconds, unless the server asks for a longer one. */
 export const CAP_MS = 15_000;
 /** Wait before the first retry where the sound may be back at any moment, before jitter, in milliseconds. */
-export const SOON_MS = 150;
+export const SOON_MS = 100;
 /** The wait before a server that has the session, and sends nothing, is asked for it again, before jitter, in milliseconds. */
 export const ASK_MS = 250;
 /** Those whom a server asks to wait come within so many milliseconds, not all at the same moment. */
@@ -25,7 +25,7 @@ export const RETRY_AFTER_CAP_MS = 120_000;
  * @returns {number} milliseconds, a whole number
  */
 export function soonMs(attempt, random, retryAfterMs = 0) {
-  const steps = Math.min(Math.max(attempt, 1) - 1, 100);
+  const steps = Math.min(Math.max(attempt, 1) - 1, 200);
   return spread(Math.min(CAP_MS, SOON_MS * SOON_GROWTH ** steps), random, SPREAD_MS, retryAfterMs);
 }
 

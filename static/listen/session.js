@@ -75,7 +75,7 @@ export const TRANSPORT_TIMEOUT_MS = 12_000;
 /** After this long without packets the page says that it buffers. */
 export const QUIET_BUFFERING_MS = 1_500;
 /** Attempts, of some twenty seconds, in which a server that announced its stop is believed to be back soon. */
-const BACK_ATTEMPTS = 40;
+const BACK_ATTEMPTS = 57;
 /** After this long with sound earlier failures are forgotten. */
 export const STEADY_MS = 10_000;
 
