@@ -67,6 +67,7 @@ async def test_a_press_before_the_scripts_are_there_is_kept(server: RtcServer) -
         await until(page, "rtcserver.state === 'idle'")
 
 
+@pytest.mark.realtime  # Studio gives up on a page that has no processor for seconds
 async def test_a_listener_loads_few_files_once_and_studio_when_it_is_chosen(server: RtcServer) -> None:
     async with Chromium() as browser:
         page = await browser.open("about:blank")
@@ -131,6 +132,7 @@ async def test_a_page_of_another_version_is_loaded_again_once(server: RtcServer)
         assert len(loads) == 3
 
 
+@pytest.mark.realtime  # Studio gives up on a page that has no processor for seconds
 async def test_a_page_that_outlives_its_version_gets_studio_all_the_same(server: RtcServer) -> None:
     async with Chromium() as browser:
         page = await browser.open(f"{server.room_url}?listen")
@@ -146,6 +148,7 @@ async def test_a_page_that_outlives_its_version_gets_studio_all_the_same(server:
         await until(page, "window.before === undefined && window.rtcserver?.studio.state === 'playing'")
 
 
+@pytest.mark.realtime  # Studio gives up on a page that has no processor for seconds
 async def test_studio_that_cannot_be_loaded_is_told_and_can_be_tried_again(server: RtcServer) -> None:
     async with Chromium() as browser:
         page = await browser.open(f"{server.room_url}?listen")

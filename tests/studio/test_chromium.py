@@ -178,6 +178,7 @@ async def test_turned_down_is_not_called_exact() -> None:
             await until(page, "document.querySelector('#studio-exact').textContent === 'No'")
 
 
+@pytest.mark.realtime  # Studio gives up on a page that has no processor for seconds
 async def test_one_more_than_there_are_places_is_told_so_and_stays_in_listen_where_there_is_no_light() -> (
     None
 ):
