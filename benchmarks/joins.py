@@ -11,7 +11,7 @@ of the box, and one with twenty rules that do not fit, a last one that asks for 
 figure is the median of the rounds.
 
 left_behind: tasks, sockets, sessions and peers of our server after 1000 joins and leaves, more than before them.
-rss_growth_mb: resident memory after them, over the same processes after a warm-up of 200.
+heap_growth_mb: memory that no file backs after them, over the same processes after a warm-up of 200.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from benchmarks.rig.common import MachineCpu, say
 from benchmarks.rig.isolated import isolate
 from benchmarks.rig.janus import Janus, install, require
 from benchmarks.rig.outcome import Result, main_of
-from benchmarks.rig.serving import LOAD_CPU, Rtcserver, Server, StockAiortc, cpu_of, rss_kb, sockets
+from benchmarks.rig.serving import LOAD_CPU, Rtcserver, Server, StockAiortc, cpu_of, heap_kb, sockets
 from rtcserver.load.fleet import Fleet
 from rtcserver.load.report import Joins
 from rtcserver.load.worker import Options
@@ -59,7 +59,7 @@ OURS = (
     "join_p99_ms",
     "left_behind",
     "left",
-    "rss_growth_mb",
+    "heap_growth_mb",
 )
 
 
@@ -105,7 +105,7 @@ def ours(result: Result, count: int, at_a_time: int) -> dict[str, Any]:
             while server.health()["processes"]["broadcast"]["spare"] is None and result.fits(10):
                 fleet.join(1, stay_s=1.5)
         time.sleep(2)
-        before, rss = remains(server), rss_kb(server.pids)
+        before, heap = remains(server), heap_kb(server.pids)
         with Fleet(options) as fleet:
             join_ms, joins = joins_cpu_ms(result, server, fleet, count, at_a_time)
         # The load generator's HTTP connections are closed with it.
@@ -119,7 +119,7 @@ def ours(result: Result, count: int, at_a_time: int) -> dict[str, Any]:
             **{key: value for key, value in joins.figures().items() if key != "failures"},
             "left_behind": sum(left.values()),
             "left": left,
-            "rss_growth_mb": round((rss_kb(server.pids) - rss) / 1024, 2),
+            "heap_growth_mb": round((heap_kb(server.pids) - heap) / 1024, 2),
         }
 
 

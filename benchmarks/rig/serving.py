@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from benchmarks.rig.common import TICK_HZ
+from benchmarks.rig.footprint import footprint, total
 from benchmarks.rig.isolated import ADDRESS
 
 START_S = 20.0
@@ -87,9 +88,9 @@ def pss_of_kb(pids: list[int], part: str) -> int:
     return found
 
 
-def rss_kb(pids: list[int]) -> int:
-    """Resident memory, shared pages counted in each process."""
-    return sum(_status(pid, "status", "VmRSS:") for pid in pids)
+def heap_kb(pids: list[int]) -> int:
+    """Memory that no file backs: what grows in a leak. Code that is mapped again when it runs has no part in it."""
+    return total(footprint(pids)).heap_kb
 
 
 def sockets(pids: list[int]) -> int:

@@ -17,7 +17,7 @@ from rtcserver.broadcast.batch import IOVEC, MMSGHDR, recv_batch
 from rtcserver.clock import NS
 from rtcserver.transport import stun
 from rtcserver.transport.address import Ancillary, leave_from
-from rtcserver.transport.budget import CHECKS
+from rtcserver.transport.budget import KNOWN_CHECKS
 from rtcserver.transport.consent import Credentials, Kept
 from rtcserver.transport.handover import AnsweredChecks, KnownCheck
 
@@ -57,7 +57,7 @@ class CheckDesk:
         self._by_number: dict[int, _Entry] = {}
         self._answered: dict[int, _Entry] = {}
         self.over = 0
-        """Checks beyond a peer's budget (`rtcserver.transport.budget.CHECKS`), which are not answered."""
+        """Checks beyond a peer's budget (`rtcserver.transport.budget.KNOWN_CHECKS`), which are not answered."""
 
     def __len__(self) -> int:
         return len(self._by_number)
@@ -93,7 +93,7 @@ class CheckDesk:
         if now_ns - entry.window_ns >= NS:
             entry.window_ns, entry.count = now_ns, 0
         entry.count += 1
-        if entry.count > CHECKS.per_second:
+        if entry.count > KNOWN_CHECKS:
             self.over += 1
             return b"", entry.ancillary
         if not entry.kept.comes_again(data):

@@ -34,6 +34,9 @@ class Limit(NamedTuple):
 
 CHECKS = Limit(0, "checks", 100, 100)
 """STUN. An agent sends a check each 50 ms while it connects (RFC 8445, section 14), later one in some seconds."""
+KNOWN_CHECKS = 50
+"""A second, of checks that are like the one before, which the broadcast process answers beside `CHECKS`: an agent whose path
+is bound sends one in some seconds (RFC 7675, section 5.1), and Chromium 20 a second while it doubts that path."""
 RECORDS = Limit(1, "records", 1000, 500)
 """DTLS records. A performer's page plays at most 500 messages a second; a Studio listener by DataChannel acknowledges
 some 350."""
