@@ -27,6 +27,9 @@ class Instruments(Protocol):
     def sounds(self, room: str) -> dict[str, Any]:
         """What can be chosen, and how to set it up. Raises PeerError(404) if it takes no MIDI."""
 
+    def demo(self, room: str) -> dict[str, Any]:
+        """The notes of the demo piece: `rtcserver.capture.demo.notes`. Raises PeerError(404) if it plays none."""
+
     async def upload(self, room: str, title: str, data: bytes) -> dict[str, Any]:
         """Take a MIDI file: ``{"file", "name", "duration_s"}``. Raises PeerError that says what is wrong."""
 
@@ -48,15 +51,23 @@ class _Playable:
 
 
 class Sounds(_Playable):
-    """``GET /api/rooms/{room}/sounds``: the instrument's profile."""
+    """``GET /api/rooms/{room}/sounds``: the instrument's profile; ``…/demo``: the notes that it plays by itself."""
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.get("/api/rooms/{room}/sounds", self.sounds)]
+        return [
+            web.get("/api/rooms/{room}/sounds", self.sounds),
+            web.get("/api/rooms/{room}/demo", self.demo),
+        ]
 
     async def sounds(self, request: web.Request) -> web.Response:
         """What can be chosen on the instrument."""
         room, instruments = await self._let_in(request, Action.READ)
         return as_json(instruments.sounds(room))
+
+    async def demo(self, request: web.Request) -> web.Response:
+        """What the demo piece's notes are, for pages that show them as they are heard."""
+        room, instruments = await self._let_in(request, Action.READ)
+        return as_json(instruments.demo(room))
 
 
 class Files(_Playable):

@@ -1,14 +1,16 @@
 """The demo piece: what a newcomer hears before anybody plays. Our own, a quiet loop of eight bars.
 
-Pure: the score as MIDI messages with their times in beats.
+Pure: the score as MIDI messages with their times in beats, and who wants to show it gets it as notes in samples.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rtcserver.clock import MEDIA_RATE
 from rtcserver.midi import message as m
 
+TITLE = "The demo piece"
 TEMPO_BPM = 76.0
 BEATS = 32.0
 """Length of the loop: eight bars of four beats."""
@@ -90,18 +92,40 @@ def score() -> list[ScoreEvent]:
     return sorted(events, key=lambda e: (e.beat, m.status(e.message)))
 
 
+def loop_frames(rate: int) -> int:
+    """Frames of one round at `rate` Hz."""
+    return round(BEATS * 60 / TEMPO_BPM * rate)
+
+
+def notes() -> list[list[int]]:
+    """Every note of a round, for whoever shows it: ``[start, end, channel, note, velocity]``, times in 48 kHz samples."""
+    found: list[list[int]] = []
+    held: dict[tuple[int, int], list[int]] = {}
+    for event in score():
+        at = round(event.beat * 60 / TEMPO_BPM * MEDIA_RATE)
+        key = (m.channel(event.message), event.message[1])
+        if m.is_note_on(event.message):
+            held[key] = [at, at, *key, event.message[2]]
+            found.append(held[key])
+        else:
+            held.pop(key)[1] = at
+    return found
+
+
 class DemoPlayer:
     """Hands out the loop's messages by frame number, and falls silent while somebody plays."""
 
     def __init__(self, rate: int, *, idle_s: float = 30.0) -> None:
         self._events = [(round(e.beat * 60 / TEMPO_BPM * rate), e.message) for e in score()]
-        self._length = round(BEATS * 60 / TEMPO_BPM * rate)
+        self._length = loop_frames(rate)
         self._idle_frames = round(idle_s * rate)
         self._start = 0
         self._index = 0
         self._resume: int | None = None
         self._hushed = False
         self._sounding: set[tuple[int, int]] = set()
+        self.since: int | None = None
+        """The frame at which the first of the rounds began; None while the piece does not play."""
 
     def interrupt(self, frame: int) -> list[bytes]:
         """Somebody plays at `frame`: stop for `idle_s`. Returns what ends the sounding notes."""
@@ -114,6 +138,7 @@ class DemoPlayer:
         return self._let_go()
 
     def _let_go(self) -> list[bytes]:
+        self.since = None
         offs = [m.note_off(channel, note) for channel, note in sorted(self._sounding)]
         self._sounding.clear()
         return offs
@@ -132,6 +157,8 @@ class DemoPlayer:
             if self._resume is not None and first_frame < self._resume:
                 return []
             self._resume, self._hushed, self._start, self._index = None, False, first_frame, 0
+        if self.since is None:
+            self.since = self._start
         messages: list[bytes] = []
         end = first_frame + frames
         while True:

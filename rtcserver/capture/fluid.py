@@ -136,6 +136,11 @@ class FluidSynthSource(ClockedSource):
         self._rendered = 0
         self._limiter = Limiter(rate)
 
+    @property
+    def demo_ns(self) -> int:
+        since = self._demo.since if self._demo is not None else None
+        return 0 if since is None else self.start_ns + since * NS // self.stream.rate
+
     def midi(self, message: bytes, at_ns: int = 0, performer: int = ROOM) -> None:
         """Play one complete channel message for `performer`. Any thread.
 

@@ -45,6 +45,11 @@ class Source:
         """Whether it plays nothing at the moment, as nobody listens, and will go on by itself when somebody does."""
         return False
 
+    @property
+    def demo_ns(self) -> int:
+        """Monotonic ns at which the demo piece began that it plays by itself; 0 while it plays none."""
+        return 0
+
     def rest(self, allowed: bool) -> None:
         """Nobody listens, so that an instrument that can may rest; or somebody does again: it goes on at once.
 

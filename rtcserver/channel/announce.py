@@ -39,6 +39,7 @@ def welcome(
     profile: Mapping[str, object] | None,
     performers: list[tuple[int, str]],
     player: Mapping[str, object] | None = None,
+    demo: Mapping[str, object] | None = None,
 ) -> str:
     """The answer to `hello`, and the news of a changed role. rtp_offset: rtp = (media time + it) mod 2³²."""
     return pack(
@@ -55,6 +56,7 @@ def welcome(
             "profile": profile,
             "performers": _performer_list(performers),
             "player": player,
+            "demo": demo,
             "limits": {},
         },
     )
@@ -68,6 +70,11 @@ def performers(present: list[tuple[int, str]]) -> str:
 def selected(sound: str, channel: int | None, by: int) -> str:
     """A sound was chosen."""
     return pack("selected", {"sound": sound, "channel": channel, "by": by})
+
+
+def demo(played: Mapping[str, object] | None) -> str:
+    """The demo piece plays: ``since`` (media time of its beginning), ``round`` (samples); None: it plays no more."""
+    return pack("demo", {"demo": played})
 
 
 def tier(now: str, pinned: str | None, frame_ms: float, rates: Mapping[str, int]) -> str:

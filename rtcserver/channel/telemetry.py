@@ -156,6 +156,7 @@ SERVER_TYPES = frozenset(
         "performers",
         "selected",
         "player",
+        "demo",
         "studio_redundancy",
         "studio_quality",
         "tier",

@@ -38,12 +38,14 @@ class InstrumentStatus:
     encode_ns: time that the `encoded` packets took to encode, in all.
     starved_frames: frames of silence that the instrument played because its sound was not ready in time.
     dropped_messages: MIDI messages that it dropped as too many waited.
+    demo_ns: monotonic ns at which the demo piece began that it plays; 0 while it plays none.
     coded: whether the room's own encoding is made. further: names of the encodings that are made beside the room's own.
     peak: largest magnitude left and right since the last status, linear.
     """
 
     state: str = "silent"
     resting: bool = False
+    demo_ns: int = 0
     coded: bool = False
     error: str | None = None
     code: str | None = None

@@ -58,6 +58,11 @@ class Device:
         """What is left out of what the source plays, in one line; None if nothing is."""
         return self._source.note if self._source is not None else None
 
+    @property
+    def demo_ns(self) -> int:
+        """Monotonic ns at which the demo piece began that the source plays; 0 while it plays none, or is not open."""
+        return self._source.demo_ns if self._source is not None and self.ring is not None else 0
+
     def make(self) -> None:
         """Make the closed instrument, unless it is there already. Raises InstrumentError, ConfigError, DependencyError."""
         self.retry_ns = RETRY_NS

@@ -206,6 +206,9 @@ class InstrumentProcess:
                 self._block(block, flags, lost, pass_by=idle)
                 device.heard(block.arrived_ns)
             now = monotonic_ns()
+            if device.demo_ns != self._status.demo_ns:
+                # Everybody's page is to show at once that it has begun, or has given way to somebody who plays.
+                self._next_status_ns = 0
             if now < min(look_ns, self._next_status_ns):
                 continue
             look_ns = now + LOOK_NS
@@ -293,6 +296,7 @@ class InstrumentProcess:
         self._next_status_ns = now + (IDLE_STATUS_NS if self._idle else STATUS_INTERVAL_NS)
         status, ring, counter = self._status, self._device.ring, self._device.counter
         status.note, status.feed_dropped = self._device.note, self._feeds.dropped
+        status.demo_ns = self._device.demo_ns
         if self._encoders is not None:
             status.encoded = self._encoders.own.encoded
             status.further, status.coded = self._encoders.names, self._packets

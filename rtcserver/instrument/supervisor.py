@@ -62,6 +62,8 @@ class InstrumentSupervisor(SupervisedProcess):
         """Encodings that are wanted beside the room's own."""
         self._subscriptions: set[Subscription[EncodedPacket]] = set()
         self.on_status: Callable[[InstrumentStatus], None] | None = None
+        self.on_demo: Callable[[], None] | None = None
+        """The demo piece has begun, or ended: `InstrumentStatus.demo_ns` is another one."""
 
     @property
     def encoded(self) -> int:
@@ -249,6 +251,7 @@ class InstrumentSupervisor(SupervisedProcess):
         self._encoded_before += self.status.encoded
         self.status.encoded = 0
         before = (self.status.state, self.status.error)
+        self._show_demo(0)
         if self.status.state == "live":
             self.status.state = "silent"
             self.status.error = "the instrument process ended unexpectedly and is being restarted"
@@ -271,11 +274,13 @@ class InstrumentSupervisor(SupervisedProcess):
     def _handle(self, message: dict[str, Any]) -> None:
         if message["type"] == "status":
             before = (self.status.state, self.status.error)
-            at_ns, media_time = self.status.at_ns, self.status.media_time
+            at_ns, media_time, demo_ns = self.status.at_ns, self.status.media_time, self.status.demo_ns
             self.status = InstrumentStatus.from_message(message)
+            said_ns, self.status.demo_ns = self.status.demo_ns, demo_ns
             if not self.status.at_ns:
                 # A new process that has not captured yet: the timeline goes on from the old one.
                 self.status.at_ns, self.status.media_time = at_ns, media_time
+            self._show_demo(said_ns)
             # One that rests has nothing to make progress with: that it reports is enough.
             if self.status.resting or (self.status.epoch, self.status.frames) != self._last_frames:
                 self._last_frames = (self.status.epoch, self.status.frames)
@@ -291,6 +296,12 @@ class InstrumentSupervisor(SupervisedProcess):
                 if not future.done():
                     future.set_result(message)
             self._timings.clear()
+
+    def _show_demo(self, began_ns: int) -> None:
+        if began_ns != self.status.demo_ns:
+            self.status.demo_ns = began_ns
+            if self.on_demo is not None:
+                self.on_demo()
 
     def _progressed(self) -> None:
         if self.on_status is not None:

@@ -29,6 +29,7 @@ from rtcserver.errors import PeerError
 from rtcserver.peer.base import Quality
 from rtcserver.peer.demand import KEEP_NS
 from rtcserver.peer.oneport_session import OnePortSession
+from rtcserver.room.demo import DemoPiece
 from rtcserver.room.directory import Room
 from rtcserver.room.member import ChannelCounters, Member
 from rtcserver.room.performers import Performers
@@ -54,6 +55,7 @@ class RoomDesk:
         self.journal = Journal()
         self.stage: Stage | None = None
         self.samples = Samples(room.instrument)
+        self.demo = DemoPiece(room.instrument, self.tell_all)
         self._readers = NoteReaders()
         self.observe: Callable[[str, Mapping[str, float]], None] | None = None
         self._authorizer = authorizer
@@ -228,6 +230,7 @@ class RoomDesk:
                 profile=stage.profile if stage is not None else None,
                 performers=self.performers.present(),
                 player=stage.player if stage is not None else None,
+                demo=self.demo.played,
             )
         )
 

@@ -88,6 +88,10 @@ class Desks:
         """The profile of a room's instrument. Raises PeerError(404) if it takes no MIDI."""
         return self._stage(room).sounds
 
+    def demo(self, room: str) -> dict[str, Any]:
+        """The notes of the demo piece. Raises PeerError(404) if the room's instrument plays none."""
+        return self.rooms[room].demo.score()
+
     async def upload(self, room: str, title: str, data: bytes) -> dict[str, Any]:
         """Take a MIDI file. Raises PeerError that says what is wrong with it."""
         return await self._stage(room).upload(title, data)

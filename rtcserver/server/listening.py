@@ -270,8 +270,9 @@ class OnePort:
         return self.desk.rooms[room].stage is not None
 
     def plays(self, room: str) -> str:
-        stage = self.desk.rooms[room].stage
-        return stage.plays if stage is not None else ""
+        desk = self.desk.rooms[room]
+        played = desk.stage.plays if desk.stage is not None else ""
+        return played or desk.demo.title
 
     def studio(self, room: str) -> dict[str, object] | None:
         backend = self._backend

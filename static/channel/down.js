@@ -12,7 +12,7 @@ const WINDOW = 1024;
 
 /**
  * @typedef {object} Heard what a receiver learned
- * @property {number} performer 1 local keys, 2 file player, 3–254 others; 0 for a room value that a state repaired
+ * @property {number} performer 1 local keys, 2 file player, 3–254 others, 255 the demo piece; 0 for a room value that a state repaired
  * @property {number[]} message
  * @property {number} mediaTime 48 kHz samples of the room; of a repair, when its state was sent
  * @property {number} sequence

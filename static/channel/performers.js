@@ -10,3 +10,5 @@ export const FILE_PLAYER = 2;
 /** Performers over the network, from the first to the last number. */
 export const FIRST_PERFORMER = 3;
 export const LAST_PERFORMER = 254;
+/** The demo piece, whose notes the server does not send. */
+export const DEMO = 255;

@@ -58,6 +58,7 @@ export const STATS_FIELDS = Object.freeze(
  * @property {Record<string, unknown> | null} profile
  * @property {Performer[]} performers
  * @property {Record<string, unknown> | null} player
+ * @property {unknown} [demo] midi/demo.js reads it
  * @property {Record<string, unknown>} limits
  */
 /** @typedef {{type: "performers", performers: Performer[]}} Performers */
@@ -74,9 +75,10 @@ export const STATS_FIELDS = Object.freeze(
  * @property {number} frame_ms of its packets
  * @property {{tier: string, bps: number}[]} tiers those it may have, from the best on
  */
+/** @typedef {{type: "demo", demo: unknown}} DemoMessage the demo piece begins, or null: it gives way */
 /** @typedef {{type: "leaving", reason: string, message: string, after_ms: number}} Leaving the last message of a session */
 /** @typedef {{type: "error", code: string, message: string, of?: string}} ErrorMessage */
-/** @typedef {Welcome | Performers | Selected | PlayerState | TierMessage | Leaving | ErrorMessage} ServerMessage */
+/** @typedef {Welcome | Performers | Selected | PlayerState | DemoMessage | TierMessage | Leaving | ErrorMessage} ServerMessage */
 
 /** @param {string | null} [name] */
 export const hello = (name) => pack({ type: "hello", version: VERSION, ...(name ? { name } : {}) });
@@ -134,7 +136,7 @@ export function parseServer(text) {
   if (typeof members !== "object" || members === null || Array.isArray(members)) {
     throw new ProtocolError("not a JSON object");
   }
-  if (!["welcome", "performers", "selected", "player", "tier", "leaving", "error"].includes(members.type)) {
+  if (!["welcome", "performers", "selected", "player", "demo", "tier", "leaving", "error"].includes(members.type)) {
     throw new ProtocolError("the type of this message is unknown", "unknown_type");
   }
   if (members.type === "welcome") {

@@ -1,14 +1,14 @@
 // @ts-check
 /** The colour of each performer, the same on everybody's page: a number of `--voice-…` in midi.css. Pure. */
 
-import { FILE_PLAYER, FIRST_PERFORMER, LOCAL } from "../channel/performers.js";
+import { DEMO, FILE_PLAYER, FIRST_PERFORMER, LOCAL } from "../channel/performers.js";
 
 export const VOICES = 8;
 const SHARED = 2;
 
-/** @param {number} performer @returns {number} 0–7: 0 the instrument's own keys, 1 files, the others in turn */
+/** @param {number} performer @returns {number} 0–7: 0 the instrument by itself, 1 files, the others in turn */
 export function voiceOf(performer) {
-  if (performer === LOCAL) return 0;
+  if (performer === LOCAL || performer === DEMO) return 0;
   if (performer === FILE_PLAYER) return 1;
   return SHARED + (Math.max(0, performer - FIRST_PERFORMER) % (VOICES - SHARED));
 }
@@ -21,5 +21,6 @@ export function nameOfPerformer(performer, performers) {
   const named = performers.find(({ id }) => id === performer)?.name;
   if (named) return named;
   if (performer === LOCAL) return "At the instrument";
+  if (performer === DEMO) return "The demo piece plays";
   return performer === FILE_PLAYER ? "MIDI file" : `Performer ${performer - FIRST_PERFORMER + 1}`;
 }

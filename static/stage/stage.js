@@ -24,6 +24,7 @@ import { Keyboard } from "../ui/keyboard.js";
 import { PerformersList } from "../ui/performers.js";
 import { Roll } from "../ui/roll.js";
 import { Sounds } from "../ui/sounds.js";
+import { DemoFollower } from "./demo.js";
 import { HeardClock } from "./heard.js";
 import { Input } from "./input.js";
 import { MAX_NAME, cleanName } from "./memory.js";
@@ -59,6 +60,7 @@ export class Stage {
   #room;
   #heard;
   #schedule = new Schedule();
+  #demo;
   #shown;
   /** @type {StageSession[]} the newest last */
   #sessions = [];
@@ -80,6 +82,7 @@ export class Stage {
     this.#room = room;
     this.#token = takeToken(room);
     this.#heard = new HeardClock(latencyMs);
+    this.#demo = new DemoFollower(room);
     this.#keyboard = new Keyboard(
       byId("keys-scroll", HTMLElement),
       byId("keys", HTMLElement),
@@ -193,6 +196,7 @@ export class Stage {
     this.#owner.abort();
     for (const session of [...this.#sessions]) this.#detach(session);
     this.#turns.close();
+    this.#demo.close();
     for (const part of [this.#keyboard, this.#roll, this.#files, this.#input]) part.close();
   }
 
@@ -260,6 +264,7 @@ export class Stage {
       case "welcome":
         this.#performers.show(message.performers, message.performer);
         this.#files.state(readPlayer(message.player));
+        this.#demoIs(message.demo);
         if (message.role === "performer") setText(this.#note, "");
         this.#show();
         break;
@@ -268,6 +273,9 @@ export class Stage {
         break;
       case "selected":
         this.#sounds.selected(message.sound, this.#performers.name(message.by));
+        break;
+      case "demo":
+        this.#demoIs(message.demo);
         break;
       case "player":
         this.#files.state(readPlayer(message));
@@ -289,6 +297,12 @@ export class Stage {
     this.#show();
   }
 
+  /** @param {unknown} demo of a server's message */
+  #demoIs(demo) {
+    this.#demo.state(demo);
+    this.#performers.demo(this.#demo.plays);
+  }
+
   /** @param {StageSession | null} session that shows and plays from now on */
   #take(session) {
     const before = this.#current;
@@ -299,9 +313,11 @@ export class Stage {
     this.#shown.clear(this.#heard.at(performance.now()) ?? 0);
     if (session === null) {
       this.#heard.reset();
+      this.#demo.state(null);
       this.#files.state(null);
       this.#sounds.selected("", "");
     } else {
+      this.#performers.demo(this.#demo.plays);
       session.link.perform();
     }
     this.#show();
@@ -344,12 +360,12 @@ export class Stage {
       if (link.welcome?.mode === "listen") this.#heard.observe(peer, link, now);
     }
     const heard = this.#heard.at(now + HALF_FRAME_MS);
-    for (const event of this.#schedule.due(heard)) this.#hear(event, heard, now);
+    for (const event of [...this.#schedule.due(heard), ...this.#demo.due(heard)]) this.#hear(event, heard, now);
     const media = heard ?? this.#current?.link.clock.mediaAt(now) ?? 0;
     this.#shown.paint(media);
     this.#files.tick(heard ?? this.#current?.link.clock.mediaAt(now) ?? null);
     if (now - this.#valuesMs > CONTROLLERS_MS) this.#showValues(now);
-    return heard === null ? Infinity : (this.#schedule.nextMedia - heard) / 48;
+    return heard === null ? Infinity : (Math.min(this.#schedule.nextMedia, this.#demo.nextMedia) - heard) / 48;
   }
 
   /**

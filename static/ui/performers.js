@@ -1,7 +1,7 @@
 // @ts-check
 /** Lists who plays, in which colour, and which notes are heard of each at this moment. */
 
-import { FILE_PLAYER, LOCAL } from "../channel/performers.js";
+import { DEMO, FILE_PLAYER, LOCAL } from "../channel/performers.js";
 import { nameOf } from "../midi/keys.js";
 import { nameOfPerformer, voiceOf } from "../midi/voices.js";
 import { setText } from "./dom.js";
@@ -58,13 +58,13 @@ export class PerformersList {
    */
   playing(performer, notes, pedal) {
     if (!this.#rows.has(performer)) {
-      if (notes.length === 0 && !pedal) return;
+      if (performer === DEMO || (notes.length === 0 && !pedal)) return;
       this.#unnamed.add(performer);
       this.#build();
     }
     const row = this.#rows.get(performer);
     if (!row) return;
-    if (notes.length === 0 && !pedal && performer > FILE_PLAYER && this.#unnamed.delete(performer)) {
+    if (notes.length === 0 && !pedal && performer > FILE_PLAYER && performer !== DEMO && this.#unnamed.delete(performer)) {
       // The performer has left, and the last of their notes has been heard.
       this.#build();
       return;
@@ -75,14 +75,22 @@ export class PerformersList {
     setText(row.notes, notes.slice(0, NAMED).map(nameOf).join(" ") + more);
   }
 
-  /** Empties the list, when the connection is gone. */
+  /** @param {boolean} plays whether the demo piece plays */
+  demo(plays) {
+    if (plays === this.#unnamed.has(DEMO)) return;
+    if (plays) this.#unnamed.add(DEMO);
+    else this.#unnamed.delete(DEMO);
+    this.#build();
+  }
+
+  /** Empties the list, when the connection is gone; the demo piece is told of anew. */
   clear() {
     this.#unnamed.clear();
     this.show([], null);
   }
 
   #build() {
-    const special = [LOCAL, FILE_PLAYER].filter((id) => this.#unnamed.has(id));
+    const special = [LOCAL, FILE_PLAYER, DEMO].filter((id) => this.#unnamed.has(id));
     const others = [...this.#unnamed].filter((id) => !special.includes(id));
     const ids = [...special, ...this.#named.map(({ id }) => id), ...others];
     for (const [id, { item }] of this.#rows) {

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from rtcserver.capture.demo import BEATS, TEMPO_BPM, DemoPlayer, ScoreEvent, score, setup
+from rtcserver.capture.demo import BEATS, TEMPO_BPM, DemoPlayer, ScoreEvent, loop_frames, notes, score, setup
 
 RATE = 48_000
 LOOP = round(BEATS * 60 / TEMPO_BPM * RATE)
@@ -121,3 +121,27 @@ def test_no_note_hangs_over_many_loops_and_interruptions() -> None:
 def test_it_is_never_silent_for_long() -> None:
     ons = [event.beat for event in score() if event.message[0] & 0xF0 == 0x90]
     assert max(after - before for before, after in pairwise([*ons, ons[0] + BEATS])) <= 1.5
+
+
+def test_the_notes_for_those_who_show_them_are_those_that_are_played() -> None:
+    played = {(round(e.beat * 60 / TEMPO_BPM * RATE), e.message) for e in score()}
+    shown = set()
+    for start, end, channel, note, velocity in notes():
+        assert start < end < loop_frames(RATE)
+        shown |= {(start, bytes((0x90 | channel, note, velocity))), (end, bytes((0x80 | channel, note, 64)))}
+    assert {(at, message[:2]) for at, message in shown} == {(at, message[:2]) for at, message in played}
+    assert {one for one in shown if one[1][0] < 0xA0 and one[1][0] >= 0x90} <= played
+
+
+def test_it_says_at_which_frame_its_first_round_began_while_it_plays() -> None:
+    player = DemoPlayer(RATE, idle_s=1.0)
+    assert player.since is None
+    play(player, 0, 3 * LOOP)
+    assert player.since == 0
+    middle = 3 * LOOP // BLOCK * BLOCK
+    player.interrupt(middle)
+    assert player.since is None
+    played = play(player, middle, middle + 2 * RATE)
+    assert player.since == played[0][0]
+    player.hush()
+    assert player.since is None
