@@ -28,7 +28,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """A pair is nominated and DTLS is done: the broadcast process has the listener now."""
+    """DTLS is done, by a pair that is in use from now on: the broadcast process has the listener now."""
 
     path: Path
 

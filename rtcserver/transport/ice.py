@@ -5,6 +5,10 @@ Pure: datagrams, paths and `now_ns` go in; replies and events come out.
 - A peer is found by its *ufrag* (20 characters, unique) in an authenticated check, and from then on
   by its *path*, the 5-tuple. Nothing else ever binds a path: a stranger gets silence.
 - The controlling side nominates with USE-CANDIDATE; media goes to the *selected* path only.
+- Where DTLS is done before anything is nominated, the path of its last flight is selected until then. RFC 8445, section
+  12.1.2 lets a lite agent wait for the nomination, but browsers nominate to such a one only by the next check on the pair
+  that they have chosen and that works: 60 ms later, and two seconds later on a slow line. DTLS goes by the pair that they
+  have chosen, and its handshake has proven the path.
 - The address changes by an authenticated check with USE-CANDIDATE. Some browsers put it in every
   check of every pair ("aggressive", RFC 5245, section 8.1.1.2), others only in the pair that they
   chose. So a nomination takes over at once if its PRIORITY is at least that of the selected path,
@@ -139,6 +143,12 @@ class IceRegistry:
             del agent.bound[path]
             if agent.selected == path:
                 agent.selected = None
+
+    def carried(self, agent: IceAgent, path: Path) -> None:
+        """The last flight of the DTLS handshake came on this path: it is selected, if it is proven and none is nominated."""
+        if agent.state is IceState.CHECKED and agent.pending is None and agent.is_proven(path):
+            agent.advance(IceEvent.SECURED)
+            self._select(agent, path)
 
     def owner_of(self, path: Path) -> IceAgent | None:
         """The agent whose authenticated checks bound `path`, or None: drop what came on it."""
@@ -338,6 +348,7 @@ class IceRegistry:
                 each.streak = 0
         bound.streak += 1
         restarted = agent.pending is not None
+        first, agent.nominated = not agent.nominated, True
         if agent.pending is not None:
             del self._by_ufrag[agent.current.ufrag.encode()]
             agent.current, agent.pending = agent.pending, None
@@ -349,6 +360,7 @@ class IceRegistry:
         selected = agent.bound.get(agent.selected) if agent.selected is not None else None
         if (
             selected is None
+            or first
             or restarted
             or bound.priority >= selected.priority
             or bound.streak >= 2

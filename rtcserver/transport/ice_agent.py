@@ -30,6 +30,7 @@ class IceEvent(Enum):
 
     CHECK = auto()
     NOMINATION = auto()
+    SECURED = auto()
     RESTART = auto()
     CLOSE = auto()
 
@@ -38,24 +39,28 @@ TRANSITIONS: dict[IceState, dict[IceEvent, IceState]] = {
     IceState.WAITING: {
         IceEvent.CHECK: IceState.CHECKED,
         IceEvent.NOMINATION: IceState.SELECTED,
+        IceEvent.SECURED: IceState.WAITING,
         IceEvent.RESTART: IceState.WAITING,
         IceEvent.CLOSE: IceState.CLOSED,
     },
     IceState.CHECKED: {
         IceEvent.CHECK: IceState.CHECKED,
         IceEvent.NOMINATION: IceState.SELECTED,
+        IceEvent.SECURED: IceState.SELECTED,
         IceEvent.RESTART: IceState.CHECKED,
         IceEvent.CLOSE: IceState.CLOSED,
     },
     IceState.SELECTED: {
         IceEvent.CHECK: IceState.SELECTED,
         IceEvent.NOMINATION: IceState.SELECTED,
+        IceEvent.SECURED: IceState.SELECTED,
         IceEvent.RESTART: IceState.RESTARTING,
         IceEvent.CLOSE: IceState.CLOSED,
     },
     IceState.RESTARTING: {
         IceEvent.CHECK: IceState.RESTARTING,
         IceEvent.NOMINATION: IceState.SELECTED,
+        IceEvent.SECURED: IceState.RESTARTING,
         IceEvent.RESTART: IceState.RESTARTING,
         IceEvent.CLOSE: IceState.CLOSED,
     },
@@ -97,7 +102,8 @@ class IceAgent:
     """The ICE-lite side of one peer. Made by `IceRegistry.create`; `owner` is the caller's own.
 
     budget: what the peer may ask for in a second. secured: whether there is something to send, so that a path has to be
-    proven before it is selected.
+    proven before it is selected. nominated: whether the peer has nominated a path; one that is selected without that is left
+    for the first that it nominates.
     """
 
     __slots__ = (
@@ -106,6 +112,7 @@ class IceAgent:
         "budget",
         "current",
         "last_check_ns",
+        "nominated",
         "owner",
         "pending",
         "secured",
@@ -115,7 +122,7 @@ class IceAgent:
 
     def __init__(self, credentials: Credentials, owner: object, now_ns: int, budget: PeerBudget) -> None:
         self.budget = budget
-        self.secured = False
+        self.secured = self.nominated = False
         self.current = credentials
         self.pending: Credentials | None = None
         self.owner = owner

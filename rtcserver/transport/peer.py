@@ -26,7 +26,7 @@ class PeerListener(Protocol):
     """What the owner of a `TransportPeer` is told, on the event loop, from within the datagram's handling."""
 
     def on_connected(self, path: Path, keys: SrtpKeys) -> None:
-        """DTLS is complete and a pair is nominated, whose other end gets what is sent there. Once."""
+        """DTLS is complete, and a pair is nominated or DTLS came by it, whose other end gets what is sent there. Once."""
 
     def on_path_changed(self, path: Path) -> None:
         """Another pair was nominated, and its other end has answered there."""
@@ -110,7 +110,7 @@ class TransportPeer:
 
     @property
     def path(self) -> Path | None:
-        """Where media goes now, or None before a pair is nominated."""
+        """Where media goes now, or None before a pair is selected."""
         return self.agent.selected
 
     @property
@@ -196,6 +196,8 @@ class TransportPeer:
         self.agent.secured = True
         if self._answered is not None:
             self.agent.prove(self._answered)
+        if self._dtls_path is not None:
+            self._owner.registry.carried(self.agent, self._dtls_path)
         self._maybe_connected()
 
     def on_datachannel(self, channel: RTCDataChannel) -> None:
@@ -218,7 +220,7 @@ class TransportPeer:
         self._listener.on_connected(path, keys)
 
     def _send(self, data: bytes) -> None:
-        """DTLS goes to the nominated pair, and before there is one, back to where it came from."""
+        """DTLS goes to the selected pair, and before there is one, back to where it came from."""
         path = self.agent.selected or self._dtls_path
         if path is None:
             return

@@ -99,9 +99,9 @@ class RawPeer:
 
     # DTLS
 
-    async def connect(self) -> None:
+    async def connect(self, *, nominate: bool = True) -> None:
         """ICE and DTLS."""
-        await self.bind()
+        await self.bind(nominate=nominate)
         while True:
             try:
                 self.ssl.do_handshake()
@@ -218,9 +218,9 @@ class RawClient(RawPeer):
         self.server_ufrag, self.server_password = self.peer.local_ufrag, self.peer.local_password
         return super().check(nominate=nominate, password=password, ufrag=ufrag)
 
-    async def connect(self) -> None:
+    async def connect(self, *, nominate: bool = True) -> None:
         """ICE and DTLS, until the server knows it too."""
-        await super().connect()
+        await super().connect(nominate=nominate)
         await self.server.until_connected()
 
 

@@ -50,6 +50,15 @@ class Life(RuleBasedStateMachine):
             assert agent.selected == path(port)
             assert agent.pending is None
 
+    @rule(who=st.integers(0, 2), port=st.integers(1, 30))
+    def secure(self, who: int, port: int) -> None:
+        agent = self.agents[who]
+        before, bound = agent.selected, path(port) in agent.bound
+        agent.secured = True
+        agent.prove(path(port))
+        self.registry.carried(agent, path(port))
+        assert agent.selected == before or (before is None and bound and agent.selected == path(port))
+
     @rule(who=st.integers(0, 2))
     def restart(self, who: int) -> None:
         self.registry.restart(self.agents[who], REMOTE)

@@ -47,6 +47,42 @@ async def connected(endpoint: MediaEndpoint) -> RawClient:
     return client
 
 
+async def test_a_peer_is_connected_as_soon_as_dtls_is_done_whether_it_has_nominated_or_not() -> None:
+    async with running() as endpoint:
+        client = RawClient(endpoint, data=False)
+        await client.connect(nominate=False)
+        assert client.server.path == client.peer.path
+        assert client.server.path is not None
+        assert client.server.path.remote[1] == client.socket.getsockname()[1]
+        assert endpoint.half_open == 0
+        client.send(client.check())
+        assert stun.parse(await client.receive()).kind == stun.BINDING_SUCCESS
+        assert client.server.moves == []
+        client.close()
+
+
+async def test_a_handshake_that_ends_elsewhere_selects_nothing_before_a_nomination() -> None:
+    async with running() as endpoint:
+        client = RawClient(endpoint)
+        await client.bind(nominate=False)
+        async with Elsewhere(endpoint) as victim:
+            try:
+                client.ssl.do_handshake()
+            except SSL.WantReadError:
+                client._flush()
+            client.ssl.bio_write(await client._receive_dtls())
+            victim.sock.send(client.check(nominate=False))
+            assert stun.parse(await victim.receive()).kind == stun.BINDING_SUCCESS
+            try:
+                client.ssl.do_handshake()
+            except SSL.WantReadError:
+                victim.sock.send(client.ssl.bio_read(4096))
+            await until(lambda: client.peer.secure.keys is not None)
+            assert client.peer.path is None
+            assert not client.server.connected.is_set()
+        client.close()
+
+
 async def test_a_check_alone_moves_nothing() -> None:
     async with running() as endpoint:
         client = await connected(endpoint)
