@@ -10,6 +10,7 @@ from aiohttp import web
 from rtcserver.access.admission import Admission
 from rtcserver.access.authorizer import Authorizer
 from rtcserver.peer.base import PeerBackend
+from signaling import clocks
 from signaling.admin import Admin, Tokens
 from signaling.entrance import AUTHORIZER, Entrance, unhurried
 from signaling.forwarded import PROXIES, Proxies
@@ -21,6 +22,7 @@ from signaling.live import Live, Streams
 from signaling.metrics import MetricsPage
 from signaling.pages import Pages
 from signaling.respond import REFUSED, Headers, error_boundary
+from signaling.rights import Rights
 from signaling.rooms import RoomDirectory
 from signaling.sounds import Files, Instruments, Sounds
 from signaling.whep import Whep
@@ -81,6 +83,8 @@ def create_app(
     app.add_routes(whep.routes())
     app.add_routes(Live(rooms, entrance, places, bounds, streams).routes())
     app.add_routes(Pages(rooms, backend, entrance, bounds, static, authority, told, built=built).routes())
+    app.add_routes(Rights(rooms, entrance).routes())
+    app.add_routes(clocks.routes())
     app.add_routes(Sounds(rooms, entrance, instruments).routes())
     app.add_routes(Files(rooms, entrance, instruments, places, bounds).routes())
     app.add_routes(Admin(backend, entrance, tokens).routes())

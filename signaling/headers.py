@@ -75,7 +75,8 @@ def preflight(methods: str) -> dict[str, str]:
     return {
         "Allow": methods,
         "Access-Control-Allow-Methods": methods,
-        "Access-Control-Allow-Headers": "Content-Type, If-Match, Authorization, Rtcserver-Mode, Rtcserver-Quality",
+        "Access-Control-Allow-Headers": "Content-Type, If-Match, Authorization, Rtcserver-Mode, Rtcserver-Quality, "
+        "Rtcserver-Instead",
         "Access-Control-Max-Age": "86400",
     }
 

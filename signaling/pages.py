@@ -37,6 +37,9 @@ _TOLD_TO_ASK = ("<title>", f"{ASK_FOR_SERVERS}\n    <title>")
 """A browser has to know before its first offer whether there are STUN or TURN servers to ask for
 (`static/connection/ice-servers.js`). Where there are none, no page asks for any, and no join waits."""
 
+_JOINING = ("room.html", "check.html")
+"""The pages that open sessions."""
+
 KEEP = "public, max-age=31536000, immutable"
 """What is at an address with a version never changes: a browser keeps it for a year and does not ask again (RFC 8246)."""
 
@@ -99,7 +102,7 @@ class Pages:
         developer wants it."""
         self._built: asyncio.Future[Built | None] | None = None
         self._build = built
-        self._asking: Piece | None = None
+        self._asking: dict[str, Piece] = {}
         self._ice_servers = ice_servers if ice_servers is not None else Told()
         self._rooms = rooms
         self._backend = backend
@@ -114,6 +117,7 @@ class Pages:
             web.options("/", self.options),
             web.get("/r/{room}", self.room),
             web.get("/r/{room}/", self.room_with_slash),
+            web.get("/check", self.check),
             web.get("/api/rooms", self.api_rooms),
             web.get("/api/rooms/{room}", self.api_room),
             web.get("/healthz", self.healthz),
@@ -144,14 +148,18 @@ class Pages:
         existing(self._rooms, request)
         return await self._page(request, "room.html")
 
+    async def check(self, request: web.Request) -> web.StreamResponse:
+        """The page that tests a browser and its way to here. It opens sessions as a room's page does, by the same doors."""
+        return await self._page(request, "check.html")
+
     async def _page(self, request: web.Request, name: str) -> web.StreamResponse:
         """One of the HTML files. It is asked for at each visit, since it names the version of all else."""
         built = await self._whole()
-        asks = name == "room.html" and bool(self._ice_servers)
+        asks = name in _JOINING and bool(self._ice_servers)
         if built is not None and name in built.pages:
-            if asks and self._asking is None:
-                self._asking = built.changed(name, *_TOLD_TO_ASK)
-            piece = self._asking if asks and self._asking else built.pages[name]
+            if asks and name not in self._asking:
+                self._asking[name] = built.changed(name, *_TOLD_TO_ASK)
+            piece = self._asking[name] if asks else built.pages[name]
             return self._hand_out(request, piece, "no-cache")
         if asks:
             text = self._inside(name).read_text(encoding="utf-8").replace(*_TOLD_TO_ASK, 1)

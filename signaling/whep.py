@@ -40,6 +40,8 @@ MODE_HEADER = "Rtcserver-Mode"
 """Asks for Studio; see `rtcserver.peer.base.PeerRequest`."""
 QUALITY_HEADER = "Rtcserver-Quality"
 """Says with which quality Studio begins."""
+INSTEAD_HEADER = "Rtcserver-Instead"
+"""Names the id of the client's own session that this one is to take the place of; see `rtcserver.peer.switching`."""
 
 T = TypeVar("T")
 
@@ -237,6 +239,7 @@ def _peer_request(request: web.Request, session_id: str, grant: Grant) -> PeerRe
         local_address=local_address(request),
         mode=_mode(request.headers.get(MODE_HEADER, "listen")),
         quality=_quality(request.headers.get(QUALITY_HEADER, "exact")),
+        instead=request.headers.get(INSTEAD_HEADER, ""),
     )
 
 

@@ -91,14 +91,12 @@ class Admission:
     def listener(self, present: int, present_in_room: int = 0) -> None:
         """One more listener, in a room that has `present_in_room`."""
         if present >= self.places.listeners:
-            raise self._full(
-                "listeners", "full", f"All {self.places.listeners} places of this server are taken."
-            )
+            raise self._full("listeners", "full", _taken(self.places.listeners, "place", "of this server") + ".")
         if present_in_room >= self.places.listeners_per_room:
             raise self._full(
                 "listeners_per_room",
                 "full",
-                f"All {self.places.listeners_per_room} places of this room are taken.",
+                _taken(self.places.listeners_per_room, "place", "of this room") + ".",
             )
 
     def connecting(self, present: int, present_there: int = 0, address: str = "") -> None:
@@ -123,13 +121,13 @@ class Admission:
             raise self._full(
                 "studio_channel",
                 "studio_full",
-                f"All {self.places.studio_channel} places for browsers without Encoded Transforms are taken.",
+                _taken(self.places.studio_channel, "place", "for browsers without Encoded Transforms") + ".",
             )
         if present >= self.places.studio:
             raise self._full(
                 "studio",
                 "studio_full",
-                f"All {self.places.studio} Studio places of this room are taken; Listen mode has room.",
+                _taken(self.places.studio, "Studio place", "of this room") + "; Listen mode has room.",
             )
 
     def studio_light(self, present: int) -> None:
@@ -140,7 +138,8 @@ class Admission:
             raise self._full(
                 "studio_light",
                 "studio_full",
-                f"All {self.places.studio_light} places of Studio light in this room are taken; Listen mode has room.",
+                _taken(self.places.studio_light, "place", "of Studio light in this room")
+                + "; Listen mode has room.",
             )
 
     def live(self, present_there: int, address: str) -> None:
@@ -149,7 +148,7 @@ class Admission:
             raise self._full(
                 "live_per_address",
                 "full",
-                f"Your address has {present_there} players here; it may have {self.places.live_per_address}.",
+                f"Your address has {_counted(present_there, 'player')} here; it may have {self.places.live_per_address}.",
             )
 
     def performer(self, number: int | None) -> int:
@@ -166,7 +165,7 @@ class Admission:
             raise self._full(
                 "connections_per_address",
                 "busy",
-                f"Your address has {present_there} connections open; it may have {self.places.connections_per_address}.",
+                f"Your address has {_counted(present_there, 'connection')} open; it may have {self.places.connections_per_address}.",
             )
 
     def client(self, address: str) -> str:
@@ -204,6 +203,17 @@ class Admission:
                 f"Come again in {wait_s} s.",
                 retry_after_s=wait_s,
             )
+
+
+def _taken(places: int, what: str, where: str) -> str:
+    """That there are no more places, in a sentence without its full stop."""
+    if places == 1:
+        return f"The only {what} {where} is taken"
+    return f"All {places} {what}s {where} are taken"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 class ClientRates:

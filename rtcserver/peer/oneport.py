@@ -30,6 +30,7 @@ from rtcserver.peer.limits import SessionLimits
 from rtcserver.peer.oneport_session import OnePortSession
 from rtcserver.peer.reception import Reception
 from rtcserver.peer.state import State
+from rtcserver.peer.switching import Switches
 from rtcserver.peer.way import Broadcast
 from rtcserver.sdp.offer import CODECS, OPUS, OfferSummary, check_offer
 from rtcserver.transport.candidates import Arrival
@@ -177,6 +178,7 @@ class OnePortBackend:
         self._ended = EndedSessions()
         self._fresh = FreshCounters()
         self._next_listener = 1
+        self._switches = Switches(lambda left: self._sessions[left].end("switched"))
 
     @property
     def broadcast(self) -> Broadcast | None:
@@ -229,8 +231,11 @@ class OnePortBackend:
                 "configuration to one that can, or start it without host.",
             )
         source = client_of(request.remote_address)
+        left = self._sessions.get(request.instead)
+        switches = left is not None and left.room == room and self._switches.may_leave(left.id)
         self._admission.listener(
-            len(self._sessions) + self.beside(None), self._in_room[room] + self.beside(room)
+            len(self._sessions) + self.beside(None) - self._switches.open() - switches,
+            self._in_room[room] + self.beside(room) - self._switches.open(room) - switches,
         )
         self._admission.connecting(
             self.endpoint.half_open, self.endpoint.half_open_from(source), request.remote_address
@@ -271,6 +276,8 @@ class OnePortBackend:
         self._sessions[session.id] = session
         self._by_listener[session.listener_id] = session
         self._in_room[room] += 1
+        if switches:
+            self._switches.begin(request.instead, session.id, room)
         self._owner.keep_spare(True)
         self.counters["opened"] += 1
         return session
@@ -382,6 +389,7 @@ class OnePortBackend:
         """For a session that ends."""
         if self._sessions.pop(session.id, None) is not None:
             self._in_room[session.room] -= 1
+        self._switches.ended(session.id)
         self._by_listener.pop(session.listener_id, None)
         if not self._sessions and self._owner is not None:
             self._owner.keep_spare(False)

@@ -33,7 +33,7 @@ async def test_the_number_of_listeners_is_bounded() -> None:
 async def test_a_room_has_its_own_bound() -> None:
     async with serving(admission=Admission(Places(listeners_per_room=1))) as server:
         session = await server.backend.open("main", small(), REQUEST)
-        with pytest.raises(PeerError, match="All 1 places of this room are taken"):
+        with pytest.raises(PeerError, match="The only place of this room is taken"):
             await server.backend.open("main", small(), REQUEST)
         await session.close()
         await session.close()

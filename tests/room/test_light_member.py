@@ -122,7 +122,7 @@ async def test_full_light_is_refused_in_a_sentence_and_the_samples_go_on(scene: 
     for quality in ("light", "both"):
         said = scene.ask(member, quality)
         assert (said["code"], said["of"]) == ("studio_full", "studio_quality")
-        assert said["message"] == "All 1 places of Studio light in this room are taken; Listen mode has room."
+        assert said["message"] == "The only place of Studio light in this room is taken; Listen mode has room."
     assert member.session.sending.payload() == ("pcm", 111)
 
 
@@ -133,7 +133,7 @@ async def test_full_exact_is_refused_and_light_goes_on(scene: Scene) -> None:
     for quality in ("exact", "both"):
         said = scene.ask(member, quality)
         assert (said["code"], said["of"]) == ("studio_full", "studio_quality")
-        assert said["message"] == "All 1 Studio places of this room are taken; Listen mode has room."
+        assert said["message"] == "The only Studio place of this room is taken; Listen mode has room."
     assert member.session.sending.payload() == (f"{LIGHT}+1/111", 63)
     # Who leaves the samples for light makes room.
     assert scene.ask(first, "light") == changed("light")

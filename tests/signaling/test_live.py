@@ -171,9 +171,9 @@ async def test_who_may_not_listen_is_told_so_and_basic_lets_in(static: Path) -> 
 
 async def test_a_full_server_a_full_room_and_a_full_address_are_503(static: Path) -> None:
     for places, sentence in (
-        (Places(listeners=1), "All 1 places of this server are taken."),
-        (Places(listeners_per_room=1), "All 1 places of this room are taken."),
-        (Places(live_per_address=1), "Your address has 1 players here; it may have 1."),
+        (Places(listeners=1), "The only place of this server is taken."),
+        (Places(listeners_per_room=1), "The only place of this room is taken."),
+        (Places(live_per_address=1), "Your address has 1 player here; it may have 1."),
     ):
         async with place(static, places=places) as here, here.get() as response:
             await pages_of(response, 2)

@@ -195,7 +195,7 @@ async def test_one_more_than_there_are_places_is_told_so_and_stays_in_listen_whe
             state = await second.evaluate("[rtcserver.state, rtcserver.studio.state]")
             offered = await second.is_visible("#studio-again")
     assert line is not None
-    assert "1 Studio places" in line
+    assert "The only Studio place of this room is taken" in line
     assert line.endswith("You are in Listen.")
     assert state == ["live", "off"]
     assert offered

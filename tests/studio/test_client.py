@@ -137,7 +137,7 @@ async def test_who_finds_no_place_is_told_why(tmp_path: Path, capsys: pytest.Cap
             assert await first.hear(0.2)
             assert await command(server.room_url, "--mode", "studio", "--seconds", "1", "--wait", "0") == 2
         said = capsys.readouterr().err
-        assert "503: All 1 Studio places of this room are taken; Listen mode has room." in said
+        assert "503: The only Studio place of this room is taken; Listen mode has room." in said
         # Light has places of its own.
         out = tmp_path / "light.wav"
         words = ("--mode", "studio", "--quality", "light", "--seconds", "1", "--json", "--record", str(out))
