@@ -91,7 +91,9 @@ class Admission:
     def listener(self, present: int, present_in_room: int = 0) -> None:
         """One more listener, in a room that has `present_in_room`."""
         if present >= self.places.listeners:
-            raise self._full("listeners", "full", _taken(self.places.listeners, "place", "of this server") + ".")
+            raise self._full(
+                "listeners", "full", _taken(self.places.listeners, "place", "of this server") + "."
+            )
         if present_in_room >= self.places.listeners_per_room:
             raise self._full(
                 "listeners_per_room",
@@ -165,7 +167,8 @@ class Admission:
             raise self._full(
                 "connections_per_address",
                 "busy",
-                f"Your address has {_counted(present_there, 'connection')} open; it may have {self.places.connections_per_address}.",
+                f"Your address has {_counted(present_there, 'connection')} open; "
+                f"it may have {self.places.connections_per_address}.",
             )
 
     def client(self, address: str) -> str:

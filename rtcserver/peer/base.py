@@ -37,7 +37,8 @@ class PeerRequest:
     session_id: to be the session's id; "" lets the backend make one. grant: on what ground it may listen.
     mode: what it asks for. Listen is Opus; Studio is PCM in RTP, which only the page's own worker can
         read, so it is asked for by a header that no other client sends. quality: with which quality Studio begins.
-    instead: the id of a session of the same client that this one is to take the place of, or "" (`rtcserver.peer.switching`).
+    instead: the id of a session of the same client that this one is to take the place of, or ""; see
+        `rtcserver.peer.switching`.
     """
 
     remote_address: str

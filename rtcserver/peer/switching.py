@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 SWITCH_S = 45.0
-"""How long both may be open: longer than a page waits for Studio's first samples (`static/studio/session.js`), and its fade."""
+"""How long both may be open: longer than a page waits for Studio's first samples (`static/studio/session.js`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@
  * @property {boolean} [soon] whether the sound is expected back at any moment, so that it is asked for often
  * @property {string[]} [addresses] where the media was tried
  * @property {number} [retryAfterMs] what the server asked for
+ * @property {string} [why] the server's own word for it: "full", "bad_token", …
  */
 
 /** @type {Problem} */
@@ -93,18 +94,19 @@ export function iceFailed(addresses) {
  * @param {number} status HTTP status of the refusal
  * @param {string} said the server's own sentence, or ""
  * @param {number} [retryAfterMs]
+ * @param {string} [why] the server's word, or ""
  * @returns {Problem}
  */
-export function refused(status, said, retryAfterMs) {
+export function refused(status, said, retryAfterMs, why = "") {
   if (status === 404) {
     return { code: "room_unknown", message: said || "There is no such room on this server.", retry: false };
   }
   if (status === 401 || status === 403) {
-    return { code: "not_allowed", message: said || "This room is not open to you.", retry: false };
+    return { code: "not_allowed", message: said || "This room is not open to you.", retry: false, why };
   }
   if (status === 503 || status === 429) {
     const message = said || "The server has no place left just now.";
-    return { code: "server_busy", message, retry: true, soon: true, retryAfterMs: retryAfterMs ?? 0 };
+    return { code: "server_busy", message, retry: true, soon: true, retryAfterMs: retryAfterMs ?? 0, why };
   }
   // What a proxy says of a server that is away (RFC 9110, sections 15.6.3 and 15.6.5).
   if (status === 502 || status === 504) return SERVER_UNREACHABLE;

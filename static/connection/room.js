@@ -22,15 +22,17 @@
  * @property {number} bitrateBps
  * @property {number} listeners
  * @property {boolean} liveOpus whether the server has the room's sound for players without WebRTC
+ * @property {boolean} studio whether Studio is to be had here, be it full or not
+ * @property {number} blockMs how long the instrument takes to fill one of its blocks; 0 when unknown
  */
 
 /**
- * @typedef {{kind: "asking"} | {kind: "known", value: T} | {kind: "missing"} | {kind: "refused", message: string}
+ * @typedef {{kind: "asking"} | {kind: "known", value: T} | {kind: "missing"} | {kind: "refused", message: string, why: string}
  *   | {kind: "unreachable"}} Asked
  * @template T
  */
 
-import { sentenceOf } from "./problems.js";
+import { codeOf, sentenceOf } from "./problems.js";
 import { FROM_PAGE } from "./server.js";
 import { authorization } from "./token.js";
 
@@ -75,7 +77,16 @@ export function readRoom(body) {
     bitrateBps: whole(body?.audio?.bitrate_bps),
     listeners: whole(body?.listeners),
     liveOpus: body?.live_opus === true,
+    // Only a server that has turned it off says null.
+    studio: body?.studio !== null,
+    blockMs: blockMs(body?.studio),
   };
+}
+
+/** @param {any} studio what a room says of it */
+function blockMs(studio) {
+  const ms = (1000 * Number(studio?.frames)) / Number(studio?.rate);
+  return ms > 0 && ms < 1000 ? ms : 0;
 }
 
 /**
@@ -145,7 +156,8 @@ export class Watch {
       const response = await fetch(this.#url, { cache: "no-store", headers, signal: limit.signal });
       if (response.status === 404) return { kind: "missing" };
       if (response.status === 401 || response.status === 403) {
-        return { kind: "refused", message: sentenceOf(await response.text()) };
+        const body = await response.text();
+        return { kind: "refused", message: sentenceOf(body), why: codeOf(body) };
       }
       if (!response.ok) return { kind: "unreachable" };
       return { kind: "known", value: this.#read(await response.json()) };

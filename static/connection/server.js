@@ -33,6 +33,21 @@ export const roomWhep = (room) => `${roomPage(room)}/whep`;
 
 /**
  * @param {string} room name
+ * @returns {string} address of the page that tests this browser and its way to the room
+ */
+export const checkPage = (room) => `${ROOT}check?room=${encodeURIComponent(room)}`;
+
+/** Address of the server's clock. */
+export const CLOCK = `${ROOT}api/clock`;
+
+/**
+ * @param {string} room name
+ * @returns {string} address of what the token that is shown allows in the room
+ */
+export const roomRights = (room) => `${roomApi(room)}/rights`;
+
+/**
+ * @param {string} room name
  * @returns {{stream: string, playlist: string}} addresses of the room's sound for players without WebRTC
  */
 export const roomLive = (room) => ({ stream: `${roomPage(room)}/live.opus`, playlist: `${roomPage(room)}/live.m3u` });

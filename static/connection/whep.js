@@ -40,6 +40,15 @@ import {
  * @property {(headers: Headers, answer: string) => Problem | null} [accepted] with the headers of a 201; a problem ends the connection
  */
 
+/**
+ * The header by which a new session takes the place of one that its client has already, so that whoever has the last place of a room
+ * can change between Listen and Studio (`rtcserver/peer/switching.py`).
+ *
+ * @param {string} id of the session that is to be left; "" for none
+ * @returns {Record<string, string>}
+ */
+export const insteadOf = (id) => (id === "" ? {} : { "Rtcserver-Instead": id });
+
 /** How long a server that is asked for a session may take, in milliseconds. */
 const ASK_MS = 1000;
 
@@ -67,6 +76,14 @@ export class WhepConnection {
     this.#url = url;
     this.#tell = tell;
     this.#special = special;
+  }
+
+  /**
+   * The secret id of this session, by which its client proves that it is its own; "" while there is none. It is the last part of the
+   * session's address, which the server gives to nobody else.
+   */
+  get id() {
+    return this.#location?.split("/").at(-1) ?? "";
   }
 
   /** Whether this browser decodes in stereo: what its own description asks for is what its decoder does. */
@@ -270,7 +287,7 @@ export class WhepConnection {
     }
     if (response.status === 403 && codeOf(body) === "bad_token" && fallBack(this.#url)) return this.#post(offer);
     const retryAfterMs = parseRetryAfter(response.headers.get("Retry-After"), Date.now());
-    this.#tell.refused(refused(response.status, sentenceOf(body), retryAfterMs));
+    this.#tell.refused(refused(response.status, sentenceOf(body), retryAfterMs, codeOf(body)));
     return null;
   }
 

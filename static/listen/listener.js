@@ -4,7 +4,7 @@
  * At any time there is at most one connection.
  */
 
-import { WhepConnection } from "../connection/whep.js";
+import { WhepConnection, insteadOf } from "../connection/whep.js";
 import { INITIAL, step } from "./session.js";
 import { SETTLING_MS, readCounters, snapshot } from "./stats.js";
 
@@ -30,6 +30,8 @@ const STEADY_READ_MS = 1000;
 const EARLY_MS = 20;
 
 export class Listener {
+  /** Tells the id of a session of this page that the next one takes the place of; see `insteadOf`. */
+  instead = () => "";
   #url;
   #output;
   #onSession;
@@ -78,6 +80,11 @@ export class Listener {
 
   get session() {
     return this.#session;
+  }
+
+  /** The secret id of the current session; "" while there is none. */
+  get id() {
+    return this.#connection?.id ?? "";
   }
 
   /** The last reading of the statistics on the current connection. */
@@ -162,7 +169,7 @@ export class Listener {
         transport: (state) => this.#dispatch({ type: "transport", generation, state }),
         stream: (stream) => this.#play(generation, stream),
       },
-      { prepare: (peer) => this.#open(peer, generation) },
+      { headers: insteadOf(this.instead()), prepare: (peer) => this.#open(peer, generation) },
     );
     this.#connection = connection;
     connection.open();

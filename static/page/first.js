@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Keeps a press of Listen that comes before the page's modules: on a slow line the button is there a second before they are. It is
+ * Says what keeps the page from starting, and keeps a press of Listen that comes before the page's modules: on a slow line the button is there a second before they are. It is
  * no module, so that it runs before the button is drawn. What is kept stands on the root element, where main.js takes it.
  */
 
@@ -27,5 +27,25 @@
     say("detail", pressed ? "" : "Press Listen and turn it up.");
   };
 
+  /**
+   * What keeps the page's modules from running, before any of them could say so: one is missing, or this browser cannot read it.
+   *
+   * @param {Event} event
+   */
+  const fail = (event) => {
+    const missing = event.target instanceof HTMLScriptElement;
+    const unread = event instanceof ErrorEvent && event.error instanceof SyntaxError;
+    if (root.dataset.ready !== undefined || !(missing || unread)) return;
+    root.dataset.ready = "";
+    document.body.dataset.state = "failed";
+    document.body.dataset.tone = "bad";
+    const button = document.getElementById("listen");
+    if (button instanceof HTMLButtonElement) button.disabled = true;
+    say("listen-label", "Listen");
+    say("headline", missing ? "The page came only in part" : "This browser is too old for this page");
+    say("detail", missing ? "Load it again. If that does not help, the server may be starting." : "A current Firefox, Chrome, Edge or Safari plays it.");
+  };
+
+  addEventListener("error", fail, true);
   addEventListener("click", keep, true);
 })();

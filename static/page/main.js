@@ -34,7 +34,9 @@ import { Listener } from "../listen/listener.js";
 import { StereoMeter } from "../listen/meters.js";
 import { Playback } from "../listen/playback.js";
 import { INITIAL, stateOf } from "../listen/session.js";
+import { HANDING_ON_MS } from "../stage/heard.js";
 import { Stage } from "../stage/stage.js";
+import { ArrivalView } from "../ui/arrival.js";
 import { Dial } from "../ui/dial.js";
 import { byId } from "../ui/dom.js";
 import { History } from "../ui/history.js";
@@ -61,6 +63,7 @@ let shownStudio = false;
 
 const panel = new Panel(roomName);
 const otherPlayer = new OtherPlayer(roomName, () => listener.stop());
+const arrival = new ArrivalView((verdict) => panel.arrives(verdict));
 const numbers = new Numbers();
 const levels = new LevelFigures();
 const history = new History(byId("history", HTMLCanvasElement));
@@ -96,13 +99,16 @@ const listener = new Listener(
   output,
   show,
   (snapshot, counters) => {
-    numbers.show(snapshot, quality.frameMs || (room()?.frameMs ?? 0));
+    const frameMs = quality.frameMs || (room()?.frameMs ?? 0);
+    numbers.show(snapshot, frameMs);
     history.add(snapshot);
+    if (!studio.sounding) showArrival(snapshot, frameMs);
     stage.report(counters);
   },
   (peer) => quality.follow(stage.attach(peer)),
 );
 
+listener.instead = () => studio.id;
 /** @type {import("../studio/quality.js").Pin | null} the quality that the address asks for */
 let held = null;
 const plays = () => stage.handle.role === "performer";
@@ -116,6 +122,7 @@ const studio = new StudioDoor(
       setShare: (share) => playback.setShare(share),
       rate: () => room()?.instrument.rate ?? 0,
       figures: () => listener.snapshot,
+      session: () => listener.id,
     },
     stage: { attach: (peer, channels) => stage.attach(peer, channels), setPlayout: (playout) => stage.setPlayout(playout) },
     tell: showStudio,
@@ -238,18 +245,30 @@ function pin() {
   studio.pin(held ?? (plays() ? settings.studio : "automatic"));
 }
 
+/**
+ * @param {import("../listen/stats.js").Snapshot} snapshot
+ * @param {number} frameMs
+ */
+function showArrival(snapshot, frameMs) {
+  const outputMs = meter.outputLatencyMs;
+  const blockMs = room()?.blockMs ?? 0;
+  arrival.listen(snapshot, { totalMs: stage.delayMs, outputMs, handingOnMs: HANDING_ON_MS, blockMs, frameMs });
+}
+
 function showStudio() {
   pin();
-  studioPanel.show(stateOf(listener.session) === "live");
+  if (studio.sounding && studio.stats) arrival.studio(studio.stats);
+  studioPanel.show(stateOf(listener.session) === "live", room()?.studio);
   studio.showRing();
   if (studio.sounding !== shownStudio) show();
 }
 
 function show() {
   if (stateOf(listener.session) === "live") studio.listening();
+  if (shownStudio !== studio.sounding || (!studio.sounding && listener.snapshot === null)) arrival.reset();
   shownStudio = studio.sounding;
   const session = studio.sounding ? STUDIO_LIVE : listener.session;
-  studioPanel.show(stateOf(listener.session) === "live");
+  studioPanel.show(stateOf(listener.session) === "live", room()?.studio);
   const { state } = panel.show(session, asked);
   otherPlayer.show(session, room());
   const sounding = session.phase === "live" || session.phase === "buffering";

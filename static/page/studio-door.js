@@ -52,6 +52,10 @@ export class StudioDoor {
     return this.#studio?.wanted ?? this.#wanted;
   }
 
+  get id() {
+    return this.#studio?.id ?? "";
+  }
+
   get sounding() {
     return this.#studio?.sounding ?? false;
   }

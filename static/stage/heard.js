@@ -12,7 +12,7 @@ import { PlayoutClock, sourceMs } from "../channel/playout.js";
  * it (0 to 10 ms), and for the blocks of 10 ms in which browsers hand sound on. In Chromium 156 it reached an AudioWorklet after
  * 19 ms, and the sound system's monitor 13 ms after the reading plus `outputLatency`.
  */
-const HANDING_ON_MS = 16;
+export const HANDING_ON_MS = 16;
 
 /** @typedef {import("../connection/link.js").ChannelLink} ChannelLink */
 /** @typedef {(nowMs: number) => number | null} Playout media time heard at a time of performance.now(); null: unknown */

@@ -28,10 +28,11 @@ import { DemoFollower } from "./demo.js";
 import { HeardClock } from "./heard.js";
 import { Input } from "./input.js";
 import { MAX_NAME, cleanName } from "./memory.js";
+import { PerformerLink } from "./performer-link.js";
 import { MidiReport, soundReport } from "./report.js";
 import { Shown } from "./shown.js";
 import { Turns } from "./turns.js";
-import { authorization, dropToken, takeToken } from "../connection/token.js";
+import { authorization } from "../connection/token.js";
 
 /** @typedef {import("../channel/down.js").Heard} Heard */
 /** @typedef {import("../channel/telemetry.js").ServerMessage} ServerMessage */
@@ -56,7 +57,7 @@ export class Stage {
   #sounds;
   #files;
   #input;
-  #token;
+  #ticket;
   #room;
   #heard;
   #schedule = new Schedule();
@@ -80,7 +81,7 @@ export class Stage {
    */
   constructor(room, latencyMs) {
     this.#room = room;
-    this.#token = takeToken(room);
+    this.#ticket = new PerformerLink(room, () => this.#show());
     this.#heard = new HeardClock(latencyMs);
     this.#demo = new DemoFollower(room);
     this.#keyboard = new Keyboard(
@@ -145,7 +146,7 @@ export class Stage {
    * @returns {import("../connection/link.js").Attached}
    */
   attach(peer, channels = openChannels(peer)) {
-    const credentials = { name: this.#input.memory.name, token: this.#token };
+    const credentials = { name: this.#input.memory.name, token: this.#ticket.token };
     /** @type {StageSession} */
     const session = {
       peer,
@@ -191,6 +192,11 @@ export class Stage {
     );
   }
 
+  /** The delay from the instrument to the ear by the media clock, in milliseconds; null while it is not known. */
+  get delayMs() {
+    return this.#current && this.#heard.delayMs(this.#current.link, performance.now());
+  }
+
   close() {
     if (this.#owner.signal.aborted) return;
     this.#owner.abort();
@@ -221,10 +227,8 @@ export class Stage {
   }
 
   #retake() {
-    const token = takeToken(this.#room);
-    if (token === this.#token) return;
     // The open sessions have signed in without the new token.
-    location.reload();
+    if (this.#ticket.another) location.reload();
   }
 
   /** Asks for the instrument's sounds; a room without MIDI has none. */
@@ -288,11 +292,8 @@ export class Stage {
   /** @param {import("../channel/telemetry.js").ErrorMessage} error */
   #refused({ code, message, of }) {
     if (of === "stats" || code === "unknown_type") return;
-    if (code === "bad_token") {
-      dropToken(this.#room);
-      this.#token = null;
-    }
-    if (/player|file/.test(`${code} ${of}`)) this.#files.refuse(message);
+    if (code === "bad_token") this.#ticket.forget(message);
+    else if (/player|file/.test(`${code} ${of}`)) this.#files.refuse(message);
     else setText(this.#note, message);
     this.#show();
   }
@@ -335,17 +336,18 @@ export class Stage {
   #show() {
     const welcome = this.#current?.link.welcome ?? null;
     const plays = welcome?.role === "performer";
+    const token = this.#ticket.counting(plays);
     if (welcome?.profile) this.#section.hidden = false;
-    this.#section.dataset.role = this.#token ? "performer" : "listener";
+    this.#section.dataset.role = token ? "performer" : "listener";
     this.#section.classList.toggle("connected", welcome !== null);
-    this.#play.hidden = this.#token === null;
-    this.#keyboard.setPlayable(this.#token !== null);
-    this.#files.setToken(this.#token);
-    byId("sound-choice", HTMLElement).hidden = this.#token === null || !this.#sounds.any;
-    this.#setup.hidden = this.#token === null || !Number(this.#setup.dataset.steps ?? 0);
+    this.#play.hidden = token === null;
+    this.#keyboard.setPlayable(token !== null);
+    this.#files.setToken(token);
+    byId("sound-choice", HTMLElement).hidden = token === null || !this.#sounds.any;
+    this.#setup.hidden = token === null || !Number(this.#setup.dataset.steps ?? 0);
     const { channel, one_channel: oneChannel } = /** @type {Record<string, any>} */ (welcome?.profile ?? {});
     this.#input.enable(plays, Number.isInteger(channel) ? channel : 0, oneChannel !== false);
-    byId("stage-hint", HTMLElement).hidden = this.#token === null || plays;
+    byId("stage-hint", HTMLElement).hidden = token === null || plays;
   }
 
   #onView() {

@@ -25,11 +25,20 @@ export const QUIET_MS = 4_000;
 /** @typedef {"loss" | "jitter" | "quiet"} Verdict */
 
 /** @type {Record<Verdict, string>} */
-export const REASONS = {
+const REASONS = {
   loss: "This network loses too much for Studio.",
   jitter: "This network delivers too unevenly for Studio.",
   quiet: "The instrument’s samples stopped arriving.",
 };
+
+const BUSY = "This computer is too busy to play Studio evenly. Close other programs and pages, then try it again.";
+
+/**
+ * @param {Verdict} verdict
+ * @param {boolean} busy whether this computer is
+ * @returns {string} what is said; the network is not blamed for what the computer does
+ */
+export const reasonOf = (verdict, busy) => (verdict === "jitter" && busy ? BUSY : REASONS[verdict]);
 
 export class Limits {
   /** @type {Reading[]} of the last seconds */

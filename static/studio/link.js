@@ -9,7 +9,7 @@
 import { openChannels, sendOn } from "../connection/channels.js";
 import { redundantType } from "../connection/sdp.js";
 import { STUDIO_REFUSED } from "../connection/problems.js";
-import { WhepConnection } from "../connection/whep.js";
+import { WhepConnection, insteadOf } from "../connection/whep.js";
 
 /** @typedef {import("./support.js").Way} Way */
 /** @typedef {import("../connection/problems.js").Problem} Problem */
@@ -77,8 +77,9 @@ export class StudioLink {
    * @param {Attach} attach
    * @param {StudioTell} tell
    * @param {Quality} [quality] what to begin with
+   * @param {string} [instead] the id of the session that this one takes the place of
    */
-  constructor(url, way, worker, attach, tell, quality = "exact") {
+  constructor(url, way, worker, attach, tell, quality = "exact", instead = "") {
     this.#way = way;
 
     this.#attach = attach;
@@ -104,11 +105,16 @@ export class StudioLink {
       {
         // Chromium hands out no frames without this setting; other browsers ignore it.
         configuration: /** @type {RTCConfiguration} */ ({ encodedInsertableStreams: true }),
-        headers: { "Rtcserver-Mode": mode, "Rtcserver-Quality": quality },
+        headers: { "Rtcserver-Mode": mode, "Rtcserver-Quality": quality, ...insteadOf(instead) },
         prepare: (peer, audio) => this.#prepare(peer, audio),
         accepted: (headers, answer) => this.#accept(headers, answer, mode),
       },
     );
+  }
+
+  /** The secret id of its session; "" until the server has answered. */
+  get id() {
+    return this.#connection.id;
   }
 
   /** The session's one media clock, which its channels keep; null until they are opened. */

@@ -18,6 +18,8 @@ import { PER_MS } from "../channel/clock.js";
  * @property {number | null} rttMs
  * @property {import("../listen/path.js").MediaPath | null} path the way that the samples take; null while it is not known
  * @property {import("../listen/path.js").NetworkKind} network that this device is on
+ * @property {boolean} busy whether this computer was too busy to play evenly when the quality that plays was chosen
+ * @property {boolean} busyNow whether it is
  * @property {boolean} untouched whether the volume leaves the samples as they are
  */
 
@@ -29,9 +31,10 @@ import { PER_MS } from "../channel/clock.js";
  * @param {import("./link.js").StudioLink} link
  * @param {import("./reporter.js").Reporter | null} reporter
  * @param {number | null} played media time of what leaves the worklet; null while it is not known
+ * @param {{then: boolean, now: boolean}} busy whether this computer was busy when the quality was chosen, and is
  * @returns {StudioStats}
  */
-export function readingOf(nowMs, ring, audio, format, link, reporter, played) {
+export function readingOf(nowMs, ring, audio, format, link, reporter, played, busy) {
   const media = link.clock?.mediaAt(nowMs) ?? null;
   const measured = played !== null && media !== null;
   const clockMs = measured ? (media - played) / PER_MS : 0;
@@ -49,6 +52,8 @@ export function readingOf(nowMs, ring, audio, format, link, reporter, played) {
     rttMs,
     path: reporter?.path ?? null,
     network: reporter?.network ?? "other",
+    busy: busy.then,
+    busyNow: busy.now,
     untouched: audio.untouched,
   };
 }

@@ -6,14 +6,14 @@
 
 import { PER_MS } from "../channel/clock.js";
 import { modulo, unwrap } from "../channel/codec.js";
-import { askAgainMs } from "../listen/backoff.js";
-import { QUIET_ASK_MS, QUIET_RESTART_MS, RESTART_PACE_MS } from "../listen/trouble.js";
 import { StudioAudio } from "./audio.js";
 import { beginning, instead, opening } from "./beginning.js";
+import { Busy } from "./busy.js";
 import { Chooser } from "./chooser.js";
 import { Fade } from "./fade.js";
-import { REASONS } from "./limits.js";
+import { reasonOf } from "./limits.js";
 import { StudioLink } from "./link.js";
+import { QuietWatch } from "./quiet.js";
 import { readingOf } from "./reading.js";
 import { Reporter } from "./reporter.js";
 import { BALANCED } from "./safety.js";
@@ -33,6 +33,7 @@ import { studioSupport } from "./support.js";
  * @property {(share: number) => void} setShare its part of a cross-fade, 0 to 1
  * @property {() => number} rate the instrument's, in Hz, as far as known; else 0
  * @property {() => {jitterMs: number | null, lostPercent: number} | null} figures how its packets arrive; null while not known
+ * @property {() => string} session the id of its session, whose place Studio's takes; "" while there is none
  */
 
 /**
@@ -72,10 +73,9 @@ export class Studio {
   #fade;
   /** @type {Reporter | null} */
   #reporter = null;
-  /** When the server may be asked whether it still has the session; while its answer is awaited, never. */
-  #askAtMs = 0;
-  /** When ICE was last restarted. */
-  #restartedAtMs = -Infinity;
+  /** @type {QuietWatch | null} */
+  #quiet = null;
+  #busy = new Busy(LOOK_MS);
   #volume = { position: 1, muted: false };
   #place = BALANCED;
   /** @type {import("./quality.js").Pin} */
@@ -110,6 +110,11 @@ export class Studio {
 
   get wanted() {
     return this.#wanted;
+  }
+
+  /** The secret id of its session with the server; "" while there is none. */
+  get id() {
+    return this.#link?.id ?? "";
   }
 
   /** Whether Studio is what one hears. */
@@ -334,12 +339,15 @@ export class Studio {
         unable: (why) => this.#chooser?.withoutLight(performance.now()) || lose(why, false),
       },
       quality,
+      this.#listen.session(),
     );
     this.#link = link;
+    this.#quiet = new QuietWatch(link, () => lose(GONE, true, true));
     this.#reporter = new Reporter(link);
     // The context is made now, while the tap still counts: some browsers let it sound only then. The rate may turn out another.
     this.#audio = new StudioAudio(this.#listen.rate() || 44_100);
     this.#audio.resume().catch(() => {});
+    this.#busy = new Busy(LOOK_MS);
     this.#looking = setInterval(() => this.#look(generation), LOOK_MS);
     link.open();
   }
@@ -372,7 +380,7 @@ export class Studio {
     clearInterval(this.#looking);
     this.#fade.stop();
     this.#stage.setPlayout(null);
-    this.#link = this.#audio = this.#format = this.#chooser = this.#stats = this.#reporter = null;
+    this.#link = this.#audio = this.#format = this.#chooser = this.#stats = this.#reporter = this.#quiet = null;
     return parts;
   }
 
@@ -386,33 +394,15 @@ export class Studio {
     if (!audio || !this.#link || !this.#format) return;
     const nowMs = performance.now();
     const ring = audio.stats();
-    this.#stats = readingOf(nowMs, ring, audio, this.#format, this.#link, this.#reporter, this.mediaAt(nowMs));
+    this.#busy.turn(nowMs, document.hidden);
+    const busy = { then: this.#busy.when(this.choice?.why), now: this.#busy.now };
+    this.#stats = readingOf(nowMs, ring, audio, this.#format, this.#link, this.#reporter, this.mediaAt(nowMs), busy);
     if (ring.phase === "playing") this.#dispatch({ type: "sounding", generation });
     if (this.#studio.generation !== generation || !this.#link) return;
     this.#reporter?.look(nowMs, ring, audio.outputMs);
     const verdict = this.sounding ? (this.#chooser?.look(nowMs, ring, this.#stats.rttMs) ?? null) : null;
-    if (verdict) this.#dispatch({ type: "lost", generation, notice: REASONS[verdict], again: true });
-    if (this.#chooser && this.#chooser.quietMs(nowMs) >= QUIET_ASK_MS && nowMs >= this.#askAtMs) this.#ask(this.#link, generation);
+    if (verdict) this.#dispatch({ type: "lost", generation, notice: reasonOf(verdict, this.#busy.now), again: true });
+    this.#quiet?.look(nowMs, (atMs) => this.#chooser?.quietMs(atMs) ?? 0);
     this.#tell();
-  }
-
-  /**
-   * Blocks are missing: if the server does not know the session any more, there is nothing to wait for; if it does, this device may
-   * have another address now.
-   *
-   * @param {StudioLink | null} link
-   * @param {number} generation
-   */
-  async #ask(link, generation) {
-    this.#askAtMs = Infinity;
-    let found = (await link?.ask()) ?? "silent";
-    const nowMs = performance.now();
-    const quietMs = this.#chooser?.quietMs(nowMs) ?? 0;
-    if (found === "there" && quietMs >= QUIET_RESTART_MS && nowMs - this.#restartedAtMs >= RESTART_PACE_MS) {
-      this.#restartedAtMs = nowMs;
-      found = (await link?.restart()) ?? "silent";
-    }
-    this.#askAtMs = performance.now() + askAgainMs(found, Math.random());
-    if (found === "gone") this.#dispatch({ type: "lost", generation, notice: GONE, again: true, ended: true });
   }
 }

@@ -1,8 +1,10 @@
 // @ts-check
 /** Shows the state in words, the knob's label, and what is known of the room. */
 
+import { checkPage } from "../connection/server.js";
 import { byId, setText } from "./dom.js";
 import { plural } from "./format.js";
+import { countdown } from "./refusals.js";
 import { describe, instrumentLine, secondsLeft } from "./words.js";
 
 /** @typedef {import("../listen/session.js").Session} Session */
@@ -13,7 +15,9 @@ export class Panel {
   #roomName;
   #status = byId("status", HTMLElement);
   #headline = byId("headline", HTMLElement);
+  #behind = byId("behind", HTMLElement);
   #countdown = byId("countdown", HTMLElement);
+  #check = byId("check-way", HTMLElement);
   #detail = byId("detail", HTMLElement);
   #addresses = byId("addresses", HTMLElement);
   #hurry = byId("hurry", HTMLButtonElement);
@@ -24,6 +28,10 @@ export class Panel {
   #listeners = byId("listeners", HTMLElement);
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #ticking;
+  /** @type {[Session, AskedRoom] | null} what is shown */
+  #shown = null;
+  /** @type {import("../listen/verdict.js").Verdict | null} */
+  #verdict = null;
 
   /**
    * @param {string} roomName
@@ -31,6 +39,13 @@ export class Panel {
   constructor(roomName) {
     this.#roomName = roomName;
     setText(this.#title, roomName);
+    for (const id of ["check-link", "check-link-too"]) byId(id, HTMLAnchorElement).href = checkPage(roomName);
+  }
+
+  /** @param {import("../listen/verdict.js").Verdict | null} verdict how the sound arrives from now on; null while that is not known */
+  arrives(verdict) {
+    this.#verdict = verdict;
+    if (this.#shown) this.#write(...this.#shown);
   }
 
   /**
@@ -39,7 +54,19 @@ export class Panel {
    * @returns {Words} what it shows
    */
   show(session, asked) {
-    const words = describe(session, asked, this.#roomName);
+    this.#shown = [session, asked];
+    const words = this.#write(session, asked);
+    this.#count(session);
+    if (asked.kind === "known") this.#showRoom(asked.value);
+    return words;
+  }
+
+  /**
+   * @param {Session} session
+   * @param {AskedRoom} asked
+   */
+  #write(session, asked) {
+    const words = describe(session, asked, this.#roomName, this.#verdict);
     document.body.dataset.state = words.state;
     document.body.dataset.tone = words.tone;
     this.#status.dataset.state = words.state;
@@ -47,11 +74,12 @@ export class Panel {
     setText(this.#detail, words.detail);
     this.#detail.hidden = words.detail === "";
     this.#showAddresses(words.addresses);
+    // It changes often, and a screen reader would read all of it each time; the panel below has it as text.
+    setText(this.#behind, words.behind);
+    this.#check.hidden = !words.canCheck;
     this.#hurry.hidden = !words.canHurry;
     this.#knob.dataset.action = words.action;
     setText(this.#knobLabel, words.action);
-    this.#count(session);
-    if (asked.kind === "known") this.#showRoom(asked.value);
     return words;
   }
 
@@ -97,7 +125,7 @@ export class Panel {
     clearInterval(this.#ticking);
     const tell = () => {
       const seconds = secondsLeft(session, performance.now());
-      setText(this.#countdown, seconds === null ? "" : `in ${seconds} s`);
+      setText(this.#countdown, seconds === null ? "" : countdown(session.problem, seconds));
     };
     tell();
     if (session.phase === "reconnecting") this.#ticking = setInterval(tell, 250);

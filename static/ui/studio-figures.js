@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * How Studio's ring does, in `#studio`, while Studio plays. It builds its own elements there.
+ * How Studio's ring does, while Studio plays: its controls in `#studio`, its figures in `#studio-numbers`. It builds its own elements there.
  *
  * For tests and tools these names are stable: #studio-pin (the quality that a performer holds: automatic, exact, light),
  * #studio-latency, -latency-how, -output, -level, -target, -underruns, -lost, -ratio, -exact, -format, -traffic. Each has a
@@ -16,10 +16,14 @@ import { LIMITS_LINE, PINS, exactness, formatLine, lightLine, outputWarning, tra
 /** @typedef {import("../studio/quality.js").Pin} Pin */
 
 const CHOICES = PINS.map(([value, text]) => `<option value="${value}">${text}</option>`).join("");
-const NUMBERS = `
-    <h2 id="studio-title">How the sound arrives</h2>
+const HEAD = `
+    <h2 id="studio-title">Studio</h2>
     <p id="studio-pin-row" class="studio-pin" hidden><label for="studio-pin">Samples</label>
       <select id="studio-pin">${CHOICES}</select></p>
+    <p id="studio-warning" class="studio-warning" hidden></p>
+    <div id="studio-place"></div>
+    <p class="studio-limits">${LIMITS_LINE}</p>`;
+const NUMBERS = `
     <figure class="plot">
       <figcaption>
         <span class="key key-buffer">Ring, ms</span>
@@ -32,16 +36,18 @@ const NUMBERS = `
     <dl class="grid">
       <div><dt>To the browser</dt><dd><b id="studio-latency">–</b> ms</dd><dd class="sub" id="studio-latency-how"></dd></div>
       <div><dt>Output adds</dt><dd><b id="studio-output">–</b> ms</dd><dd class="sub" id="studio-output-how"></dd></div>
-      <div><dt>In the ring</dt><dd><b id="studio-level">–</b> ms</dd><dd class="sub">aims at <span id="studio-target">–</span> ms</dd></div>
-      <div><dt>Underruns</dt><dd><b id="studio-underruns">–</b></dd><dd class="sub"><span id="studio-lost">–</span></dd></div>
-      <div><dt>Bit-exact</dt><dd><b id="studio-exact">–</b></dd><dd class="sub" id="studio-ratio"></dd></div>
+      <div><dt>In the ring</dt><dd><b id="studio-level">–</b> ms</dd><dd class="sub">aims at <span id="studio-target">–</span> ms</dd>
+        <dd class="means">Sound that waits to be played, so that late packets still fit in.</dd></div>
+      <div><dt>Underruns</dt><dd><b id="studio-underruns">–</b></dd><dd class="sub"><span id="studio-lost">–</span></dd>
+        <dd class="means">Times that the ring ran empty, which can be heard.</dd></div>
+      <div><dt>Bit-exact</dt><dd><b id="studio-exact">–</b></dd><dd class="sub" id="studio-ratio"></dd>
+        <dd class="means">Whether each sample is the one that the instrument gave.</dd></div>
       <div><dt>Samples</dt><dd><b id="studio-format" class="words">–</b></dd><dd class="sub" id="studio-traffic"></dd></div>
-    </dl>
-    <p id="studio-warning" class="studio-warning" hidden></p>
-    <p class="studio-limits">${LIMITS_LINE}</p>`;
+    </dl>`;
 
 export class StudioFigures {
   #section = byId("studio", HTMLElement);
+  #numbers = byId("studio-numbers", HTMLElement);
   #plot;
   #pin;
   #plays;
@@ -52,8 +58,9 @@ export class StudioFigures {
   /** @param {{plays: () => boolean, pinned: (pin: Pin) => void}} performer whether this page performs, and what it holds from now on */
   constructor({ plays, pinned }) {
     this.#plays = plays;
-    this.#section.innerHTML = NUMBERS;
-    for (const element of this.#section.querySelectorAll("[id]")) {
+    this.#section.innerHTML = HEAD;
+    this.#numbers.innerHTML = NUMBERS;
+    for (const element of [...this.#section.querySelectorAll("[id]"), ...this.#numbers.querySelectorAll("[id]")]) {
       if (element instanceof HTMLElement) element.dataset.testid = element.id;
     }
     this.#pin = byId("studio-pin", HTMLSelectElement);
@@ -66,6 +73,7 @@ export class StudioFigures {
     if (choice) this.#section.dataset.quality = choice.stage === "exact" ? "exact" : "light";
     this.#at("studio-pin-row").hidden = !(this.#plays() && stats !== null && stats.format.light !== null);
     if (this.#pin.value !== pinned) this.#pin.value = pinned;
+    this.#numbers.hidden = !(sounding && stats);
     if (sounding && stats) this.#figures(stats);
     else this.#plot.clear();
   }

@@ -15,7 +15,7 @@ import { LISTEN_MEANS, STUDIO_MEANS, qualityLine, studioLine } from "./studio-wo
 /** @typedef {{show: (studio: Studio) => void}} Figures */
 
 const SWITCH = `
-  <fieldset class="modes">
+  <fieldset id="mode-choice" class="modes">
     <legend class="unseen">How you listen</legend>
     <label class="mode"><input type="radio" name="mode" id="mode-listen" value="listen" checked>
       <b>Listen</b> <span>${LISTEN_MEANS}</span></label>
@@ -29,6 +29,7 @@ export class StudioPanel {
   #studio;
   #modes = byId("modes", HTMLElement);
   #section = byId("studio", HTMLElement);
+  #fields;
   #listen;
   #choice;
   #line;
@@ -46,6 +47,7 @@ export class StudioPanel {
     for (const element of this.#modes.querySelectorAll("[id]")) {
       if (element instanceof HTMLElement) element.dataset.testid = element.id;
     }
+    this.#fields = byId("mode-choice", HTMLFieldSetElement);
     this.#listen = byId("mode-listen", HTMLInputElement);
     this.#choice = byId("mode-studio", HTMLInputElement);
     this.#line = byId("studio-line", HTMLElement);
@@ -64,18 +66,23 @@ export class StudioPanel {
     this.#figures = figures;
   }
 
-  /** @param {boolean} listening whether Listen plays, or is about to */
-  show(listening) {
+  /**
+   * @param {boolean} listening whether Listen plays, or is about to
+   * @param {boolean} [offered] whether this server has Studio: one that has turned it off leaves nothing to choose
+   */
+  show(listening, offered = true) {
     const { session, wanted, support, sounding, stats, choice } = this.#studio;
     this.#modes.dataset.phase = session.phase;
+    this.#fields.hidden = !offered && session.phase === "off" && !wanted;
     const chosen = session.phase === "off" ? wanted && session.notice === "" : session.phase !== "returning";
     this.#choice.checked = chosen;
     this.#listen.checked = !chosen;
-    const heard = choice && stats ? qualityLine(choice, stats.network, stats.format.mbps) : "";
-    const line = "missing" in support ? support.missing : studioLine(session, listening, wanted, heard);
+    const heard = choice && stats ? qualityLine(choice, stats.network, stats.format.mbps, stats.busy) : "";
+    const line = "missing" in support ? (this.#fields.hidden ? "" : support.missing) : studioLine(session, listening, wanted, heard);
     setText(this.#line, line);
     this.#line.hidden = line === "";
-    this.#again.hidden = !(session.phase === "off" && session.offered && listening);
+    this.#again.hidden = !(session.phase === "off" && session.offered && listening && offered);
+    this.#modes.hidden = this.#fields.hidden && line === "";
     this.#section.hidden = !sounding || stats === null;
     document.body.dataset.mode = sounding ? "studio" : "listen";
     this.#figures?.show(this.#studio);

@@ -73,7 +73,7 @@ export class SafetyControl {
     const box = document.createElement("div");
     box.className = "safety";
     box.innerHTML = CONTROL;
-    document.querySelector("#studio figure.plot")?.after(box);
+    byId("studio-place", HTMLElement).replaceWith(box);
     this.#input = byId("studio-safety", HTMLInputElement);
     this.#cost = byId("studio-safety-cost", HTMLElement);
     this.#cells = [...byId("studio-safety-places", HTMLElement).children].map((cell) => ({

@@ -29,16 +29,20 @@ const NETWORKS = { wifi: "Wi-Fi", cable: "cable", mobile: "mobile network", othe
  * @param {Choice} choice
  * @param {NetworkKind} kind
  * @param {number} needMbps that the exact samples take
+ * @param {boolean} [busy] whether this computer was too busy to play evenly when that was chosen
  * @returns {string}
  */
-export function qualityLine({ stage, why }, kind, needMbps) {
+export function qualityLine({ stage, why }, kind, needMbps, busy = false) {
   if (stage === "exact") {
     if (why.cause === "full") return "Exact samples, as all places for compressed sound are taken.";
     return why.cause === "pinned" ? "Exact samples, as you chose." : "Exact samples.";
   }
   const trying = stage === "trial" ? " Trying the exact samples again." : "";
-  return `${reasonOf(why, NETWORKS[kind], needMbps)}${trying}`;
+  const reason = busy && (why.cause === "jitter" || why.cause === "uneven") ? BUSY : reasonOf(why, NETWORKS[kind], needMbps);
+  return `${reason}${trying}`;
 }
+
+const BUSY = "Compressed, since this computer is too busy to play exact samples evenly.";
 
 /**
  * @param {import("../studio/quality.js").Why} why

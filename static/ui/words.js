@@ -4,19 +4,24 @@
 import { SERVER_STOPS } from "../connection/problems.js";
 import { mayHurry, stateOf } from "../listen/session.js";
 import { kilohertz, plural } from "./format.js";
+import { doorWords, waitDetail, waitHeadline } from "./refusals.js";
+import { behindWords, verdictWords } from "./verdict-words.js";
 
 /** @typedef {import("../listen/session.js").Session} Session */
 /** @typedef {import("../connection/room.js").Room} Room */
 /** @typedef {import("../connection/room.js").Asked<Room>} AskedRoom */
+/** @typedef {import("../listen/verdict.js").Verdict} Verdict */
 
 /**
  * @typedef {object} Words
  * @property {string} state the session's state, or "silent" when it is live and the instrument gives nothing
  * @property {"rest" | "busy" | "good" | "warn" | "bad"} tone
  * @property {string} headline
+ * @property {string} behind how far behind the instrument one hears, to be put behind the headline; "" where that is not said
  * @property {string} detail a sentence, or ""
  * @property {string[]} addresses where the media was tried, when that is the problem
  * @property {boolean} canHurry whether "Try now" makes sense
+ * @property {boolean} canCheck whether a test of this browser and its way to the server may tell what is wrong
  * @property {string} action what the big button does: "Listen", "Stop", "Tap to hear" or "Try again"
  */
 
@@ -24,9 +29,10 @@ import { kilohertz, plural } from "./format.js";
  * @param {Session} session
  * @param {AskedRoom} asked
  * @param {string} roomName
+ * @param {Verdict | null} [verdict] how the sound arrives; null while that is not known
  * @returns {Words}
  */
-export function describe(session, asked, roomName) {
+export function describe(session, asked, roomName, verdict = null) {
   const state = stateOf(session);
   const room = asked.kind === "known" ? asked.value : null;
   switch (state) {
@@ -44,15 +50,16 @@ export function describe(session, asked, roomName) {
         action: "Tap to hear",
       };
     case "live":
-      return live(room);
+      return live(room, verdict);
     case "reconnecting":
       return {
-        ...words("reconnecting", "warn", again(session.problem), session.problem?.message ?? ""),
+        ...words("reconnecting", "warn", again(session.problem), waitDetail(session.problem)),
         addresses: session.problem?.addresses ?? [],
         canHurry: mayHurry(session),
+        canCheck: testable(session.problem),
       };
     case "failed":
-      return { ...failed(session, roomName), action: "Try again" };
+      return { ...failed(session, roomName), action: "Try again", canCheck: testable(session.problem) };
   }
 }
 
@@ -91,8 +98,8 @@ function idle(asked, roomName) {
     return { ...words("unreachable", "bad", "The server does not answer", detail), action: "Listen" };
   }
   if (asked.kind === "refused") {
-    const detail = `${asked.message || "The server tells nothing about this room."} Press Listen to try all the same.`;
-    return { ...words("refused", "warn", "Not open to everybody", detail), action: "Listen" };
+    const { headline, detail } = doorWords(asked.why, asked.message || "The server tells nothing about this room.");
+    return { ...words("refused", "warn", headline, `${detail} Press Listen to try all the same.`), action: "Listen" };
   }
   const silent = asked.kind === "known" && asked.value.instrument.state === "silent";
   if (silent) return { ...instrumentSilent(asked.value), state: "idle", action: "Listen" };
@@ -105,7 +112,7 @@ function idle(asked, roomName) {
  */
 function connecting({ answered, attempt, problem }) {
   // The last problem stays readable while the next attempt runs.
-  if (problem?.soon) return words("connecting", "warn", again(problem), problem.message);
+  if (problem?.soon) return words("connecting", "warn", again(problem), waitDetail(problem));
   if (problem) {
     const headline = attempt > 0 ? "Reconnecting now" : "Connecting";
     return { ...words("connecting", "busy", headline, problem.message), addresses: problem.addresses ?? [] };
@@ -119,15 +126,27 @@ function connecting({ answered, attempt, problem }) {
  *
  * @param {import("../connection/problems.js").Problem | null} problem
  */
-const again = (problem) => (problem?.code === SERVER_STOPS ? "Back in a moment" : "Reconnecting");
+const again = (problem) => (problem?.code === SERVER_STOPS ? "Back in a moment" : (waitHeadline(problem) ?? "Reconnecting"));
+
+/** Problems of the browser and its way to the server, about which a test may tell more. */
+const TESTABLE = new Set(["ice_failed", "no_media", "negotiation_failed", "webrtc_missing", "connection_lost", "server_error"]);
+
+/** @param {import("../connection/problems.js").Problem | null} problem */
+const testable = (problem) => problem !== null && TESTABLE.has(problem.code);
 
 /**
  * @param {Room | null} room
+ * @param {Verdict | null} verdict
  * @returns {Words}
  */
-function live(room) {
+function live(room, verdict) {
   if (room?.instrument.state === "silent") return instrumentSilent(room);
-  return words("live", "good", "Live", room?.instrument.note ?? "");
+  const note = room?.instrument.note ?? "";
+  if (verdict === null) return words("live", "good", "Live", note);
+  const { tone: usual, headline, detail, canCheck } = verdictWords(verdict.kind);
+  const tone = verdict.bad ? "bad" : usual;
+  const behind = verdict.behindMs === null ? "" : `, ${behindWords(verdict.behindMs)}`;
+  return { ...words("live", tone, headline, [detail, note].filter(Boolean).join(" ")), behind, canCheck };
 }
 
 /**
@@ -153,8 +172,10 @@ function failed({ problem }, roomName) {
   switch (problem?.code) {
     case "room_unknown":
       return unknownRoom(roomName, message);
-    case "not_allowed":
-      return words("failed", "bad", "Not allowed in", message);
+    case "not_allowed": {
+      const { headline, detail } = doorWords(problem.why ?? "", message);
+      return words("failed", "bad", headline, detail);
+    }
     case "webrtc_missing":
       return words("failed", "bad", "This browser cannot listen", message);
     default:
@@ -179,7 +200,7 @@ function unknownRoom(roomName, message) {
  * @returns {Words}
  */
 function words(state, tone, headline, detail) {
-  return { state, tone, headline, detail, addresses: [], canHurry: false, action: "Stop" };
+  return { state, tone, headline, behind: "", detail, addresses: [], canHurry: false, canCheck: false, action: "Stop" };
 }
 
 /**

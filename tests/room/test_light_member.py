@@ -122,7 +122,9 @@ async def test_full_light_is_refused_in_a_sentence_and_the_samples_go_on(scene: 
     for quality in ("light", "both"):
         said = scene.ask(member, quality)
         assert (said["code"], said["of"]) == ("studio_full", "studio_quality")
-        assert said["message"] == "The only place of Studio light in this room is taken; Listen mode has room."
+        assert (
+            said["message"] == "The only place of Studio light in this room is taken; Listen mode has room."
+        )
     assert member.session.sending.payload() == ("pcm", 111)
 
 

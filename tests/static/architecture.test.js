@@ -24,6 +24,7 @@ const IMPORTS = {
   ui: ["channel", "connection", "listen", "midi", "studio"],
   stage: ["channel", "connection", "listen", "midi", "ui"],
   page: ["connection", "listen", "stage", "studio", "ui"],
+  check: ["connection", "listen", "ui"],
 };
 
 /** Folders whose modules only compute: bytes, events and times go in, values come out. */
@@ -79,7 +80,7 @@ test("every import leads to a module", () => {
 });
 
 /** Where the server serves each page; a room's page lies one folder down. */
-const PAGES = { "index.html": "/", "room.html": "/r/main", "trust.html": "/trust" };
+const PAGES = { "index.html": "/", "room.html": "/r/main", "trust.html": "/trust", "check.html": "/check" };
 
 test("what a page loads is there, at whatever prefix a proxy publishes the server", () => {
   for (const [page, address] of Object.entries(PAGES)) {
@@ -91,7 +92,7 @@ test("what a page loads is there, at whatever prefix a proxy publishes the serve
       assert.ok(pathname.startsWith("/montage/"), `${page}: ${link}`);
       const path = pathname.slice("/montage/".length);
       if (path.startsWith("static/")) readFileSync(join(ROOT, "..", path));
-      else assert.ok(path === "" || path === "ca.pem", `${page}: ${link}`);
+      else assert.ok(["", "ca.pem", "check"].includes(path), `${page}: ${link}`);
     }
   }
 });

@@ -29,6 +29,8 @@ test("a room of the server is read as it is", () => {
     bitrateBps: 160000,
     listeners: 3,
     liveOpus: false,
+    studio: true,
+    blockMs: 0,
   });
 });
 
@@ -39,4 +41,12 @@ test("odd answers become harmless values", () => {
   }
   assert.deepEqual(readRooms({ rooms: 7 }), []);
   assert.equal(readRooms({ rooms: [{ name: "a" }, {}] }).length, 2);
+});
+
+test("a room says whether Studio is to be had, and how long a block of its instrument is", () => {
+  assert.equal(readRoom({ studio: null }).studio, false);
+  const full = readRoom({ studio: { listeners: 1, limit: 1, rate: 44_100, frames: 128 } });
+  assert.equal(full.studio, true);
+  assert.ok(Math.abs(full.blockMs - 2.9) < 0.01);
+  for (const studio of [{}, { rate: 0, frames: 128 }, { rate: "x", frames: 1 }, { rate: 1, frames: 1e9 }]) assert.equal(readRoom({ studio }).blockMs, 0);
 });

@@ -67,7 +67,7 @@ test("a blocked browser asks for a tap", () => {
 test("an idle page tells that the room or the server is missing", () => {
   assert.match(said({}, { kind: "missing" }).detail, /“main”/);
   assert.equal(said({}, { kind: "unreachable" }).state, "unreachable");
-  const refused = said({}, { kind: "refused", message: "This link has expired; ask for a new one." });
+  const refused = said({}, { kind: "refused", message: "This link has expired; ask for a new one.", why: "bad_token" });
   assert.equal(refused.state, "refused");
   assert.match(refused.detail, /^This link has expired; ask for a new one\. Press Listen/);
 });
