@@ -1,5 +1,6 @@
-"""What the page says of itself, in real Chromium: the way of the sound by hop, a full room, an old link, what is not offered, and the
-page ``/check``. One server with a room of one place serves all.
+"""What the page says of itself, in real Chromium: how the sound arrives, a full room, an old link, and the page ``/check``.
+
+One server with a room of one place serves all.
 """
 
 from __future__ import annotations
@@ -110,8 +111,8 @@ async def test_an_old_performers_link_is_told_before_its_panel_is_shown(
     assert said.startswith("This link is not valid on this server. Ask whoever gave it to you")
     assert not await page.evaluate("window.seen")
     assert "#" not in page.url
+    await page.goto("about:blank")
     await page.goto(f"{server.room_url}#perform={performer_token(server)}")
-    await page.reload()
     await until(page, "window.seen")
     assert await page.is_hidden("#link-notice")
 
@@ -135,7 +136,8 @@ const began = performance.now();
 RTCPeerConnection.prototype.getStats = async function () {
   const stats = [...(await getStats.call(this)).values()].map((one) => {
     const lost = Math.round((performance.now() - began) / 100);
-    return one.type === "inbound-rtp" ? { ...one, packetsLost: lost, concealedSamples: 800 * lost, silentConcealedSamples: 0 } : one;
+    const told = { packetsLost: lost, concealedSamples: 800 * lost, silentConcealedSamples: 0 };
+    return one.type === "inbound-rtp" ? { ...one, ...told } : one;
   });
   return new Map(stats.map((one) => [one.id, one]));
 };
@@ -148,7 +150,7 @@ async def test_a_sixth_of_the_sound_missing_is_not_good(server: RtcServer, brows
     await page.add_init_script(FAILING)
     await page.goto(f"{server.room_url}?listen")
     await until(page, f"{HEADLINE} === 'Your network drops sounds'")
-    assert await page.evaluate("document.body.dataset.tone") == "bad"
+    await until(page, "document.body.dataset.tone === 'bad'")
     assert await page.evaluate("rtcserver.state") == "live"
     assert await page.is_visible("#check-way")
     await _leaves(page, server)
