@@ -6,8 +6,8 @@
 
 import { WEBRTC_MISSING, SERVER_UNREACHABLE, negotiationFailed, codeOf, parseRetryAfter, refused, sentenceOf } from "./problems.js";
 import { haveIceServers, iceServers } from "./ice-servers.js";
-import { FROM_PAGE } from "./server.js";
-import { authorization, fallBack } from "./token.js";
+import { connection, leave, locationOf, offerOf, postOffer } from "./offer.js";
+import { fallBack } from "./token.js";
 import {
   addressOf,
   asksForStereo,
@@ -36,7 +36,8 @@ import {
  * @typedef {object} Special what a session other than plain listening changes
  * @property {RTCConfiguration} [configuration] added to the connection's
  * @property {Record<string, string>} [headers] of the POST
- * @property {(peer: RTCPeerConnection, audio: RTCRtpTransceiver) => void} [prepare] before the offer is made
+ * @property {(peer: RTCPeerConnection, audio: RTCRtpTransceiver, channels?: import("./channels.js").Channels) => void} [prepare] before
+ *   the offer is made; or with the channels of an offer that was made before, see `Ready`
  * @property {(headers: Headers, answer: string) => Problem | null} [accepted] with the headers of a 201; a problem ends the connection
  */
 
@@ -56,6 +57,7 @@ export class WhepConnection {
   #url;
   #tell;
   #special;
+  #prepared;
   #owner = new AbortController();
   /** @type {RTCPeerConnection | null} */
   #peer = null;
@@ -71,11 +73,13 @@ export class WhepConnection {
    * @param {string} url of the room's WHEP endpoint
    * @param {ConnectionTell} tell
    * @param {Special} [special]
+   * @param {import("./ready.js").Prepared | null} [prepared] whose offer is used
    */
-  constructor(url, tell, special = {}) {
+  constructor(url, tell, special = {}, prepared = null) {
     this.#url = url;
     this.#tell = tell;
     this.#special = special;
+    this.#prepared = prepared;
   }
 
   /**
@@ -211,23 +215,29 @@ export class WhepConnection {
     return this.#owner.signal.aborted;
   }
 
-  /**
-   * @returns {Promise<string>} the offer. It waits for no candidates: the server learns of this browser’s addresses, relayed ones
-   *   too, by its checks (RFC 8445, section 7.3.1.3).
-   */
+  /** @returns {Promise<string>} the offer */
   async #offer() {
+    if (this.#prepared) {
+      const { peer, audio, channels, offer } = this.#prepared;
+      this.#use(peer, audio, channels);
+      return offer;
+    }
     const servers = haveIceServers() ? await iceServers(this.#url) : [];
     if (this.#closed) return "";
     const peer = connection({ iceServers: servers, bundlePolicy: "max-bundle", ...this.#special.configuration });
+    this.#use(peer, peer.addTransceiver("audio", { direction: "recvonly" }));
+    return offerOf(peer);
+  }
+
+  /**
+   * @param {RTCPeerConnection} peer
+   * @param {RTCRtpTransceiver} audio
+   * @param {import("./channels.js").Channels} [channels]
+   */
+  #use(peer, audio, channels) {
     this.#peer = peer;
     this.#listenTo(peer);
-    const audio = peer.addTransceiver("audio", { direction: "recvonly" });
-    this.#special.prepare?.(peer, audio);
-    const { sdp = "" } = await peer.createOffer();
-    if (this.#closed) return "";
-    await peer.setLocalDescription({ type: "offer", sdp: withStereoOpus(sdp) });
-    // Some browsers rewrite their local description: the server has to read the same wish for stereo as the decoder.
-    return withStereoOpus(peer.localDescription?.sdp ?? "");
+    this.#special.prepare?.(peer, audio, channels);
   }
 
   /**
@@ -266,12 +276,13 @@ export class WhepConnection {
   async #post(offer) {
     let response;
     let body;
-    const headers = { "Content-Type": "application/sdp", ...FROM_PAGE, ...authorization(this.#url), ...this.#special.headers };
+    const early = this.#prepared?.response;
+    this.#prepared = null;
     try {
       // close() does not abort this request: once the server has made a session, it has to be told that nobody will come.
-      response = await fetch(this.#url, { method: "POST", headers, body: offer });
+      response = await (early ?? postOffer(this.#url, offer, this.#special.headers ?? {}));
       this.#etag = response.headers.get("ETag") ?? "*";
-      if (response.ok) this.#location = resolve(response.headers.get("Location"), response.url);
+      this.#location = locationOf(response);
       if (this.#closed) this.#leave();
       body = await response.text();
     } catch {
@@ -292,22 +303,8 @@ export class WhepConnection {
   }
 
   #leave() {
-    const location = this.#location;
+    leave(this.#location);
     this.#location = null;
-    // `keepalive` lets the request outlive the page. If it fails, the server ends the session when its media times out.
-    if (location) fetch(location, { method: "DELETE", keepalive: true }).catch(() => {});
-  }
-}
-
-/**
- * @param {RTCConfiguration} configuration
- * @returns {RTCPeerConnection} without the servers, if this browser takes one of them for wrong
- */
-function connection(configuration) {
-  try {
-    return new RTCPeerConnection(configuration);
-  } catch {
-    return new RTCPeerConnection({ ...configuration, iceServers: [] });
   }
 }
 
@@ -345,20 +342,5 @@ export function transportState(ice, whole, dtls) {
  * @returns {string} the host that it names; "" if it names none
  */
 function hostnameOf(url) {
-  const absolute = resolve(url, url);
-  return absolute ? new URL(absolute).hostname : "";
-}
-
-/**
- * @param {string | null} location
- * @param {string} base
- * @returns {string | null}
- */
-function resolve(location, base) {
-  if (!location) return null;
-  try {
-    return new URL(location, base).href;
-  } catch {
-    return null;
-  }
+  return URL.canParse(url) ? new URL(url).hostname : "";
 }

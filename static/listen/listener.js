@@ -19,8 +19,8 @@ import { SETTLING_MS, readCounters, snapshot } from "./stats.js";
  * @property {() => void} stop
  */
 /**
- * @typedef {(peer: RTCPeerConnection) => {close: () => void, link?: import("../connection/link.js").ChannelLink}} AttachStage opens
- *   what else a connection carries, before its offer
+ * @typedef {(peer: RTCPeerConnection, channels?: import("../connection/channels.js").Channels) => {close: () => void, link?: import("../connection/link.js").ChannelLink}} AttachStage opens
+ *   what else a connection carries, before its offer, or takes the channels that are there
  */
 
 /** How often the statistics are read while there is no sound, and while there is, in milliseconds. */
@@ -37,6 +37,7 @@ export class Listener {
   #onSession;
   #onSnapshot;
   #attach;
+  #ready;
   /** @type {{close: () => void} | null} */
   #attached = null;
   #owner = new AbortController();
@@ -63,13 +64,15 @@ export class Listener {
    * @param {(session: Session) => void} onSession after every change
    * @param {(snapshot: Snapshot, counters: Counters) => void} onSnapshot after every reading of the statistics
    * @param {AttachStage} attach
+   * @param {{take: () => import("../connection/ready.js").Prepared | null}} [ready] offers that are made already
    */
-  constructor(url, output, onSession, onSnapshot, attach) {
+  constructor(url, output, onSession, onSnapshot, attach, ready = { take: () => null }) {
     this.#url = url;
     this.#output = output;
     this.#onSession = onSession;
     this.#onSnapshot = onSnapshot;
     this.#attach = attach;
+    this.#ready = ready;
     const { signal } = this.#owner;
     const hurry = () => this.hurry();
     addEventListener("online", hurry, { signal });
@@ -161,6 +164,7 @@ export class Listener {
    * @param {number} generation
    */
   #dial(generation) {
+    const instead = this.instead();
     const connection = new WhepConnection(
       this.#url,
       {
@@ -169,7 +173,8 @@ export class Listener {
         transport: (state) => this.#dispatch({ type: "transport", generation, state }),
         stream: (stream) => this.#play(generation, stream),
       },
-      { headers: insteadOf(this.instead()), prepare: (peer) => this.#open(peer, generation) },
+      { headers: insteadOf(instead), prepare: (peer, _, channels) => this.#open(peer, generation, channels) },
+      instead === "" ? this.#ready.take() : null,
     );
     this.#connection = connection;
     connection.open();
@@ -179,9 +184,10 @@ export class Listener {
   /**
    * @param {RTCPeerConnection} peer
    * @param {number} generation
+   * @param {import("../connection/channels.js").Channels} [channels]
    */
-  #open(peer, generation) {
-    const attached = this.#attach(peer);
+  #open(peer, generation, channels) {
+    const attached = this.#attach(peer, channels);
     this.#attached = attached;
     if (!attached.link) return;
     attached.link.onLeaving = ({ reason, message, after_ms: afterMs }) =>

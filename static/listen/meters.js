@@ -32,6 +32,16 @@ export class StereoMeter {
     if (this.#context?.state === "suspended" && this.#source) this.#context.resume().catch(() => {});
   }
 
+  /** Makes what a stream is attached to, before there is one. */
+  prepare() {
+    if (this.#owner.signal.aborted || typeof AudioContext === "undefined") return;
+    try {
+      this.#graph();
+    } catch {
+      // attach() tries again.
+    }
+  }
+
   /**
    * @param {MediaStream} stream one that an audio element plays: Chromium feeds the graph only then
    */

@@ -28,6 +28,7 @@
  */
 
 import { haveIceServers, iceServers } from "../connection/ice-servers.js";
+import { Ready } from "../connection/ready.js";
 import { Watch, readRoom, roomFromPath } from "../connection/room.js";
 import { roomApi, roomWhep } from "../connection/server.js";
 import { Listener } from "../listen/listener.js";
@@ -94,6 +95,9 @@ const output = {
 /** Output latency that is assumed where the browser does not say it. */
 const USUAL_LATENCY_MS = 20;
 const stage = new Stage(roomName, () => meter.outputLatencyMs ?? USUAL_LATENCY_MS);
+/** Whether a press begins a connection. @returns {boolean} */
+const rests = () => ["idle", "failed"].includes(stateOf(listener.session)) && !studio.sounding;
+const ready = new Ready(roomWhep(roomName), rests);
 const listener = new Listener(
   roomWhep(roomName),
   output,
@@ -105,7 +109,8 @@ const listener = new Listener(
     if (!studio.sounding) showArrival(snapshot, frameMs);
     stage.report(counters);
   },
-  (peer) => quality.follow(stage.attach(peer)),
+  (peer, channels) => quality.follow(stage.attach(peer, channels)),
+  ready,
 );
 
 listener.instead = () => studio.id;
@@ -148,7 +153,7 @@ new VolumeControl(settings, playback.volumeWorks, ({ volume, muted }) => {
 });
 playback.setVolume(settings.volume, settings.muted);
 
-byId("listen", HTMLButtonElement).addEventListener("click", press);
+wireKnob();
 byId("hurry", HTMLButtonElement).addEventListener("click", () => listener.hurry());
 wireScreenLock();
 
@@ -217,6 +222,15 @@ const pressed = dataset.pressed !== undefined;
 dataset.ready = "";
 if (pressed) press();
 else if (start.has("studio") || start.has("listen") || resumes) listener.listen();
+else setTimeout(() => ready.prepare());
+
+function wireKnob() {
+  const knob = byId("listen", HTMLButtonElement);
+  knob.addEventListener("click", press);
+  for (const near of ["pointerenter", "focus"]) knob.addEventListener(near, () => ready.prepare());
+  knob.addEventListener("pointerdown", ({ isPrimary, button }) => isPrimary && button === 0 && ready.ask());
+  knob.addEventListener("keydown", ({ key, repeat }) => !repeat && (key === " " || key === "Enter") && ready.ask());
+}
 
 function press() {
   meter.resume();
@@ -230,6 +244,8 @@ function press() {
     case "idle":
     case "failed":
       listener.listen();
+      // While the server answers there is time for it.
+      setTimeout(() => meter.prepare());
       break;
     case "blocked":
       playback.resume().then((blocked) => listener.playback(blocked));

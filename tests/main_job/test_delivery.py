@@ -21,6 +21,10 @@ pytestmark = [
 ]
 
 MAIN = "**/page/main.js"
+PEERS = """window.peers = [];
+window.RTCPeerConnection = class extends RTCPeerConnection {
+  constructor(...given) { super(...given); peers.push(this); }
+};"""
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +71,28 @@ async def test_a_press_before_the_scripts_are_there_is_kept(server: RtcServer) -
         await until(page, "rtcserver.state === 'idle'")
 
 
+async def test_an_offer_is_made_before_a_press_and_a_touch_alone_leaves_no_session(server: RtcServer) -> None:
+    async with Chromium() as browser:
+        page = await browser.open("about:blank")
+        posts: list[str] = []
+        page.on("request", lambda request: posts.append(request.method) if "/whep" in request.url else None)
+        await page.add_init_script(PEERS)
+        await page.goto(server.room_url)
+        await until(page, "peers.length === 1 && peers[0].signalingState === 'have-local-offer'")
+        assert posts == []
+        await page.dispatch_event("#listen", "pointerdown", {"isPrimary": True, "button": 0})
+        await until(page, "peers[0].signalingState === 'closed'")
+        async with asyncio.timeout(10):
+            while posts != ["POST", "DELETE"]:  # noqa: ASYNC110 -- the browser's requests
+                await asyncio.sleep(0.02)
+        await page.hover("#listen")
+        await until(page, "peers.length === 2 && peers[1].signalingState === 'have-local-offer'")
+        await page.click("#listen")
+        await until(page, "rtcserver.state === 'live'")
+        assert await page.evaluate("peers.length") == 2
+        assert posts == ["POST", "DELETE", "POST"]
+
+
 @pytest.mark.realtime  # Studio gives up on a page that has no processor for seconds
 async def test_a_listener_loads_few_files_once_and_studio_when_it_is_chosen(server: RtcServer) -> None:
     async with Chromium() as browser:
@@ -75,7 +101,7 @@ async def test_a_listener_loads_few_files_once_and_studio_when_it_is_chosen(serv
         await page.goto(f"{server.room_url}?listen")
         await until(page, "window.rtcserver?.state === 'live'")
         assert len(asked) <= 7
-        assert not [path for path in asked if "studio" in path.replace("+studio.css", "")]
+        assert not [path for path in asked if "studio" in path.replace("+studio", "")]
         await page.click("#mode-studio")
         await until(page, "rtcserver.studio.state === 'playing'")
         studio = [path for path in asked if path.startswith(("page/studio", "studio/"))]
