@@ -190,11 +190,13 @@ export class Input {
     const action = actionOf(event.code);
     const note = noteOf(event.code, this.#octave);
     if (note === null && action === null) return;
-    if (action === "sustain" && this.#tabbing && onControl(event)) return;
+    if (action === "sustain" && this.#operates(event)) return;
     // Repetitions are prevented, too: space would scroll the page, and in some browsers letters start a search.
     event.preventDefault();
     if (event.repeat) return;
     if (note !== null) {
+      // Whoever plays has their hands on the piano: from now on space is the pedal, until they walk on.
+      this.#tabbing = false;
       this.#typed.set(event.code, note);
       this.down("typing", note, STEPS[this.memory.step] ?? 96, event.timeStamp);
     } else if (action === "sustain") this.#pedal("typing", this.#channel, 127, event.timeStamp);
@@ -210,9 +212,14 @@ export class Input {
       // Where the two rows overlap, two keys play one note; it sounds until both are let go.
       if (![...this.#typed.values()].includes(note)) this.up("typing", note, event.timeStamp);
     } else if (actionOf(event.code) === "sustain" && this.#enabled && !taken(event)) {
-      if (!(this.#tabbing && onControl(event))) event.preventDefault();
+      if (!this.#operates(event)) event.preventDefault();
       this.#pedal("typing", this.#channel, 0, event.timeStamp);
     }
+  }
+
+  /** Whether space operates the control that has the focus, and is no pedal. @param {KeyboardEvent} event */
+  #operates(event) {
+    return this.#tabbing && onControl(event) && !endsMusic(event);
   }
 
   /** @param {1 | -1} by */
@@ -261,6 +268,11 @@ function taken({ target }) {
   if (!(target instanceof HTMLElement)) return false;
   const type = target instanceof HTMLInputElement ? target.type : "";
   return takesLetters({ tag: target.tagName.toLowerCase(), type, editable: target.isContentEditable });
+}
+
+/** Whether the element under the event ends the music: that is left to Enter, and to a click. @param {KeyboardEvent} event */
+function endsMusic({ target }) {
+  return target instanceof HTMLElement && target.matches('#listen[data-action="Stop"]');
 }
 
 /** Whether space operates the element under the event. @param {KeyboardEvent} event */

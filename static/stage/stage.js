@@ -21,6 +21,7 @@ import { readOffer } from "../midi/sound-list.js";
 import { byId, setText } from "../ui/dom.js";
 import { FilePlayer } from "../ui/file-player.js";
 import { Keyboard } from "../ui/keyboard.js";
+import { KeysView } from "../ui/keys-view.js";
 import { PerformersList } from "../ui/performers.js";
 import { Roll } from "../ui/roll.js";
 import { Sounds } from "../ui/sounds.js";
@@ -54,6 +55,7 @@ export class Stage {
   #performers = new PerformersList(byId("performers", HTMLElement), byId("performers-none", HTMLElement));
   #roll = new Roll(byId("roll", HTMLCanvasElement));
   #keyboard;
+  #keysView;
   #sounds;
   #files;
   #input;
@@ -93,6 +95,7 @@ export class Stage {
       },
       () => this.#onView(),
     );
+    this.#keysView = new KeysView(this.#keyboard);
     this.#shown = new Shown(this.#keyboard, this.#roll, this.#performers);
     this.#sounds = new Sounds(byId("sound-now", HTMLElement), byId("sounds", HTMLElement), (sound) => {
       this.#current?.link.say(say.select(sound));
@@ -203,7 +206,7 @@ export class Stage {
     for (const session of [...this.#sessions]) this.#detach(session);
     this.#turns.close();
     this.#demo.close();
-    for (const part of [this.#keyboard, this.#roll, this.#files, this.#input]) part.close();
+    for (const part of [this.#keyboard, this.#keysView, this.#roll, this.#files, this.#input]) part.close();
   }
 
   #wire() {
@@ -213,13 +216,6 @@ export class Stage {
     name.value = this.#input.memory.name;
     name.addEventListener("change", () => this.#rename(cleanName(name.value)), { signal });
     name.addEventListener("keydown", ({ key }) => key === "Enter" && name.blur(), { signal });
-    const view = /** @type {[string, () => void][]} */ ([
-      ["keys-left", () => this.#keyboard.scrollBy(-1)],
-      ["keys-right", () => this.#keyboard.scrollBy(1)],
-      ["keys-more", () => this.#keyboard.zoomBy(1)],
-      ["keys-fewer", () => this.#keyboard.zoomBy(-1)],
-    ]);
-    for (const [id, act] of view) byId(id, HTMLButtonElement).addEventListener("click", act, { signal });
     document.addEventListener("visibilitychange", this.#turns.begin, { signal });
     addEventListener("blur", () => this.#keyboard.liftAll(), { signal });
     // A performer's link that is opened in this very tab changes only the address's fragment.
@@ -352,7 +348,7 @@ export class Stage {
 
   #onView() {
     this.#roll.invalidate();
-    byId("keys-view", HTMLElement).hidden = false;
+    this.#keysView.show();
   }
 
   /** @returns {number} ms until the next note is due */

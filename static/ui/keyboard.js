@@ -16,8 +16,12 @@ import { voiceOf } from "../midi/voices.js";
  * @property {(source: string, note: number, atMs: number) => void} up
  */
 
-/** Least width of a white key for fingers, in CSS pixels. Where keys are only looked at, all 88 are shown at any width. */
+/**
+ * Least width of a white key for fingers, and for a mouse and for what is written on it, in CSS pixels. Where keys are only looked
+ * at, all 88 are shown at any width.
+ */
 const FINGER_PX = 34;
+const MOUSE_PX = 15;
 const KEY_VELOCITY = 88;
 
 export class Keyboard {
@@ -38,8 +42,10 @@ export class Keyboard {
   #focused = 60;
   /** @type {View | null} */
   #view = null;
-  /** The view before the page changed its size: left edge in white keys, and the size. */
-  #left = 0;
+  /** What the view stays around when the page changes its size, in white keys: middle C's octave at first. */
+  #middle = placeOf(64).left;
+  /** Where a scroll that is under way leads, in white keys. @type {number | null} */
+  #aim = null;
   #pixels = 0;
 
   /**
@@ -145,7 +151,7 @@ export class Keyboard {
 
   /** @param {1 | -1} by octaves to the right */
   scrollBy(by) {
-    this.#show(this.view.left + 7 * by, true);
+    this.#show((this.#aim ?? this.view.left) + 7 * by, true);
   }
 
   /** Scrolls so that this note can be seen. @param {number} low @param {number} high */
@@ -200,39 +206,38 @@ export class Keyboard {
     const pixels = this.#scroller.clientWidth;
     if (pixels === 0) return;
     const fine = matchMedia("(pointer: fine)").matches;
-    if (!this.#chosen) this.#setZoom(this.#playable && !fine ? zoomFor(pixels, FINGER_PX) : WHITES);
+    if (!this.#chosen) this.#setZoom(this.#playable ? zoomFor(pixels, fine ? MOUSE_PX : FINGER_PX) : WHITES);
     if (pixels !== this.#pixels) {
       this.#pixels = pixels;
-      this.#show(this.#left, false);
+      this.#show(this.#middle - this.#zoom / 2, false);
     }
     this.#onView();
   }
 
   #scrolled() {
     this.#view = null;
-    // This scroll was caused by a new size, and not by the performer.
-    if (this.#scroller.clientWidth === this.#pixels) this.#left = this.view.left;
+    const { left, width } = this.view;
+    if (this.#aim !== null && Math.abs(left - this.#aim) < 0.6) this.#aim = null;
+    // Otherwise this scroll was caused by a new size, and not by the performer.
+    if (this.#scroller.clientWidth === this.#pixels && width < WHITES - 1) this.#middle = left + width / 2;
     this.#onView();
   }
 
   /** @param {number} zoom white keys that are seen */
   #setZoom(zoom) {
     if (zoom === this.#zoom && this.#keys.style.width !== "") return;
-    const { left, width } = this.view;
-    // The view stays around its middle; coming from the whole keyboard it goes to middle C.
-    const middle = width > WHITES - 1 ? placeOf(64).left : left + width / 2;
     this.#zoom = zoom;
     this.#keys.style.width = `${(100 * WHITES) / zoom}%`;
     this.#keys.dataset.zoom = String(zoom);
     this.#view = null;
-    this.#show(middle - zoom / 2, false);
+    this.#show(this.#middle - zoom / 2, false);
     this.#onView();
   }
 
   /** @param {number} left in white keys @param {boolean} smooth */
   #show(left, smooth) {
     const view = within({ left: Math.round(left), width: this.#zoom });
-    if (!smooth) this.#left = view.left;
+    this.#aim = smooth && Math.abs(view.left - this.view.left) > 0.1 ? view.left : null;
     const still = !smooth || matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.#scroller.scrollTo({
       left: (view.left / WHITES) * this.#keys.clientWidth,

@@ -28,6 +28,7 @@ export class VolumeControl {
     this.#slider.hidden = !works;
     this.#value.hidden = !works;
     byId("volume-note", HTMLElement).hidden = works;
+    byId("volume-hint", HTMLElement).hidden = !works;
     const { signal } = this.#owner;
     const change = (/** @type {Partial<VolumeState>} */ part) => {
       this.#state = { ...this.#state, ...part };
