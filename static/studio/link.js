@@ -48,6 +48,7 @@ import { WhepConnection, insteadOf } from "../connection/whep.js";
  * @property {(format: StudioFormat) => void} changed
  * @property {() => void} refused the server does not send the quality that was asked for; what it sends goes on
  * @property {(why: string) => void} unable this browser cannot decode light
+ * @property {() => void} held what had come waited in this browser
  */
 
 const VERSION = 1;
@@ -237,6 +238,7 @@ export class StudioLink {
   /** @param {import("./engine/worker.js").FromWorker} message */
   #hearWorker(message) {
     if (message.type === "proof") this.#tell.proved();
+    else if (message.type === "held") this.#tell.held();
     else if (message.type === "unable") this.#tell.unable(`This browser cannot decode Studio’s sound: ${message.why}`);
   }
 

@@ -336,6 +336,7 @@ export class Studio {
         },
         changed: (format) => (this.#format = format),
         refused: () => this.#chooser?.refused(performance.now()),
+        held: () => this.#busy.held(performance.now()),
         unable: (why) => this.#chooser?.withoutLight(performance.now()) || lose(why, false),
       },
       quality,

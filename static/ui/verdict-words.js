@@ -48,4 +48,4 @@ export const verdictWords = (kind) => WORDS[kind];
  * @param {number} ms
  * @returns {string} "56 ms behind", "1.1 s behind"
  */
-export const behindWords = (ms) => (ms < 999.5 ? `${Math.round(ms)} ms behind` : `${(ms / 1000).toFixed(1)} s behind`);
+export const behindWords = (ms) => (ms < 999.5 ? `${Math.round(ms)}\u00a0ms behind` : `${(ms / 1000).toFixed(1)}\u00a0s behind`);

@@ -24,7 +24,8 @@ import { Ring } from "./ring.js";
  *   | {type: "turn", turn: import("./splice.js").Turn} | {type: "light", rate: number, red: number | null, decoder?: "wasm" | "webcodecs"}
  *   | {type: "prepare", rate: number} | {type: "readable", readable: ReadableStream} | {type: "channel", channel: RTCDataChannel}
  *   | {type: "message", bytes: ArrayBuffer}} ToWorker
- * @typedef {{type: "up"} | {type: "proof", frames: number} | {type: "unable", why: string}} FromWorker
+ * @typedef {{type: "up"} | {type: "proof", frames: number} | {type: "unable", why: string} | {type: "held"}} FromWorker held: frames
+ *   that had come waited in this browser
  * @typedef {import("./light.js").Sink} Sink
  */
 
@@ -32,6 +33,12 @@ import { Ring } from "./ring.js";
 const PROOF = 5;
 /** After the first ones only every 64th RTP timestamp is read: they only confirm what the frame numbers say. */
 const STAMPED = 64;
+
+/** After a pause of this long between two frames, in ms, the browser is asked when it received the second one. */
+const PAUSE_MS = 8;
+/** One that waited longer than this for this thread, in ms, is told of, at most once in `TOLD_MS`: no network is to blame for it. */
+const HELD_MS = 5;
+const TOLD_MS = 1_000;
 
 /**
  * Makes Chromium collect its garbage in small pieces. Every frame is an object of the browser's. Chromium keeps those that
@@ -44,6 +51,8 @@ const SWEEP_BYTES = 80 * 2 ** 20;
 
 const scope = /** @type {any} */ (globalThis);
 let frames = 0;
+let lastMs = Infinity;
+let toldMs = -Infinity;
 let proved = false;
 /** @type {Deliver} */
 let deliver = () => {};
@@ -124,6 +133,7 @@ async function drain(readable) {
   for (;;) {
     const { value, done } = await reader.read();
     if (done) return;
+    watch(value);
     const bytes = new Uint8Array(value.data);
     if (coming && !isStudio(bytes)) {
       takeLight(bytes, value);
@@ -136,6 +146,18 @@ async function drain(readable) {
     // Before the samples this thread is still beginning, and what it sees of the network is mostly itself.
     take(bytes, stamped ? timestampOf(value) : undefined, isStudio(bytes) ? undefined : value.getMetadata?.().receiveTime);
   }
+}
+
+/** Tells the page of a frame that waited here. @param {any} frame an RTCEncodedAudioFrame */
+function watch(frame) {
+  const nowMs = performance.now();
+  const pauseMs = nowMs - lastMs;
+  lastMs = nowMs;
+  if (pauseMs < PAUSE_MS || nowMs - toldMs < TOLD_MS) return;
+  const receivedMs = frame.getMetadata?.().receiveTime;
+  if (receivedMs === undefined || nowMs - receivedMs < HELD_MS) return;
+  toldMs = nowMs;
+  tell({ type: "held" });
 }
 
 /**

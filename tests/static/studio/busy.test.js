@@ -25,6 +25,14 @@ test("timers that are late again and again are a busy computer, a single late on
   assert.equal(busy.now, false);
 });
 
+test("packets that waited in the browser are a sign, too", () => {
+  const busy = new Busy(PERIOD_MS);
+  for (let n = 0; n < MOST_LATE; n += 1) busy.held(1000 + n);
+  assert.equal(busy.now, true);
+  turns(busy, [0, 0], false, 1000 + SPAN_MS + 500);
+  assert.equal(busy.now, false);
+});
+
 test("a hidden page's timers are late on purpose", () => {
   const busy = new Busy(PERIOD_MS);
   turns(busy, [0, 900, 900, 900, 900], true);

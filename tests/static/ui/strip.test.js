@@ -24,7 +24,7 @@ test("live is good only while it sounds good", () => {
   const live = (/** @type {VerdictKind} */ kind, bad = false, behindMs = /** @type {number | null} */ (56)) =>
     describe({ ...INITIAL, phase: "live" }, { kind: "asking" }, "main", { kind, bad, behindMs });
   const good = live("good");
-  assert.deepEqual([good.state, good.tone, good.headline + good.behind, good.detail], ["live", "good", "Good, 56 ms behind", ""]);
+  assert.deepEqual([good.state, good.tone, good.headline + good.behind, good.detail], ["live", "good", "Good, 56\u00a0ms behind", ""]);
   for (const kind of /** @type {VerdictKind[]} */ (["late", "drops", "uneven", "gaps", "busy"])) {
     const { tone, headline, detail, canCheck } = live(kind);
     assert.equal(tone, "warn");
@@ -33,7 +33,7 @@ test("live is good only while it sounds good", () => {
     assert.match(detail, /(helps|pages)\.$/);
     assert.ok(canCheck);
   }
-  assert.equal(live("late", false, 1100).behind, ", 1.1 s behind");
+  assert.equal(live("late", false, 1100).behind, ", 1.1\u00a0s behind");
   assert.equal(live("good", false, null).behind, "");
-  assert.deepEqual([behindWords(999.6), behindWords(12.4)], ["1.0 s behind", "12 ms behind"]);
+  assert.deepEqual([behindWords(999.6), behindWords(12.4)], ["1.0\u00a0s behind", "12\u00a0ms behind"]);
 });
