@@ -35,6 +35,9 @@ async def test_firefox_hears_each_tone_on_its_side(network: Lan) -> None:
             page = await browser.open(room_at(network.ipv4))
             await press_listen(page)
             left, right = await page.hear()
+            await page.wait_for_function(
+                r"() => /Good, \d+\s*ms behind/.test(document.querySelector('.headline').textContent)"
+            )
             shown = await page.evaluate("rtcserver.stats()")
 
             probe = await browser.open(room_at(network.ipv4))
@@ -43,6 +46,12 @@ async def test_firefox_hears_each_tone_on_its_side(network: Lan) -> None:
             below = await probe.evaluate("probe.stats()")
             answer = await probe.evaluate("probe.answer")
             assert await probe.evaluate("probe.leave()") == 200
+
+            check = await browser.open(f"{room_at(network.ipv4).partition('/r/')[0]}/check?seconds=1")
+            await check.wait_for_function(
+                "() => document.querySelector('#check-status')?.dataset.done === 'yes'"
+            )
+            report = await check.evaluate("document.querySelector('#report').value")
         counted = server.health()["backend"]
 
     assert left.hz == pytest.approx(LEFT_HZ, abs=1)
@@ -58,4 +67,14 @@ async def test_firefox_hears_each_tone_on_its_side(network: Lan) -> None:
     assert below["remote"] in (f"{network.ipv4}:{PORT}", f"{network.ipv6}:{PORT}")
     media = re.findall(r"(?m)^m=(\S+) (\d+) \S+ (.+?)\r?$", answer)
     assert [(kind, types) for kind, _, types in media] == [("audio", "109")]
-    assert counted["connected"] == 2
+    assert "Browser: Firefox" in report
+    for line in (
+        r"UDP: Good\.",
+        r"Opus: Good\. Sound came",
+        r"This line: \w.* 0 % lost",
+        "Secure page: Not so good",
+    ):
+        assert re.search(f"(?m)^{line}", report), report
+    assert network.ipv4 not in report
+    # The test page by UDP, and by TCP in its place.
+    assert counted["connected"] in (3, 4)
