@@ -64,6 +64,36 @@ async def boxes(page: Page, *selectors: str) -> Any:
     return await page.evaluate(BOXES, selectors)
 
 
+# The first, while the demo piece plays: it rests for half a minute after somebody has played.
+async def test_with_reduced_motion_nothing_is_animated(chromium: Browser, server: RtcServer) -> None:
+    context = await chromium.new_context(reduced_motion="reduce")
+    page = await context.new_page()
+    await page.goto(server.room_url)
+    await until(page, "window.rtcserver !== undefined")
+    await page.evaluate(
+        """() => {
+          window.moved = [];
+          for (const kind of ["animationstart", "transitionrun"]) {
+            addEventListener(kind, ({target}) => moved.push(`${kind} ${target.id || target.className}`), true);
+          }
+          window.pictures = 0;
+          const {clearRect} = CanvasRenderingContext2D.prototype;
+          CanvasRenderingContext2D.prototype.clearRect = function (...area) {
+            if (this.canvas.id === "roll") pictures += 1;
+            return clearRect.apply(this, area);
+          };
+        }"""
+    )
+    await page.click("#listen")
+    await until(page, "rtcserver.midi.events.length > 8")
+    media, pictures = await page.evaluate("[rtcserver.midi.mediaAt(performance.now()), pictures]")
+    await until(page, f"rtcserver.midi.mediaAt(performance.now()) > {media} + 3 * 48000")
+    media_later, later = await page.evaluate("[rtcserver.midi.mediaAt(performance.now()), pictures]")
+    # Two steps of the roll a second, and a picture for each key that goes on or off: 16 a second at most in the piece.
+    assert later - pictures < 24 * (media_later - media) / 48_000
+    assert await page.evaluate("moved") == []
+
+
 async def test_a_phone_held_sideways_shows_the_keys_at_once_for_thumbs(
     chromium: Browser, server: RtcServer
 ) -> None:
@@ -137,7 +167,7 @@ async def test_the_part_of_the_keyboard_is_chosen_in_words(chromium: Browser, se
         # What leads nowhere may be pressed all the same.
         await page.evaluate("document.querySelector('#keys-left').click()")
     await until(page, "document.querySelector('#keys-left').getAttribute('aria-disabled') === 'true'")
-    assert await page.evaluate("document.querySelector('#keys-scroll').scrollLeft") == 0
+    await until(page, "document.querySelector('#keys-scroll').scrollLeft === 0")
     await page.click("#keys-right")
     await until(page, "document.querySelector('#keys-left').getAttribute('aria-disabled') === 'false'")
 
