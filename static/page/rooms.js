@@ -5,6 +5,7 @@ import { Watch, readRooms } from "../connection/room.js";
 import { roomApi, roomPage } from "../connection/server.js";
 import { byId, setText } from "../ui/dom.js";
 import { plural } from "../ui/format.js";
+import { doorWords } from "../ui/refusals.js";
 import { instrumentLine } from "../ui/words.js";
 
 /** @typedef {import("../connection/room.js").Room} Room */
@@ -15,7 +16,7 @@ let shown = "";
 
 new Watch(roomApi(), readRooms, (asked) => {
   if (asked.kind === "refused") {
-    setText(note, asked.message || "The list of rooms is not open to you.");
+    setText(note, doorWords(asked.why, asked.message || "The list of rooms is not open to you.").detail);
     return;
   }
   if (asked.kind !== "known") {

@@ -36,7 +36,11 @@ export class ArrivalView {
   constructor(tell) {
     this.#tell = tell;
     this.#drawer.addEventListener("toggle", () => this.#open());
-    document.addEventListener("visibilitychange", () => this.#write());
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden) return;
+      this.#tell(this.#told);
+      this.#write();
+    });
   }
 
   /**
@@ -108,7 +112,8 @@ export class ArrivalView {
     const told = this.#told;
     if (verdict?.kind === told?.kind && verdict?.bad === told?.bad && verdict?.behindMs === told?.behindMs) return;
     this.#told = verdict;
-    this.#tell(verdict);
+    // Nothing is written in a hidden tab.
+    if (!document.hidden) this.#tell(verdict);
   }
 
   /**

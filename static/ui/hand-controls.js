@@ -5,6 +5,7 @@ import { BEND_CENTRE } from "../channel/cells.js";
 import { nameOf } from "../midi/keys.js";
 import { STEPS } from "../midi/velocity.js";
 import { byId, setText } from "./dom.js";
+import { midiNote } from "./midi-words.js";
 
 /**
  * @typedef {object} HandsTell
@@ -117,13 +118,8 @@ export class HandControls {
     for (const { id, name } of present) options.push(new Option(name, id));
     this.#device.replaceChildren(...options);
     this.#device.value = chosen ?? "";
-    let note = "";
-    if (!supported) {
-      note = isSecureContext ? "This browser has no Web MIDI." : "MIDI devices need HTTPS or localhost.";
-    } else if (refused) note = "The browser does not allow MIDI devices on this page.";
-    else if (asked && present.length === 0) note = "No MIDI device is plugged in.";
-    if (asked && !chosen && wanted) note = `${wanted} is not plugged in; it is used again when it is.`;
-    setText(this.#deviceNote, note);
+    const known = { supported, secure: isSecureContext, asked, refused, present: present.length, chosen, wanted };
+    setText(this.#deviceNote, midiNote(known));
   }
 
   close() {

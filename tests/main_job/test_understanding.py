@@ -15,6 +15,7 @@ import psutil
 import pytest
 from playwright.async_api import Page, Route
 
+from tests.main_job.test_accessible import _faults
 from tests.main_job.test_listening import live
 from tests.main_job.test_page import until
 from tests.rig.chromium import Chromium
@@ -63,10 +64,11 @@ async def test_the_last_place_hears_both_modes_and_the_hops_add_up_in_each(
     page = await browser.open(f"{server.room_url}?listen")
     assert not await page.is_visible("#strip")
     await page.click("#arrival summary")
-    for mode in ("Listen:", "Studio, "):
+    for mode in ("Listen:", "Studio, exact", "Studio, compressed"):
         if mode != "Listen:":
             await page.click("#mode-studio")
             await until(page, "rtcserver.studio.state === 'playing'", 30)
+            await page.evaluate(f"rtcserver.studio.pin('{'exact' if 'exact' in mode else 'light'}')")
         total = "document.querySelector('#strip-total')?.textContent"
         await until(page, f"{total}?.startsWith('{mode}') && {total}.includes('measured')")
         hops, said = await page.evaluate(f"[{HOPS}, {total}]")
@@ -117,6 +119,7 @@ async def test_a_full_room_says_so_and_takes_the_place_that_is_free(
     said = await second.evaluate(STATUS)
     assert said.startswith("The room is full")
     assert "asks again in" in said
+    assert await _faults(second) == []
     assert "The only place of this room is taken. You hear it as soon as somebody leaves" in said
     await second.goto(f"{server.url}/check?room=main&seconds=1")
     await until(second, DONE, 30)
@@ -180,6 +183,7 @@ async def test_a_sixth_of_the_sound_missing_is_not_good(server: RtcServer, brows
     await page.add_init_script(FAILING)
     await page.goto(f"{server.room_url}?listen")
     await until(page, f"{HEADLINE} === 'Your network drops sounds'")
+    assert await _faults(page) == []
     await until(page, "document.body.dataset.tone === 'bad'")
     assert await page.evaluate("rtcserver.state") == "live"
     assert await page.is_visible("#check-way")
