@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from aiohttp import web
 
 from rtcserver.access.admission import Admission
 from rtcserver.access.authorizer import Authorizer
+from rtcserver.access.removals import Removals
 from rtcserver.peer.base import PeerBackend
 from signaling import clocks
 from signaling.admin import Admin, Tokens
@@ -17,16 +19,23 @@ from signaling.forwarded import PROXIES, Proxies
 from signaling.gate import tell_gate
 from signaling.headers import SELF, security
 from signaling.ice_servers import Told
+from signaling.invitations import Invitations, Inviting
 from signaling.limits import Limits
 from signaling.live import Live, Streams
 from signaling.metrics import MetricsPage
 from signaling.pages import Pages
+from signaling.people import Desks, People
 from signaling.respond import REFUSED, Headers, error_boundary
 from signaling.rights import Rights
 from signaling.rooms import RoomDirectory
 from signaling.sounds import Files, Instruments, Sounds
 from signaling.whep import Whep
 from signaling.whose import Allowed, guard
+
+
+class Kept(Tokens, Inviting, Protocol):
+    """What keeps tokens: all that is asked of it."""
+
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
 
@@ -41,8 +50,9 @@ def create_app(
     static: Path = STATIC,
     authority: Path | None = None,
     instruments: Instruments | None = None,
+    desks: Desks | None = None,
     metrics: Callable[[], bytes] | None = None,
-    tokens: Tokens | None = None,
+    tokens: Kept | None = None,
     trusted_proxies: Sequence[str] = (),
     frame_ancestors: str = SELF,
     allowed: Allowed | None = None,
@@ -55,7 +65,8 @@ def create_app(
 
     authorizer: asked for each request. authority: PEM file for ``/ca.pem``, if there is a local authority.
     instruments, metrics: what `signaling.sounds` and `signaling.metrics` serve, if the transport has it. tokens:
-    what `signaling.admin` shows and revokes.
+    what `signaling.admin` shows and revokes, and `signaling.invitations` adds to. desks: what `signaling.people` is told
+    by, if the transport has them.
 
     trusted_proxies: addresses and networks, see `signaling.forwarded`. frame_ancestors: see
     `signaling.headers.security`. allowed: hosts and origins, see `signaling.whose`; None asks for neither.
@@ -79,9 +90,12 @@ def create_app(
     app[AUTHORIZER] = authorizer
     entrance = Entrance(authorizer)
     told = ice_servers if ice_servers is not None else Told()
-    whep = Whep(rooms, backend, entrance, places, bounds, told)
+    removals = Removals()
+    whep = Whep(rooms, backend, entrance, places, bounds, told, removals)
     app.add_routes(whep.routes())
-    app.add_routes(Live(rooms, entrance, places, bounds, streams).routes())
+    app.add_routes(Live(rooms, entrance, places, bounds, streams, removals).routes())
+    app.add_routes(People(rooms, backend, entrance, places, bounds, removals, desks).routes())
+    app.add_routes(Invitations(rooms, entrance, places, bounds, tokens).routes())
     app.add_routes(Pages(rooms, backend, entrance, bounds, static, authority, told, built=built).routes())
     app.add_routes(Rights(rooms, entrance).routes())
     app.add_routes(clocks.routes())

@@ -30,18 +30,40 @@ class Entrance:
         self._told: set[str] = set()
 
     async def check(
-        self, request: web.Request, action: Action, room: str | None = None, session: str = ""
+        self,
+        request: web.Request,
+        action: Action,
+        room: str | None = None,
+        session: str = "",
+        *,
+        shown: bool = False,
     ) -> Grant:
         """The ground on which the request may do this in the room, or in the server as a whole. Raises PeerError.
 
-        session: the public name of the session that is meant, or "".
+        session: the public name of the session that is meant, or "". shown: whether only what it shows counts, and not
+        the network that it comes from.
         """
+        return await self._authorizer.check(self._asked(request, action, room, session, shown=shown))
+
+    def marked(self, grant: Grant, request: web.Request, room: str) -> Grant:
+        """See `Authorizer.marked`."""
+        return self._authorizer.marked(grant, self._asked(request, Action.ADMIN, room))
+
+    def _asked(
+        self,
+        request: web.Request,
+        action: Action,
+        room: str | None,
+        session: str = "",
+        *,
+        shown: bool = False,
+    ) -> Request:
         origin = origin_of(request)
         if origin.doubtful:
             self._tell(origin.address)
         authorization = request.headers.get("Authorization", "")
         user, password = basic_of(authorization)
-        asked = Request(
+        return Request(
             action,
             room,
             bearer_of(authorization),
@@ -50,8 +72,8 @@ class Entrance:
             password,
             origin.doubtful,
             session,
+            shown,
         )
-        return await self._authorizer.check(asked)
 
     def _tell(self, proxy: str) -> None:
         # Strangers send such headers, too, and are not to be in the log.

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from signaling.headers import host_of
+from signaling.headers import host_of, printable
 
 PREFIX = re.compile(r"(/[\w.~-]{1,64}){0,8}/?", re.ASCII)
 """A path that a proxy cuts off; others than plain ones are not believed."""
@@ -105,6 +105,11 @@ class Proxies:
 
 PROXIES = web.AppKey("proxies", Proxies)
 _ORIGIN = web.RequestKey("origin", Origin)
+
+
+def agent_of(request: web.Request) -> str:
+    """What the program that asks calls itself, bounded; "" if it does not say."""
+    return printable(request.headers.get("User-Agent", "")[:200])
 
 
 def origin_of(request: web.Request) -> Origin:

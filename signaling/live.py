@@ -14,14 +14,14 @@ from aiohttp import HttpVersion11, web
 
 from rtcserver.access.admission import Admission
 from rtcserver.access.door import Action, Grant
+from rtcserver.access.removals import Removals
 from rtcserver.clock import monotonic_ns
 from rtcserver.errors import PeerError
 from rtcserver.ogg.link import plain
 from rtcserver.ogg.reader import STOPPED, Reader
 from rtcserver.peer.base import new_session_id, public_handle
 from signaling.entrance import Entrance
-from signaling.forwarded import origin_of
-from signaling.headers import printable
+from signaling.forwarded import agent_of, origin_of
 from signaling.limits import Limits
 from signaling.rooms import RoomDirectory, existing
 
@@ -57,12 +57,14 @@ class Live:
         admission: Admission,
         limits: Limits,
         streams: Streams | None,
+        removals: Removals | None = None,
     ) -> None:
         self._rooms = rooms
         self._entrance = entrance
         self._admission = admission
         self._limits = limits
         self._streams = streams
+        self._removals = removals or Removals()
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -98,7 +100,9 @@ class Live:
         streams = self._there()
         session_id = new_session_id()
         grant = await self._entrance.check(request, Action.LISTEN, room, public_handle(session_id))
-        agent = printable(request.headers.get("User-Agent", "")[:200])
+        agent = agent_of(request)
+        self._removals.check(room, origin.address, grant, agent, monotonic_ns())
+        grant = self._entrance.marked(grant, request, room)
         # Icecast compares the whole text with its own ones, and takes what it does not find for no Ogg.
         kind = "audio/ogg" if agent.startswith("Icecast") else OPUS
         response = web.StreamResponse(headers={"Content-Type": kind, **_HEADERS})

@@ -15,6 +15,7 @@ from multidict import CIMultiDict
 
 from rtcserver.access.admission import Admission
 from rtcserver.access.door import Action, Grant
+from rtcserver.access.removals import Removals
 from rtcserver.clock import NS, monotonic_ns, wall_ns
 from rtcserver.errors import PeerError
 from rtcserver.peer.base import (
@@ -30,8 +31,8 @@ from rtcserver.peer.base import (
 )
 from signaling.body import read_text
 from signaling.entrance import Entrance
-from signaling.forwarded import origin_of
-from signaling.headers import SDP, SDPFRAG, if_match, preflight, printable
+from signaling.forwarded import agent_of, origin_of
+from signaling.headers import SDP, SDPFRAG, if_match, preflight
 from signaling.ice_servers import Told
 from signaling.limits import Limits
 from signaling.rooms import RoomDirectory, existing
@@ -57,8 +58,10 @@ class Whep:
         admission: Admission,
         limits: Limits,
         ice_servers: Told,
+        removals: Removals | None = None,
     ) -> None:
         self._ice_servers = ice_servers
+        self._removals = removals or Removals()
         self._rooms = rooms
         self._backend = backend
         self._entrance = entrance
@@ -114,6 +117,8 @@ class Whep:
         room = existing(self._rooms, request)
         session_id = new_session_id()
         grant = await self._entrance.check(request, Action.LISTEN, room, public_handle(session_id))
+        self._removals.check(room, origin_of(request).address, grant, agent_of(request), monotonic_ns())
+        grant = self._entrance.marked(grant, request, room)
         if not request.can_read_body:
             raise PeerError(
                 400,
@@ -232,7 +237,7 @@ def _peer_request(request: web.Request, session_id: str, grant: Grant) -> PeerRe
     return PeerRequest(
         remote_address=origin.address,
         http_host=origin.host,
-        user_agent=printable(request.headers.get("User-Agent", "")[:200]),
+        user_agent=agent_of(request),
         doubtful=origin.doubtful,
         session_id=session_id,
         grant=grant,

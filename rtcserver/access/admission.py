@@ -175,6 +175,10 @@ class Admission:
         """What an address is counted by."""
         return client_of(address)
 
+    def is_shared(self, address: str) -> bool:
+        """Whether many clients come from an address, or it is not known."""
+        return self._shared.has(address)
+
     def admits(self, present: int, present_there: int, address: str) -> bool:
         """Whether there is room for one more TCP connection for media from `address`, which has `present_there`.
 

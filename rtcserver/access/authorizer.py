@@ -5,9 +5,10 @@ What it waits for is done by the two it is given; nothing here or there is on th
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
-from rtcserver.access.door import Ask, Door, Grant, Refusal, Request
+from rtcserver.access.door import Action, Ask, Door, Grant, Refusal, Request
 from rtcserver.clock import NS, wall_ns
 
 
@@ -66,6 +67,12 @@ class Authorizer:
 
     async def _by_others(self, request: Request) -> bool:
         return self._elsewhere is not None and await self._elsewhere.allows(request)
+
+    def marked(self, grant: Grant, request: Request) -> Grant:
+        """A grant that says whether who passed by it is known to administer the room, too. What takes time is not asked."""
+        found = self.door.judge(replace(request, action=Action.ADMIN), wall_ns() / NS)
+        proven = grant.by == "user" and isinstance(found, Ask) and isinstance(found.proven, Grant)
+        return replace(grant, admin=proven or isinstance(found, Grant))
 
     def lapsed(self, grant: Grant) -> str:
         """Why a grant counts no more, in a sentence; "" while it does."""

@@ -43,7 +43,7 @@ class Request:
     room: None for the server as a whole. credential: the token that they show, or "". address: their IP address,
     or "" if unknown. user, password: of Basic authentication, or "". doubtful: whether a proxy that is not trusted
     stands between, so that `address` is not known to be theirs. session: the public name of the session that is
-    meant, or "".
+    meant, or "". shown: whether only what they show counts, and not the network that they come from.
     """
 
     action: Action
@@ -54,17 +54,19 @@ class Request:
     password: str = field(default="", repr=False)
     doubtful: bool = False
     session: str = ""
+    shown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
     """On what ground somebody passed. name: the token's id or the user's name. ends_s: seconds since 1970. proven: the
-    hash of the password that the user had."""
+    hash of the password that the user had. admin: whether they were known to administer the room, too."""
 
     by: Literal["network", "token", "user", "auth_url"] = "network"
     name: str = ""
     ends_s: float = float("inf")
     proven: str = field(default="", repr=False, compare=False)
+    admin: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ class Rules:
         about = [rule for rule in self._rules if rule.is_for(action, request.room)]
         # Whoever is behind a proxy that is not trusted may be anywhere, and has no network's rights.
         near = [rule for rule in about if rule.has("" if request.doubtful else request.address)]
-        if any(not rule.token and not rule.external for rule in near):
+        if not request.shown and any(not rule.token and not rule.external for rule in near):
             return Grant()
         if not about:
             return Refusal(403, "not_allowed", f"Nobody may {action} here.")

@@ -40,8 +40,10 @@ def welcome(
     performers: list[tuple[int, str]],
     player: Mapping[str, object] | None = None,
     demo: Mapping[str, object] | None = None,
+    muted: bool = False,
 ) -> str:
-    """The answer to `hello`, and the news of a changed role. rtp_offset: rtp = (media time + it) mod 2³²."""
+    """The answer to `hello`, and the news of a changed role. rtp_offset: rtp = (media time + it) mod 2³². muted: whether
+    nothing is taken that it plays."""
     return pack(
         "welcome",
         {
@@ -57,6 +59,7 @@ def welcome(
             "performers": _performer_list(performers),
             "player": player,
             "demo": demo,
+            "muted": muted,
             "limits": {},
         },
     )

@@ -38,6 +38,7 @@ STATS_FIELDS: Mapping[str, tuple[float, float]] = {
     "jitter_ms": (0, 10_000),
     "rtt_ms": (0, 60_000),
     "playout_ms": (0, 10_000),
+    "output_ms": (0, 10_000),
     "latency_ms": (0, 60_000),
     # Studio: the ring.
     "studio_level_ms": (0, 10_000),
@@ -60,7 +61,8 @@ STATS_FIELDS: Mapping[str, tuple[float, float]] = {
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The first message. name: printable, at most 32 characters, or None."""
+    """The first message, and the news of another name. name: printable, at most 32 characters, "" for none; None says
+    nothing of it."""
 
     version: int
     name: str | None = None
@@ -243,13 +245,13 @@ def _text(members: dict[str, Any], name: str, longest: int) -> str:
 
 
 def _name(members: dict[str, Any]) -> str | None:
-    """What a person typed: mended, not refused."""
+    """What a person typed: mended, not refused. None where nothing is said, "" to be called nothing any more."""
     value = members.get("name")
     if value is None:
         return None
     if not isinstance(value, str):
         raise ProtocolError("name is not a text")
-    return "".join(c if c.isprintable() else " " for c in value).strip()[:32].strip() or None
+    return "".join(c if c.isprintable() else " " for c in value).strip()[:32].strip()
 
 
 def _number(members: dict[str, Any], name: str, low: float, high: float) -> float:

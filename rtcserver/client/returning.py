@@ -92,6 +92,8 @@ class ReturningListener:
             await self._stay(self.ear)
             said = self._leaving or {}
             self._leave()
+            if said.get("reason") == "removed":
+                raise ListenError(str(said.get("message") or "A performer removed this listener."))
             await asyncio.sleep(float(said.get("after_ms") or 0) / 1000)
             attempt = 0
             while True:

@@ -50,7 +50,13 @@ def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
         print(f"revoked {args.id}")
     elif args.what == "list":
         for token_id, entry in store.listed().items():
-            state = "revoked" if entry["revoked"] else "expired" if now_s >= entry["expires_s"] else "valid"
+            state = (
+                "revoked"
+                if store.is_revoked(token_id)
+                else "expired"
+                if now_s >= entry["expires_s"]
+                else "valid"
+            )
             name = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in entry["name"])
             what = f"{','.join(entry['rooms'])}  {','.join(entry['actions'])}"
             print(f"{token_id}  {state:7}  until {_day(entry['expires_s'])}  {what}  {name}".rstrip())

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from functools import partial
 
 from aiortc import RTCDataChannel
 
@@ -18,7 +17,7 @@ from rtcserver.access.door import Action, Grant, Request
 from rtcserver.broadcast.listener import PAYLOAD_PCM, PAYLOAD_PCM_TWICE
 from rtcserver.channel import announce
 from rtcserver.channel.down.journal import Journal
-from rtcserver.channel.down.sender import LISTEN, SLOW, STUDIO, Cadence, DownSender
+from rtcserver.channel.down.sender import Cadence, DownSender
 from rtcserver.channel.limits import ChannelRates
 from rtcserver.channel.telemetry import Auth, ClientMessage, Hello, Panic, PlayerCommand, Select, Sysex
 from rtcserver.channel.up.receiver import Played
@@ -27,11 +26,12 @@ from rtcserver.encode.pcm import StudioFormat
 from rtcserver.encode.subscription import DEFAULT_LIMIT, Subscription
 from rtcserver.errors import PeerError
 from rtcserver.peer.base import Quality
-from rtcserver.peer.demand import KEEP_NS
 from rtcserver.peer.oneport_session import OnePortSession
 from rtcserver.room.demo import DemoPiece
 from rtcserver.room.directory import Room
+from rtcserver.room.exact_demand import ExactDemand
 from rtcserver.room.member import ChannelCounters, Member
+from rtcserver.room.mutes import Mutes
 from rtcserver.room.performers import Performers
 from rtcserver.room.readers import NoteReaders
 from rtcserver.room.router import Shown
@@ -52,6 +52,7 @@ class RoomDesk:
         self.members: dict[str, Member] = {}
         self.counters = ChannelCounters()
         self.performers = Performers()
+        self.mutes = Mutes()
         self.journal = Journal()
         self.stage: Stage | None = None
         self.samples = Samples(room.instrument)
@@ -65,10 +66,7 @@ class RoomDesk:
         self._senders: dict[Cadence, DownSender] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ns = 0
-        self._studio_ends: asyncio.TimerHandle | None = None
-        """When the instrument hands out no PCM any more."""
-        self._studio = False
-        """Whether it hands out PCM."""
+        self.exact = ExactDemand(room.instrument, self.members.values)
 
     # Sessions
 
@@ -88,7 +86,7 @@ class RoomDesk:
         if member is not None:
             self._leave(member)
             self.on_samples_closed(member)
-        self._follow_studio()
+        self.exact.follow()
 
     def close(self) -> None:
         """Stop the timer, the player, the samples and what is being asked."""
@@ -98,9 +96,9 @@ class RoomDesk:
         self._readers.close()
         if self.stage is not None:
             self.stage.close()
-        for timer in (self._timer, self._studio_ends):
-            if timer is not None:
-                timer.cancel()
+        self.exact.close()
+        if self._timer is not None:
+            self._timer.cancel()
 
     def media_now(self, now_ns: int) -> int:
         """The room's media time at a monotonic time."""
@@ -112,7 +110,7 @@ class RoomDesk:
         """JSON of a member. Raises PeerError, which is told to the member."""
         match message:
             case Hello(_, name):
-                member.name = name or member.name
+                member.name = member.name if name is None else name
                 self.welcome(member)
                 member.tell_tier()
             case Auth(token, name):
@@ -145,7 +143,7 @@ class RoomDesk:
     def on_midi_open(self, member: Member) -> None:
         """The whole state, at once."""
         now = monotonic_ns()
-        for message in self._sender(_cadence(member)).join(now, self.media_now(now)):
+        for message in self._sender(member.cadence).join(now, self.media_now(now)):
             member.send_midi(message)
         self._arm()
 
@@ -164,7 +162,7 @@ class RoomDesk:
                 409, "no_channel", "Open the channel “studio” first, unordered and without retransmissions."
             )
         member.studio_ready = True
-        self._follow_studio()
+        self.exact.follow()
 
     def set_light(self, member: Member, *, samples: bool = False) -> None:
         """Compressed sound for a Studio member, alone or beside the samples. Raises PeerError for others or one too many."""
@@ -174,7 +172,7 @@ class RoomDesk:
         if samples and sending.place == "light":
             self._admission.studio(self._in_quality("exact"))
         member.session.set_light(samples=samples)
-        self._follow_studio()
+        self.exact.follow()
 
     def on_samples_closed(self, member: Member) -> None:
         """A member's ``studio`` channel, or its session, is over."""
@@ -196,23 +194,6 @@ class RoomDesk:
         studio = (m.session for m in self.members.values() if m.session.mode != "listen")
         return sum(session.sending.place == quality for session in studio)
 
-    def _follow_studio(self) -> None:
-        """Let the instrument hand out PCM while somebody gets it, and a little longer: who leaves it for light is sent it
-        until light is there."""
-        wanted = any(m.studio_ready and m.session.sending.place == "exact" for m in self.members.values())
-        if wanted or not any(m.session.sending.light for m in self.members.values()):
-            self._set_studio(wanted)
-        elif self._studio and self._studio_ends is None:
-            end = partial(self._set_studio, False)
-            self._studio_ends = asyncio.get_running_loop().call_later(KEEP_NS / NS, end)
-
-    def _set_studio(self, on: bool) -> None:
-        if self._studio_ends is not None:
-            self._studio_ends.cancel()
-            self._studio_ends = None
-        self._studio = on
-        self.room.instrument.set_studio(on)
-
     # Performers
 
     def welcome(self, member: Member) -> None:
@@ -231,6 +212,7 @@ class RoomDesk:
                 performers=self.performers.present(),
                 player=stage.player if stage is not None else None,
                 demo=self.demo.played,
+                muted=member.muted,
             )
         )
 
@@ -276,7 +258,7 @@ class RoomDesk:
         )
         grant = self._authorizer.check_now(asked)
         if grant is not None:
-            self._perform(member, grant, name)
+            self._perform(member, self._authorizer.marked(grant, asked), name)
         elif session.id not in self._asking:
             asking = asyncio.get_running_loop().create_task(self._ask(member, asked, name))
             self._asking[session.id] = asking
@@ -284,7 +266,8 @@ class RoomDesk:
     async def _ask(self, member: Member, asked: Request, name: str | None) -> None:
         """Find out elsewhere whether a member may perform. It is cancelled when the session ends."""
         try:
-            self._perform(member, await self._authorizer.check(asked), name)
+            grant = await self._authorizer.check(asked)
+            self._perform(member, self._authorizer.marked(grant, asked), name)
         except PeerError as error:
             member.tell(announce.error(error.code, str(error), "auth"))
         finally:
@@ -299,12 +282,26 @@ class RoomDesk:
         if member.midi.performer is None:
             number = self._admission.performer(self.performers.admit(member.name, now))
             member.midi.grant(number, now)
+            member.muted = self.mutes.has(member.session.remote_address, grant, now)
             self.stage.join(number)
         else:
             self.performers.rename(member.midi.performer, member.name)
         self.welcome(member)
         self.tell_all(announce.performers(self.performers.present()))
         self._arm()
+
+    def mute(self, member: Member, on: bool) -> None:
+        """Take nothing more that a performer plays, or all again: what they hold ends. They are told so.
+
+        Raises PeerError(409) for one who does not perform.
+        """
+        if member.midi.up is None:
+            raise PeerError(409, "no_performer", "Only who performs can be muted.")
+        # Keys that went down while they were muted were never played: with the new epoch both sides begin anew.
+        self._take(member, member.midi.up.release())
+        member.muted = on
+        self.mutes.set(member.session.remote_address, member.grant, on, monotonic_ns())
+        self.welcome(member)
 
     def lapse(self) -> None:
         """Make listeners of the performers whose token counts no more; each is told so in a sentence."""
@@ -322,6 +319,7 @@ class RoomDesk:
         if number is None:
             return
         self._take(member, member.midi.revoke(), number)
+        member.muted = False
         if self.stage is not None:
             self.stage.leave(number)
         self.performers.leave(number, monotonic_ns())
@@ -330,6 +328,7 @@ class RoomDesk:
     def _panic(self, member: Member, everyone: bool) -> None:
         self._number(member)  # Raises for a listener.
         if everyone:
+            self._heard(member)
             self.silence_everyone()
         elif member.midi.up is not None:
             self._take(member, member.midi.up.release())
@@ -337,15 +336,21 @@ class RoomDesk:
     def _take(self, member: Member, played: list[Played], number: int | None = None) -> None:
         """Route what a performer did."""
         performer = member.midi.performer if number is None else number
-        if not played or performer is None or self.stage is None:
+        if not played or performer is None or self.stage is None or member.muted:
             return
         self.stage.play(performer, played)
 
     def _playable(self, member: Member) -> Stage:
         self._number(member)
+        self._heard(member)
         if self.stage is None:
             raise PeerError(409, "no_midi", "The instrument of this room takes no MIDI.")
         return self.stage
+
+    @staticmethod
+    def _heard(member: Member) -> None:
+        if member.muted:
+            raise PeerError(403, "muted", "A performer has muted you: what you play is not taken.")
 
     @staticmethod
     def _number(member: Member) -> int:
@@ -382,7 +387,7 @@ class RoomDesk:
         audiences: dict[Cadence, list[Member]] = {}
         for member in self.members.values():
             if member.has_midi:
-                audiences.setdefault(_cadence(member), []).append(member)
+                audiences.setdefault(member.cadence, []).append(member)
         for cadence in audiences:
             self._sender(cadence)
         for cadence, sender in list(self._senders.items()):
@@ -402,10 +407,3 @@ class RoomDesk:
                 for reply in replies:
                     member.send_midi(reply)
         self._arm()
-
-
-def _cadence(member: Member) -> Cadence:
-    """How often a member is sent what is played."""
-    if member.session.mode != "listen":
-        return STUDIO
-    return SLOW if member.session.details.get("tier") == "low" else LISTEN

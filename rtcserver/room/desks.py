@@ -12,11 +12,13 @@ from typing import Any
 from aiortc import RTCDataChannel
 
 from rtcserver.access.admission import Admission
+from rtcserver.clock import monotonic_ns
 from rtcserver.encode.encoding import Encoding, light_of
 from rtcserver.errors import PeerError
 from rtcserver.peer.base import Mode, Quality
 from rtcserver.peer.oneport_session import OnePortSession
 from rtcserver.room.desk import RoomDesk
+from rtcserver.room.people import Known
 from rtcserver.room.stage import Stage
 from rtcserver.room.studio import answer_headers, describe, describe_light
 
@@ -83,6 +85,18 @@ class Desks:
     def sample_counters(self) -> Counter[str]:
         """What Studio over DataChannels counted, in all rooms."""
         return sum((room.samples.counters for room in self.rooms.values()), Counter[str]())
+
+    def known(self, room: str, session_id: str) -> Known | None:
+        """What is known of a session; None for one without a page of ours."""
+        member = self.rooms[room].members.get(session_id)
+        return None if member is None else member.known(monotonic_ns())
+
+    def mute(self, room: str, session_id: str, on: bool) -> None:
+        """See `RoomDesk.mute`."""
+        member = self.rooms[room].members.get(session_id)
+        if member is None:
+            raise PeerError(409, "no_performer", "Only who performs can be muted.")
+        self.rooms[room].mute(member, on)
 
     def sounds(self, room: str) -> dict[str, Any]:
         """The profile of a room's instrument. Raises PeerError(404) if it takes no MIDI."""

@@ -12,6 +12,9 @@ from rtcserver.clock import MEDIA_RATE, NS
 from rtcserver.config.model import RoomConfig, ServerConfig
 from rtcserver.instrument.supervisor import InstrumentSupervisor
 
+DRIFT_AFTER_S = 60
+"""A device's clock is compared with this machine's over so long at least: blocks come a few milliseconds off their time."""
+
 
 class Room:
     """One room: its configuration and its instrument."""
@@ -113,10 +116,12 @@ class Rooms:
         xruns = status["overflows"] + status["overruns"]
         config, anchor, origin = room.config.instrument, room.instrument.anchor, room.instrument.origin
         elapsed_s = (anchor.at_ns - origin.at_ns) / NS
+        offset_s = (anchor.media_time - origin.media_time) / MEDIA_RATE - elapsed_s
         return {
             **status,
             "frame_ms": config.frame_ms,
-            "clock_offset_s": (anchor.media_time - origin.media_time) / MEDIA_RATE - elapsed_s,
+            "clock_offset_s": offset_s,
+            "drift_ppm": round(1e6 * offset_s / elapsed_s) if elapsed_s >= DRIFT_AFTER_S else None,
             "encoded_total": room.instrument.encoded,
             "xruns": xruns,
             "frames_behind": behind_frames,

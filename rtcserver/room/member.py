@@ -6,6 +6,7 @@ Owned by the room's desk; loop-bound. Whatever a client sends costs only itself.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Protocol
@@ -14,15 +15,17 @@ from aiortc import RTCDataChannel
 
 from rtcserver.access.door import Grant
 from rtcserver.channel import announce
+from rtcserver.channel.down.sender import LISTEN, SLOW, STUDIO, Cadence
 from rtcserver.channel.limits import ChannelRates
 from rtcserver.channel.midi_peer import MidiPeer, MidiPeerCounters
 from rtcserver.channel.studio import StudioQuality, StudioReady, StudioReport
 from rtcserver.channel.telemetry import TYPES, ClientMessage, Pin, Stats
 from rtcserver.channel.telemetry_peer import TelemetryCounters, TelemetryPeer
 from rtcserver.channel.up.receiver import UpCounters
-from rtcserver.clock import monotonic_ns
+from rtcserver.clock import NS, monotonic_ns
 from rtcserver.errors import PeerError, RtcServerError
 from rtcserver.peer.oneport_session import OnePortSession
+from rtcserver.room.people import Known
 from rtcserver.room.samples import SampleListener
 from rtcserver.room.studio import RedundancyControl
 
@@ -30,6 +33,10 @@ log = logging.getLogger(__name__)
 
 MAX_BUFFERED = 64 * 1024
 """Bytes waiting on a channel beyond which notes are skipped: newer ones repeat them."""
+
+
+SUMMED = ("packets", "lost", "played", "concealed", "silent_concealed", "studio_lost", "studio_underruns")
+"""Of a report (`rtcserver.channel.telemetry.STATS_FIELDS`) what is counted since the report before."""
 
 
 @dataclass(slots=True)
@@ -95,10 +102,15 @@ class Member:
         self.name = ""
         self.grant = Grant()
         """On what ground it performs, if it does."""
+        self.muted = False
+        """Whether a performer let nothing be taken that it plays."""
+        self.totals: Counter[str] = Counter()
+        """What its page has reported of what only adds up, since the session began; see `SUMMED`."""
         self.studio_ready = False
         self.redundancy = RedundancyControl()
         self.samples: SampleListener | None = None
         """Its ``studio`` channel, if it listens by one."""
+        self._reported_ns: int | None = None
         self._desk = desk
         self._channels: dict[str, RTCDataChannel] = {}
         session.on_tier = self.tell_tier
@@ -153,6 +165,24 @@ class Member:
         """Whether notes can be sent to it."""
         return "midi" in self._channels
 
+    def known(self, now_ns: int) -> Known:
+        """What performers are told of it."""
+        return Known(
+            self.name,
+            self.midi.performer,
+            self.muted,
+            self.grant.admin,
+            self.totals,
+            None if self._reported_ns is None else (now_ns - self._reported_ns) / NS,
+        )
+
+    @property
+    def cadence(self) -> Cadence:
+        """How often it is sent what is played."""
+        if self.session.mode != "listen":
+            return STUDIO
+        return SLOW if self.session.details.get("tier") == "low" else LISTEN
+
     def _send(self, label: str, data: bytes | str) -> None:
         channel = self._channels.get(label)
         if channel is None or channel.readyState != "open" or channel.bufferedAmount > MAX_BUFFERED:
@@ -180,6 +210,8 @@ class Member:
         match message:
             case Stats(values):
                 self.session.details["stats"] = values
+                self._reported_ns = now
+                self.totals.update({name: round(values[name]) for name in SUMMED if name in values})
                 self.session.page_said(values)
                 self._desk.on_stats(self, values)
             case Pin(tier):

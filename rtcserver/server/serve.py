@@ -82,6 +82,7 @@ class Server:
             limits=limits,
             authority=authority,
             instruments=self.listening.desk if isinstance(self.listening, OnePort) else None,
+            desks=self.listening.desk if isinstance(self.listening, OnePort) else None,
             metrics=self.metrics.render if self.metrics is not None else None,
             refused=self.metrics.joins.refused if self.metrics is not None else None,
             tokens=self.tokens,

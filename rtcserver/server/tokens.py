@@ -42,8 +42,13 @@ class TokenStore:
         self._stamp: tuple[int, ...] | None = None
         self.key = secrets.token_bytes(MIN_KEY) if self.folder is None else self._load_key(self.folder)
 
-    def issue(self, rooms: Sequence[str], actions: Sequence[str], expires_s: int, name: str = "") -> str:
-        """A new token as text; it is listed from now on. Raises ConfigError if it says too much for a token."""
+    def issue(
+        self, rooms: Sequence[str], actions: Sequence[str], expires_s: int, name: str = "", by: str = ""
+    ) -> str:
+        """A new token as text; it is listed from now on. Raises ConfigError if it says too much for a token.
+
+        by: who asked for it, another token's id for one that does not outlive that; "" for the operator.
+        """
         token = Token(secrets.token_hex(6), tuple(rooms), tuple(actions), expires_s)
         text = sign(self.key, token)
         if len(text) > MAX_TOKEN:
@@ -51,10 +56,10 @@ class TokenStore:
                 f"a token has at most {MAX_TOKEN} characters; this one would have {len(text)}: name fewer rooms, "
                 "or none for every room"
             )
-        self.keep(token, name)
+        self.keep(token, name, by)
         return text
 
-    def keep(self, token: Token, name: str = "") -> None:
+    def keep(self, token: Token, name: str = "", by: str = "") -> None:
         """List a token: only what is listed counts."""
         with self._changing() as held:
             held[token.id] = {
@@ -63,7 +68,7 @@ class TokenStore:
                 "expires_s": token.expires_s,
                 "name": name,
                 "revoked": False,
-            }
+            } | ({"by": by} if by else {})
 
     def link(self, room: str, now_s: int) -> str:
         """The token of a room's performer link: the same one at each start, until it is revoked or nearly over."""
@@ -176,11 +181,20 @@ def _is_entry(entry: Any) -> bool:
         and type(entry.get("expires_s")) is int
         and isinstance(entry.get("name"), str)
         and isinstance(entry.get("revoked"), bool)
+        and isinstance(entry.get("by", ""), str)
     )
 
 
 def _valid(listed: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
-    return frozenset(token_id for token_id, entry in listed.items() if not entry["revoked"])
+    """What counts: neither the token is revoked, nor the one by which it was made."""
+    revoked = {token_id for token_id, entry in listed.items() if entry["revoked"]}
+    while more := {
+        token_id
+        for token_id, entry in listed.items()
+        if entry.get("by", "") in revoked and token_id not in revoked
+    }:
+        revoked |= more
+    return frozenset(listed) - revoked
 
 
 def rooms_of(named: Sequence[str]) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ export const STATS_FIELDS = Object.freeze(
     "jitter_ms",
     "rtt_ms",
     "playout_ms",
+    "output_ms",
     "latency_ms",
     "studio_level_ms",
     "studio_target_ms",
@@ -59,6 +60,7 @@ export const STATS_FIELDS = Object.freeze(
  * @property {Performer[]} performers
  * @property {Record<string, unknown> | null} player
  * @property {unknown} [demo] midi/demo.js reads it
+ * @property {boolean} [muted] nothing is taken that this session plays
  * @property {Record<string, unknown>} limits
  */
 /** @typedef {{type: "performers", performers: Performer[]}} Performers */
@@ -80,8 +82,8 @@ export const STATS_FIELDS = Object.freeze(
 /** @typedef {{type: "error", code: string, message: string, of?: string}} ErrorMessage */
 /** @typedef {Welcome | Performers | Selected | PlayerState | DemoMessage | TierMessage | Leaving | ErrorMessage} ServerMessage */
 
-/** @param {string | null} [name] */
-export const hello = (name) => pack({ type: "hello", version: VERSION, ...(name ? { name } : {}) });
+/** @param {string | null} [name] null: none is said */
+export const hello = (name) => pack({ type: "hello", version: VERSION, ...(name === null || name === undefined ? {} : { name }) });
 
 /** @param {string} token @param {string | null} [name] */
 export const auth = (token, name) => pack({ type: "auth", token, ...(name ? { name } : {}) });

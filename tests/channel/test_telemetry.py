@@ -108,7 +108,7 @@ def test_a_number_that_no_float_holds_is_clamped_like_any_other(kind: str, highe
 def test_names_are_mended() -> None:
     text = json.dumps({"type": "hello", "version": 1, "name": "  Ada\n\u202eLovelace" + "x" * 40})
     assert parse_client(text) == telemetry.Hello(1, ("Ada  Lovelace" + "x" * 40)[:32])
-    assert parse_client('{"type":"hello","version":1,"name":"\\n"}') == telemetry.Hello(1, None)
+    assert parse_client('{"type":"hello","version":1,"name":"\\n"}') == telemetry.Hello(1, "")
 
 
 def test_size_is_counted_in_bytes() -> None:

@@ -189,13 +189,13 @@ async def test_the_samples_are_made_a_while_longer_for_who_leaves_them(scene: Sc
     scene.ask(member, "both")
     scene.ask(member, "light")
     assert scene.samples_made
-    ends = scene.desk._studio_ends
+    ends = scene.desk.exact.ends
     assert ends is not None
     scene.ask(member, "exact")
     assert ends.cancelled()
-    assert scene.desk._studio_ends is None
+    assert scene.desk.exact.ends is None
     scene.ask(member, "light")
-    ends = scene.desk._studio_ends
+    ends = scene.desk.exact.ends
     assert ends is not None
     assert 0 < ends.when() - asyncio.get_running_loop().time() <= KEEP_NS / NS
     ends._run()  # type: ignore[attr-defined]
@@ -205,17 +205,17 @@ async def test_the_samples_are_made_a_while_longer_for_who_leaves_them(scene: Sc
 async def test_the_samples_end_however_many_come_and_go_in_light(scene: Scene) -> None:
     member = scene.join()
     scene.ask(member, "light")
-    ends = scene.desk._studio_ends
+    ends = scene.desk.exact.ends
     assert ends is not None
     for _ in range(3):
         other = scene.join(light=True)
         scene.desk.on_ended(other.session)
-        assert scene.desk._studio_ends is ends, "others do not put it off"
+        assert scene.desk.exact.ends is ends, "others do not put it off"
     assert not ends.cancelled()
     ends._run()  # type: ignore[attr-defined]
     assert not scene.samples_made
     scene.desk.on_ended(scene.join(light=True).session)
-    assert scene.desk._studio_ends is None, "there is nothing to end any more"
+    assert scene.desk.exact.ends is None, "there is nothing to end any more"
 
 
 async def test_reports_are_counted_by_the_quality_that_they_are_about(scene: Scene) -> None:

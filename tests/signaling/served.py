@@ -20,12 +20,12 @@ from rtcserver.access.rules import DEFAULT
 from rtcserver.peer.base import PeerBackend
 from rtcserver.stock.hub import PacketHub
 from rtcserver.stock.peer import StockBackend
-from signaling.admin import Tokens
-from signaling.app import create_app
+from signaling.app import Kept, create_app
 from signaling.headers import SELF
 from signaling.ice_servers import Told
 from signaling.limits import Limits
 from signaling.live import Streams
+from signaling.people import Desks
 from signaling.serve import HttpServer
 from signaling.sounds import Instruments
 from signaling.whose import Allowed
@@ -91,7 +91,8 @@ async def serve(
     places: Places | None = None,
     door: Door | None = None,
     authorizer: Authorizer | None = None,
-    tokens: Tokens | None = None,
+    tokens: Kept | None = None,
+    desks: Desks | None = None,
     allowed: Allowed | None = None,
     trusted_proxies: Sequence[str] = (),
     frame_ancestors: str = SELF,
@@ -115,6 +116,7 @@ async def serve(
         limits=limits,
         static=static,
         tokens=tokens,
+        desks=desks,
         allowed=allowed,
         trusted_proxies=trusted_proxies,
         frame_ancestors=frame_ancestors,
