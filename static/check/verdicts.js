@@ -62,12 +62,13 @@ export function accessLine(rights, known, token) {
     return { state: "none", found: "No room could be tried.", todo: "Open this page from the page of a room, or by a link that is valid." };
   }
   if (rights === null) return { state: "none", found: "The server does not say." };
+  if (rights.listen?.allowed === null) return { state: "none", found: "Whether you may listen is decided when you press Listen." };
   if (rights.listen?.allowed !== true) {
     const { detail } = doorWords(String(rights.listen?.error ?? ""), String(rights.listen?.message ?? ""));
     return { state: "bad", found: "You may not listen.", todo: detail };
   }
   if (rights.perform?.allowed === true) return { state: "good", found: "You may listen and play." };
-  if (!token) return { state: "good", found: "You may listen." };
+  if (!token || rights.perform?.allowed === null) return { state: "good", found: "You may listen." };
   const { detail } = doorWords(String(rights.perform?.error ?? ""), String(rights.perform?.message ?? ""));
   return { state: "warn", found: "You may listen; this link does not let you play.", todo: detail };
 }

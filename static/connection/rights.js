@@ -4,8 +4,8 @@
 import { FROM_PAGE, roomRights } from "./server.js";
 
 /**
- * @typedef {{kind: "allowed"} | {kind: "refused", message: string} | {kind: "unknown"}} Right unknown: the server did not say, so that a
- *   session has to find out
+ * @typedef {{kind: "allowed"} | {kind: "refused", message: string, listens: boolean} | {kind: "unknown"}} Right
+ *   listens: whether it lets its holder listen all the same. unknown: the server did not say, so that a session has to find out
  */
 
 const ASK_MS = 5_000;
@@ -20,7 +20,8 @@ export function readRight(body, action) {
   if (said?.allowed === true) return { kind: "allowed" };
   // Anything but the link itself may be another way to let its holder in.
   if (said?.allowed !== false || said.error !== "bad_token") return { kind: "unknown" };
-  return { kind: "refused", message: typeof said.message === "string" ? said.message.slice(0, 400) : "" };
+  const message = typeof said.message === "string" ? said.message.slice(0, 400) : "";
+  return { kind: "refused", message, listens: body.listen?.allowed === true };
 }
 
 /**

@@ -54,10 +54,14 @@ export function dropToken(room) {
  * Forgets the performer's token of a room that did not let this tab in, where a listener's is kept, which may.
  *
  * @param {string} url of the room's endpoint
+ * @param {string} [shown] the header that was shown to it
  * @returns {boolean} whether `authorization` shows another token now
  */
-export function fallBack(url) {
+export function fallBack(url, shown) {
   const page = pageOf(url);
+  const now = authorization(url).Authorization;
+  // Meanwhile the page has found out that the performer's link is over.
+  if (shown !== undefined && now !== undefined && now !== shown) return true;
   try {
     if (page === null || !sessionStorage.getItem(`rtcserver.perform.${page}`)) return false;
     if (!sessionStorage.getItem(`rtcserver.listen.${page}`)) return false;

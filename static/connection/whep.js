@@ -7,7 +7,7 @@
 import { WEBRTC_MISSING, SERVER_UNREACHABLE, negotiationFailed, codeOf, parseRetryAfter, refused, sentenceOf } from "./problems.js";
 import { haveIceServers, iceServers } from "./ice-servers.js";
 import { connection, leave, locationOf, offerOf, postOffer } from "./offer.js";
-import { fallBack } from "./token.js";
+import { authorization, fallBack } from "./token.js";
 import {
   addressOf,
   asksForStereo,
@@ -277,6 +277,7 @@ export class WhepConnection {
     let response;
     let body;
     const early = this.#prepared?.response;
+    const shown = authorization(this.#url).Authorization;
     this.#prepared = null;
     try {
       // close() does not abort this request: once the server has made a session, it has to be told that nobody will come.
@@ -296,7 +297,7 @@ export class WhepConnection {
       this.#tell.refused(problem);
       return null;
     }
-    if (response.status === 403 && codeOf(body) === "bad_token" && fallBack(this.#url)) return this.#post(offer);
+    if (response.status === 403 && codeOf(body) === "bad_token" && fallBack(this.#url, shown)) return this.#post(offer);
     const retryAfterMs = parseRetryAfter(response.headers.get("Retry-After"), Date.now());
     this.#tell.refused(refused(response.status, sentenceOf(body), retryAfterMs, codeOf(body)));
     return null;

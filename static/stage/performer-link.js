@@ -42,12 +42,17 @@ export class PerformerLink {
     return takeToken(this.#room) !== this.#token;
   }
 
-  /** The link is over: says so at the page's top. @param {string} message the server's sentence */
-  forget(message) {
+  /**
+   * The link is over: says so at the page's top.
+   *
+   * @param {string} message the server's sentence
+   * @param {boolean} [listens] whether its holder hears the room all the same
+   */
+  forget(message, listens = true) {
     dropToken(this.#room);
     this.#token = null;
     const notice = byId("link-notice", HTMLElement);
-    setText(notice, oldLink(message));
+    setText(notice, oldLink(message, listens));
     notice.hidden = false;
   }
 
@@ -55,7 +60,7 @@ export class PerformerLink {
     if (this.#token === null) return;
     const right = await mayPerform(this.#room, this.#token);
     this.#checked = true;
-    if (right.kind === "refused") this.forget(right.message);
+    if (right.kind === "refused") this.forget(right.message, right.listens);
     this.#changed();
   }
 }

@@ -65,5 +65,12 @@ export function doorWords(why, said) {
   return { headline: told.headline, detail: asks ? said : `${said} ${told.detail}`.trim() };
 }
 
-/** What is said of a performer's link that is not let in, where the sound can be heard all the same. @param {string} said by the server */
-export const oldLink = (said) => `${doorWords("bad_token", said).detail} You can listen, but not play.`;
+/**
+ * @param {string} said by the server
+ * @param {boolean} listens whether the sound can be heard all the same
+ * @returns {string} what is said of a performer's link that does not let its holder play
+ */
+export function oldLink(said, listens) {
+  const { detail } = doorWords("bad_token", said);
+  return listens ? `${detail} You can listen, but not play.` : detail;
+}

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.unhurried("waits for the page's state and for sessions 
 
 BY_LINK_ONLY = '[[access]]\nactions = ["listen", "read", "perform", "admin"]\ntoken = true\n'
 STATUS = "document.querySelector('#status').innerText"
-NOTE = "document.querySelector('#stage-note').innerText"
+NOTE = "document.querySelector('#link-notice').innerText"
 REVOKED, EXPIRED = "This link has been revoked.", "This link has expired; ask for a new one."
 
 
@@ -93,6 +93,11 @@ async def test_a_listeners_page_says_that_its_link_is_revoked_or_over_and_asks_f
             bare.on("response", note)
             await bare.goto(server.room_url)
             await until(bare, f"{STATUS}.includes('needs a link with a token')")
+            await other.goto(f"{server.url}/check?room=main&seconds=1#listen={over}")
+            await until(other, "document.querySelector('#check-status').dataset.done === 'yes'", 30)
+            report = await other.evaluate("document.querySelector('#report').value")
+            assert "Access: Does not work. You may not listen." in report
+            assert "UDP: Not tested. You may not listen here." in report
         assert server.health()["backend"]["sessions"] == 0
     assert set(challenges) == {'Bearer realm="rtcserver"'}
 

@@ -218,6 +218,8 @@ async def test_the_test_page_finds_every_way_and_names_nobody(server: RtcServer,
     assert report.startswith("rtcserver check, ")
     for private in (token, "127.0.0.1", str(server.port), "main", "#", "http"):
         assert private not in report
+    await page.set_viewport_size({"width": 320, "height": 640})
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     await page.click("#copy")
     await until(page, "document.querySelector('#copy-note').textContent.startsWith('Copied')")

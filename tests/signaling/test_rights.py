@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rtcserver.access.door import Action, Door, Grant, Refusal, Request
+from rtcserver.access.door import Action, Ask, Door, Grant, Refusal, Request
 from rtcserver.clock import NS, wall_ns
-from rtcserver.errors import PeerError
 from tests.signaling.served import Served, serve
 
 
@@ -37,13 +36,13 @@ async def test_each_right_is_told_or_why_not(static: Path) -> None:
         assert (status, body["error"]) == (404, "no_such_room")
 
 
-async def test_what_cannot_be_found_out_is_no_refusal(static: Path) -> None:
-    def unknown(request: Request, now_s: float) -> Grant:
-        raise PeerError(503, "auth_unreachable", "Nobody can say.")
+async def test_nobody_else_is_asked_and_no_password_is_looked_at(static: Path) -> None:
+    def elsewhere(request: Request, now_s: float) -> Ask:
+        return Ask(Grant("user", "anna"), True, Refusal(401, "no_token", "Show something."))
 
-    async with serve(static, door=Door(dict.fromkeys(Action, unknown))) as served:
-        status, body = await asked(served, "any")
-        assert (status, body["error"]) == (503, "auth_unreachable")
+    async with serve(static, door=Door(dict.fromkeys(Action, elsewhere))) as served:
+        unknown = {"allowed": None}
+        assert await asked(served, "any") == (200, {"listen": unknown, "perform": unknown})
 
 
 async def test_the_clock_is_this_machines(static: Path) -> None:

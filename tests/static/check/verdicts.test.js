@@ -74,6 +74,8 @@ test("rights are told as they are, with what to do about a link that is over", (
   assert.equal(over.state, "warn");
   assert.match(over.todo ?? "", /^This link has been revoked\. Ask whoever gave it/);
   assert.equal(say.accessLine({ listen: no, perform: no }, true, true).state, "bad");
+  assert.equal(say.accessLine({ listen: { allowed: null }, perform: { allowed: null } }, true, true).state, "none");
+  assert.equal(say.accessLine({ listen: yes, perform: { allowed: null } }, true, true).state, "good");
   for (const odd of [null, {}, { listen: 3 }]) assert.notEqual(say.accessLine(odd, true, true).state, "good");
   assert.equal(say.accessLine(null, false, false).state, "none");
 });

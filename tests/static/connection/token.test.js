@@ -48,4 +48,6 @@ test("a performer's token that lets nobody in gives way to the listener's, and o
   assert.deepEqual(authorization("/r/main/whep"), { Authorization: "Bearer l" });
   assert.equal(fallBack("/r/main/whep"), false);
   assert.equal(fallBack("/healthz"), false);
+  assert.equal(fallBack("/r/main/whep", "Bearer p"), true);
+  assert.equal(fallBack("/r/main/whep", "Bearer l"), false);
 });

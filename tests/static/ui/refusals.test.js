@@ -41,5 +41,6 @@ test("whoever is not let in is told why and what to do, once", () => {
 });
 
 test("a performer's link that is over leaves the sound", () => {
-  assert.match(oldLink("This link has expired; ask for a new one."), /for a new one\. You can listen, but not play\.$/);
+  assert.match(oldLink("This link has expired; ask for a new one.", true), /for a new one\. You can listen, but not play\.$/);
+  assert.equal(oldLink("This link has expired; ask for a new one.", false), "This link has expired; ask for a new one.");
 });
