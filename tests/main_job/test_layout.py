@@ -146,6 +146,13 @@ async def test_a_desk_has_meter_keys_and_pedals_on_one_screen(chromium: Browser,
     assert max(shares) < 0.9
 
 
+async def test_a_listener_at_a_desk_sees_the_keys_light_up(chromium: Browser, server: RtcServer) -> None:
+    page = await opened(chromium, server, touch=False, perform=False)
+    await sized(page, 1440, 900)
+    found = await boxes(page, "#listen", "#meter-left", "#volume", "#performers", "#keys")
+    assert all(box["top"] >= 0 and box["bottom"] <= 900 for box in found.values()), found
+
+
 async def test_the_part_of_the_keyboard_is_chosen_in_words(chromium: Browser, server: RtcServer) -> None:
     page = await opened(chromium, server, touch=True, perform=True)
     await sized(page, 390, 844)
