@@ -42,6 +42,8 @@ OUTDATED = "page/outdated.js"
 _STYLES = re.compile(r'(?:[ \t]*<link rel="stylesheet" href="[^"]+">\n?)+')
 _STYLE = re.compile(r'href="((?:\.\./)*static/)([^"]+)"')
 _SCRIPT = re.compile(r'<script type="module" src="(?:\.\./)*static/([^"]+)"')
+_CLASSICS = re.compile(r'(?:[ \t]*<script src="[^"]+"></script>\n?)+')
+_CLASSIC = re.compile(r'src="((?:\.\./)*static/)([^"]+)"')
 _ADDRESS = re.compile(r'\b((?:src|href)="(?:\.\./)*static/)')
 _CSS_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _SPACE = re.compile(r"\n\s*")
@@ -118,7 +120,7 @@ def build(static: Path) -> Built:
     made = {path: _lean(path, content) for path, content in contents.items() if not path.endswith(".html")}
     made |= {path: script.text.encode() for path, script in scripts.items()}
     for name, text in pages.items():
-        pages[name] = _with_one_style(text, made)
+        pages[name] = _joined(_joined(text, made, _STYLES), made, _CLASSICS)
     whole = hashlib.sha256()
     for path, content in sorted(made.items()):
         whole.update(f"{path}\n{len(content)}\n".encode() + content)
@@ -150,18 +152,23 @@ def _lean(path: str, content: bytes) -> bytes:
     return content
 
 
-def _with_one_style(page: str, made: dict[str, bytes]) -> str:
-    """A page whose neighbouring style sheets of one folder are one, which is added to `made`."""
+def _joined(page: str, made: dict[str, bytes], neighbours: re.Pattern[str]) -> str:
+    """A page whose neighbouring style sheets, or scripts that are no modules, of one folder are one, which `made` gets."""
+    named_by, suffix, element = (
+        (_STYLE, ".css", '<link rel="stylesheet" href="{}">')
+        if neighbours is _STYLES
+        else (_CLASSIC, ".js", '<script src="{}"></script>')
+    )
 
     def joined(match: re.Match[str]) -> str:
-        named = _STYLE.findall(match[0])
+        named = named_by.findall(match[0])
         paths = [path for _, path in named]
         folders = {posixpath.dirname(path) for path in paths}
         if len(paths) < 2 or len(folders) != 1 or not all(path in made for path in paths):
             return match[0]
-        stems = [posixpath.basename(path).removesuffix(".css") for path in paths]
-        whole = posixpath.join(folders.pop(), "+".join(stems) + ".css")
+        stems = [posixpath.basename(path).removesuffix(suffix) for path in paths]
+        whole = posixpath.join(folders.pop(), "+".join(stems) + suffix)
         made[whole] = b"\n".join(made[path] for path in paths)
-        return f'    <link rel="stylesheet" href="{named[0][0]}{whole}">\n'
+        return f"    {element.format(named[0][0] + whole)}\n"
 
-    return _STYLES.sub(joined, page)
+    return neighbours.sub(joined, page)

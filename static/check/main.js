@@ -7,6 +7,7 @@
  * #copy, #again.
  */
 
+import "../ui/translate.js";
 import { roomWhep } from "../connection/server.js";
 import { authorization, takeToken } from "../connection/token.js";
 import { byId, setText } from "../ui/dom.js";

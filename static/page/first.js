@@ -33,7 +33,8 @@
    * @param {Event} event
    */
   const fail = (event) => {
-    const missing = event.target instanceof HTMLScriptElement;
+    // A translation that does not come leaves the page English.
+    const missing = event.target instanceof HTMLScriptElement && event.target.dataset.words === undefined;
     const unread = event instanceof ErrorEvent && event.error instanceof SyntaxError;
     if (root.dataset.ready !== undefined || !(missing || unread)) return;
     root.dataset.ready = "";

@@ -27,6 +27,7 @@
  * itself, `?studio` in Studio, `?studio=exact` and `?studio=light` hold one of its qualities.
  */
 
+import "../ui/translate.js";
 import { haveIceServers, iceServers } from "../connection/ice-servers.js";
 import { Ready } from "../connection/ready.js";
 import { Watch, readRoom, roomFromPath } from "../connection/room.js";

@@ -1,12 +1,13 @@
 // @ts-check
 /** The start page: the list of rooms. */
 
+import "../ui/translate.js";
 import { Watch, readRooms } from "../connection/room.js";
 import { roomApi, roomPage } from "../connection/server.js";
 import { byId, setText } from "../ui/dom.js";
-import { plural } from "../ui/format.js";
 import { doorWords } from "../ui/refusals.js";
 import { instrumentLine } from "../ui/words.js";
+import { say } from "../words/rooms.js";
 
 /** @typedef {import("../connection/room.js").Room} Room */
 
@@ -16,16 +17,16 @@ let shown = "";
 
 new Watch(roomApi(), readRooms, (asked) => {
   if (asked.kind === "refused") {
-    setText(note, doorWords(asked.why, asked.message || "The list of rooms is not open to you.").detail);
+    setText(note, doorWords(asked.why, asked.message || say("closed")).detail);
     return;
   }
   if (asked.kind !== "known") {
-    setText(note, "The server does not answer. This page keeps asking.");
+    setText(note, say("away"));
     forget();
     return;
   }
   const rooms = asked.value;
-  setText(note, rooms.length > 0 ? "Choose what you want to hear." : "This server has no rooms yet. They are set in its configuration.");
+  setText(note, rooms.length > 0 ? say("choose") : say("none"));
   const next = JSON.stringify(rooms);
   // An unchanged list stays as it is: rebuilding it would take the keyboard's focus away every three seconds.
   if (next !== shown) show(rooms);
@@ -35,7 +36,7 @@ new Watch(roomApi(), readRooms, (asked) => {
 /** What was said of the rooms may be true no longer. */
 function forget() {
   shown = "";
-  for (const state of list.querySelectorAll("em")) setText(state, "Not known at the moment");
+  for (const state of list.querySelectorAll("em")) setText(state, say("state.unknown"));
   for (const link of list.querySelectorAll("a")) link.dataset.tone = "rest";
 }
 
@@ -59,7 +60,7 @@ function card(room) {
   link.className = "room";
   link.dataset.testid = `room-${room.name}`;
   link.dataset.tone = silent ? "warn" : "good";
-  const state = silent ? room.instrument.error || "The instrument is silent." : people(room.listeners);
+  const state = silent ? room.instrument.error || say("state.silent") : people(room.listeners);
   link.append(line("strong", room.title), line("span", instrumentLine(room)), line("em", state));
   item.append(link);
   return item;
@@ -69,7 +70,7 @@ function card(room) {
  * @param {number} listeners
  */
 function people(listeners) {
-  return listeners > 0 ? `Live, ${plural(listeners, "listener", "listeners")}` : "Live";
+  return listeners > 0 ? say("state.heard", { n: listeners }) : say("state.live");
 }
 
 /**

@@ -1,5 +1,8 @@
 // @ts-check
-/** Writes numbers as people read them. A value that the browser does not give becomes a dash. Pure. */
+/** Writes numbers as people read them. A value that the browser does not give becomes a dash. */
+
+import { say } from "../words/figures.js";
+import { number } from "../words/say.js";
 
 export const UNKNOWN = "–";
 const MINUS = "\u2212";
@@ -11,8 +14,8 @@ const MINUS = "\u2212";
 export function milliseconds(value) {
   if (value === null || value === undefined) return UNKNOWN;
   if (value === 0) return "0";
-  if (value < 0.995) return value.toFixed(2);
-  return value < 9.95 ? value.toFixed(1) : grouped(Math.round(value));
+  if (value < 0.995) return number(value, 2, 2);
+  return value < 9.95 ? number(value, 1, 1) : number(Math.round(value));
 }
 
 /**
@@ -20,7 +23,7 @@ export function milliseconds(value) {
  * @returns {string} kilobits per second
  */
 export function kilobits(bitsPerSecond) {
-  return bitsPerSecond === null || bitsPerSecond === undefined ? UNKNOWN : grouped(Math.round(bitsPerSecond / 1000));
+  return bitsPerSecond === null || bitsPerSecond === undefined ? UNKNOWN : number(Math.round(bitsPerSecond / 1000));
 }
 
 /**
@@ -28,7 +31,7 @@ export function kilobits(bitsPerSecond) {
  * @returns {string} "1,234,567"
  */
 export function count(value) {
-  return value === null || value === undefined ? UNKNOWN : grouped(Math.round(value));
+  return value === null || value === undefined ? UNKNOWN : number(Math.round(value));
 }
 
 /**
@@ -36,10 +39,8 @@ export function count(value) {
  * @returns {string} "0 %", "0.04 %", "12 %"
  */
 export function percent(value) {
-  if (value === 0) return "0 %";
-  if (value < 0.005) return "< 0.01 %";
-  if (value < 9.95) return `${Number(value.toFixed(value < 1 ? 2 : 1))} %`;
-  return `${Math.round(value)} %`;
+  if (value > 0 && value < 0.005) return say("percent.least", { value: 0.01 });
+  return say("percent", { value: number(value, value < 1 ? 2 : value < 9.95 ? 1 : 0) });
 }
 
 /**
@@ -49,8 +50,8 @@ export function percent(value) {
  */
 export function decibels(db, floorDb) {
   if (db <= floorDb) return `${MINUS}\u221e`;
-  const text = Math.abs(db).toFixed(1);
-  return db < 0 && text !== "0.0" ? MINUS + text : text;
+  const text = number(Math.abs(db), 1, 1);
+  return db <= -0.05 ? MINUS + text : text;
 }
 
 /**
@@ -58,25 +59,7 @@ export function decibels(db, floorDb) {
  * @returns {string} "44.1 kHz", "48 kHz"
  */
 export function kilohertz(hertz) {
-  return `${Number((hertz / 1000).toFixed(3))} kHz`;
-}
-
-/**
- * @param {number} number
- * @param {string} one
- * @param {string} many
- * @returns {string} "1 listener", "3 listeners"
- */
-export function plural(number, one, many) {
-  return `${grouped(number)} ${number === 1 ? one : many}`;
-}
-
-/**
- * @param {number} whole
- * @returns {string}
- */
-function grouped(whole) {
-  return String(whole).replace(/\B(?=(\d{3})+$)/g, ",");
+  return say("khz", { value: hertz / 1000 });
 }
 
 /**
@@ -84,6 +67,5 @@ function grouped(whole) {
  * @returns {string} " by UDP", " by TCP", " by a relay", to be put behind a word; "" while it is not known
  */
 export function byPath(path) {
-  if (path === null) return "";
-  return path === "relay" ? " by a relay" : ` by ${path.toUpperCase()}`;
+  return path === null ? "" : say(`by.${path}`);
 }

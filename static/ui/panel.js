@@ -3,7 +3,7 @@
 
 import { checkPage } from "../connection/server.js";
 import { byId, setText } from "./dom.js";
-import { plural } from "./format.js";
+import { say } from "../words/room.js";
 import { countdown } from "./refusals.js";
 import { describe, instrumentLine, secondsLeft } from "./words.js";
 
@@ -93,7 +93,7 @@ export class Panel {
   #showRoom(room) {
     setText(this.#title, room.title || this.#roomName);
     setText(this.#instrument, instrumentLine(room));
-    setText(this.#listeners, room.listeners > 0 ? `${plural(room.listeners, "listener", "listeners")} in the room` : "");
+    setText(this.#listeners, room.listeners > 0 ? say("listeners", { n: room.listeners }) : "");
     document.title = `${room.title || this.#roomName} · rtcserver`;
   }
 

@@ -3,7 +3,8 @@
 
 import { SERVER_STOPS } from "../connection/problems.js";
 import { mayHurry, stateOf } from "../listen/session.js";
-import { kilohertz, plural } from "./format.js";
+import { say as sayFigure } from "../words/figures.js";
+import { kilohertz } from "./format.js";
 import { doorWords, waitDetail, waitHeadline } from "./refusals.js";
 import { behindWords, verdictWords } from "./verdict-words.js";
 
@@ -81,7 +82,7 @@ export function secondsLeft(session, nowMs) {
  */
 export function instrumentLine({ instrument }) {
   const parts = [instrument.name || instrument.title];
-  if (instrument.channels > 0) parts.push(plural(instrument.channels, "channel", "channels"));
+  if (instrument.channels > 0) parts.push(sayFigure("channels", { n: instrument.channels }));
   if (instrument.rate > 0) parts.push(kilohertz(instrument.rate));
   return parts.filter(Boolean).join(", ");
 }

@@ -203,6 +203,21 @@ def test_neighbouring_style_sheets_are_one(static: Path) -> None:
     assert built.pieces["style/a+b.css"].identity() == b"a {\ncolor: red;\n}\nb { color: blue }"
 
 
+def test_neighbouring_scripts_that_are_no_modules_are_one(static: Path) -> None:
+    (static / "js" / "a.js").write_text("// a\nlet a = 1;\n")
+    (static / "js" / "b.js").write_text("let b = a;")
+    (static / "room.html").write_text(
+        '<title>Room</title>\n    <script src="../static/js/a.js"></script>\n'
+        '    <script src="../static/js/b.js"></script>\n<main>\n'
+    )
+    built = build(static)
+    assert built.pages["room.html"].identity().decode().splitlines()[1:3] == [
+        f'    <script src="../static/@{built.version}/js/a+b.js"></script>',
+        "<main>",
+    ]
+    assert built.pieces["js/a+b.js"].identity() == b"let a=1;\nlet b=a;"
+
+
 @pytest.mark.parametrize(
     ("said", "takes"),
     [

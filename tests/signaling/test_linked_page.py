@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from signaling.linker import link
 from tests.rig.process import REPOSITORY
 
 MODULES = sorted(STATIC.rglob("*.js"))
-LATER = "page/studio-part.js"
+STUDIO = "page/studio-part.js"
+LATER = {STUDIO, "ui/strip.js"}
+"""What is loaded when somebody chooses it."""
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +49,7 @@ def test_other_code_is_told_apart(tmp_path: Path) -> None:
 
 def test_each_linked_script_is_a_module(built: Built, tmp_path: Path) -> None:
     scripts = link(sorted(built.entries), lambda path: (STATIC / path).read_text())
-    assert set(scripts) == {*built.entries, LATER, "studio/engine/worker.js", "studio/engine/worklet.js"}
+    assert set(scripts) == {*built.entries, *LATER, "studio/engine/worker.js", "studio/engine/worklet.js"}
     for number, (path, script) in enumerate(scripts.items()):
         assert built.pieces[path].identity().decode() == script.text
         file = tmp_path / f"{number}.mjs"
@@ -56,20 +59,18 @@ def test_each_linked_script_is_a_module(built: Built, tmp_path: Path) -> None:
 
 def test_a_room_is_one_script_and_studio_another(built: Built) -> None:
     scripts = link(sorted(built.entries), lambda path: (STATIC / path).read_text())
-    assert scripts["page/main.js"].later == (LATER,)
+    assert set(scripts["page/main.js"].later) == LATER
     assert scripts["page/main.js"].scripts == ()
     assert "new Worker(" not in scripts["page/main.js"].text
-    assert "new Worker(" in scripts[LATER].text
+    assert "new Worker(" in scripts[STUDIO].text
     assert scripts["studio/engine/worker.js"].later == scripts["studio/engine/worklet.js"].later == ()
 
 
 def test_what_a_listener_loads_is_small(built: Built) -> None:
     """A third of the 523 kB that the page had before it was linked and compressed, with room for what the server answers."""
-    loaded = (
-        "page/first.js",
-        "page/main.js",
-        "style/base+room+midi+studio.css",
-        "font/archivo.woff2",
-        "favicon.svg",
-    )
+    page = built.pages["room.html"].identity().decode()
+    named = re.findall(r'(?:src|href)="\.\./static/@\w+/([^"#]+)"', page)
+    loaded = [*(path for path in named if path != "page/old.js"), "font/archivo.woff2"]
+    assert "page/main.js" in loaded
+    assert len(loaded) == 5
     assert sum(len(built.pieces[path].body) for path in loaded) + len(built.pages["room.html"].body) < 150_000

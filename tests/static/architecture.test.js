@@ -16,14 +16,15 @@ const MAX_LINES = 420;
  */
 const IMPORTS = {
   channel: [],
+  words: [],
   midi: ["channel"],
   connection: ["channel", "midi"],
   listen: ["connection"],
   "studio/engine": [],
   studio: ["channel", "connection", "listen", "studio/engine"],
-  ui: ["channel", "connection", "listen", "midi", "studio"],
+  ui: ["channel", "connection", "listen", "midi", "studio", "words"],
   stage: ["channel", "connection", "listen", "midi", "ui"],
-  page: ["connection", "listen", "stage", "studio", "ui"],
+  page: ["connection", "listen", "stage", "studio", "ui", "words"],
   check: ["connection", "listen", "ui"],
 };
 

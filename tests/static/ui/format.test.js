@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { UNKNOWN, byPath, count, decibels, kilobits, kilohertz, milliseconds, percent, plural } from "../../../static/ui/format.js";
+import { UNKNOWN, byPath, count, decibels, kilobits, kilohertz, milliseconds, percent } from "../../../static/ui/format.js";
 
 test("milliseconds keep the digits that matter", () => {
   const shown = [0, 0.12, 0.996, 4.26, 9.96, 42.6, 1234.4].map(milliseconds);
@@ -34,10 +34,4 @@ test("levels have a real minus, and silence is minus infinity", () => {
 
 test("the way of the media is put behind a word, and nothing while it is not known", () => {
   assert.deepEqual([byPath("udp"), byPath("tcp"), byPath("relay"), byPath(null)], [" by UDP", " by TCP", " by a relay", ""]);
-});
-
-test("one is not many", () => {
-  assert.equal(plural(1, "listener", "listeners"), "1 listener");
-  assert.equal(plural(0, "listener", "listeners"), "0 listeners");
-  assert.equal(plural(1200, "listener", "listeners"), "1,200 listeners");
 });
