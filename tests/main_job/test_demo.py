@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from urllib.request import urlopen
+
 from tests.main_job.test_listening import live
 from tests.main_job.test_page import until
 from tests.rig.chromium import Chromium
@@ -13,6 +16,12 @@ SCORE = """async () => {
   const {notes} = await (await fetch("/api/rooms/main/demo")).json();
   return notes.map(([start, , , note]) => [note, start]);
 }"""
+
+
+def beginning(url: str) -> bytes:
+    """Of what is there, enough for the comments of an Ogg stream."""
+    with urlopen(url, timeout=20) as stream:
+        return bytes(stream.read(600))
 
 
 async def test_its_notes_light_the_keys_when_they_are_heard_and_end_when_somebody_plays() -> None:
@@ -39,6 +48,9 @@ async def test_its_notes_light_the_keys_when_they_are_heard_and_end_when_somebod
             assert abs(late[len(late) // 2]) < 20, late
             drawn = "document.querySelectorAll('.piano-key[data-voice=\"0\"]').length"
             assert await page.evaluate(f"{drawn} === rtcserver.midi.lit().length")
+            assert b"TITLE=The demo piece" in await asyncio.to_thread(
+                beginning, f"{server.room_url}/live.opus"
+            )
             await until(page, "rtcserver.midi.playable")
             await page.evaluate("rtcserver.midi.press(60)")
             await until(page, f"!{WHO}.includes('The demo piece plays')")
