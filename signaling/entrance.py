@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 
 from aiohttp import web
@@ -12,7 +13,8 @@ from rtcserver.access.authorizer import Authorizer
 from rtcserver.access.door import Action, Grant, Request
 from rtcserver.access.rules import NETWORKS, lies_in
 from rtcserver.clock import monotonic_ns
-from signaling.forwarded import origin_of
+from rtcserver.errors import PeerError
+from signaling.forwarded import local_address, origin_of
 from signaling.headers import basic_of, bearer_of
 
 log = logging.getLogger(__name__)
@@ -48,6 +50,21 @@ class Entrance:
     def check_now(self, request: web.Request, action: Action, room: str) -> Grant | None:
         """The same where nobody else is asked for it and no password is looked at; None if that would decide."""
         return self._authorizer.check_now(self._asked(request, action, room))
+
+    def owns(self, request: web.Request, room: str) -> bool:
+        """Whether who asks is somebody who can mend what is wrong with a room: they perform there, administer it, or sit at
+        this machine. What takes time to find out is not asked."""
+        origin = origin_of(request)
+        # Whoever stands at the machine may reach it by any of its addresses.
+        if not origin.doubtful and (
+            lies_in(origin.address, NETWORKS["loopback"]) or origin.address == local_address(request)
+        ):
+            return True
+        for action in (Action.PERFORM, Action.ADMIN):
+            with contextlib.suppress(PeerError):
+                if self.check_now(request, action, room) is not None:
+                    return True
+        return False
 
     def marked(self, grant: Grant, request: web.Request, room: str) -> Grant:
         """See `Authorizer.marked`."""

@@ -107,6 +107,18 @@ PROXIES = web.AppKey("proxies", Proxies)
 _ORIGIN = web.RequestKey("origin", Origin)
 
 
+def local_address(request: web.Request) -> str:
+    """The address of this machine that a request arrived on (`rtcserver.peer.base.PeerRequest`).
+
+    Sockets of either family have host and port; IPv6 ones flow and scope, too.
+    """
+    name = request.transport.get_extra_info("sockname") if request.transport is not None else None
+    if not isinstance(name, tuple):
+        return ""
+    host = str(name[0]).partition("%")[0]
+    return f"{host}%{name[3]}" if len(name) == 4 and name[3] else host
+
+
 def agent_of(request: web.Request) -> str:
     """What the program that asks calls itself, bounded; "" if it does not say."""
     return printable(request.headers.get("User-Agent", "")[:200])

@@ -26,7 +26,7 @@ from signaling.ice_servers import Told
 from signaling.limits import Limits
 from signaling.linker import LinkError
 from signaling.respond import as_json
-from signaling.rooms import RoomDirectory, existing
+from signaling.rooms import RoomDirectory, existing, for_listeners
 
 log = logging.getLogger(__name__)
 
@@ -190,16 +190,19 @@ class Pages:
 
     async def api_rooms(self, request: web.Request) -> web.Response:
         await self._entrance.check(request, Action.READ)
-        return as_json({"rooms": [self._describe(name, "../") for name in self._rooms.names()]})
+        return as_json({"rooms": [self._describe(request, name, "../") for name in self._rooms.names()]})
 
     async def api_room(self, request: web.Request) -> web.Response:
-        """One room, with its sessions. They go by a public handle: the id is the right to end one."""
+        """One room, with its sessions. They go by a public handle: the id is the right to end one. What people listen with
+        is told to owners."""
         name = existing(self._rooms, request)
         await self._entrance.check(request, Action.READ, name)
         await self._backend.refresh(name)
-        sessions = []
+        sessions, owner = [], self._entrance.owns(request, name)
         for session in self._backend.sessions(name):
             info = session.info()
+            if not owner:
+                info.details.pop("user_agent", None)
             sessions.append(
                 {
                     "id": public_handle(info.id),
@@ -210,11 +213,14 @@ class Pages:
                 }
             )
         paths = Counter(str(session["path"]) for session in sessions if "path" in session)
-        return as_json({**self._describe(name, "../../"), "paths": paths, "sessions": sessions})
+        return as_json({**self._describe(request, name, "../../"), "paths": paths, "sessions": sessions})
 
-    def _describe(self, name: str, root: str) -> dict[str, Any]:
+    def _describe(self, request: web.Request, name: str, root: str) -> dict[str, Any]:
         """A room's JSON with the address of its page. root: the server's, relative to the request's address."""
-        return {"url": f"{root}r/{quote(name, safe='')}", **self._rooms.describe(name)}
+        owner = self._entrance.owns(request, name)
+        described = self._rooms.describe(name)
+        told = described if owner else for_listeners(described)
+        return {"url": f"{root}r/{quote(name, safe='')}", "owner": owner, **told}
 
     async def healthz(self, request: web.Request) -> web.Response:
         """200 as long as the process serves; the body says how well."""

@@ -37,6 +37,18 @@ class RoomDirectory(Protocol):
         """``{"status": "ok" or "degraded", "rooms": {...}, "processes": {...}}``; JSON-serialisable."""
 
 
+SILENT = "It may be switched off or unplugged."
+LOADS = "It is loading."
+
+
+def for_listeners(described: dict[str, Any]) -> dict[str, Any]:
+    """What `RoomDirectory.describe` says, as listeners are told it: what is wrong with the instrument is said without the
+    names of files, devices and settings, with which only its owner can do something."""
+    instrument = described["instrument"]
+    error = instrument.get("error") and (LOADS if instrument.get("starting") else SILENT)
+    return described | {"instrument": instrument | {"error": error, "note": None}}
+
+
 def existing(rooms: RoomDirectory, request: web.Request) -> str:
     """The room that a request's address names. Raises PeerError(404) if there is none of this name."""
     name = request.match_info["room"]

@@ -31,7 +31,7 @@ from rtcserver.peer.base import (
 )
 from signaling.body import read_text
 from signaling.entrance import Entrance
-from signaling.forwarded import agent_of, origin_of
+from signaling.forwarded import agent_of, local_address, origin_of
 from signaling.headers import SDP, SDPFRAG, if_match, preflight
 from signaling.ice_servers import Told
 from signaling.limits import Limits
@@ -246,15 +246,6 @@ def _peer_request(request: web.Request, session_id: str, grant: Grant) -> PeerRe
         quality=_quality(request.headers.get(QUALITY_HEADER, "exact")),
         instead=request.headers.get(INSTEAD_HEADER, ""),
     )
-
-
-def local_address(request: web.Request) -> str:
-    """See `PeerRequest.local_address`. Sockets of either family have host and port; IPv6 ones flow and scope, too."""
-    name = request.transport.get_extra_info("sockname") if request.transport is not None else None
-    if not isinstance(name, tuple):
-        return ""
-    host = str(name[0]).partition("%")[0]
-    return f"{host}%{name[3]}" if len(name) == 4 and name[3] else host
 
 
 def _mode(asked: str) -> Mode:

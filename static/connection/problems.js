@@ -10,6 +10,7 @@
  * @property {string[]} [addresses] where the media was tried
  * @property {number} [retryAfterMs] what the server asked for
  * @property {string} [why] the server's own word for it: "full", "bad_token", …
+ * @property {string} [todo] what whoever runs the server can do about it, which is no use to others
  */
 
 /** @type {Problem} */
@@ -53,13 +54,16 @@ export const STUDIO_REFUSED = {
 /** The code of the problem that a server which is being stopped announces. */
 export const SERVER_STOPS = "server_stops";
 
+/** The code of the problem that a performer ended the session: a page does not come back from it by itself. */
+export const REMOVED = "removed";
+
 /**
  * @param {string} reason of the server's `leaving`
  * @param {string} message its sentence
  * @returns {Problem}
  */
 export function leaving(reason, message) {
-  return { code: reason, message, retry: true, soon: true };
+  return reason === REMOVED ? { code: REMOVED, message, retry: false } : { code: reason, message, retry: true, soon: true };
 }
 
 /**
@@ -80,14 +84,28 @@ export function negotiationFailed(error) {
  */
 export function iceFailed(addresses) {
   const tcp = addresses.some((address) => address.endsWith("(TCP)"));
-  const message =
-    addresses.length === 0
-      ? "The server answered, but named no address for the sound. Set public_host in the server's configuration to an address that listeners can reach."
-      : "The server answers, but the sound does not get through. The addresses below were tried" + (tcp ? ". " : " over UDP. ") +
-        "If none of them can be reached from here, set public_host in the server's configuration to one that can; " +
-        "if one can, a firewall is blocking its UDP port" +
-        (tcp ? ", and whatever speaks no HTTP on its TCP port." : ".");
-  return { code: "ice_failed", message, retry: true, addresses };
+  if (addresses.length === 0) {
+    return {
+      code: "ice_failed",
+      message: "The server answered, but named no address for the sound. Tell whoever runs it.",
+      todo: "Set public_host in the server's configuration to an address that listeners can reach.",
+      retry: true,
+      addresses,
+    };
+  }
+  return {
+    code: "ice_failed",
+    message:
+      "The server answers, but the sound does not get through. A firewall may be in the way: try another network. If that does not help, tell whoever runs this server which addresses were tried " +
+      `(below, ${tcp ? "over UDP and TCP" : "over UDP"}).`,
+    todo:
+      "The addresses below were tried" + (tcp ? ". " : " over UDP. ") +
+      "If none of them can be reached from here, set public_host in the server's configuration to one that can; " +
+      "if one can, a firewall is blocking its UDP port" +
+      (tcp ? ", and whatever speaks no HTTP on its TCP port." : "."),
+    retry: true,
+    addresses,
+  };
 }
 
 /**
@@ -105,6 +123,10 @@ export function refused(status, said, retryAfterMs, why = "") {
     return { code: "not_allowed", message: said || "This room is not open to you.", retry: false, why };
   }
   if (status === 503 || status === 429) {
+    if (why === "no_address") {
+      const message = "This server has no address for the sound that can be reached from here. Tell whoever runs it.";
+      return { code: "server_busy", message, todo: said, retry: true, soon: true, retryAfterMs: retryAfterMs ?? 0, why };
+    }
     const message = said || "The server has no place left just now.";
     return { code: "server_busy", message, retry: true, soon: true, retryAfterMs: retryAfterMs ?? 0, why };
   }

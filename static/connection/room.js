@@ -21,13 +21,14 @@
  * @property {number} frameMs
  * @property {number} bitrateBps
  * @property {number} listeners
+ * @property {boolean} owner whether whoever sees this page can mend what is wrong with the room: they perform, or are at the server
  * @property {boolean} liveOpus whether the server has the room's sound for players without WebRTC
  * @property {boolean} studio whether Studio is to be had here, be it full or not
  * @property {number} blockMs how long the instrument takes to fill one of its blocks; 0 when unknown
  */
 
 /**
- * @typedef {{kind: "asking"} | {kind: "known", value: T} | {kind: "missing"} | {kind: "refused", message: string, why: string}
+ * @typedef {{kind: "asking"} | {kind: "known", value: T} | {kind: "missing", ended?: boolean} | {kind: "refused", message: string, why: string}
  *   | {kind: "unreachable"}} Asked
  * @template T
  */
@@ -76,6 +77,7 @@ export function readRoom(body) {
     frameMs: Number(body?.audio?.frame_ms) || 0,
     bitrateBps: whole(body?.audio?.bitrate_bps),
     listeners: whole(body?.listeners),
+    owner: body?.owner === true,
     liveOpus: body?.live_opus === true,
     // Only a server that has turned it off says null.
     studio: body?.studio !== null,

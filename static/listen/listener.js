@@ -103,6 +103,11 @@ export class Listener {
     this.#dispatch({ type: "stop" });
   }
 
+  /** A performer ended the session that was heard instead of this one. @param {string} message the server's sentence */
+  removed(message) {
+    this.#dispatch({ type: "removed", message });
+  }
+
   /** Tries to connect now, if it waits for its next attempt; looks after a connection that gives no sound. */
   hurry() {
     this.#dispatch({ type: "hurry" });

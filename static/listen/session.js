@@ -18,7 +18,7 @@
  * sets one timer for it and sends `clock`. Times are milliseconds of one monotonic clock.
  */
 
-import { CONNECTION_LOST, NO_MEDIA, SERVER_STOPS, SERVER_UNREACHABLE, iceFailed, leaving } from "../connection/problems.js";
+import { CONNECTION_LOST, NO_MEDIA, REMOVED, SERVER_STOPS, SERVER_UNREACHABLE, iceFailed, leaving } from "../connection/problems.js";
 import { askAgainMs, backoffMs, soonMs } from "./backoff.js";
 import { DISCONNECTED_GRACE_MS, FIRST_SOUND_MS, MAX_RESTARTS, QUIET_ASK_MS, QUIET_RECONNECT_MS } from "./trouble.js";
 import { due, mayRestart, patienceMs, troubled } from "./trouble.js";
@@ -49,8 +49,9 @@ import { due, mayRestart, patienceMs, troubled } from "./trouble.js";
  */
 
 /**
- * @typedef {{type: "listen"} | {type: "stop"} | {type: "clock"} | {type: "hurry"}} OwnEvent
- *   `hurry`: the network is back, the page is visible again, or somebody pressed "Try now"
+ * @typedef {{type: "listen"} | {type: "stop"} | {type: "clock"} | {type: "hurry"} | {type: "removed", message: string}} OwnEvent
+ *   `hurry`: the network is back, the page is visible again, or somebody pressed "Try now"; `removed`: a performer ended the session
+ *   that was heard instead of this one
  * @typedef {{type: "answered", generation: number, addresses: string[]}
  *   | {type: "refused", generation: number, problem: Problem}
  *   | {type: "transport", generation: number, state: TransportState}
@@ -105,11 +106,11 @@ export const INITIAL = Object.freeze({
  * @type {Record<Phase, {[T in SessionEvent["type"]]?: (session: Session, event: Extract<SessionEvent, {type: T}>, at: Moment) => Step}>}
  */
 const TRANSITIONS = {
-  idle: { listen: begin },
-  connecting: { stop, answered, refused, transport, playback, leaving: left, clock },
-  buffering: { stop, refused, transport, playback, media, asked, leaving: left, clock, hurry },
-  live: { stop, refused, transport, playback, media, asked, leaving: left, clock, hurry },
-  reconnecting: { stop, listen: reopen, hurry: (session, event, at) => (mayHurry(session) ? reopen(session, event, at) : stay(session)), clock },
+  idle: { listen: begin, removed },
+  connecting: { stop, removed, answered, refused, transport, playback, leaving: left, clock },
+  buffering: { stop, removed, refused, transport, playback, media, asked, leaving: left, clock, hurry },
+  live: { stop, removed, refused, transport, playback, media, asked, leaving: left, clock, hurry },
+  reconnecting: { stop, removed, listen: reopen, hurry: (session, event, at) => (mayHurry(session) ? reopen(session, event, at) : stay(session)), clock },
   failed: { stop, listen: begin, hurry: (session, _event, at) => (session.problem?.retry ? begin(session, _event, at) : stay(session)) },
 };
 
@@ -340,9 +341,20 @@ function asked(session, { found }, at) {
  */
 function left(session, { reason, message, afterMs }, at) {
   const { generation, attempt, addresses } = session;
-  const gone = { ...INITIAL, generation, attempt, addresses, problem: leaving(reason, message) };
+  const problem = leaving(reason, message);
+  const gone = { ...INITIAL, generation, attempt, addresses, problem };
+  if (!problem.retry) return stay({ ...gone, phase: "failed" }, {}, [{ type: "close" }]);
   if (afterMs <= 0) return open(gone, at);
   return stay({ ...gone, phase: "reconnecting", wakeAtMs: at.nowMs + afterMs }, {}, [{ type: "close" }]);
+}
+
+/**
+ * @param {Session} session
+ * @param {{message: string}} event
+ * @param {Moment} at
+ */
+function removed(session, { message }, at) {
+  return left(session, { reason: REMOVED, message, afterMs: 0 }, at);
 }
 
 /**

@@ -125,6 +125,7 @@ const studio = new StudioDoor(
       sounding: () => stateOf(listener.session) === "live",
       start: () => listener.listen(),
       stop: () => listener.stop(),
+      removed: (message) => listener.removed(message),
       setShare: (share) => playback.setShare(share),
       rate: () => room()?.instrument.rate ?? 0,
       figures: () => listener.snapshot,
@@ -170,7 +171,9 @@ new Watch(roomApi(roomName), readRoom, (answer) => {
   // While the server is away the page keeps showing what was known; only an idle page says that the server is unreachable.
   const keep = answer.kind === "unreachable" && asked.kind === "known" && listener.session.phase !== "idle";
   if (keep) return;
-  asked = answer;
+  // A room that was there and is there no more has ended; it was never a wrong address.
+  const was = asked.kind === "known" || (asked.kind === "missing" && asked.ended);
+  asked = answer.kind === "missing" ? { kind: "missing", ended: was } : answer;
   show();
 });
 
@@ -275,7 +278,7 @@ function showArrival(snapshot, frameMs) {
 function showStudio() {
   pin();
   if (studio.sounding && studio.stats) arrival.studio(studio.stats);
-  studioPanel.show(stateOf(listener.session) === "live", room()?.studio);
+  studioPanel.show(stateOf(listener.session) === "live", room()?.studio, room()?.owner);
   studio.showRing();
   if (studio.sounding !== shownStudio) show();
 }
@@ -285,7 +288,7 @@ function show() {
   if (shownStudio !== studio.sounding || (!studio.sounding && listener.snapshot === null)) arrival.reset();
   shownStudio = studio.sounding;
   const session = studio.sounding ? STUDIO_LIVE : listener.session;
-  studioPanel.show(stateOf(listener.session) === "live", room()?.studio);
+  studioPanel.show(stateOf(listener.session) === "live", room()?.studio, room()?.owner);
   const { state } = panel.show(session, asked);
   otherPlayer.show(session, room());
   const sounding = session.phase === "live" || session.phase === "buffering";

@@ -8,7 +8,7 @@
 
 import { openChannels, sendOn } from "../connection/channels.js";
 import { redundantType } from "../connection/sdp.js";
-import { STUDIO_REFUSED } from "../connection/problems.js";
+import { REMOVED, STUDIO_REFUSED } from "../connection/problems.js";
 import { WhepConnection, insteadOf } from "../connection/whep.js";
 
 /** @typedef {import("./support.js").Way} Way */
@@ -45,6 +45,7 @@ import { WhepConnection, insteadOf } from "../connection/whep.js";
  * @property {(format: StudioFormat) => void} answered
  * @property {() => void} proved the worker receives frames
  * @property {(problem: Problem) => void} lost refused, or gone for good
+ * @property {(message: string) => void} removed a performer ended the session
  * @property {(format: StudioFormat) => void} changed
  * @property {() => void} refused the server does not send the quality that was asked for; what it sends goes on
  * @property {(why: string) => void} unable this browser cannot decode light
@@ -206,6 +207,7 @@ export class StudioLink {
     const { telemetry } = channels;
     this.#telemetry = telemetry;
     this.#attached = this.#attach(peer, channels);
+    this.#attached.link.onLeaving = ({ reason, message }) => reason === REMOVED && this.#tell.removed(message);
     telemetry.addEventListener("open", () => this.#catchUp(), { signal });
     telemetry.addEventListener("message", ({ data }) => this.#hear(data), { signal });
   }

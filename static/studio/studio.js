@@ -30,6 +30,7 @@ import { studioSupport } from "./support.js";
  * @property {() => boolean} sounding whether Listen plays
  * @property {() => void} start
  * @property {() => void} stop
+ * @property {(message: string) => void} removed a performer ended the session that is heard: nothing comes back by itself
  * @property {(share: number) => void} setShare its part of a cross-fade, 0 to 1
  * @property {() => number} rate the instrument's, in Hz, as far as known; else 0
  * @property {() => {jitterMs: number | null, lostPercent: number} | null} figures how its packets arrive; null while not known
@@ -333,6 +334,10 @@ export class Studio {
           parts.link?.close();
           parts.audio?.close();
           this.#open(generation, { choice, refusal: problem });
+        },
+        removed: (message) => {
+          this.stop();
+          this.#listen.removed(message);
         },
         changed: (format) => (this.#format = format),
         refused: () => this.#chooser?.refused(performance.now()),

@@ -9,7 +9,7 @@
  * - channel: no Encoded Transform; a DataChannel carries the same messages
  *
  * @typedef {"transform" | "streams" | "channel"} Way
- * @typedef {{way: Way} | {missing: string}} Support
+ * @typedef {{way: Way} | {missing: string, todo?: string}} Support todo: the same with what whoever runs the server can do
  */
 
 /**
@@ -19,7 +19,8 @@
 export function studioSupport(scope) {
   if (!scope.isSecureContext) {
     return {
-      missing:
+      missing: `Studio needs a secure page, and ${scope.location.origin} is none. Ask whoever runs this server for its https address.`,
+      todo:
         `Studio needs a secure page, and ${scope.location.origin} is none. Open the page by https: start the server with ` +
         "“--tls auto”, or open it as “localhost” on the server’s own machine.",
     };

@@ -18,6 +18,7 @@ export class Panel {
   #behind = byId("behind", HTMLElement);
   #countdown = byId("countdown", HTMLElement);
   #check = byId("check-way", HTMLElement);
+  #leave = byId("rooms-way", HTMLElement);
   #detail = byId("detail", HTMLElement);
   #addresses = byId("addresses", HTMLElement);
   #hurry = byId("hurry", HTMLButtonElement);
@@ -77,6 +78,7 @@ export class Panel {
     // It changes often, and a screen reader would read all of it each time; the panel below has it as text.
     setText(this.#behind, words.behind);
     this.#check.hidden = !words.canCheck;
+    this.#leave.hidden = !words.canLeave;
     this.#hurry.hidden = !words.canHurry;
     this.#knob.dataset.action = words.action;
     setText(this.#knobLabel, words.action);

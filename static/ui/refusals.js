@@ -22,10 +22,11 @@ export const waitHeadline = (problem) => WAITS[problem?.why ?? ""] ?? null;
 
 /**
  * @param {Problem | null} problem
+ * @param {boolean} [owner] whether whoever reads it can mend the server
  * @returns {string} a sentence or two: what happened, and what happens next
  */
-export function waitDetail(problem) {
-  const message = problem?.message ?? "";
+export function waitDetail(problem, owner = false) {
+  const message = (owner && problem?.todo) || (problem?.message ?? "");
   return problem?.why === "full" ? `${message} ${FREE_PLACE}` : message;
 }
 
@@ -50,6 +51,7 @@ const DOORS = Object.freeze({
     headline: "Not open to your network",
     detail: "Join the network that the server is on, such as its Wi-Fi, or ask whoever runs this room for a link.",
   },
+  removed: { headline: "You were removed", detail: "Then press Listen again." },
   bad_password: { headline: "Wrong user or password", detail: "Load the page again, and enter them once more." },
 });
 

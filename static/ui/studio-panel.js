@@ -69,8 +69,9 @@ export class StudioPanel {
   /**
    * @param {boolean} listening whether Listen plays, or is about to
    * @param {boolean} [offered] whether this server has Studio: one that has turned it off leaves nothing to choose
+   * @param {boolean} [owner] whether whoever sees it can mend the server
    */
-  show(listening, offered = true) {
+  show(listening, offered = true, owner = false) {
     const { session, wanted, support, sounding, stats, choice } = this.#studio;
     this.#modes.dataset.phase = session.phase;
     this.#fields.hidden = !offered && session.phase === "off" && !wanted;
@@ -78,7 +79,7 @@ export class StudioPanel {
     this.#choice.checked = chosen;
     this.#listen.checked = !chosen;
     const heard = choice && stats ? qualityLine(choice, stats.network, stats.format.mbps, stats.busy) : "";
-    const line = "missing" in support ? (this.#fields.hidden ? "" : support.missing) : studioLine(session, listening, wanted, heard);
+    const line = "missing" in support ? (this.#fields.hidden ? "" : ((owner && support.todo) || support.missing)) : studioLine(session, listening, wanted, heard);
     setText(this.#line, line);
     this.#line.hidden = line === "";
     this.#again.hidden = !(session.phase === "off" && session.offered && listening && offered);

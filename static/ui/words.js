@@ -1,7 +1,7 @@
 // @ts-check
 /** Says in plain words how listening goes. Pure: session and room in, sentences out. */
 
-import { SERVER_STOPS } from "../connection/problems.js";
+import { REMOVED, SERVER_STOPS } from "../connection/problems.js";
 import { mayHurry, stateOf } from "../listen/session.js";
 import { say as sayFigure } from "../words/figures.js";
 import { kilohertz } from "./format.js";
@@ -23,7 +23,8 @@ import { behindWords, verdictWords } from "./verdict-words.js";
  * @property {string[]} addresses where the media was tried, when that is the problem
  * @property {boolean} canHurry whether "Try now" makes sense
  * @property {boolean} canCheck whether a test of this browser and its way to the server may tell what is wrong
- * @property {string} action what the big button does: "Listen", "Stop", "Tap to hear" or "Try again"
+ * @property {boolean} canLeave whether the other rooms are the way on
+ * @property {string} action what the big button does: "Listen", "Stop", "Tap to hear", "Try again" or "Listen again"
  */
 
 /**
@@ -40,7 +41,7 @@ export function describe(session, asked, roomName, verdict = null) {
     case "idle":
       return idle(asked, roomName);
     case "connecting":
-      return connecting(session);
+      return connecting(session, room?.owner === true);
     case "buffering": {
       const detail = session.heard ? "The sound has paused. Waiting for it to return." : "Connected. Waiting for the first sound.";
       return words("buffering", "busy", "Buffering", detail);
@@ -54,13 +55,13 @@ export function describe(session, asked, roomName, verdict = null) {
       return live(room, verdict);
     case "reconnecting":
       return {
-        ...words("reconnecting", "warn", again(session.problem), waitDetail(session.problem)),
+        ...words("reconnecting", "warn", again(session.problem), waitDetail(session.problem, room?.owner === true)),
         addresses: session.problem?.addresses ?? [],
         canHurry: mayHurry(session),
         canCheck: testable(session.problem),
       };
     case "failed":
-      return { ...failed(session, roomName), action: "Try again", canCheck: testable(session.problem) };
+      return failed(session, asked, roomName);
   }
 }
 
@@ -93,7 +94,7 @@ export function instrumentLine({ instrument }) {
  * @returns {Words}
  */
 function idle(asked, roomName) {
-  if (asked.kind === "missing") return { ...unknownRoom(roomName, ""), action: "Listen" };
+  if (asked.kind === "missing") return { ...(asked.ended ? roomEnded() : unknownRoom(roomName, "")), action: "Listen" };
   if (asked.kind === "unreachable") {
     const detail = "It may be restarting, or this device is on another network. This page keeps asking.";
     return { ...words("unreachable", "bad", "The server does not answer", detail), action: "Listen" };
@@ -109,14 +110,15 @@ function idle(asked, roomName) {
 
 /**
  * @param {Session} session
+ * @param {boolean} owner
  * @returns {Words}
  */
-function connecting({ answered, attempt, problem }) {
+function connecting({ answered, attempt, problem }, owner) {
   // The last problem stays readable while the next attempt runs.
-  if (problem?.soon) return words("connecting", "warn", again(problem), waitDetail(problem));
+  if (problem?.soon) return words("connecting", "warn", again(problem), waitDetail(problem, owner));
   if (problem) {
     const headline = attempt > 0 ? "Reconnecting now" : "Connecting";
-    return { ...words("connecting", "busy", headline, problem.message), addresses: problem.addresses ?? [] };
+    return { ...words("connecting", "busy", headline, waitDetail(problem, owner)), addresses: problem.addresses ?? [] };
   }
   const detail = answered ? "The server has answered. Finding a way through the network." : "Asking the server for the sound.";
   return words("connecting", "busy", "Connecting", detail);
@@ -165,14 +167,28 @@ function instrumentSilent({ instrument }) {
 
 /**
  * @param {Session} session
+ * @param {AskedRoom} asked
  * @param {string} roomName
  * @returns {Words}
  */
-function failed({ problem }, roomName) {
+function failed(session, asked, roomName) {
+  const told = { ...failure(session, asked, roomName), canCheck: testable(session.problem) };
+  return { ...told, action: [session.problem?.code, session.problem?.why].includes(REMOVED) ? "Listen again" : "Try again" };
+}
+
+/**
+ * @param {Session} session
+ * @param {AskedRoom} asked
+ * @param {string} roomName
+ * @returns {Words}
+ */
+function failure({ problem }, asked, roomName) {
   const message = problem?.message ?? "";
   switch (problem?.code) {
     case "room_unknown":
-      return unknownRoom(roomName, message);
+      return asked.kind === "known" || (asked.kind === "missing" && asked.ended) ? roomEnded() : unknownRoom(roomName, message);
+    case REMOVED:
+      return words("failed", "bad", "You were removed", `${message} This page does not come back by itself: press Listen again if you want to.`);
     case "not_allowed": {
       const { headline, detail } = doorWords(problem.why ?? "", message);
       return words("failed", "bad", headline, detail);
@@ -190,7 +206,13 @@ function failed({ problem }, roomName) {
  */
 function unknownRoom(roomName, message) {
   const detail = message || `This server has no room called “${roomName}”. Check the address, or pick a room from the list.`;
-  return words("failed", "bad", "No such room", detail);
+  return { ...words("failed", "bad", "No such room", detail), canLeave: true };
+}
+
+/** @returns {Words} */
+function roomEnded() {
+  const detail = "Its server is there, but this room is not any more. Ask whoever gave you the address, or pick another room.";
+  return { ...words("failed", "bad", "This room has ended", detail), canLeave: true };
 }
 
 /**
@@ -201,7 +223,7 @@ function unknownRoom(roomName, message) {
  * @returns {Words}
  */
 function words(state, tone, headline, detail) {
-  return { state, tone, headline, behind: "", detail, addresses: [], canHurry: false, canCheck: false, action: "Stop" };
+  return { state, tone, headline, behind: "", detail, addresses: [], canHurry: false, canCheck: false, canLeave: false, action: "Stop" };
 }
 
 /**

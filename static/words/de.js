@@ -14,7 +14,7 @@ export const DE = {
   },
   rooms: {
     choose: "Wähle, was du hören möchtest.",
-    none: "Dieser Server hat noch keine Räume. Sie stehen in seiner Konfiguration.",
+    none: "Dieser Server hat noch keine Räume.",
     closed: "Die Liste der Räume ist für dich nicht offen.",
     away: "Der Server antwortet nicht. Diese Seite fragt weiter.",
     "state.unknown": "Zurzeit nicht bekannt",

@@ -5,7 +5,7 @@ import { speaker } from "./say.js";
 
 export const ROOMS = /** @type {const} */ ({
   choose: "Choose what you want to hear.",
-  none: "This server has no rooms yet. They are set in its configuration.",
+  none: "This server has no rooms yet.",
   closed: "The list of rooms is not open to you.",
   away: "The server does not answer. This page keeps asking.",
   "state.unknown": "Not known at the moment",

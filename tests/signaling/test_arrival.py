@@ -9,7 +9,7 @@ from aiohttp.test_utils import make_mocked_request
 
 from rtcserver.errors import PeerError
 from rtcserver.peer.base import PeerRequest, PeerSession
-from signaling.whep import local_address
+from signaling.forwarded import local_address
 from tests.sdp import offers
 from tests.signaling.served import Served
 

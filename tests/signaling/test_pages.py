@@ -203,7 +203,7 @@ async def test_rooms(served: Served) -> None:
             "/montage/r/main",
             "/montage/r/side",
         ]
-    assert set(rooms[0]) == {"name", "url", "title", "instrument", "audio", "listeners"}
+    assert set(rooms[0]) == {"name", "url", "owner", "title", "instrument", "audio", "listeners"}
 
 
 async def test_a_room_lists_its_sessions_without_the_right_to_end_them(served: Served) -> None:

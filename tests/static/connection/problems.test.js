@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { iceFailed, negotiationFailed, parseRetryAfter, refused, sentenceOf } from "../../../static/connection/problems.js";
+import { iceFailed, leaving, negotiationFailed, parseRetryAfter, refused, sentenceOf } from "../../../static/connection/problems.js";
 
 test("only what may mend itself is tried again", () => {
   const retried = [400, 401, 403, 404, 406, 413, 415, 422, 429, 500, 502, 503].filter((status) => refused(status, "").retry);
@@ -23,14 +23,27 @@ test("each refusal has a stable code and always a sentence", () => {
 
 test("a failed path names the setting that mends it", () => {
   const problem = iceFailed(["192.0.2.7:8080"]);
-  assert.match(problem.message, /public_host/);
+  assert.match(problem.todo ?? "", /public_host/);
+  assert.doesNotMatch(problem.message, /public_host/, "a listener has no configuration");
+  assert.match(problem.message, /tell whoever runs this server .* \(below, over UDP\)\.$/);
   assert.deepEqual(problem.addresses, ["192.0.2.7:8080"]);
-  assert.match(problem.message, /tried over UDP\./);
-  assert.match(problem.message, /blocking its UDP port\.$/);
-  assert.match(iceFailed([]).message, /public_host/);
-  const both = iceFailed(["192.0.2.7:8080", "192.0.2.7:8080 (TCP)"]).message;
+  assert.match(problem.todo ?? "", /tried over UDP\./);
+  assert.match(problem.todo ?? "", /blocking its UDP port\.$/);
+  assert.match(iceFailed([]).todo ?? "", /public_host/);
+  const both = iceFailed(["192.0.2.7:8080", "192.0.2.7:8080 (TCP)"]).todo ?? "";
   assert.doesNotMatch(both, /over UDP/);
   assert.match(both, /UDP port, and .* TCP port\.$/);
+});
+
+test("what is wrong with the server is said to listeners without its settings", () => {
+  const problem = refused(503, "This server has no address. Set public_host in its configuration.", 0, "no_address");
+  assert.doesNotMatch(problem.message, /public_host/);
+  assert.match(problem.todo ?? "", /public_host/);
+});
+
+test("a removed page does not come back by itself", () => {
+  assert.equal(leaving("removed", "A performer removed you.").retry, false);
+  assert.equal(leaving("by_admin", "An administrator ended this session.").retry, true);
 });
 
 test("Retry-After is read as seconds and as a date", () => {

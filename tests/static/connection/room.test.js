@@ -28,6 +28,7 @@ test("a room of the server is read as it is", () => {
     frameMs: 2.5,
     bitrateBps: 160000,
     listeners: 3,
+    owner: false,
     liveOpus: false,
     studio: true,
     blockMs: 0,

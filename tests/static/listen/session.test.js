@@ -231,6 +231,19 @@ test("a server that ends the session says when to come again", () => {
   assert.equal(later.wake().phase, "connecting");
 });
 
+test("a session that a performer ended is over until somebody presses the button", () => {
+  const rig = new Rig().live().hear("leaving", { reason: "removed", message: "A performer removed you.", afterMs: 120_000 });
+  assert.deepEqual([rig.session.phase, rig.session.wakeAtMs, rig.session.problem?.code], ["failed", null, "removed"]);
+  assert.deepEqual(rig.effects, ["open 1", "close"]);
+  assert.equal(step(rig.session, { type: "hurry" }, { nowMs: 1e6, random: 0 }).session.phase, "failed", "nor when the network is back");
+  assert.equal(step(rig.session, { type: "listen" }, { nowMs: 1e6, random: 0 }).session.phase, "connecting");
+});
+
+test("who was removed from Studio, which was heard instead, is not taken to Listen", () => {
+  const { session } = step(INITIAL, { type: "removed", message: "A performer removed you." }, { nowMs: 0, random: 0 });
+  assert.deepEqual([session.phase, session.problem?.code], ["failed", "removed"]);
+});
+
 test("a server that announced its stop is back in a moment, until it has been away for long", () => {
   const rig = new Rig().live().hear("leaving", { reason: "server_stops", message: "It stops.", afterMs: 250 });
   const began = rig.nowMs;

@@ -109,7 +109,7 @@ test("a Studio session has one media clock, which its channels keep, and one pin
       channelLink = new ChannelLink(channels, { name: "", token: null }, { message: ignore, notes: ignore, released: ignore });
       return { link: channelLink, close: () => channelLink?.close(), report: ignore };
     },
-    { answered: ignore, proved: ignore, lost: ignore, changed: ignore, refused: ignore, unable: ignore, held: ignore },
+    { answered: ignore, proved: ignore, lost: ignore, removed: ignore, changed: ignore, refused: ignore, unable: ignore, held: ignore },
   );
   const clockOf = () => link.clock;
   assert.equal(clockOf(), null);

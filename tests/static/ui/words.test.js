@@ -85,9 +85,40 @@ test("what went wrong stays readable while the next attempt runs", () => {
 });
 
 test("a refusal is shown with the server's sentence", () => {
-  const { headline, detail } = said({ phase: "failed", problem: refused(404, "This server has no room called nope.") });
+  const problem = refused(404, "This server has no room called nope.");
+  const { headline, detail, canLeave } = said({ phase: "failed", problem }, { kind: "missing" });
   assert.equal(headline, "No such room");
   assert.equal(detail, "This server has no room called nope.");
+  assert.equal(canLeave, true);
+});
+
+test("a room that was there and is not any more has ended, and the other rooms are the way on", () => {
+  const problem = refused(404, "There is no room of this name.");
+  for (const asked of /** @type {AskedRoom[]} */ ([known(), { kind: "missing", ended: true }])) {
+    const { headline, canLeave, action } = said({ phase: "failed", problem }, asked);
+    assert.deepEqual([headline, canLeave, action], ["This room has ended", true, "Try again"]);
+  }
+  assert.equal(said({}, { kind: "missing", ended: true }).headline, "This room has ended");
+});
+
+test("who was removed is told so, and listens again only by a press", () => {
+  const problem = leaving("removed", "A performer removed you from this room.");
+  const { headline, detail, action, canHurry } = said({ phase: "failed", problem });
+  assert.deepEqual([headline, action, canHurry], ["You were removed", "Listen again", false]);
+  assert.match(detail, /^A performer removed you from this room\. .*press Listen again/);
+  const again = said({ phase: "failed", problem: refused(403, "A performer removed you from this room. It is open to you again in 4 s.", 0, "removed") });
+  assert.equal(again.headline, "You were removed");
+  assert.match(again.detail, /in 4 s\. Then press Listen again\.$/);
+  assert.equal(again.action, "Listen again");
+});
+
+test("what only the owner can mend is told to the owner", () => {
+  const problem = iceFailed(["192.0.2.7:8080"]);
+  const owners = /** @type {AskedRoom} */ ({ kind: "known", value: readRoom({ name: "main", owner: true, instrument }) });
+  for (const phase of /** @type {const} */ (["reconnecting", "connecting"])) {
+    assert.match(said({ phase, problem }, owners).detail, /public_host/);
+    assert.doesNotMatch(said({ phase, problem }).detail, /public_host/);
+  }
 });
 
 test("seconds are counted down to zero, and only while waiting", () => {
