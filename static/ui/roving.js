@@ -8,12 +8,14 @@
  * @param {string} key as a keyboard event names it
  * @param {number} index of the button that has the focus
  * @param {number} count of buttons
+ * @param {boolean} [mirrored] whether the script runs from right to left, so that the next button is on the left
  * @returns {number | null} index of the button that it leads to; null: it leads nowhere
  */
-export function next(key, index, count) {
+export function next(key, index, count, mirrored = false) {
   if (key === "Home") return 0;
   if (key === "End") return count - 1;
-  const by = key === "ArrowDown" || key === "ArrowRight" ? 1 : key === "ArrowUp" || key === "ArrowLeft" ? -1 : 0;
+  const [onwards, back] = mirrored ? ["ArrowLeft", "ArrowRight"] : ["ArrowRight", "ArrowLeft"];
+  const by = key === "ArrowDown" || key === onwards ? 1 : key === "ArrowUp" || key === back ? -1 : 0;
   return by === 0 ? null : Math.min(Math.max(index + by, 0), count - 1);
 }
 
@@ -36,7 +38,8 @@ export function rove(group) {
   });
   group.addEventListener("keydown", (event) => {
     if (event.altKey || event.ctrlKey || event.metaKey || !(event.target instanceof HTMLButtonElement)) return;
-    const to = next(event.key, buttons.indexOf(event.target), buttons.length);
+    const mirrored = getComputedStyle(group).direction === "rtl";
+    const to = next(event.key, buttons.indexOf(event.target), buttons.length, mirrored);
     if (to === null) return;
     event.preventDefault();
     buttons[to]?.focus();

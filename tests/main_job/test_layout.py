@@ -212,7 +212,7 @@ async def test_nothing_scrolls_sideways_in_either_direction_of_script(
     page = await opened(chromium, server, touch=True, perform=perform)
     for direction in ("ltr", "rtl"):
         await page.evaluate(f"document.documentElement.dir = '{direction}'")
-        for width, height in ((320, 640), (390, 844), (667, 375), (768, 1024), (1440, 900)):
+        for width, height in ((320, 640), (390, 844), (667, 375), (720, 450), (768, 1024), (1440, 900)):
             await sized(page, width, height)
             assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
                 direction,

@@ -16,3 +16,8 @@ test("Home and End lead to the ends, other keys nowhere", () => {
   assert.equal(next("a", 0, 3), null);
   assert.equal(next("Tab", 0, 3), null);
 });
+
+test("in a script from right to left the arrows to the sides change places, those up and down do not", () => {
+  const leads = ["ArrowLeft", "ArrowRight", "ArrowDown", "ArrowUp", "Home", "End"].map((key) => next(key, 3, 9, true));
+  assert.deepEqual(leads, [4, 2, 4, 2, 0, 8]);
+});
