@@ -1,6 +1,9 @@
 // @ts-check
 /** What can go wrong on the way to the sound, each in one sentence a musician can act on. Pure. */
 
+import { say } from "../words/problems.js";
+import { saidOr } from "../words/say.js";
+
 /**
  * @typedef {object} Problem
  * @property {string} code stable, for tests and styling: "room_unknown", "ice_failed", …
@@ -16,7 +19,7 @@
 /** @type {Problem} */
 export const SERVER_UNREACHABLE = {
   code: "server_unreachable",
-  message: "The server does not answer. It may be restarting, or this device is on another network.",
+  message: say("unreachable"),
   retry: true,
   soon: true,
 };
@@ -24,7 +27,7 @@ export const SERVER_UNREACHABLE = {
 /** @type {Problem} */
 export const CONNECTION_LOST = {
   code: "connection_lost",
-  message: "The connection was lost.",
+  message: say("lost"),
   retry: true,
   soon: true,
 };
@@ -32,7 +35,7 @@ export const CONNECTION_LOST = {
 /** @type {Problem} */
 export const NO_MEDIA = {
   code: "no_media",
-  message: "The connection stands, but no sound has arrived for a few seconds.",
+  message: say("no_media"),
   retry: true,
   soon: true,
 };
@@ -40,14 +43,14 @@ export const NO_MEDIA = {
 /** @type {Problem} */
 export const WEBRTC_MISSING = {
   code: "webrtc_missing",
-  message: "This browser has no WebRTC, or it is switched off. A current Firefox, Chrome, Edge or Safari has it.",
+  message: say("webrtc_missing"),
   retry: false,
 };
 
 /** @type {Problem} */
 export const STUDIO_REFUSED = {
   code: "studio_refused",
-  message: "This server has no Studio mode that this page can play.",
+  message: say("studio_refused"),
   retry: false,
 };
 
@@ -72,7 +75,7 @@ export function leaving(reason, message) {
  */
 export function negotiationFailed(error) {
   const reason = error instanceof Error ? error.message : String(error);
-  return { code: "negotiation_failed", message: `This browser and the server could not agree: ${reason}`, retry: false };
+  return { code: "negotiation_failed", message: say("negotiation", { reason }), retry: false };
 }
 
 /**
@@ -84,28 +87,8 @@ export function negotiationFailed(error) {
  */
 export function iceFailed(addresses) {
   const tcp = addresses.some((address) => address.endsWith("(TCP)"));
-  if (addresses.length === 0) {
-    return {
-      code: "ice_failed",
-      message: "The server answered, but named no address for the sound. Tell whoever runs it.",
-      todo: "Set public_host in the server's configuration to an address that listeners can reach.",
-      retry: true,
-      addresses,
-    };
-  }
-  return {
-    code: "ice_failed",
-    message:
-      "The server answers, but the sound does not get through. A firewall may be in the way: try another network. If that does not help, tell whoever runs this server which addresses were tried " +
-      `(below, ${tcp ? "over UDP and TCP" : "over UDP"}).`,
-    todo:
-      "The addresses below were tried" + (tcp ? ". " : " over UDP. ") +
-      "If none of them can be reached from here, set public_host in the server's configuration to one that can; " +
-      "if one can, a firewall is blocking its UDP port" +
-      (tcp ? ", and whatever speaks no HTTP on its TCP port." : "."),
-    retry: true,
-    addresses,
-  };
+  const kind = addresses.length === 0 ? "ice.none" : tcp ? "ice.tcp" : "ice.udp";
+  return { code: "ice_failed", message: say(kind), todo: say(`${kind}.todo`), retry: true, addresses };
 }
 
 /**
@@ -117,25 +100,25 @@ export function iceFailed(addresses) {
  */
 export function refused(status, said, retryAfterMs, why = "") {
   if (status === 404) {
-    return { code: "room_unknown", message: said || "There is no such room on this server.", retry: false };
+    return { code: "room_unknown", message: saidOr(said, say("room_unknown")), retry: false };
   }
   if (status === 401 || status === 403) {
-    return { code: "not_allowed", message: said || "This room is not open to you.", retry: false, why };
+    return { code: "not_allowed", message: said || say("not_allowed"), retry: false, why };
   }
   if (status === 503 || status === 429) {
     if (why === "no_address") {
-      const message = "This server has no address for the sound that can be reached from here. Tell whoever runs it.";
+      const message = say("no_address");
       return { code: "server_busy", message, todo: said, retry: true, soon: true, retryAfterMs: retryAfterMs ?? 0, why };
     }
-    const message = said || "The server has no place left just now.";
+    const message = saidOr(said, say("server_busy"));
     return { code: "server_busy", message, retry: true, soon: true, retryAfterMs: retryAfterMs ?? 0, why };
   }
   // What a proxy says of a server that is away (RFC 9110, sections 15.6.3 and 15.6.5).
   if (status === 502 || status === 504) return SERVER_UNREACHABLE;
   if (status >= 500) {
-    return { code: "server_error", message: said || `The server failed (HTTP ${status}).`, retry: true };
+    return { code: "server_error", message: said || say("server_error", { status }), retry: true };
   }
-  return { code: "refused", message: said || `The server refused the connection (HTTP ${status}).`, retry: false };
+  return { code: "refused", message: said || say("refused", { status }), retry: false };
 }
 
 /**

@@ -7,10 +7,14 @@
 (() => {
   const root = document.documentElement;
 
-  /** @param {string} id @param {string} text */
+  /** Where a translation is, if it has come. */
+  const translated = /** @type {{rtcserverWords?: import("../words/say.js").Loaded}} */ (/** @type {unknown} */ (window));
+
+  /** @param {string} id @param {string} text in English */
   const say = (id, text) => {
     const element = document.getElementById(id);
-    if (element) element.textContent = text;
+    const found = translated.rtcserverWords?.catalog?.html?.[text];
+    if (element) element.textContent = typeof found === "string" ? found : text;
   };
 
   /** @param {Event} event */

@@ -81,7 +81,7 @@ export class Panel {
     this.#leave.hidden = !words.canLeave;
     this.#hurry.hidden = !words.canHurry;
     this.#knob.dataset.action = words.action;
-    setText(this.#knobLabel, words.action);
+    setText(this.#knobLabel, say(`action.${words.action}`));
     return words;
   }
 

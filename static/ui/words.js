@@ -7,6 +7,8 @@ import { say as sayFigure } from "../words/figures.js";
 import { kilohertz } from "./format.js";
 import { doorWords, waitDetail, waitHeadline } from "./refusals.js";
 import { behindWords, verdictWords } from "./verdict-words.js";
+import { say } from "../words/room.js";
+import { saidOr } from "../words/say.js";
 
 /** @typedef {import("../listen/session.js").Session} Session */
 /** @typedef {import("../connection/room.js").Room} Room */
@@ -24,7 +26,7 @@ import { behindWords, verdictWords } from "./verdict-words.js";
  * @property {boolean} canHurry whether "Try now" makes sense
  * @property {boolean} canCheck whether a test of this browser and its way to the server may tell what is wrong
  * @property {boolean} canLeave whether the other rooms are the way on
- * @property {string} action what the big button does: "Listen", "Stop", "Tap to hear", "Try again" or "Listen again"
+ * @property {"Listen" | "Stop" | "Tap to hear" | "Try again" | "Listen again"} action what the big button does
  */
 
 /**
@@ -43,12 +45,12 @@ export function describe(session, asked, roomName, verdict = null) {
     case "connecting":
       return connecting(session, room?.owner === true);
     case "buffering": {
-      const detail = session.heard ? "The sound has paused. Waiting for it to return." : "Connected. Waiting for the first sound.";
-      return words("buffering", "busy", "Buffering", detail);
+      const detail = say(session.heard ? "buffering.again" : "buffering.first");
+      return words("buffering", "busy", say("buffering"), detail);
     }
     case "blocked":
       return {
-        ...words("blocked", "warn", "One tap is missing", "This browser plays sound only after you tap or press a key."),
+        ...words("blocked", "warn", say("blocked"), say("blocked.why")),
         action: "Tap to hear",
       };
     case "live":
@@ -96,16 +98,15 @@ export function instrumentLine({ instrument }) {
 function idle(asked, roomName) {
   if (asked.kind === "missing") return { ...(asked.ended ? roomEnded() : unknownRoom(roomName, "")), action: "Listen" };
   if (asked.kind === "unreachable") {
-    const detail = "It may be restarting, or this device is on another network. This page keeps asking.";
-    return { ...words("unreachable", "bad", "The server does not answer", detail), action: "Listen" };
+    return { ...words("unreachable", "bad", say("unreachable"), say("unreachable.why")), action: "Listen" };
   }
   if (asked.kind === "refused") {
-    const { headline, detail } = doorWords(asked.why, asked.message || "The server tells nothing about this room.");
-    return { ...words("refused", "warn", headline, `${detail} Press Listen to try all the same.`), action: "Listen" };
+    const { headline, detail } = doorWords(asked.why, asked.message || say("refused.untold"));
+    return { ...words("refused", "warn", headline, say("refused.try", { detail })), action: "Listen" };
   }
   const silent = asked.kind === "known" && asked.value.instrument.state === "silent";
   if (silent) return { ...instrumentSilent(asked.value), state: "idle", action: "Listen" };
-  return { ...words("idle", "rest", "Ready", "Press Listen and turn it up."), action: "Listen" };
+  return { ...words("idle", "rest", say("idle"), say("idle.do")), action: "Listen" };
 }
 
 /**
@@ -117,11 +118,11 @@ function connecting({ answered, attempt, problem }, owner) {
   // The last problem stays readable while the next attempt runs.
   if (problem?.soon) return words("connecting", "warn", again(problem), waitDetail(problem, owner));
   if (problem) {
-    const headline = attempt > 0 ? "Reconnecting now" : "Connecting";
+    const headline = say(attempt > 0 ? "reconnecting.now" : "connecting");
     return { ...words("connecting", "busy", headline, waitDetail(problem, owner)), addresses: problem.addresses ?? [] };
   }
-  const detail = answered ? "The server has answered. Finding a way through the network." : "Asking the server for the sound.";
-  return words("connecting", "busy", "Connecting", detail);
+  const detail = say(answered ? "connecting.answered" : "connecting.asking");
+  return words("connecting", "busy", say("connecting"), detail);
 }
 
 /**
@@ -129,7 +130,7 @@ function connecting({ answered, attempt, problem }, owner) {
  *
  * @param {import("../connection/problems.js").Problem | null} problem
  */
-const again = (problem) => (problem?.code === SERVER_STOPS ? "Back in a moment" : (waitHeadline(problem) ?? "Reconnecting"));
+const again = (problem) => (problem?.code === SERVER_STOPS ? say("stops") : (waitHeadline(problem) ?? say("reconnecting")));
 
 /** Problems of the browser and its way to the server, about which a test may tell more. */
 const TESTABLE = new Set(["ice_failed", "no_media", "negotiation_failed", "webrtc_missing", "connection_lost", "server_error"]);
@@ -145,7 +146,7 @@ const testable = (problem) => problem !== null && TESTABLE.has(problem.code);
 function live(room, verdict) {
   if (room?.instrument.state === "silent") return instrumentSilent(room);
   const note = room?.instrument.note ?? "";
-  if (verdict === null) return words("live", "good", "Live", note);
+  if (verdict === null) return words("live", "good", say("live"), note);
   const { tone: usual, headline, detail, canCheck } = verdictWords(verdict.kind);
   const tone = verdict.bad ? "bad" : usual;
   const behind = verdict.behindMs === null ? "" : `, ${behindWords(verdict.behindMs)}`;
@@ -158,11 +159,11 @@ function live(room, verdict) {
  */
 function instrumentSilent({ instrument }) {
   if (instrument.starting) {
-    const reason = instrument.error || "It is loading.";
-    return words("silent", "busy", "The instrument is starting", `${sentence(reason)} You will hear it as soon as it is ready.`);
+    const reason = sentence(instrument.error || say("starting.why"));
+    return words("silent", "busy", say("starting"), say("starting.then", { reason }));
   }
-  const reason = instrument.error || "The server gets no sound from it.";
-  return words("silent", "warn", "The instrument is silent", `${sentence(reason)} You will hear it as soon as it is back.`);
+  const reason = sentence(instrument.error || say("silent.why"));
+  return words("silent", "warn", say("silent"), say("silent.then", { reason }));
 }
 
 /**
@@ -188,15 +189,15 @@ function failure({ problem }, asked, roomName) {
     case "room_unknown":
       return asked.kind === "known" || (asked.kind === "missing" && asked.ended) ? roomEnded() : unknownRoom(roomName, message);
     case REMOVED:
-      return words("failed", "bad", "You were removed", `${message} This page does not come back by itself: press Listen again if you want to.`);
+      return words("failed", "bad", say("removed"), say("removed.then", { message }));
     case "not_allowed": {
       const { headline, detail } = doorWords(problem.why ?? "", message);
       return words("failed", "bad", headline, detail);
     }
     case "webrtc_missing":
-      return words("failed", "bad", "This browser cannot listen", message);
+      return words("failed", "bad", say("failed.webrtc"), message);
     default:
-      return words("failed", "bad", "That did not work", message);
+      return words("failed", "bad", say("failed"), message);
   }
 }
 
@@ -205,14 +206,13 @@ function failure({ problem }, asked, roomName) {
  * @param {string} message
  */
 function unknownRoom(roomName, message) {
-  const detail = message || `This server has no room called “${roomName}”. Check the address, or pick a room from the list.`;
-  return { ...words("failed", "bad", "No such room", detail), canLeave: true };
+  const detail = saidOr(message, say("missing.why", { room: roomName }));
+  return { ...words("failed", "bad", say("missing"), detail), canLeave: true };
 }
 
 /** @returns {Words} */
 function roomEnded() {
-  const detail = "Its server is there, but this room is not any more. Ask whoever gave you the address, or pick another room.";
-  return { ...words("failed", "bad", "This room has ended", detail), canLeave: true };
+  return { ...words("failed", "bad", say("missing.ended"), say("missing.ended.why")), canLeave: true };
 }
 
 /**
@@ -231,5 +231,5 @@ function words(state, tone, headline, detail) {
  * @returns {string} with a full stop
  */
 function sentence(text) {
-  return /[.!?]$/.test(text) ? text : `${text}.`;
+  return /[.!?。]$/.test(text) ? text : `${text}.`;
 }

@@ -67,5 +67,15 @@ export function speaker(part, english) {
  */
 export const number = (value, most, least) => language.number(value, most, least);
 
+/**
+ * A sentence of the server's, which is English, or the page's own where that is in another language or the server said nothing. For causes
+ * that the page has words for; others are shown as they came.
+ *
+ * @param {string} said
+ * @param {string} own
+ * @returns {string}
+ */
+export const saidOr = (said, own) => (loaded?.catalog ? own : said || own);
+
 /** The page's language, for Intl. @returns {string} */
 export const spoken = () => language.tag;

@@ -18,7 +18,7 @@ const IMPORTS = {
   channel: [],
   words: [],
   midi: ["channel"],
-  connection: ["channel", "midi"],
+  connection: ["channel", "midi", "words"],
   listen: ["connection"],
   "studio/engine": [],
   studio: ["channel", "connection", "listen", "studio/engine"],
