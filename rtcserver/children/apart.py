@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+from rtcserver.children.child import die_with_parent
 from rtcserver.clock import NS, monotonic_ns
 
 LIMIT_S = 5.0
@@ -50,6 +51,8 @@ def _in_a_copy(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> b
     if pid == 0:
         code = 1
         try:
+            # One that hangs would keep the server's ports when the server has ended.
+            die_with_parent()
             os.close(reading)
             # An event loop of this process shall not hear of the copy's signals.
             with contextlib.suppress(ValueError):
@@ -76,10 +79,13 @@ def _read(reading: int, limit_s: float) -> bytes | None:
     """All until the end of the pipe, which is closed then; None if that has not come within `limit_s`."""
     end_ns = monotonic_ns() + round(limit_s * NS)
     parts: list[bytes] = []
+    # Not `select.select`, which takes no descriptor above 1023: a server with many connections has higher ones.
+    poll = select.poll()
+    poll.register(reading, select.POLLIN)
     try:
         while True:
-            left_s = (end_ns - monotonic_ns()) / NS
-            if left_s <= 0 or not select.select([reading], [], [], left_s)[0]:
+            left_ns = end_ns - monotonic_ns()
+            if left_ns <= 0 or not poll.poll(left_ns / NS * 1000):
                 return None
             part = os.read(reading, 1 << 16)
             if not part:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import resource
+import select
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -80,3 +84,60 @@ def test_other_threads_of_the_process_go_on() -> None:
         gate.set()
         thread.join(5)
     assert not thread.is_alive()
+
+
+@pytest.fixture
+def many_descriptors() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 2048:
+        pytest.skip(f"this machine allows {hard} descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("many_descriptors")
+def test_a_server_with_more_than_a_thousand_connections_reads_what_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pipe = os.pipe
+
+    def high() -> tuple[int, int]:
+        ends = pipe()
+        moved = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 1100) for end in ends]
+        for end in ends:
+            os.close(end)
+        return moved[0], moved[1]
+
+    monkeypatch.setattr(os, "pipe", high)
+    assert apart(os.getpid) != os.getpid()
+
+
+HANGING = """
+import os
+import sys
+import time
+from rtcserver.children.apart import apart
+
+def hang():
+    os.write(int(sys.argv[1]), b"%d" % os.getpid())
+    time.sleep(60)
+
+apart(hang)
+"""
+
+
+def test_a_copy_that_hangs_ends_with_the_process_that_it_is_of() -> None:
+    reading, writing = os.pipe()
+    server = subprocess.Popen(
+        [sys.executable, "-c", HANGING, str(writing)], cwd=REPOSITORY, pass_fds=(writing,)
+    )
+    os.close(writing)
+    copy = int(os.read(reading, 20))
+    server.kill()
+    server.wait()
+    # The copy holds the other end until it is gone.
+    ended = select.poll()
+    ended.register(reading, select.POLLHUP)
+    assert ended.poll(20_000), f"process {copy} is still there"
+    os.close(reading)
