@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from rtcserver.access.address import client_of
 from rtcserver.access.admission import Admission
 from rtcserver.access.door import Grant
+from rtcserver.errors import PeerError
 from rtcserver.logs import about
 from rtcserver.ogg.reader import SLOW, Reader
 from rtcserver.ogg.stream import RoomStream, log
@@ -32,6 +33,7 @@ class LiveStreams:
         self._admission = admission
         self._present = present
         self._backlog_ns = backlog_ns
+        self._closed = False
 
     def open(
         self, room: str, session_id: str, grant: Grant, address: str, user_agent: str
@@ -40,6 +42,9 @@ class LiveStreams:
 
         It gets sound from `begin` on, and ends by `Reader.end`.
         """
+        if self._closed:
+            # Players come back the moment their stream has ended, before the port is closed.
+            raise PeerError(503, "stopping", "This server is stopping.")
         client = client_of(address)
         there = sum(client_of(reader.address) == client for reader in self.readers())
         self._admission.listener(self._present(None), self._present(room))
@@ -80,7 +85,8 @@ class LiveStreams:
         }
 
     async def close(self) -> None:
-        """End all streams cleanly."""
+        """End all streams cleanly; none begins any more. Idempotent."""
+        self._closed = True
         await asyncio.gather(*(stream.close() for stream in self._rooms.values()))
 
     def _ended(self, reader: Reader, reason: str) -> None:

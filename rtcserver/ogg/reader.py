@@ -19,8 +19,8 @@ from rtcserver.peer.base import SessionInfo
 
 SEND_BUFFER = 64 * 1024
 """Bytes that the kernel keeps of a connection (Linux doubles it, for its own needs); by itself it keeps minutes of sound."""
-SLOW, STOPPED = "slow", "stopped"
-"""Reasons for its end: it takes less than the sound is, and the server stops."""
+SLOW, STOPPED, FAILED = "slow", "stopped", "failed"
+"""Reasons for its end: it takes less than the sound is, the server stops, and the stream cannot be made."""
 
 
 class Reader:
@@ -28,8 +28,8 @@ class Reader:
 
     backlog_ns: how long a page may wait. on_end: told once, when it is over for whatever reason.
 
-    over: done with the reason when it is: ``slow``, ``closed`` (by its client), ``stopped`` (the server), or the reason that
-    `end` was given. bytes: written so far, HTTP's framing included.
+    over: done with the reason when it is: ``slow``, ``closed`` (by its client), ``stopped`` (the server), ``failed``, or the
+    reason that `end` was given. bytes: written so far, HTTP's framing included.
     """
 
     answer = ""

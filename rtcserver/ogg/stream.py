@@ -23,7 +23,7 @@ from rtcserver.encode.feed import FeedReader
 from rtcserver.encode.packet import KIND_CODED
 from rtcserver.encode.timeline import Anchor
 from rtcserver.ogg.link import Chain
-from rtcserver.ogg.reader import STOPPED, Reader, chunk_of
+from rtcserver.ogg.reader import FAILED, STOPPED, Reader, chunk_of
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,16 @@ YOUNG_NS = 2 * NS
 READERS_A_TURN = 16
 """Readers that are written to before the event loop gets its turn."""
 
-COUNTED = ("joined", "pages", "links", "silent", "ended_closed", "ended_slow", "ended_stopped")
+COUNTED = (
+    "joined",
+    "pages",
+    "links",
+    "silent",
+    "ended_closed",
+    "ended_slow",
+    "ended_stopped",
+    "ended_failed",
+)
 """Events that are counted from the start, with zeros."""
 
 
@@ -131,16 +140,16 @@ class RoomStream:
         return Chain(self._frame, silence, lambda: secrets.randbits(32), self._comments())
 
     async def _run(self, chain: Chain) -> None:
-        feed = self._sound.open_feed()
-        source = FeedReader(feed, (KIND_CODED,))
         reason = STOPPED
         try:
-            await self._go_on(chain, source)
+            feed = self._sound.open_feed()
+            try:
+                await self._go_on(chain, FeedReader(feed, (KIND_CODED,)))
+            finally:
+                self._sound.close_feed(feed)
         except Exception:
             log.exception("the Ogg stream failed; its readers are sent away")
-            reason = "failed"
-        finally:
-            self._sound.close_feed(feed)
+            reason = FAILED
         self._chain, self._task = None, None
         for reader in tuple(self.readers):
             reader.end(reason)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
+import socket
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
@@ -184,6 +186,21 @@ async def test_the_end_is_a_last_page_for_everyone(scene: Scene) -> None:
         assert [page.number for page in pages] == list(range(len(pages)))
     assert scene.tones.open == 0
     assert scene.stream.readers == []
+
+
+async def test_a_feed_that_cannot_be_opened_sends_the_readers_away_and_the_next_one_hears(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: bool) -> socket.socket:
+        raise OSError(errno.EMFILE, "no descriptor is free")
+
+    with monkeypatch.context() as full:
+        full.setattr(scene.tones, "open_feed", refuse)
+        reader, _ = scene.reader()
+        assert await asyncio.wait_for(reader.over, 20) == "failed"
+    assert scene.stream.counted()["ended_failed"] == 1
+    _, connection = scene.reader()
+    await has(connection, 4)
 
 
 async def test_nobody_reads_and_the_room_rests(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

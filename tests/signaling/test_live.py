@@ -261,3 +261,13 @@ async def test_a_title_of_several_lines_is_one_line_of_the_playlist(
             assert lines[2].startswith("http://127.0.0.1:")
             assert lines[1].startswith("#EXTINF:-1,<img src=x onerror=alert(1)>\ufffd\ufffdSet-Cookie")
             assert "Set-Cookie" not in response.headers
+
+
+async def test_a_player_that_comes_back_while_the_server_stops_begins_no_stream(static: Path) -> None:
+    async with place(static) as here:
+        await here.streams.close()
+        async with here.get() as response:
+            assert response.status == 503
+            assert response.headers["Retry-After"]
+            assert (await response.json())["error"] == "stopping"
+        assert here.tones["main"].opened == 0
