@@ -172,8 +172,15 @@ class Pages:
             return None
         if self._built is None:
             self._built = asyncio.ensure_future(asyncio.to_thread(self._make))
-        # Whoever asked first may leave before it is made; the others wait for the same.
-        return await asyncio.shield(self._built)
+        building = self._built
+        try:
+            # Whoever asked first may leave before it is made; the others wait for the same.
+            return await asyncio.shield(building)
+        except Exception:
+            # A machine that has no thread or no memory left may have some at the next request.
+            if self._built is building:
+                self._built = None
+            raise
 
     def _make(self) -> Built | None:
         try:

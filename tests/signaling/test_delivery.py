@@ -11,7 +11,7 @@ import pytest
 from aiohttp import ClientResponse
 
 from signaling.app import STATIC
-from signaling.built import build
+from signaling.built import Built, build
 from signaling.headers import takes_gzip
 from signaling.ice_servers import IceServers, Told
 from tests.signaling.served import Served, serve
@@ -237,3 +237,16 @@ def test_neighbouring_scripts_that_are_no_modules_are_one(static: Path) -> None:
 )
 def test_who_takes_gzip(said: str, takes: bool) -> None:
     assert takes_gzip(said) is takes
+
+
+async def test_a_machine_that_had_no_thread_left_delivers_the_page_later(
+    whole: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(static: Path) -> Built:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as full:
+        full.setattr("signaling.pages.build", refuse)
+        assert (await get(whole, "/r/main"))[0].status == 500
+    caplog.clear()
+    assert (await get(whole, "/r/main"))[0].status == 200
