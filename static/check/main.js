@@ -16,7 +16,8 @@ import { askClock } from "./clock.js";
 import { TestSession } from "./line.js";
 import { browserName, pageVersion, reportText } from "./report.js";
 import { findRoom, roomIn } from "./rooms.js";
-import * as say from "./verdicts.js";
+import { say } from "../words/check.js";
+import * as judge from "./verdicts.js";
 import { CheckList } from "./view.js";
 
 /** @typedef {import("./verdicts.js").Line} Line */
@@ -26,8 +27,6 @@ import { CheckList } from "./view.js";
 
 /** How long the line is listened to: ten seconds, or as the address says, "?seconds=60". */
 const SECONDS = Math.min(600, Math.max(1, Math.round(Number(new URLSearchParams(location.search).get("seconds"))) || 10));
-const COPIED = "Copied. Paste it into your report.";
-const BY_HAND = "This browser does not copy from here: the text below is marked, copy it by hand.";
 
 const list = new CheckList();
 const status = byId("check-status", HTMLElement);
@@ -53,19 +52,19 @@ function tell(id, line) {
 async function run() {
   begin();
   const features = await featuresOf(globalThis);
-  tell("webrtc", say.webrtcLine(features));
-  tell("secure", say.secureLine(features, location.origin));
-  tell("worklet", say.workletLine(features));
-  tell("transform", say.transformLine(features));
-  tell("midi", say.midiLine(features));
+  tell("webrtc", judge.webrtcLine(features));
+  tell("secure", judge.secureLine(features, location.origin));
+  tell("worklet", judge.workletLine(features));
+  tell("transform", judge.transformLine(features));
+  tell("midi", judge.midiLine(features));
   const clock = await askClock();
-  tell("server", say.serverLine(clock?.roundTripMs ?? null));
-  tell("clock", say.clockLine(clock));
+  tell("server", judge.serverLine(clock?.roundTripMs ?? null));
+  tell("clock", judge.clockLine(clock));
   const wanted = roomIn(location.search);
   if (wanted !== null) takeToken(wanted);
   const { room, rights } = await findRoom(wanted);
   const token = room !== null && "Authorization" in authorization(roomWhep(room));
-  tell("access", say.accessLine(rights, room !== null, token));
+  tell("access", judge.accessLine(rights, room !== null, token));
   await tryWays(room === null ? null : roomWhep(room), features);
   finish();
 }
@@ -75,8 +74,8 @@ function begin() {
   again.disabled = copy.disabled = true;
   byId("result", HTMLElement).hidden = true;
   status.dataset.done = "no";
-  setText(status, `This takes some ${SECONDS + 5} seconds.`);
-  for (const id of /** @type {TestId[]} */ (Object.keys(say.TESTS))) list.show(id, { state: "waits", found: "" });
+  setText(status, say("takes", { seconds: SECONDS + 5 }));
+  for (const id of judge.TESTS) list.show(id, { state: "waits", found: null });
 }
 
 /**
@@ -102,11 +101,11 @@ async function tryWays(url, features) {
   }
   for (const [name, way] of ways) {
     const others = [...ways].some(([other, { kind }]) => other !== name && kind === "connected");
-    tell(name, say.wayLine(name, way, others));
+    tell(name, judge.wayLine(name, way, others));
   }
-  const measured = (await best?.measure(SECONDS, (done) => setText(status, `Listening to the line, ${SECONDS - done} s more.`))) ?? null;
-  tell("jitter", say.jitterLine(measured));
-  tell("opus", say.opusLine(features, (await best?.decoded()) ?? false));
+  const measured = (await best?.measure(SECONDS, (done) => setText(status, say("listening", { seconds: SECONDS - done })))) ?? null;
+  tell("jitter", judge.jitterLine(measured));
+  tell("opus", judge.opusLine(features, (await best?.decoded()) ?? false));
   best?.close();
   open = null;
 }
@@ -115,11 +114,11 @@ function finish() {
   const states = [...lines.values()].map(({ state }) => state);
   const wrong = states.filter((state) => state === "bad").length;
   const doubtful = states.filter((state) => state === "warn").length;
-  const all = wrong === 0 && doubtful === 0;
-  setText(status, all ? "All that was tested works." : `Done. ${wrong + doubtful} of ${states.length} need a look; each says what helps.`);
+  const n = wrong + doubtful;
+  setText(status, n === 0 ? say("done.good") : say("done", { n, all: states.length }));
   // In the order of the page, whichever was done first.
   const ordered = new Map(
-    /** @type {TestId[]} */ (Object.keys(say.TESTS)).flatMap((id) => {
+    judge.TESTS.flatMap((id) => {
       const line = lines.get(id);
       return line ? [/** @type {[TestId, Line]} */ ([id, line])] : [];
     }),
@@ -135,11 +134,11 @@ async function copyReport() {
   const note = byId("copy-note", HTMLElement);
   try {
     await navigator.clipboard.writeText(report.value);
-    setText(note, COPIED);
+    setText(note, say("copied"));
   } catch {
     // No secure page, or no permission.
     report.focus();
     report.select();
-    setText(note, document.execCommand("copy") ? COPIED : BY_HAND);
+    setText(note, say(document.execCommand("copy") ? "copied" : "by-hand"));
   }
 }

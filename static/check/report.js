@@ -1,7 +1,10 @@
 // @ts-check
-/** The result as plain text, for a bug report: no token, no address, no name of a room or a person. Pure. */
+/**
+ * The result as plain text, for a bug report: no token, no address, no name of a room or a person. It is in English, whatever the
+ * page's language is, for whoever reads reports. Pure.
+ */
 
-import { STATES, TESTS } from "./verdicts.js";
+import { inEnglish } from "../words/check.js";
 
 /** @typedef {import("./verdicts.js").Line} Line */
 /** @typedef {import("./verdicts.js").TestId} TestId */
@@ -57,6 +60,9 @@ export const pageVersion = (address) => VERSION.exec(address)?.[1] ?? "";
 export function reportText(lines, { browser, version, at }) {
   const when = `${at.toISOString().slice(0, 16).replace("T", " ")} UTC`;
   const head = [`rtcserver check, ${when}`, `Browser: ${browser}`, ...(version ? [`Page: ${version}`] : [])];
-  const found = [...lines].map(([id, { state, found: words }]) => `${TESTS[id].name}: ${STATES[state]}. ${words}`.trim());
+  const found = [...lines].map(([id, { state, found: phrase }]) => {
+    const [name, result] = [inEnglish({ key: `name.${id}` }), inEnglish({ key: `state.${state}` })];
+    return `${name}: ${result}. ${phrase === null ? "" : inEnglish(phrase)}`.trim();
+  });
   return [...head, ...found, ""].join("\n");
 }

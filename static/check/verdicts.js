@@ -1,54 +1,57 @@
 // @ts-check
-/**
- * What each test found, what that means, and what to do about it. Pure: findings in, words out. All texts of the test page are here.
- */
+/** What each test found, what that means, and what to do about it. Pure: findings in, phrases out (words/check.js). */
 
+import { sayPhrase } from "../words/check.js";
 import { doorWords } from "../ui/refusals.js";
-import { milliseconds, percent } from "../ui/format.js";
 
 /** @typedef {import("../connection/problems.js").Problem} Problem */
+/** @typedef {import("../words/check.js").Key} Key */
+/** @typedef {import("../words/check.js").Phrase} Phrase */
 /** @typedef {"waits" | "good" | "warn" | "bad" | "none"} State none: not tested, or nothing to test */
 /**
  * @typedef {object} Line
  * @property {State} state
- * @property {string} found in a few words; goes into the report, and has nothing of the person in it
- * @property {string} [todo] what helps, a sentence
+ * @property {Phrase | null} found in a few words; goes into the report, and has nothing of the person in it
+ * @property {string} [todo] what helps, in the page's language
  */
 
-/** @typedef {keyof typeof TESTS} TestId */
+/** The tests in their order. */
+export const TESTS = /** @type {const} */ ([
+  "server",
+  "access",
+  "webrtc",
+  "opus",
+  "udp",
+  "tcp",
+  "turn",
+  "jitter",
+  "secure",
+  "worklet",
+  "transform",
+  "midi",
+  "clock",
+]);
 
-/** The tests in their order: name, and what each is for. */
-export const TESTS = Object.freeze({
-  server: { name: "Server", means: "Whether this page reaches the server by HTTP." },
-  access: { name: "Access", means: "Whether you may listen here, and whether your link lets you play." },
-  webrtc: { name: "WebRTC", means: "What brings the sound here. Without it there is only the sound by HTTP, some seconds later." },
-  opus: { name: "Opus", means: "How the sound is packed. Without it nothing can be heard by WebRTC." },
-  udp: { name: "UDP", means: "The quickest way for the sound. Where it is blocked, TCP or a relay has to do." },
-  tcp: { name: "TCP", means: "The way for the sound where UDP is blocked. Lost packets make it pause." },
-  turn: { name: "TURN relay", means: "A way round firewalls that block all else, if the server’s owner has set one up." },
-  jitter: { name: "This line", means: "How evenly packets come for ten seconds, and how many get lost. What comes unevenly has to be waited for." },
-  secure: { name: "Secure page", means: "Studio, MIDI keyboards and copying need a page that comes by https, or from this very machine." },
-  worklet: { name: "AudioWorklet", means: "Studio plays its samples by it." },
-  transform: { name: "Encoded Transform", means: "Studio takes its samples out of the stream by it. Without it they come on a DataChannel." },
-  midi: { name: "Web MIDI", means: "MIDI keyboards on this computer play the instrument by it. The keys on the screen need nothing." },
-  clock: { name: "Clock", means: "How far this device’s clock is from the server’s. Links expire by the server’s." },
-});
+/** @typedef {typeof TESTS[number]} TestId */
 
-export const STATES = Object.freeze({ waits: "Testing…", good: "Good", warn: "Not so good", bad: "Does not work", none: "Not tested" });
+/**
+ * @param {State} state
+ * @param {Key} key
+ * @param {Record<string, string | number>} [values]
+ * @returns {{state: State, found: Phrase}}
+ */
+const line = (state, key, values = {}) => ({ state, found: { key, values } });
 
-const NEWER = "A current Chrome, Edge, Firefox or Safari has it.";
-const CLOSER = "A cable, or a place nearer to the Wi-Fi’s router, helps.";
+/** @param {Key} key @param {Record<string, string | number>} [values] */
+const todo = (key, values) => ({ todo: sayPhrase(values === undefined ? { key } : { key, values }) });
+
+/** As many digits as anybody reads. @param {number} value */
+const short = (value) => (value < 9.95 ? Math.round(10 * value) / 10 : Math.round(value));
 
 /** @param {number | null} roundTripMs of the quickest request; null if none was answered @returns {Line} */
 export function serverLine(roundTripMs) {
-  if (roundTripMs === null) {
-    return {
-      state: "bad",
-      found: "The server does not answer.",
-      todo: "See whether this device is on the right network, and whether the server runs. Then test again.",
-    };
-  }
-  return { state: "good", found: `It answers in ${milliseconds(roundTripMs)} ms.` };
+  if (roundTripMs === null) return { ...line("bad", "silent"), ...todo("todo.server") };
+  return line("good", "answers", { ms: short(roundTripMs) });
 }
 
 /**
@@ -58,20 +61,17 @@ export function serverLine(roundTripMs) {
  * @returns {Line}
  */
 export function accessLine(rights, known, token) {
-  if (!known) {
-    return { state: "none", found: "No room could be tried.", todo: "Open this page from the page of a room, or by a link that is valid." };
-  }
-  if (rights === null) return { state: "none", found: "The server does not say." };
-  if (rights.listen?.allowed === null) return { state: "none", found: "Whether you may listen is decided when you press Listen." };
-  if (rights.listen?.allowed !== true) {
-    const { detail } = doorWords(String(rights.listen?.error ?? ""), String(rights.listen?.message ?? ""));
-    return { state: "bad", found: "You may not listen.", todo: detail };
-  }
-  if (rights.perform?.allowed === true) return { state: "good", found: "You may listen and play." };
-  if (!token || rights.perform?.allowed === null) return { state: "good", found: "You may listen." };
-  const { detail } = doorWords(String(rights.perform?.error ?? ""), String(rights.perform?.message ?? ""));
-  return { state: "warn", found: "You may listen; this link does not let you play.", todo: detail };
+  if (!known) return { ...line("none", "access.none"), ...todo("todo.room") };
+  if (rights === null) return line("none", "access.unsaid");
+  if (rights.listen?.allowed === null) return line("none", "access.later");
+  if (rights.listen?.allowed !== true) return { ...line("bad", "access.no"), todo: why(rights.listen) };
+  if (rights.perform?.allowed === true) return line("good", "access.play");
+  if (!token || rights.perform?.allowed === null) return line("good", "access.listen");
+  return { ...line("warn", "access.noplay"), todo: why(rights.perform) };
 }
+
+/** @param {any} right that is refused */
+const why = (right) => doorWords(String(right?.error ?? ""), String(right?.message ?? "")).detail;
 
 /**
  * @typedef {object} Features what a browser has
@@ -85,51 +85,39 @@ export function accessLine(rights, known, token) {
  */
 
 /** @param {Features} features @returns {Line} */
-export function webrtcLine({ webrtc }) {
-  return webrtc ? { state: "good", found: "It is there." } : { state: "bad", found: "It is missing, or switched off.", todo: NEWER };
-}
+export const webrtcLine = ({ webrtc }) => (webrtc ? line("good", "there") : { ...line("bad", "missing.off"), ...todo("todo.newer") });
 
 /** @param {Features} features @param {boolean} decoded whether sound of the session was decoded @returns {Line} */
 export function opusLine({ webrtc, opus }, decoded) {
-  if (decoded) return { state: "good", found: "Sound came and was decoded." };
-  if (!webrtc || opus === false) return { state: "bad", found: "This browser does not decode it.", todo: NEWER };
-  return { state: opus ? "good" : "none", found: opus ? "This browser decodes it." : "This browser does not say." };
+  if (decoded) return line("good", "opus.came");
+  if (!webrtc || opus === false) return { ...line("bad", "opus.no"), ...todo("todo.newer") };
+  return opus ? line("good", "opus.yes") : line("none", "opus.unsaid");
 }
 
-/** @param {Features} features @param {string} origin @returns {Line} */
+/** @param {Features} features @param {string} origin which says where somebody is, and is not in the report @returns {Line} */
 export function secureLine({ secure }, origin) {
-  if (secure) return { state: "good", found: "It is secure." };
-  // An address says where somebody is, and the report goes to strangers.
-  const todo = `Open the page by https instead of ${origin}. Whoever runs the server turns that on by “--tls auto”.`;
-  return { state: "warn", found: "It is not secure: Listen works, Studio and MIDI keyboards do not.", todo };
+  return secure ? line("good", "secure.yes") : { ...line("warn", "secure.no"), ...todo("todo.secure", { origin }) };
 }
 
 /** @param {Features} features @returns {Line} */
 export function workletLine({ worklet, secure }) {
-  if (worklet) return { state: "good", found: "It is there." };
-  return secure ? { state: "bad", found: "It is missing.", todo: NEWER } : waitsForSecure();
+  if (worklet) return line("good", "there");
+  return secure ? { ...line("bad", "missing"), ...todo("todo.newer") } : line("none", "secure.needed");
 }
 
 /** @param {Features} features @returns {Line} */
 export function transformLine({ transform, secure }) {
-  if (transform) return { state: "good", found: "It is there." };
-  if (!secure) return waitsForSecure();
-  return { state: "warn", found: "It is missing: Studio takes a DataChannel, of which the server has few places.", todo: NEWER };
+  if (transform) return line("good", "there");
+  return secure ? { ...line("warn", "transform.no"), ...todo("todo.newer") } : line("none", "secure.needed");
 }
 
 /** @param {Features} features @returns {Line} */
 export function midiLine({ midi, midiPermission, secure }) {
-  if (!secure) return waitsForSecure();
-  if (!midi) return { state: "warn", found: "It is missing.", todo: "Chrome, Edge and Firefox have it. The keys on the screen play without it." };
-  if (midiPermission === "denied") {
-    const todo = "You or a rule have forbidden it. Allow MIDI devices in the site’s settings, left of the address, and load the page again.";
-    return { state: "bad", found: "It is there, but not allowed.", todo };
-  }
-  return { state: "good", found: midiPermission === "granted" ? "It is there and allowed." : "It is there, and asks before it is used." };
+  if (!secure) return line("none", "secure.needed");
+  if (!midi) return { ...line("warn", "missing"), ...todo("todo.midi") };
+  if (midiPermission === "denied") return { ...line("bad", "midi.denied"), ...todo("todo.midi.denied") };
+  return line("good", midiPermission === "granted" ? "midi.granted" : "midi.asks");
 }
-
-/** @returns {Line} */
-const waitsForSecure = () => ({ state: "none", found: "It needs a secure page." });
 
 /**
  * @typedef {{kind: "connected", afterMs: number} | {kind: "blocked"} | {kind: "refused", problem: Problem} | {kind: "missing"} | {kind: "no_room"}
@@ -145,35 +133,25 @@ const waitsForSecure = () => ({ state: "none", found: "It needs a secure page." 
 export function wayLine(name, way, others) {
   switch (way.kind) {
     case "connected":
-      return { state: "good", found: `Connected in ${milliseconds(way.afterMs)} ms.` };
+      return line("good", "way.connected", { ms: short(way.afterMs) });
     case "refused":
-      return { state: "none", found: refusedWords(way.problem), todo: way.problem.message };
+      return { ...line("none", refusedKey(way.problem)), todo: way.problem.message };
     case "no_webrtc":
-      return { state: "none", found: "It needs WebRTC." };
+      return line("none", "way.webrtc");
     case "no_room":
-      return { state: "none", found: "It needs a room that you may listen to." };
+      return line("none", "way.room");
     case "missing":
-      return { state: "none", found: name === "turn" ? "This server has none." : `This server offers no way by ${name.toUpperCase()}.` };
+      return name === "turn" ? line("none", "way.none") : line("none", "way.none.by", { by: name.toUpperCase() });
     case "blocked":
-      return { state: others ? "warn" : "bad", found: "No connection.", todo: BLOCKED[name] };
+      return { ...line(others ? "warn" : "bad", "way.blocked"), ...todo(`todo.${name}`) };
   }
 }
 
-/** @type {Readonly<Record<"udp" | "tcp" | "turn", string>>} */
-const BLOCKED = Object.freeze({
-  udp:
-    "A firewall between here and the server blocks UDP, or the server names an address that cannot be reached from here. Try " +
-    "another network, or ask whoever runs the server: its UDP port has to be open, and “public_host” has to name an address of it.",
-  tcp: "A proxy or a firewall lets only HTTP pass. If UDP works, nothing is missing.",
-  turn: "The relay does not answer, or refuses. Ask whoever runs the server to look at it.",
-});
-
-/** @param {Problem} problem */
-function refusedWords({ code, why }) {
-  if (why === "full") return "The room is full at this moment.";
-  if (code === "not_allowed") return "You may not listen here.";
-  if (code === "server_unreachable") return "The server does not answer.";
-  return "The server refuses at this moment.";
+/** @param {Problem} problem @returns {Key} */
+function refusedKey({ code, why }) {
+  if (why === "full") return "way.full";
+  if (code === "not_allowed") return "way.closed";
+  return code === "server_unreachable" ? "silent" : "way.refused";
 }
 
 /**
@@ -190,18 +168,15 @@ export const LIMITS = Object.freeze({ good: { jitterMs: 5, percent: 0.5 }, fair:
 
 /** @param {Measured | null} measured null where no way was found @returns {Line} */
 export function jitterLine(measured) {
-  if (measured === null) return { state: "none", found: "It needs a connection." };
+  if (measured === null) return line("none", "jitter.none");
   const { packets, lost, jitterMs, rttMs, seconds } = measured;
-  if (packets === 0) {
-    const todo = "The connection stands and brings nothing. Test again; if it stays so, tell whoever runs the server.";
-    return { state: "bad", found: `No packet came in ${seconds} s.`, todo };
-  }
+  if (packets === 0) return { ...line("bad", "jitter.silent", { seconds }), ...todo("todo.silent") };
   const share = (100 * Math.max(0, lost)) / (packets + Math.max(0, lost));
-  const trip = rttMs === null ? "" : `, round trip ${milliseconds(rttMs)} ms`;
-  const found = `Varies by up to ${milliseconds(jitterMs)} ms, ${percent(share)} lost${trip}.`;
   const within = (/** @type {{jitterMs: number, percent: number}} */ limit) => jitterMs <= limit.jitterMs && share <= limit.percent;
-  if (within(LIMITS.good)) return { state: "good", found };
-  return { state: within(LIMITS.fair) ? "warn" : "bad", found, todo: CLOSER };
+  const state = within(LIMITS.good) ? "good" : within(LIMITS.fair) ? "warn" : "bad";
+  const values = { ms: short(jitterMs), percent: short(share), trip: short(rttMs ?? 0) };
+  const found = line(state, rttMs === null ? "jitter" : "jitter.trip", values);
+  return state === "good" ? found : { ...found, ...todo("todo.line") };
 }
 
 /** Beyond this a clock is wrong, in ms. */
@@ -209,12 +184,11 @@ export const CLOCK_LIMIT_MS = 5_000;
 
 /** @param {{offsetMs: number, errorMs: number} | null} clock how far the server's is ahead @returns {Line} */
 export function clockLine(clock) {
-  if (clock === null) return { state: "none", found: "The server does not say." };
+  if (clock === null) return line("none", "access.unsaid");
   const { offsetMs, errorMs } = clock;
   const by = Math.abs(offsetMs);
-  const written = by < 10_000 ? `${milliseconds(by)} ms` : `${Math.round(by / 1000)} s`;
-  const side = offsetMs < 0 ? "ahead of" : "behind";
-  const found = by <= errorMs ? "They agree." : `This clock is ${written} ${side} the server’s (± ${milliseconds(errorMs)} ms).`;
-  if (by <= CLOCK_LIMIT_MS) return { state: "good", found };
-  return { state: "warn", found, todo: "Set this device’s clock, or let it follow the network’s time; if it is right, the server’s is wrong." };
+  if (by <= errorMs) return line("good", "clock.same");
+  const key = offsetMs < 0 ? "clock.ahead" : "clock.behind";
+  const found = line(by <= CLOCK_LIMIT_MS ? "good" : "warn", key, { s: short(by / 1000), error: short(errorMs) });
+  return by <= CLOCK_LIMIT_MS ? found : { ...found, ...todo("todo.clock") };
 }

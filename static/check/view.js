@@ -2,7 +2,8 @@
 /** The list of tests on the page: one item each, which says its state in words. */
 
 import { byId, setText } from "../ui/dom.js";
-import { STATES, TESTS } from "./verdicts.js";
+import { say, sayPhrase } from "../words/check.js";
+import { TESTS } from "./verdicts.js";
 
 /** @typedef {import("./verdicts.js").Line} Line */
 /** @typedef {import("./verdicts.js").TestId} TestId */
@@ -13,20 +14,19 @@ export class CheckList {
 
   constructor() {
     const list = byId("checks", HTMLElement);
-    for (const id of /** @type {TestId[]} */ (Object.keys(TESTS))) {
-      const { name, means } = TESTS[id];
+    for (const id of TESTS) {
       const item = made("li", "check-line");
       const [title, state, found, meaning, todo] = [made("h2", ""), made("strong", "check-state"), made("p", "check-found"), made("p", "check-means"), made("p", "check-todo")];
       const head = made("div", "check-head");
       item.id = `check-${id}`;
       item.dataset.testid = item.id;
-      title.textContent = name;
-      meaning.textContent = means;
+      title.textContent = say(`name.${id}`);
+      meaning.textContent = say(`means.${id}`);
       head.append(title, state);
       item.append(head, found, meaning, todo);
       list.append(item);
       this.#items.set(id, { item, state, found, todo });
-      this.show(id, { state: "waits", found: "" });
+      this.show(id, { state: "waits", found: null });
     }
   }
 
@@ -35,10 +35,10 @@ export class CheckList {
     const parts = this.#items.get(id);
     if (!parts) return;
     parts.item.dataset.state = state;
-    setText(parts.state, STATES[state]);
-    setText(parts.found, found);
+    setText(parts.state, say(`state.${state}`));
+    setText(parts.found, found === null ? "" : sayPhrase(found));
     setText(parts.todo, todo);
-    parts.found.hidden = found === "";
+    parts.found.hidden = found === null;
     parts.todo.hidden = todo === "";
   }
 }

@@ -240,7 +240,7 @@ async def test_the_test_page_works_without_a_room_a_right_token_or_a_secure_page
 ) -> None:
     page = await browser.open("about:blank")
     await page.add_init_script(BARE)
-    await page.goto(f"{server.url}/check?room=%3Cb%3Enowhere&seconds=1#perform={OVER}")
+    await page.goto(f"{server.url}/check?room=%3Cb%3Enowhere&seconds=1&lang=de#perform={OVER}")
     await until(page, DONE, 30)
     report = await page.evaluate(REPORT)
     for line in (
@@ -251,6 +251,8 @@ async def test_the_test_page_works_without_a_room_a_right_token_or_a_secure_page
         "Web MIDI: Not tested. It needs a secure page.",
     ):
         assert line in report
+    # The page speaks German, and the report English.
+    assert await page.inner_text("#check-udp .check-state") == "Nicht geprüft"
     assert OVER not in report
     assert "nowhere" not in report
     await page.click("#copy")

@@ -25,7 +25,7 @@ const IMPORTS = {
   ui: ["channel", "connection", "listen", "midi", "studio", "words"],
   stage: ["channel", "connection", "listen", "midi", "ui"],
   page: ["connection", "listen", "stage", "studio", "ui", "words"],
-  check: ["connection", "listen", "ui"],
+  check: ["connection", "listen", "ui", "words"],
 };
 
 /** Folders whose modules only compute: bytes, events and times go in, values come out. */

@@ -12,8 +12,8 @@ import { roomIn, roomToTry } from "../../../static/check/rooms.js";
 test("a report names the browser and what was found, and nothing that says who or where", () => {
   /** @type {Map<TestId, Line>} */
   const lines = new Map([
-    ["udp", { state: "good", found: "Connected in 41 ms.", todo: "http://10.1.2.3:8080/r/secret" }],
-    ["midi", { state: "none", found: "It needs a secure page." }],
+    ["udp", { state: "good", found: { key: "way.connected", values: { ms: 41 } }, todo: "http://10.1.2.3:8080/r/secret" }],
+    ["midi", { state: "none", found: { key: "secure.needed" } }],
   ]);
   const text = reportText(lines, { browser: "Firefox 153 on Linux", version: "0a1b2c", at: new Date(Date.UTC(2026, 11, 1, 1, 45)) });
   assert.equal(
