@@ -1,17 +1,21 @@
 """What a room's page costs until it plays, and while it does, on a slow phone and line; beside an earlier build's.
 
-The line is Chromium's own emulation (CDP) of 1.6 Mb/s down, 0.75 up and 150 ms; the phone is its processor slowed down four
-times. Each round opens every page in a fresh profile, in turns, MediaMTX's reader page too.
+The line is Chromium's own emulation (CDP) of 1.6 Mb/s down, 0.75 up and 150 ms; the phone is its processor slowed down
+four times. Each round opens every page in a fresh profile, in turns, MediaMTX's reader page too. What the emulation does
+to media: each datagram waits 150 ms, so a round trip takes 300, and a TCP connection for media (ICE-TCP) is not slowed
+down at all. Chromium takes that one here where a server offers it, as ours does by itself. So there is the press by UDP
+alone as well, and that is compared with MediaMTX, which offers no TCP for media by itself.
 
-bytes, requests: of HTTP from the navigation to the first audible sample. button_ms: from the navigation to the page's script
-having taken the button; a press before that is lost in a build that keeps none. press_to_sound_ms: from the click to the
-first sample above -40 dBFS in an AudioWorklet on the stream that the page plays. MediaMTX's page has no button: it counts
-from its first request for the stream. All are medians.
+bytes, requests: of HTTP from the navigation to the first audible sample. button_ms: from the navigation to the page's
+script having taken the button; a press before that is lost in a build that keeps none. press_to_sound_ms: from the click
+to the first sample above -40 dBFS in an AudioWorklet on the stream that the page plays; udp_press_to_sound_ms: the same
+with ``media_tcp = false``. MediaMTX's page has no button: it counts from its first request for the stream. All are medians.
 
-main_thread_pct: of a core, tasks of the page's main thread while it plays the demo piece, at full speed; hidden_pct: the
-same while the page is told that nobody sees it. heap_growth_mb: of the JavaScript heap after garbage collection over
---minutes of playing, projected to thirty minutes. MediaMTX is built by script/players mediamtx; without it its figure is
-null.
+main_thread_pct: of a core, the time that tasks of the page's main thread run while it plays and somebody plays eight notes
+a second; hidden_pct: the same while another tab is in front of it. ratio_hidden is hidden_pct over the earlier build's
+main_thread_pct. heap_growth_mb: of the JavaScript heap after garbage collection over thirty minutes of that; of a shorter
+run (--minutes) the rest is projected (`benchmarks.rig.playing.growth_mb`). MediaMTX is built by script/players mediamtx;
+without it its figure is null.
 """
 
 from __future__ import annotations
@@ -19,6 +23,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import os
+import re
 import socket
 import subprocess
 import sys
@@ -36,7 +42,7 @@ from playwright.async_api import CDPSession, Page
 from benchmarks.rig.common import MachineCpu, say
 from benchmarks.rig.compare import ROOT, earlier
 from benchmarks.rig.outcome import LONG_S, Result, main_of
-from benchmarks.starting import started
+from benchmarks.rig.playing import play
 from tests.rig.chromium import Chromium
 
 BEFORE = "fd68b8f"
@@ -46,6 +52,7 @@ PAGE = (
     "requests",
     "button_ms",
     "press_to_sound_ms",
+    "udp_press_to_sound_ms",
     "main_thread_pct",
     "hidden_pct",
     "heap_growth_mb",
@@ -55,7 +62,8 @@ LINE = {"offline": False, "latency": 150, "downloadThroughput": 200_000, "upload
 """Bytes a second, and ms from a request to the first byte of its answer."""
 SLOWER = 4
 LIMIT_S = 40.0
-HEAP_MINUTES = 30
+SLOW_ROUNDS = 3
+"""In so many rounds the earlier build is opened by UDP alone: there it waits seconds for a nomination."""
 ADDRESS = "127.0.0.1"
 MEDIAMTX = """
 logLevel: error
@@ -110,12 +118,6 @@ WATCH = r"""(() => {
     clearInterval(look);
   }, 4);
 })();"""
-AWAY = """(() => {
-  let away = false;
-  Object.defineProperty(Document.prototype, "hidden", {get: () => away});
-  Object.defineProperty(Document.prototype, "visibilityState", {get: () => away ? "hidden" : "visible"});
-  window.leave = (gone) => { away = gone; document.dispatchEvent(new Event("visibilitychange")); };
-})();"""
 
 
 @dataclass
@@ -126,6 +128,7 @@ class Opened:
     requests: list[int] = field(default_factory=list)
     button_ms: list[float] = field(default_factory=list)
     press_to_sound_ms: list[float] = field(default_factory=list)
+    udp_press_to_sound_ms: list[float] = field(default_factory=list)
 
     def medians(self) -> dict[str, float]:
         return {name: round(median(values), 1) for name, values in vars(self).items() if values}
@@ -173,8 +176,11 @@ async def fresh(browser: Chromium, *scripts: str) -> AsyncIterator[tuple[Page, C
         await page.context.close()
 
 
-async def open_room(browser: Chromium, url: str, opened: Opened) -> None:
-    """Opens a room's page on the slow line and phone, presses Listen as soon as that works, and waits for the sound."""
+async def open_room(browser: Chromium, url: str, opened: Opened, *, udp: bool) -> None:
+    """Opens a room's page on the slow line and phone, presses Listen as soon as that works, and waits for the sound.
+
+    udp: whether the server has UDP only: then nothing but the time to the sound is noted.
+    """
     async with fresh(browser, WATCH) as (page, cdp):
         traffic = Traffic()
         traffic.watch(cdp)
@@ -183,6 +189,9 @@ async def open_room(browser: Chromium, url: str, opened: Opened) -> None:
         button_ms = await until(page, "window.watch?.button")
         await page.click("#listen", no_wait_after=True)
         heard = await until(page, "watch.heard && watch.heard - watch.pressed")
+        if udp:
+            opened.udp_press_to_sound_ms.append(heard)
+            return
         opened.bytes.append(traffic.bytes)
         opened.requests.append(traffic.requests)
         opened.button_ms.append(button_ms)
@@ -202,60 +211,34 @@ async def slowed(cdp: CDPSession) -> None:
     await cdp.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
 
 
-async def metrics(cdp: CDPSession) -> dict[str, float]:
-    return {one["name"]: one["value"] for one in (await cdp.send("Performance.getMetrics"))["metrics"]}
-
-
-async def main_thread(cdp: CDPSession, seconds: float) -> float:
-    """Percent of a core that the main thread's tasks take from now on."""
-    before = await metrics(cdp)
-    await asyncio.sleep(seconds)
-    after = await metrics(cdp)
-    wall = after["Timestamp"] - before["Timestamp"]
-    return round(100 * (after["TaskDuration"] - before["TaskDuration"]) / wall, 2)
-
-
-async def heap_mb(cdp: CDPSession) -> float:
-    await cdp.send("HeapProfiler.collectGarbage")
-    return (await metrics(cdp))["JSHeapUsedSize"] / 2**20
-
-
-async def play(browser: Chromium, url: str, seconds: float, minutes: float) -> dict[str, float]:
-    """What the page costs while it plays, seen and hidden."""
-    async with fresh(browser, AWAY) as (page, cdp):
-        await cdp.send("Performance.enable")
-        await cdp.send("HeapProfiler.enable")
-        await page.goto(f"{url}?listen")
-        await until(page, "window.rtcserver?.state === 'live'")
-        await asyncio.sleep(3)
-        seen = await main_thread(cdp, seconds)
-        begin = await heap_mb(cdp)
-        await asyncio.sleep(60 * minutes)
-        growth = (await heap_mb(cdp) - begin) * HEAP_MINUTES / minutes
-        await page.evaluate("leave(true)")
-        await asyncio.sleep(1)
-        hidden = await main_thread(cdp, seconds)
-    return {"main_thread_pct": seen, "hidden_pct": hidden, "heap_growth_mb": round(growth, 2)}
-
-
 @contextlib.contextmanager
-def serving(folder: Path, instrument: str) -> Iterator[int]:
-    """A server of one of the two trees, ready; its port."""
+def serving(folder: Path, instrument: str, log: Path | None = None, **settings: str) -> Iterator[int]:
+    """A server of one of the two trees, ready; its port. log: where it writes."""
     port = free_port()
-    words = [
-        "serve",
-        "--instrument",
-        instrument,
-        "--host",
-        ADDRESS,
-        "--port",
-        str(port),
-        "--log-level",
-        "error",
-    ]
-    with started([sys.executable, "-m", "rtcserver", *words], folder):
-        wait_for(f"http://{ADDRESS}:{port}/healthz")
-        yield port
+    words = ["--instrument", instrument, "--host", ADDRESS, "--port", str(port), "--log-level", "error"]
+    with (log or Path(os.devnull)).open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "rtcserver", "serve", *words],
+            cwd=folder,
+            env={**os.environ, **{f"RTCSERVER_{name.upper()}": value for name, value in settings.items()}},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+        try:
+            wait_for(f"http://{ADDRESS}:{port}/healthz")
+            yield port
+        finally:
+            end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def free_port() -> int:
@@ -294,8 +277,7 @@ def mediamtx(ours: int) -> Iterator[str]:
             time.sleep(4)  # it shows a stream two seconds after it has connected
             yield f"http://{ADDRESS}:{port}/main/?muted=false"
         finally:
-            process.terminate()
-            process.wait(10)
+            end(process)
 
 
 async def opening(folders: dict[str, Path], rounds: int, result: Result) -> dict[str, dict[str, float]]:
@@ -303,16 +285,25 @@ async def opening(folders: dict[str, Path], rounds: int, result: Result) -> dict
     opened = {name: Opened() for name in folders}
     theirs: list[float] = []
     with contextlib.ExitStack() as stack:
-        ports = {name: stack.enter_context(serving(folder, "tone")) for name, folder in folders.items()}
+        ports = {
+            (name, udp): stack.enter_context(serving(folder, "tone", media_tcp=str(not udp).lower()))
+            for name, folder in folders.items()
+            for udp in (False, True)
+        }
         with result.peer("mediamtx", (THEIRS,)) as found:
-            reader = stack.enter_context(mediamtx(ports["now"]))
+            reader = stack.enter_context(mediamtx(ports["now", False]))
             async with Chromium() as browser:
                 theirs.append(await open_theirs(browser, reader))
         async with Chromium() as browser:
             for number in range(rounds):
-                for name in list(folders)[:: 1 if number % 2 else -1]:
-                    await open_room(browser, f"http://{ADDRESS}:{ports[name]}/r/main", opened[name])
-                    say(f"  {name}: { ({key: values[-1] for key, values in vars(opened[name]).items()}) }")
+                for name, udp in list(ports)[:: 1 if number % 2 else -1]:
+                    if udp and name != "now" and number >= SLOW_ROUNDS:
+                        continue
+                    await open_room(
+                        browser, f"http://{ADDRESS}:{ports[name, udp]}/r/main", opened[name], udp=udp
+                    )
+                    last = {key: values[-1] for key, values in vars(opened[name]).items() if values}
+                    say(f"  {name}{' by UDP' if udp else ''}: {last}")
                 if theirs:
                     theirs.append(await open_theirs(browser, reader))
                     say(f"  mediamtx: {theirs[-1]:.0f} ms")
@@ -321,15 +312,19 @@ async def opening(folders: dict[str, Path], rounds: int, result: Result) -> dict
     return {name: one.medians() for name, one in opened.items()}
 
 
-async def playing(folders: dict[str, Path], seconds: float, minutes: float) -> dict[str, dict[str, float]]:
-    """The figures of playing of each build, one after the other."""
-    figures = {}
-    for name, folder in folders.items():
-        with serving(folder, "fluidsynth") as port:
-            async with Chromium() as browser:
-                figures[name] = await play(browser, f"http://{ADDRESS}:{port}/r/main", seconds, minutes)
-                say(f"  {name}: {figures[name]}")
-    return figures
+def playing(folders: dict[str, Path], seconds: float, minutes: float) -> dict[str, dict[str, float]]:
+    """The figures of playing of each build."""
+    with contextlib.ExitStack() as stack:
+        rooms = {}
+        for name, folder in folders.items():
+            log = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "log"
+            settings = {"print_links": "always", "demo": "false"}
+            port = stack.enter_context(serving(folder, "fluidsynth", log, **settings))
+            found = re.search(r"#perform=(\S+)", log.read_text())
+            if found is None:
+                raise RuntimeError(f"the server of {name} printed no performer's link")
+            rooms[name] = (f"http://{ADDRESS}:{port}/r/main", found[1])
+        return asyncio.run(play(rooms, seconds, minutes))
 
 
 def main() -> int:
@@ -338,12 +333,12 @@ def main() -> int:
         prog="script/bench page", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--before", default=BEFORE, help=f"the earlier build (default {BEFORE})")
-    parser.add_argument("--rounds", type=int, default=7, help="openings of each page (default 7)")
+    parser.add_argument("--rounds", type=int, default=8, help="openings of each page (default 8)")
     parser.add_argument(
-        "--seconds", type=float, default=20, help="of each look at the main thread (default 20)"
+        "--seconds", type=float, default=10, help="of each look at the main thread (default 10)"
     )
     parser.add_argument(
-        "--minutes", type=float, default=2, help="of playing, for the heap (default 2); 0: no playing"
+        "--minutes", type=float, default=2.5, help="of playing, for the heap (default 2.5); 0: no playing"
     )
     args = parser.parse_args()
     if args.rounds < 1 or args.seconds <= 0 or args.minutes < 0:
@@ -352,23 +347,26 @@ def main() -> int:
     figures: dict[str, dict[str, float]] = {}
     with earlier(args.before) as folder:
         folders = {"before": folder, "now": ROOT}
-        for part in (
-            opening(folders, args.rounds, result),
-            *([playing(folders, args.seconds, args.minutes)] if args.minutes else []),
-        ):
-            for name, found in asyncio.run(part).items():
-                figures.setdefault(name, {}).update(found)
+        found = asyncio.run(opening(folders, args.rounds, result))
+        for part in (found, playing(folders, args.seconds, args.minutes) if args.minutes else {}):
+            for name, values in part.items():
+                figures.setdefault(name, {}).update(values)
     now, before = ({key: figures[name].get(key) for key in PAGE} for name in ("now", "before"))
     result.figures |= now
     ratios = {key: round(a / b, 3) for key in PAGE if (a := now[key]) is not None and (b := before[key])}
-    ours, theirs = now["press_to_sound_ms"], result.figures.get(THEIRS)
     return result.emit(
         before=before,
         ratios=ratios,
-        ratio_mediamtx=round(ours / theirs, 3) if ours and theirs else None,
+        ratio_hidden=over(now["hidden_pct"], before["main_thread_pct"]),
+        ratio_mediamtx=over(now["udp_press_to_sound_ms"], result.figures.get(THEIRS)),
         heap_minutes=args.minutes,
         machine_busy_pct=cpu.busy_pct(MachineCpu.now()),
     )
+
+
+def over(value: float | None, other: float | None) -> float | None:
+    """Their ratio, if both are there."""
+    return round(value / other, 3) if value and other else None
 
 
 if __name__ == "__main__":
