@@ -15,7 +15,7 @@ from aiortc import RTCDataChannel
 
 from rtcserver.access.door import Grant
 from rtcserver.channel import announce
-from rtcserver.channel.down.sender import LISTEN, SLOW, STUDIO, Cadence
+from rtcserver.channel.down.sender import HIDDEN, LISTEN, SLOW, STUDIO, Cadence
 from rtcserver.channel.limits import ChannelRates
 from rtcserver.channel.midi_peer import MidiPeer, MidiPeerCounters
 from rtcserver.channel.studio import StudioQuality, StudioReady, StudioReport
@@ -106,6 +106,8 @@ class Member:
         """Whether a performer let nothing be taken that it plays."""
         self.totals: Counter[str] = Counter()
         """What its page has reported of what only adds up, since the session began; see `SUMMED`."""
+        self.hidden = False
+        """Whether its page says that nobody sees it."""
         self.studio_ready = False
         self.redundancy = RedundancyControl()
         self.samples: SampleListener | None = None
@@ -181,6 +183,8 @@ class Member:
         """How often it is sent what is played."""
         if self.session.mode != "listen":
             return STUDIO
+        if self.hidden:
+            return HIDDEN
         return SLOW if self.session.details.get("tier") == "low" else LISTEN
 
     def _send(self, label: str, data: bytes | str) -> None:
@@ -206,6 +210,12 @@ class Member:
             kind = TYPES.get(type(message))
             self.tell(announce.error(getattr(error, "code", "refused"), str(error), kind))
 
+    def _see(self, *, hidden: bool) -> None:
+        """Notes leave rarely for a page that nobody sees; one that is seen again gets the whole state at once."""
+        returns, self.hidden = self.hidden and not hidden, hidden
+        if returns and self.has_midi:
+            self._desk.on_midi_open(self)
+
     def _handle(self, message: ClientMessage, now: int) -> None:
         match message:
             case Stats(values):
@@ -214,6 +224,7 @@ class Member:
                 self.totals.update({name: round(values[name]) for name in SUMMED if name in values})
                 self.session.page_said(values)
                 self._desk.on_stats(self, values)
+                self._see(hidden=bool(values.get("hidden")))
             case Pin(tier):
                 self.session.pin(tier)
                 self.tell_tier()

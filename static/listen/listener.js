@@ -26,6 +26,9 @@ import { SETTLING_MS, readCounters, snapshot } from "./stats.js";
 /** How often the statistics are read while there is no sound, and while there is, in milliseconds. */
 const EAGER_READ_MS = 200;
 const STEADY_READ_MS = 1000;
+/** The same while nobody sees the page, and how often it is looked then whether the sound goes on. */
+const HIDDEN_READ_MS = 3000;
+const HIDDEN_LOOK_MS = 1000;
 /** What timers may be early by. */
 const EARLY_MS = 20;
 
@@ -78,7 +81,12 @@ export class Listener {
     addEventListener("online", hurry, { signal });
     // Another network, as far as the browser says (Chromium's Network Information API).
     /** @type {{connection?: EventTarget}} */ (navigator).connection?.addEventListener("change", hurry, { signal });
-    document.addEventListener("visibilitychange", () => document.hidden || hurry(), { signal });
+    const seen = () => {
+      if (document.hidden) return;
+      hurry();
+      if (this.#connection) this.#readIn(0, this.#connection, this.#session.generation);
+    };
+    document.addEventListener("visibilitychange", seen, { signal });
   }
 
   get session() {
@@ -237,17 +245,29 @@ export class Listener {
    */
   async #read(connection, generation) {
     const sinceMs = performance.now() - (this.#counters?.atMs ?? -Infinity);
+    const { hidden } = document;
+    const lookMs = hidden ? HIDDEN_LOOK_MS : EAGER_READ_MS;
+    const steadyMs = hidden ? HIDDEN_READ_MS : STEADY_READ_MS;
     // The statistics are dear, and whether the sound goes on is cheap to see.
-    if (this.#session.phase === "live" && connection.flows() && sinceMs < STEADY_READ_MS - EARLY_MS) {
-      this.#reading = setTimeout(() => this.#read(connection, generation), EAGER_READ_MS);
+    if (this.#session.phase === "live" && connection.flows() && sinceMs < steadyMs - EARLY_MS) {
+      this.#readIn(lookMs, connection, generation);
       return;
     }
     const report = await connection.stats();
     if (connection !== this.#connection) return;
     const counters = report && readCounters(report.values(), performance.now(), connection.redundant);
     if (counters) this.#take(counters, connection.stereo, generation);
-    if (connection !== this.#connection) return;
-    this.#reading = setTimeout(() => this.#read(connection, generation), EAGER_READ_MS);
+    if (connection === this.#connection) this.#readIn(this.#session.phase === "live" ? lookMs : EAGER_READ_MS, connection, generation);
+  }
+
+  /**
+   * @param {number} ms
+   * @param {WhepConnection} connection
+   * @param {number} generation
+   */
+  #readIn(ms, connection, generation) {
+    clearTimeout(this.#reading);
+    this.#reading = setTimeout(() => this.#read(connection, generation), ms);
   }
 
   /**

@@ -11,7 +11,7 @@ from rtcserver.channel.down import messages as down_messages
 from rtcserver.channel.down.journal import Journal
 from rtcserver.channel.down.messages import Notes, OwnedCell, StatePart, unpack_down
 from rtcserver.channel.down.receiver import DownReceiver
-from rtcserver.channel.down.sender import LISTEN, SLOW, STUDIO, Cadence, DownSender
+from rtcserver.channel.down.sender import HIDDEN, LISTEN, SLOW, STUDIO, Cadence, DownSender
 from rtcserver.network.impair import CLEAN, Impairment
 from tests.channel.world import MEDIA_AT_START, MS, PERFORMER, SECOND, START_NS, DownWorld, media_at
 
@@ -39,6 +39,22 @@ def test_repeats_follow_the_last_event_and_end(cadence: Cadence) -> None:
     world.advance(10 * SECOND)
     assert all(notes_of(message).state for _, message in world.sent)
     assert 9 <= len(world.sent) <= 11
+
+
+def test_a_hidden_page_is_sent_every_event_in_a_message_every_two_seconds() -> None:
+    world = DownWorld(HIDDEN, CLEAN)
+    world.advance(100 * MS)
+    world.sent.clear()
+    began = world.receiver.counters.events
+    for _ in range(200):
+        world.push(ON)
+        world.push(OFF)
+        world.advance(50 * MS)
+    world.advance(2 * SECOND)
+    assert world.receiver.counters.events - began == 400
+    assert world.receiver.counters.missed == 0
+    assert len(world.sent) <= 8
+    assert world.receiver.cells() == world.truth()
 
 
 @pytest.mark.parametrize("cadence", [LISTEN, STUDIO])

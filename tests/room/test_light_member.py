@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from rtcserver.access.admission import Places
+from rtcserver.channel.down.sender import HIDDEN, LISTEN, STUDIO
+from rtcserver.channel.telemetry import Stats
 from rtcserver.clock import NS
 from rtcserver.encode.encoding import LIGHT
 from rtcserver.peer.base import Mode
@@ -23,6 +25,26 @@ from rtcserver.sdp.offer import check_offer
 from rtcserver.transport.endpoint import EndpointConfig, MediaEndpoint
 from tests.room.test_desks import desk_of
 from tests.sdp.offers import small
+
+
+async def test_a_hidden_page_gets_notes_rarely_and_the_state_when_it_is_seen_again() -> None:
+    scene = Scene()
+    member = scene.join(mode="listen", ready=False)
+    opened: list[Member] = []
+    scene.desk.on_midi_open = opened.append  # type: ignore[method-assign]
+    member._channels["midi"] = None  # type: ignore[assignment]
+    for hidden, cadence, times in (
+        (0, LISTEN, 0),
+        (1, HIDDEN, 0),
+        (1, HIDDEN, 0),
+        (0, LISTEN, 1),
+        (0, LISTEN, 1),
+    ):
+        scene.say_later(member, hidden)
+        assert (member.cadence, len(opened)) == (cadence, times)
+    studio = scene.join(ready=False)
+    scene.say_later(studio, 1)
+    assert studio.cadence is STUDIO
 
 
 class Scene:
@@ -51,6 +73,10 @@ class Scene:
 
     def say(self, member: Member, kind: str, **values: object) -> None:
         member._on_telemetry(json.dumps({"type": kind, **values}))
+
+    def say_later(self, member: Member, hidden: int) -> None:
+        """A report, of which a page may send so many a second and no more."""
+        member._handle(Stats({"hidden": hidden}), 0)
 
     def ask(self, member: Member, quality: object) -> dict[str, Any]:
         """Ask for it; the answer."""

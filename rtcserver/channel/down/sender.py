@@ -40,6 +40,8 @@ class Cadence:
 LISTEN = Cadence(40 * MS, tuple(ms * MS for ms in (40, 80, 120, 160, 200, 240, 280, 320, 480, 640)))
 SLOW = Cadence(320 * MS, (320 * MS, 640 * MS))
 """For networks that carry little beside the low tier: about 7 kb/s while somebody plays."""
+HIDDEN = Cadence(2000 * MS, (2000 * MS,))
+"""For pages that nobody sees: no key of theirs lights, and each message would wake the page."""
 STUDIO = Cadence(4 * MS, tuple(ms * MS for ms in (10, 20, 40, 80, 120, 160, 200, 240, 280, 320, 480, 640)))
 
 
