@@ -10,7 +10,7 @@
 import { PER_MS } from "./clock.js";
 import { modulo, unwrap } from "./codec.js";
 
-/** The estimate follows the median of this many observations. */
+/** The estimate follows the median of this many observations, unless the clock is made for another number. */
 const WINDOW = 31;
 /** How fast the shown time may run ahead or behind while it corrects itself: 10 %. */
 const SLEW = 0.1;
@@ -39,6 +39,12 @@ export class PlayoutClock {
   #from = 0;
   #fromMs = 0;
   #target = 0;
+  #window;
+
+  /** @param {number} [window] observations whose median is followed; where they are rare, fewer of them */
+  constructor(window = WINDOW) {
+    this.#window = window;
+  }
 
   /**
    * Takes in a reading of getSynchronizationSources().
@@ -70,14 +76,14 @@ export class PlayoutClock {
     const offset = mediaTime / PER_MS - atMs - latencyMs;
     if (stale) this.#offsets = [];
     this.#offsets.push(offset);
-    if (this.#offsets.length > WINDOW) this.#offsets.shift();
+    if (this.#offsets.length > this.#window) this.#offsets.shift();
     this.#target = median(this.#offsets);
     if (stale) {
       this.#from = this.#target;
     } else if (Math.abs(this.#target - shown) > JUMP_MS) {
       // The median shows the sound after the interruption; observations from before it are dropped.
       this.jumps += 1;
-      this.#offsets = this.#offsets.slice(-Math.ceil(WINDOW / 2)).filter((one) => Math.abs(one - offset) <= JUMP_MS);
+      this.#offsets = this.#offsets.slice(-Math.ceil(this.#window / 2)).filter((one) => Math.abs(one - offset) <= JUMP_MS);
       this.#target = median(this.#offsets);
       this.#from = this.#target;
     } else {

@@ -39,9 +39,9 @@ export class Schedule {
     return found;
   }
 
-  /** Media time of the next event; Infinity if none waits. */
-  get nextMedia() {
-    return this.#waiting[0]?.mediaTime ?? Infinity;
+  /** Media time at which the next note begins; Infinity if none waits. */
+  get nextOnset() {
+    return this.#waiting.find(({ message: [status = 0, , velocity = 0] }) => (status & 0xf0) === 0x90 && velocity > 0)?.mediaTime ?? Infinity;
   }
 
   /** Forgets everything, when the connection is another one. */

@@ -14,6 +14,14 @@ import { PlayoutClock, sourceMs } from "../channel/playout.js";
  */
 export const HANDING_ON_MS = 16;
 
+/**
+ * Each look at the receiver costs the page a fifth of a millisecond, as browsers ask another thread. A new clock looks in every frame
+ * until it has its median; then the buffer's delay changes slowly, and it looks this often, in milliseconds.
+ */
+const LOOK_MS = 120;
+/** Observations whose median is followed: of about a second. */
+const OBSERVED = 9;
+
 /** @typedef {import("../connection/link.js").ChannelLink} ChannelLink */
 /** @typedef {(nowMs: number) => number | null} Playout media time heard at a time of performance.now(); null: unknown */
 
@@ -21,7 +29,9 @@ export class HeardClock {
   #latencyMs;
   /** @type {Playout | null} */
   #playout = null;
-  #own = new PlayoutClock();
+  #own = new PlayoutClock(OBSERVED);
+  #looks = 0;
+  #lookedMs = -Infinity;
 
   /** @param {() => number} latencyMs of the output device */
   constructor(latencyMs) {
@@ -35,7 +45,8 @@ export class HeardClock {
 
   /** Forgets what was known of the buffer, when the connection is another one. */
   reset() {
-    this.#own = new PlayoutClock();
+    this.#own = new PlayoutClock(OBSERVED);
+    this.#looks = 0;
   }
 
   /** The output latency that is added here, in milliseconds: 0 while Studio plays, which adds its own. */
@@ -44,7 +55,7 @@ export class HeardClock {
   }
 
   /**
-   * Looks at the receiver; call it every frame.
+   * Looks at the receiver, where it is time for that; call it every frame, and before what it says is reported.
    *
    * @param {RTCPeerConnection} peer
    * @param {ChannelLink} link
@@ -54,16 +65,19 @@ export class HeardClock {
     const { welcome, clock } = link;
     const nearMedia = clock.mediaAt(nowMs);
     if (this.#playout || !welcome || nearMedia === null) return;
+    if (this.#looks >= OBSERVED && nowMs - this.#lookedMs < LOOK_MS) return;
+    this.#lookedMs = nowMs;
     for (const receiver of peer.getReceivers()) {
       if (receiver.track.kind !== "audio") continue;
       for (const source of receiver.getSynchronizationSources()) {
-        this.#own.observeRtp({
+        const isNew = this.#own.observeRtp({
           rtpTimestamp: source.rtpTimestamp,
           atMs: sourceMs(source.timestamp, performance.timeOrigin),
           rtpOffset: welcome.rtp_offset,
           nearMedia,
           latencyMs: HANDING_ON_MS + this.#latencyMs(),
         });
+        if (isNew) this.#looks += 1;
       }
     }
   }

@@ -7,6 +7,9 @@ import { SPAN } from "../ui/roll.js";
 
 /** @typedef {import("../channel/down.js").Heard} Heard */
 
+/** Who holds what is written anew this often, in milliseconds: each change is laid out, and nobody reads faster. */
+const WRITTEN_MS = 200;
+
 export class Shown {
   #keyboard;
   #roll;
@@ -15,6 +18,9 @@ export class Shown {
   #bars = new Bars(SPAN);
   /** note → performer @type {Map<number, number>} */
   #lit = new Map();
+  /** Performers whose notes or pedal have changed since they were written. @type {Set<number>} */
+  #unwritten = new Set();
+  #writtenMs = -Infinity;
 
   /**
    * @param {import("../ui/keyboard.js").Keyboard} keyboard
@@ -40,7 +46,7 @@ export class Shown {
   take(event, heardMedia) {
     const { performer, mediaTime, repaired } = event;
     const change = this.#sounding.apply(event);
-    this.#performers.playing(performer, this.#sounding.notesOf(performer), this.#sounding.pedalOf(performer));
+    this.#unwritten.add(performer);
     if (!change) return null;
     const { note, velocity } = change;
     const holder = this.#sounding.performerOf(note);
@@ -52,15 +58,28 @@ export class Shown {
     return velocity > 0 ? note : null;
   }
 
-  /** @param {number} media media time at the foot of the roll, from now on */
-  paint(media) {
+  /**
+   * @param {number} media media time at the foot of the roll, from now on
+   * @param {number} nowMs
+   */
+  paint(media, nowMs) {
+    if (this.#unwritten.size > 0 && nowMs - this.#writtenMs >= WRITTEN_MS) this.#write(nowMs);
     this.#roll.show(this.#bars.seen(media), media, this.#keyboard.view, this.#lit);
+  }
+
+  /** @param {number} nowMs */
+  #write(nowMs) {
+    this.#writtenMs = nowMs;
+    const changed = [...this.#unwritten];
+    this.#unwritten.clear();
+    for (const one of changed) this.#performers.playing(one, this.#sounding.notesOf(one), this.#sounding.pedalOf(one));
   }
 
   /** Shows nothing any more: the connection is another one, or gone. @param {number} media */
   clear(media) {
     for (const note of this.#sounding.clear()) this.#keyboard.light(note, null);
     this.#lit.clear();
+    this.#unwritten.clear();
     this.#bars.endAll(media);
     this.#performers.clear();
   }

@@ -76,6 +76,8 @@ export class Stage {
   #owner = new AbortController();
   #turns = new Turns(() => this.#tick(), () => this.#sessions.length > 0);
   #valuesMs = 0;
+  /** Whether the page was seen at the last look: what piled up before is lit late, and tells nothing. */
+  #watched = false;
 
   /**
    * @param {string} room its name
@@ -182,8 +184,9 @@ export class Stage {
    * @param {StageSession} session
    * @param {import("../channel/telemetry.js").Report} sound
    */
-  #report({ link, told }, sound) {
+  #report({ peer, link, told }, sound) {
     if (link.welcome === null) return;
+    if (link.welcome.mode === "listen") this.#heard.observe(peer, link, performance.now());
     link.say(
       say.stats({
         ...sound,
@@ -360,10 +363,11 @@ export class Stage {
     const heard = this.#heard.at(now + HALF_FRAME_MS);
     for (const event of [...this.#schedule.due(heard), ...this.#demo.due(heard)]) this.#hear(event, heard, now);
     const media = heard ?? this.#current?.link.clock.mediaAt(now) ?? 0;
-    this.#shown.paint(media);
+    this.#shown.paint(media, now);
     this.#files.tick(heard ?? this.#current?.link.clock.mediaAt(now) ?? null);
     if (now - this.#valuesMs > CONTROLLERS_MS) this.#showValues(now);
-    return heard === null ? Infinity : (Math.min(this.#schedule.nextMedia, this.#demo.nextMedia) - heard) / 48;
+    this.#watched = !document.hidden;
+    return heard === null ? Infinity : (Math.min(this.#schedule.nextOnset, this.#demo.nextMedia) - heard) / 48;
   }
 
   /**
@@ -373,7 +377,7 @@ export class Stage {
    */
   #hear(event, heard, nowMs) {
     const note = this.#shown.take(event, heard);
-    if (note === null || event.repaired || heard === null) return;
+    if (note === null || event.repaired || heard === null || !this.#watched) return;
     const { mediaTime } = event;
     const heardAtMs = nowMs + HALF_FRAME_MS + (mediaTime - heard) / 48;
     this.#current?.told.skew(nowMs - heardAtMs);

@@ -22,6 +22,8 @@ const RED_DB = -3;
 const SCALE_DB = [-50, -40, -30, -20, -10, -5];
 /** With reduced motion the dial is redrawn this often, in milliseconds. */
 const STILL_MS = 250;
+/** The written figures change this often, in milliseconds: nobody reads faster, and each change is laid out anew. */
+const FIGURES_MS = 250;
 
 export class Dial {
   #canvas;
@@ -95,7 +97,7 @@ export class Dial {
       moveNeedle(this.#needles[0], metering ? this.#read(0) : FLOOR_DB, elapsedMs),
       moveNeedle(this.#needles[1], metering ? this.#read(1) : FLOOR_DB, elapsedMs),
     ];
-    if (nowMs - this.#toldMs >= 125) {
+    if (nowMs - this.#toldMs >= FIGURES_MS) {
       this.#toldMs = nowMs;
       this.#onLevels(...this.#needles);
     }

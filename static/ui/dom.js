@@ -15,11 +15,15 @@ export function byId(id, kind) {
 }
 
 /**
- * Sets a text, unless it is there already: a screen reader would read a live region again.
+ * Sets a text, unless it is there already: a screen reader would read a live region again. A text changes in its place, as a new node
+ * has the browser match again all that a style says of what an element has within it.
  *
  * @param {HTMLElement} element
  * @param {string} text
  */
 export function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  if (element.textContent === text) return;
+  const { firstChild } = element;
+  if (firstChild?.nodeType === Node.TEXT_NODE && firstChild === element.lastChild && text !== "") firstChild.nodeValue = text;
+  else element.textContent = text;
 }

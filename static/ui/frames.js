@@ -1,14 +1,14 @@
 // @ts-check
 /**
- * When the page draws. All that moves is drawn in the same frames of the screen, at most 30 a second: each of them costs the browser
+ * When the page draws. All that moves is drawn in the same frames of the screen, at most 20 a second: each of them costs the browser
  * style, layout and a new picture, however little has changed. Nothing is drawn while the page is hidden, or out of view.
  */
 
 /**
- * From one frame to the request for the next: a little less than two of a display with 60 a second, so that every second one is drawn
- * in. A browser whose screen rests may give a frame at once.
+ * From one frame to the request for the next: a little less than three of a display with 60 a second, so that every third one is
+ * drawn in. A browser whose screen rests may give a frame at once.
  */
-const PAUSE_MS = 31;
+const PAUSE_MS = 47;
 /** What is nearly in view is drawn, too, so that scrolling shows no old picture. */
 const NEARLY = "200px";
 

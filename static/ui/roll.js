@@ -13,6 +13,8 @@ import { Theme, fit, wantsStillness } from "./theme.js";
 export const SPAN = 6 * 48_000;
 /** Height of the row of lights at the keys, in CSS pixels. */
 const LIGHTS_PX = 12;
+/** Height of a note that has just begun. */
+const LEAST_PX = 2.5;
 /** With reduced motion the picture moves on in steps of this many samples. */
 const STEP = 24_000;
 
@@ -23,6 +25,8 @@ export class Roll {
   /** @type {string[]} */
   #voices = [];
   #drawn = "";
+  /** What the row of lights shows. */
+  #shown = "";
   #drawing;
   /** @type {() => void} */
   #paint = () => {};
@@ -64,19 +68,21 @@ export class Roll {
     const still = wantsStillness();
     const moment = still ? Math.floor(now / STEP) * STEP : now;
     // A picture without bars changes only with its lights.
-    const state = `${width} ${height} ${scale} ${view.left} ${view.width} ${[...lit]} ${bars.length ? moment : ""}`;
+    const lights = `${width} ${height} ${scale} ${view.left} ${view.width} ${[...lit]}`;
+    const state = `${lights} ${bars.length ? moment : ""}`;
     if (width === 0 || state === this.#drawn) return;
     this.#drawn = state;
     const context = this.#context;
     context.setTransform(scale, 0, 0, scale, 0, 0);
-    context.clearRect(0, 0, width, height);
     const floor = height - LIGHTS_PX;
     const x = (/** @type {number} */ at) => ((at - view.left) / view.width) * width;
     const y = (/** @type {number} */ at) => floor - Math.max(0, Math.min(1, (moment - at) / SPAN)) * floor;
+    context.clearRect(0, 0, width, floor);
     this.#lines(x, floor, view);
     for (const bar of bars) {
       const place = placeOf(bar.note);
-      const top = y(bar.start);
+      // The row of lights below is not drawn anew each time.
+      const top = Math.min(y(bar.start), floor - LEAST_PX);
       const bottom = bar.end === null ? floor : y(bar.end);
       if (bar.start > moment + STEP || bottom <= 0) continue;
       const left = x(place.left + (place.black ? 0.06 : 0.16));
@@ -84,11 +90,14 @@ export class Roll {
       context.globalAlpha = 0.35 + 0.65 * (bar.velocity / 127);
       context.fillStyle = this.#voices[voiceOf(bar.performer)] ?? "#888";
       context.beginPath();
-      context.roundRect(left, top, Math.max(1.5, right - left), Math.max(2.5, bottom - top), 2.5);
+      context.roundRect(left, top, Math.max(1.5, right - left), Math.max(LEAST_PX, bottom - top), LEAST_PX);
       context.fill();
     }
     context.globalAlpha = 1;
     this.#fade(width, floor);
+    if (lights === this.#shown) return;
+    this.#shown = lights;
+    context.clearRect(0, floor, width, LIGHTS_PX);
     this.#lights(x, floor, view, width, lit);
   }
 

@@ -40,3 +40,14 @@ test("a schedule is bounded: the oldest come out early", () => {
   schedule.clear();
   assert.deepEqual(schedule.due(null), []);
 });
+
+test("the next note that begins is known, past whatever else waits", () => {
+  const schedule = new Schedule();
+  assert.equal(schedule.nextOnset, Infinity);
+  schedule.push([event(100, 1, OFF), event(150, 2, [0x90, 60, 0]), event(200, 3, [0xb0, 64, 1]), event(300, 4, ON), event(400, 5, ON)]);
+  assert.equal(schedule.nextOnset, 300);
+  schedule.due(300);
+  assert.equal(schedule.nextOnset, 400);
+  schedule.due(400);
+  assert.equal(schedule.nextOnset, Infinity);
+});
