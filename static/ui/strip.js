@@ -7,48 +7,28 @@
  * speaker) with the milliseconds in its <b>.
  */
 
+import { say } from "../words/strip.js";
 import { setText } from "./dom.js";
 
 /** @typedef {import("../listen/hops.js").Strip} Strip */
 /** @typedef {import("../listen/hops.js").HopName} HopName */
 /** @typedef {"listen" | "exact" | "light"} Way */
 
-/** @type {Readonly<Record<Way, string>>} */
-export const WAYS = Object.freeze({ listen: "Listen", exact: "Studio, exact samples", light: "Studio, compressed" });
-
-/** @type {Readonly<Record<HopName, string>>} */
-export const NAMES = Object.freeze({
-  instrument: "Instrument",
-  encoder: "Encoder",
-  network: "Network",
-  buffer: "Buffer",
-  speaker: "Speaker",
-});
-
-/** What happens there, and what makes it less. @type {Readonly<Record<HopName, Readonly<Record<Way, string>>>>} */
-export const MEANINGS = Object.freeze({
-  instrument: each("Its sound comes in blocks, and a block has to fill."),
-  encoder: {
-    listen: "Opus packs the sound into frames, and looks a little ahead.",
-    exact: "None: the samples are sent as they are.",
-    light: "Opus packs the sound into short frames, and looks a little ahead.",
-  },
-  network: {
-    listen: "One way from the server to here: half of the round trip. A cable is quicker than Wi-Fi.",
-    exact: "From the server to here, and through the browser’s threads. A cable is quicker than Wi-Fi.",
-    light: "From the server to here, and through the browser’s threads. A cable is quicker than Wi-Fi.",
-  },
-  buffer: {
-    listen: "The sound waits, so that late packets still fit in. An even network needs less of it.",
-    exact: "The ring: the sound waits, so that late blocks still fit in. “How much to bridge” sets it.",
-    light: "The ring: the sound waits, so that late packets still fit in. “How much to bridge” sets it.",
-  },
-  speaker: each("From the browser to the ear. Bluetooth takes 100 to 300 ms of it, a cable a tenth."),
-});
-
-/** @param {string} text @returns {Readonly<Record<Way, string>>} */
-function each(text) {
-  return Object.freeze({ listen: text, exact: text, light: text });
+/**
+ * @param {HopName} hop
+ * @param {Way} way
+ * @returns {string} what happens there, and what makes it less
+ */
+export function meaning(hop, way) {
+  switch (hop) {
+    case "encoder":
+    case "buffer":
+      return say(`${hop}.${way}`);
+    case "network":
+      return say(way === "listen" ? "network.listen" : "network.studio");
+    default:
+      return say(hop);
+  }
 }
 
 /**
@@ -57,16 +37,15 @@ function each(text) {
  * @returns {string} "Listen: 92 ms from the instrument to the ear, measured."
  */
 export function totalLine({ totalMs, measured, guessedOutput }, way) {
-  const how = measured ? "measured" : "estimated from its parts";
-  const output = guessedOutput ? "; this browser does not say what its output adds, and 20 ms are assumed" : "";
-  return `${WAYS[way]}: ${totalMs} ms from the instrument to the ear, ${how}${output}.`;
+  const line = say(measured ? "total.measured" : "total.estimated", { way: say(`way.${way}`), ms: totalMs });
+  return guessedOutput ? `${line} ${say("total.output")}` : line;
 }
 
-const ORDER = /** @type {HopName[]} */ (Object.keys(NAMES));
+export const ORDER = /** @type {const} */ (["instrument", "encoder", "network", "buffer", "speaker"]);
 
 export class StripView {
   #total;
-  /** @type {Map<HopName, {part: HTMLElement, ms: HTMLElement, meaning: HTMLElement}>} */
+  /** @type {Map<HopName, {part: HTMLElement, ms: HTMLElement, means: HTMLElement}>} */
   #hops = new Map();
 
   /** @param {HTMLElement} box that it fills */
@@ -78,17 +57,18 @@ export class StripView {
     this.#total.id = "strip-total";
     this.#total.dataset.testid = "strip-total";
     for (const name of ORDER) {
-      const part = made("span", `strip-part hop-${name}`);
+      const part = made("span", "strip-part");
+      part.classList.add(`hop-${name}`);
       const item = made("li", `hop-${name}`);
-      const [title, ms, meaning] = [made("span", "hop-name"), made("b", "hop-ms"), made("small", "hop-means")];
+      const [title, ms, means] = [made("span", "hop-name"), made("b", "hop-ms"), made("small", "hop-means")];
       item.dataset.hop = name;
-      title.textContent = NAMES[name];
+      title.textContent = say(`name.${name}`);
       const figure = made("span", "hop-figure");
       figure.append(ms, " ms");
-      item.append(title, figure, meaning);
+      item.append(title, figure, means);
       bar.append(part);
       list.append(item);
-      this.#hops.set(name, { part, ms, meaning });
+      this.#hops.set(name, { part, ms, means });
     }
     box.replaceChildren(this.#total, bar, list);
   }
@@ -106,17 +86,17 @@ export class StripView {
       if (hop.part.style.flexGrow !== grow) hop.part.style.flexGrow = grow;
       hop.part.hidden = ms === 0;
       setText(hop.ms, grow);
-      setText(hop.meaning, MEANINGS[name][way]);
+      setText(hop.means, meaning(name, way));
     }
   }
 
   /** Nothing plays. */
   clear() {
-    setText(this.#total, "While you listen, this shows how long the sound takes at each step of its way.");
-    for (const { part, ms, meaning } of this.#hops.values()) {
+    setText(this.#total, say("nothing"));
+    for (const { part, ms, means } of this.#hops.values()) {
       part.hidden = true;
       setText(ms, "–");
-      setText(meaning, "");
+      setText(means, "");
     }
   }
 }
