@@ -3,6 +3,7 @@
 
 import { objection } from "../midi/files.js";
 import { FROM_PAGE, roomApi } from "./server.js";
+import { say } from "../words/stage.js";
 
 /** @typedef {{file: string, name: string, durationS: number, remark: string}} Uploaded `file` is its id on the server,
     `remark` what was wrong with it, or empty */
@@ -34,9 +35,9 @@ export async function upload(room, token, file) {
     });
     body = await response.json().catch(() => null);
   } catch {
-    throw new Error("The server cannot be reached.");
+    throw new Error(say("upload.away"));
   }
-  if (!response.ok) throw new Error(sentence(body?.message) ?? `The server refuses this file (${response.status}).`);
+  if (!response.ok) throw new Error(sentence(body?.message) ?? say("upload.refused", { status: response.status }));
   return {
     file: String(body?.file ?? ""),
     name: sentence(body?.name) ?? file.name,

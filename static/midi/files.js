@@ -2,6 +2,8 @@
 /** MIDI files that the server's file player plays: which are worth sending, and where in a file the player is. Pure. */
 
 import { PER_MS } from "../channel/clock.js";
+import { number } from "../words/say.js";
+import { say } from "../words/stage.js";
 
 /** Size of the largest file that a server takes, in bytes. */
 export const MAX_FILE = 1024 * 1024;
@@ -15,9 +17,9 @@ export const MAX_FILE = 1024 * 1024;
  * @returns {string | null}
  */
 export function objection({ name, size }) {
-  if (!/\.(midi?|rmi|smf|kar)$/i.test(name)) return "This is not a MIDI file: its name should end in .mid.";
-  if (size === 0) return "This file is empty.";
-  if (size > MAX_FILE) return `This file is too large: ${(size / MAX_FILE).toFixed(1)} MB, at most 1 MB.`;
+  if (!/\.(midi?|rmi|smf|kar)$/i.test(name)) return say("file.kind");
+  if (size === 0) return say("file.empty");
+  if (size > MAX_FILE) return say("file.large", { size: number(size / MAX_FILE, 1, 1) });
   return null;
 }
 

@@ -2,6 +2,7 @@
 /** The colour of each performer, the same on everybody's page: a number of `--voice-…` in midi.css. Pure. */
 
 import { DEMO, FILE_PLAYER, FIRST_PERFORMER, LOCAL } from "../channel/performers.js";
+import { say } from "../words/stage.js";
 
 export const VOICES = 8;
 const SHARED = 2;
@@ -20,7 +21,7 @@ export function voiceOf(performer) {
 export function nameOfPerformer(performer, performers) {
   const named = performers.find(({ id }) => id === performer)?.name;
   if (named) return named;
-  if (performer === LOCAL) return "At the instrument";
-  if (performer === DEMO) return "The demo piece plays";
-  return performer === FILE_PLAYER ? "MIDI file" : `Performer ${performer - FIRST_PERFORMER + 1}`;
+  if (performer === LOCAL) return say("local");
+  if (performer === DEMO) return say("demo");
+  return performer === FILE_PLAYER ? say("file") : say("performer", { number: performer - FIRST_PERFORMER + 1 });
 }

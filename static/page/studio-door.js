@@ -7,11 +7,12 @@
 import { OFF } from "../studio/session.js";
 import { studioSupport } from "../studio/support.js";
 import { reloadOnce } from "./reload.js";
+import { say } from "../words/studio.js";
 
 /** @typedef {import("../studio/studio.js").Studio} Studio */
 /** @typedef {import("../studio/quality.js").Pin} Pin */
 
-const LOST = "Studio could not be loaded.";
+const LOST = say("lost");
 
 export class StudioDoor {
   #surroundings;

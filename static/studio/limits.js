@@ -1,6 +1,8 @@
 // @ts-check
 /** Decides when a network cannot carry Studio, and what the page says then. Pure. */
 
+import { say } from "../words/studio-parts.js";
+
 /** Studio is left when a larger share of all blocks than this was lost during `OVER_MS`. */
 export const MOST_LOST = 0.03;
 /** Studio is left after this many underruns within `UNDERRUNS_MS`; those of the first `SETTLING_MS` do not count. */
@@ -26,12 +28,12 @@ export const QUIET_MS = 4_000;
 
 /** @type {Record<Verdict, string>} */
 const REASONS = {
-  loss: "This network loses too much for Studio.",
-  jitter: "This network delivers too unevenly for Studio.",
-  quiet: "The instrument’s samples stopped arriving.",
+  loss: say("limit.loss"),
+  jitter: say("limit.uneven"),
+  quiet: say("limit.silent"),
 };
 
-const BUSY = "This computer is too busy to play Studio evenly. Close other programs and pages, then try it again.";
+const BUSY = say("limit.busy");
 
 /**
  * @param {Verdict} verdict

@@ -10,6 +10,7 @@ import { openChannels, sendOn } from "../connection/channels.js";
 import { redundantType } from "../connection/sdp.js";
 import { REMOVED, STUDIO_REFUSED } from "../connection/problems.js";
 import { WhepConnection, insteadOf } from "../connection/whep.js";
+import { say } from "../words/studio-parts.js";
 
 /** @typedef {import("./support.js").Way} Way */
 /** @typedef {import("../connection/problems.js").Problem} Problem */
@@ -89,7 +90,7 @@ export class StudioLink {
     this.#tell = tell;
     const { signal } = this.#owner;
     worker.addEventListener("message", ({ data }) => this.#hearWorker(data), { signal });
-    const died = () => this.#lose("studio_failed", "The worker that receives the samples has failed.", true);
+    const died = () => this.#lose("studio_failed", say("worker"), true);
     worker.addEventListener("error", died, { signal });
     worker.addEventListener("messageerror", died, { signal });
     const mode = way === "channel" ? "studio-channel" : "studio";
@@ -100,7 +101,7 @@ export class StudioLink {
         refused: (problem) => tell.lost(problem),
         transport: (state) => {
           // A disconnected transport often recovers. If it does not, no samples arrive, which `Limits` notices.
-          if (state === "failed" || state === "closed") this.#lose("studio_lost", "The Studio connection was lost.", true);
+          if (state === "failed" || state === "closed") this.#lose("studio_lost", say("lost"), true);
         },
         stream: () => {},
       },
@@ -241,7 +242,7 @@ export class StudioLink {
   #hearWorker(message) {
     if (message.type === "proof") this.#tell.proved();
     else if (message.type === "held") this.#tell.held();
-    else if (message.type === "unable") this.#tell.unable(`This browser cannot decode Studio’s sound: ${message.why}`);
+    else if (message.type === "unable") this.#tell.unable(say("undecoded", { why: message.why }));
   }
 
   /**
@@ -295,7 +296,7 @@ export class StudioLink {
     }
     if (message.type === "error" && message.of === "studio_quality") this.#tell.refused();
     if (message.type === "error" && message.of === "studio_ready") {
-      this.#lose("studio_refused", `${message.message ?? "The server refused to send samples."}`, false);
+      this.#lose("studio_refused", `${message.message ?? say("refused")}`, false);
     }
   }
 

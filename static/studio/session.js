@@ -14,6 +14,8 @@
  * (`ready`) only after frames have come out of the transform, so that no decoder ever gets any.
  */
 
+import { say } from "../words/studio-parts.js";
+
 /** @typedef {"off" | "opening" | "proving" | "starting" | "playing" | "returning"} Phase */
 
 /**
@@ -57,9 +59,9 @@ const RETURNING_MS = 10_000;
 /** Studio that has played for less does not begin again by itself, so that it does not come and go for ever. */
 export const STEADY_MS = 10_000;
 
-const SLOW_ANSWER = "The server did not answer the wish for Studio.";
-export const NO_FRAMES = "This browser hands no frames to the page, so Studio cannot begin.";
-const NO_SAMPLES = "The instrument’s samples do not arrive.";
+const SLOW_ANSWER = say("no_answer");
+export const NO_FRAMES = say("no_frames");
+const NO_SAMPLES = say("no_samples");
 
 /** @type {Readonly<StudioSession>} */
 export const OFF = Object.freeze({ phase: "off", generation: 0, notice: "", offered: false, resumes: false, sinceMs: 0, wakeAtMs: null });

@@ -19,6 +19,7 @@ import { Reporter } from "./reporter.js";
 import { BALANCED } from "./safety.js";
 import { OFF, step } from "./session.js";
 import { studioSupport } from "./support.js";
+import { say } from "../words/studio-parts.js";
 
 /** @typedef {import("./session.js").StudioEvent} StudioEvent */
 /** @typedef {import("./session.js").StudioEffect} StudioEffect */
@@ -48,7 +49,7 @@ import { studioSupport } from "./support.js";
 /** Latency that is assumed of an output whose browser does not say it. */
 const USUAL_OUTPUT_MS = 20;
 const LOOK_MS = 100;
-const GONE = "The server has been started again.";
+const GONE = say("restarted");
 
 export class Studio {
   #url;
@@ -315,8 +316,8 @@ export class Studio {
             this.#audio.close();
             this.#audio = null;
           }
-          const failed = () => lose("The player of the samples has failed.", true);
-          const unable = (/** @type {unknown} */ error) => lose(`This browser cannot play Studio: ${error}.`, false);
+          const failed = () => lose(say("player"), true);
+          const unable = (/** @type {unknown} */ error) => lose(say("unable", { why: String(error) }), false);
           this.#sound(format.rate, worker, failed).catch(unable);
           this.#dispatch({ type: "answered", generation });
           // Frames may have come before the answer.

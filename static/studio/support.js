@@ -1,6 +1,8 @@
 // @ts-check
 /** Says which way this browser can take Studio's payloads, or in words what it lacks. */
 
+import { say } from "../words/studio-parts.js";
+
 /**
  * How payloads come out of the browser:
  *
@@ -19,15 +21,13 @@
 export function studioSupport(scope) {
   if (!scope.isSecureContext) {
     return {
-      missing: `Studio needs a secure page, and ${scope.location.origin} is none. Ask whoever runs this server for its https address.`,
-      todo:
-        `Studio needs a secure page, and ${scope.location.origin} is none. Open the page by https: start the server with ` +
-        "“--tls auto”, or open it as “localhost” on the server’s own machine.",
+      missing: say("insecure", { origin: scope.location.origin }),
+      todo: say("insecure.todo", { origin: scope.location.origin }),
     };
   }
   const tools = ["RTCPeerConnection", "AudioContext", "AudioWorkletNode", "Worker"];
   if (tools.some((name) => typeof scope[name] === "undefined")) {
-    return { missing: "This browser is too old for Studio. A current Chrome, Edge, Firefox or Safari has what it needs." };
+    return { missing: say("old") };
   }
   if (typeof scope.RTCRtpScriptTransform !== "undefined") return { way: "transform" };
   if (typeof scope.RTCRtpReceiver?.prototype?.createEncodedStreams === "function") return { way: "streams" };

@@ -4,6 +4,8 @@
 import { upload } from "../connection/upload.js";
 import { clockText, positionAt } from "../midi/files.js";
 import { byId, setText } from "./dom.js";
+import { say } from "../words/stage.js";
+import { percent } from "./format.js";
 
 /** @typedef {import("../channel/telemetry.js").PlayerState} PlayerState */
 /** @typedef {Parameters<typeof import("../channel/telemetry.js").player>[0]} Command */
@@ -112,12 +114,12 @@ export class FilePlayer {
     const state = this.#state;
     const active = state !== null && state.state !== "stopped";
     const own = this.#uploaded?.file === state?.file || !active ? this.#uploaded?.name : null;
-    const name = (active ? state.name : null) ?? own ?? state?.name ?? (active || state?.file ? "A MIDI file" : "");
+    const name = (active ? state.name : null) ?? own ?? state?.name ?? (active || state?.file ? say("file.unnamed") : "");
     const file = this.#uploaded?.file ?? state?.file ?? null;
     this.#box.hidden = this.#token === null && !active;
     this.#box.dataset.state = state?.state ?? "stopped";
     this.#box.classList.toggle("empty", name === "");
-    setText(this.#name, name || "No file yet");
+    setText(this.#name, name || say("file.none"));
     const duration = active ? state.duration_s : (this.#uploaded?.durationS ?? state?.duration_s ?? 0);
     const position = active ? positionAt(state, mediaTime) : 0;
     if (!this.#seeking) {
@@ -125,11 +127,11 @@ export class FilePlayer {
       this.#seek.value = String(position);
       this.#fill();
     }
-    this.#seek.setAttribute("aria-valuetext", `${clockText(position)} of ${clockText(duration)}`);
+    this.#seek.setAttribute("aria-valuetext", say("file.position", { position: clockText(position), duration: clockText(duration) }));
     setText(this.#time, name === "" ? "" : `${clockText(this.#seeking ? Number(this.#seek.value) : position)} / ${clockText(duration)}`);
     const playing = state?.state === "playing";
     this.#toggle.disabled = !active && file === null;
-    this.#toggle.setAttribute("aria-label", playing ? "Pause" : "Play");
+    this.#toggle.setAttribute("aria-label", say(playing ? "file.pause" : "file.play"));
     this.#stop.disabled = !active;
     this.#seek.disabled = this.#token === null || !active;
   }
@@ -148,7 +150,7 @@ export class FilePlayer {
   async #take(file) {
     this.#choose.value = "";
     if (!file || !this.#token) return;
-    setText(this.#note, `Sending ${file.name} …`);
+    setText(this.#note, say("file.sending", { name: file.name }));
     try {
       this.#uploaded = await upload(this.#room, this.#token, file);
       setText(this.#note, this.#uploaded.remark);
@@ -195,9 +197,9 @@ export class FilePlayer {
 
   /** @param {number} tempo */
   #showTempo(tempo) {
-    const text = `${Math.round(tempo * 100)} %`;
+    const text = percent(Math.round(tempo * 100));
     setText(this.#tempoText, text);
-    setText(this.#tempoNow, tempo === 1 ? "" : `tempo ${text}`);
+    setText(this.#tempoNow, tempo === 1 ? "" : say("file.tempo", { percent: text }));
     this.#tempo.setAttribute("aria-valuetext", text);
     this.#tempo.style.setProperty("--fill", `${50 + tempoPlace(tempo) / 4}%`);
   }

@@ -6,6 +6,7 @@ import { nameOf } from "../midi/keys.js";
 import { STEPS } from "../midi/velocity.js";
 import { byId, setText } from "./dom.js";
 import { midiNote } from "./midi-words.js";
+import { say } from "../words/stage.js";
 
 /**
  * @typedef {object} HandsTell
@@ -98,7 +99,7 @@ export class HandControls {
   /** @param {boolean} on @param {number} octave note of the lower row's C @param {number} step of the velocity */
   showTyping(on, octave, step) {
     this.#typing.checked = on;
-    setText(this.#octaveText, `${nameOf(octave)}, velocity ${STEPS[step]}`);
+    setText(this.#octaveText, say("typing", { note: nameOf(octave), velocity: STEPS[step] ?? "" }));
   }
 
   /**
@@ -114,7 +115,7 @@ export class HandControls {
     this.#ask.hidden = asked || !supported;
     this.#device.hidden = !asked;
     const present = inputs.filter(({ state }) => state === "connected");
-    const options = [new Option("None", "")];
+    const options = [new Option(say("device.none"), "")];
     for (const { id, name } of present) options.push(new Option(name, id));
     this.#device.replaceChildren(...options);
     this.#device.value = chosen ?? "";
@@ -149,14 +150,14 @@ export class HandControls {
       return;
     }
     this.#silence.dataset.armed = "true";
-    setText(this.#silence, "Press again to silence everyone");
+    setText(this.#silence, say("silence.again"));
     this.#unconfirm = setTimeout(() => this.#calm(), CONFIRM_MS);
   }
 
   #calm() {
     clearTimeout(this.#unconfirm);
     delete this.#silence.dataset.armed;
-    setText(this.#silence, "Silence everyone");
+    setText(this.#silence, say("silence"));
   }
 
   #fill() {
@@ -164,7 +165,7 @@ export class HandControls {
     this.#bend.style.setProperty("--from", `${Math.min(50, bend)}%`);
     this.#bend.style.setProperty("--to", `${Math.max(50, bend)}%`);
     const semitones = ((Number(this.#bend.value) - BEND_CENTRE) / BEND_CENTRE) * 100;
-    this.#bend.setAttribute("aria-valuetext", `${Math.round(semitones)} percent`);
+    this.#bend.setAttribute("aria-valuetext", say("bend.percent", { value: Math.round(semitones) }));
     this.#modulation.style.setProperty("--fill", `${(100 * Number(this.#modulation.value)) / 127}%`);
   }
 }

@@ -4,6 +4,7 @@
 import { FLOOR_DB } from "../listen/levels.js";
 import { byId, setText } from "./dom.js";
 import { UNKNOWN, byPath, count, decibels, kilobits, kilohertz, milliseconds, percent } from "./format.js";
+import { say } from "../words/room.js";
 
 /** @typedef {import("../listen/stats.js").Snapshot} Snapshot */
 /** @typedef {import("../listen/levels.js").Needle} Needle */
@@ -27,9 +28,9 @@ export function figures(snapshot, frameMs) {
     jitter: milliseconds(s?.jitterMs),
     path: byPath(s?.path ?? null),
     bitrate: kilobits(s?.bitrateBps),
-    frames: frameMs > 0 ? `in packets of ${frameMs} ms` : "payload only",
+    frames: frameMs > 0 ? say("packets", { ms: frameMs }) : say("packets.unknown"),
     codec: s?.codec ? s.codec.replace(/^./, (letter) => letter.toUpperCase()) : UNKNOWN,
-    channels: s?.codec ? [s.stereo ? "stereo" : "mono", kilohertz(s.clockRate)].join(", ") : UNKNOWN,
+    channels: s?.codec ? say(s.stereo ? "stereo" : "mono", { rate: kilohertz(s.clockRate) }) : UNKNOWN,
   };
 }
 
@@ -76,7 +77,7 @@ export class LevelFigures {
       if (element.getAttribute("aria-valuenow") === now) return;
       setText(element, text);
       element.setAttribute("aria-valuenow", now);
-      element.setAttribute("aria-valuetext", holdDb <= FLOOR_DB ? "silence" : `${text} decibels`);
+      element.setAttribute("aria-valuetext", holdDb <= FLOOR_DB ? say("silence") : say("decibels", { value: text }));
     });
   }
 }

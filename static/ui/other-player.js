@@ -3,6 +3,7 @@
 
 import { roomLive } from "../connection/server.js";
 import { byId, setText } from "./dom.js";
+import { say } from "../words/room.js";
 
 /** @typedef {import("../listen/session.js").Session} Session */
 /** @typedef {import("../connection/room.js").Room} Room */
@@ -23,9 +24,7 @@ export const helps = (problem, room) => room !== null && room.liveOpus && proble
  * @returns {string} the sentence above the player, or above the link alone
  */
 export const sentence = (playable) =>
-  playable
-    ? "The same sound also comes by plain HTTP, some seconds later, where WebRTC finds no way:"
-    : "The same sound also comes by plain HTTP, some seconds later. This browser cannot play it; VLC and other players can:";
+say(playable ? "other.plays" : "other.elsewhere");
 
 export class OtherPlayer {
   #section = byId("other-player", HTMLElement);

@@ -4,19 +4,20 @@
 import { tier as pinTier } from "../channel/telemetry.js";
 import { byId, setText } from "./dom.js";
 import { kilobits } from "./format.js";
+import { say } from "../words/room.js";
 
 /** @typedef {import("../channel/telemetry.js").TierMessage} TierMessage */
 
-/** @type {Readonly<Record<string, string>>} */
-const NAMES = Object.freeze({ high: "High", middle: "Standard", low: "Low" });
+/** @param {string} tier @returns {string} */
+const nameOf = (tier) => (tier === "high" || tier === "middle" || tier === "low" ? say(`quality.${tier}`) : tier);
 
 /**
  * @param {TierMessage} message
  * @returns {{value: string, text: string}[]} the options of the select, "" for what the network carries
  */
 export function choices({ tiers }) {
-  const offered = tiers.map(({ tier, bps }) => ({ value: tier, text: `${NAMES[tier] ?? tier}, ${kilobits(bps)} kb/s` }));
-  return [{ value: "", text: "Automatic" }, ...offered];
+  const offered = tiers.map(({ tier, bps }) => ({ value: tier, text: say("quality.offer", { name: nameOf(tier), kbps: kilobits(bps) }) }));
+  return [{ value: "", text: say("quality.automatic") }, ...offered];
 }
 
 /**
@@ -26,7 +27,7 @@ export function choices({ tiers }) {
 export function sentNow({ tier, pinned, tiers }) {
   const bps = tiers.find((one) => one.tier === tier)?.bps;
   if (pinned === tier || bps === undefined) return "";
-  return `now ${(NAMES[tier] ?? tier).toLowerCase()}, ${kilobits(bps)} kb/s`;
+  return say("quality.now", { name: nameOf(tier).toLowerCase(), kbps: kilobits(bps) });
 }
 
 /**

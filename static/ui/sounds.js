@@ -4,6 +4,7 @@
 import { groupsOf, soundId, soundName } from "../midi/sound-list.js";
 import { setText } from "./dom.js";
 import { rove } from "./roving.js";
+import { say } from "../words/stage.js";
 
 /** @typedef {import("../midi/sound-list.js").Offer} Offer */
 /** @typedef {import("../midi/sound-list.js").Scheme} Scheme */
@@ -63,7 +64,7 @@ export class Sounds {
     if (button) this.#stops.get(button)?.(button);
     const name = sound ? soundName(this.#offer?.schemes ?? [], sound) : "";
     setText(this.#now, name);
-    this.#now.title = by ? `Chosen by ${by}` : "";
+    this.#now.title = by ? say("chosen", { name: by }) : "";
     this.#now.dataset.sound = sound;
   }
 
@@ -72,7 +73,7 @@ export class Sounds {
     const tabs = document.createElement("div");
     tabs.className = "segments";
     tabs.setAttribute("role", "group");
-    tabs.setAttribute("aria-label", "Ways to choose a sound");
+    tabs.setAttribute("aria-label", say("ways"));
     schemes.forEach((scheme, index) => {
       const tab = make("button", "", scheme.title);
       tab.type = "button";
@@ -155,7 +156,7 @@ export class Sounds {
     program.required = true;
     [program.min, program.max] = [String(scheme.programs[0] + 1), String(scheme.programs[1] + 1)];
     program.value = program.min;
-    const go = make("button", "quiet", "Select");
+    const go = make("button", "quiet", say("select"));
     form.append(labelled(scheme.bankTitle, bank), labelled(scheme.programTitle, program), go);
     form.addEventListener("submit", (event) => {
       event.preventDefault();

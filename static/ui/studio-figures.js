@@ -8,41 +8,47 @@
  */
 
 import { byId, setText } from "./dom.js";
-import { count, milliseconds } from "./format.js";
+import { count, milliseconds, percent } from "./format.js";
 import { StudioPlot } from "./studio-plot.js";
-import { LIMITS_LINE, PINS, exactness, formatLine, lightLine, outputWarning, trafficLine } from "./studio-words.js";
+import { PINS, exactness, formatLine, lightLine, outputWarning, trafficLine } from "./studio-words.js";
+import { MOST_LOST, MOST_TARGET_MS, OVER_MS } from "../studio/limits.js";
+import { say as sayStudio } from "../words/studio.js";
+import { say } from "../words/studio-live.js";
 
 /** @typedef {import("../studio/studio.js").StudioStats} StudioStats */
 /** @typedef {import("../studio/quality.js").Pin} Pin */
 
-const CHOICES = PINS.map(([value, text]) => `<option value="${value}">${text}</option>`).join("");
+/** Names the limits beyond which Studio is left, for people who want to know. @returns {string} */
+const limitsLine = () => say("limits", { percent: percent(MOST_LOST * 100), seconds: OVER_MS / 1000, ms: MOST_TARGET_MS });
+
+const CHOICES = PINS.map((value) => `<option value="${value}">${sayStudio(`pin.${value}`)}</option>`).join("");
 const HEAD = `
     <h2 id="studio-title">Studio</h2>
-    <p id="studio-pin-row" class="studio-pin" hidden><label for="studio-pin">Samples</label>
+    <p id="studio-pin-row" class="studio-pin" hidden><label for="studio-pin">${say("pin")}</label>
       <select id="studio-pin">${CHOICES}</select></p>
     <p id="studio-warning" class="studio-warning" hidden></p>
     <div id="studio-place"></div>
-    <p class="studio-limits">${LIMITS_LINE}</p>`;
+    <p class="studio-limits">${limitsLine()}</p>`;
 const NUMBERS = `
     <figure class="plot">
       <figcaption>
-        <span class="key key-buffer">Ring, ms</span>
-        <span class="key key-target">Target</span>
-        <span class="key key-gap">Missing</span>
-        <span class="plot-span">last half minute</span>
+        <span class="key key-buffer">${say("ring")}</span>
+        <span class="key key-target">${say("target")}</span>
+        <span class="key key-gap">${say("missing")}</span>
+        <span class="plot-span">${say("span")}</span>
       </figcaption>
-      <canvas id="studio-plot" role="img" aria-label="Level of the ring and its target over the last half minute"></canvas>
+      <canvas id="studio-plot" role="img" aria-label="${say("plot")}"></canvas>
     </figure>
     <dl class="grid">
-      <div><dt>To the browser</dt><dd><b id="studio-latency">–</b> ms</dd><dd class="sub" id="studio-latency-how"></dd></div>
-      <div><dt>Output adds</dt><dd><b id="studio-output">–</b> ms</dd><dd class="sub" id="studio-output-how"></dd></div>
-      <div><dt>In the ring</dt><dd><b id="studio-level">–</b> ms</dd><dd class="sub">aims at <span id="studio-target">–</span> ms</dd>
-        <dd class="means">Sound that waits to be played, so that late packets still fit in.</dd></div>
-      <div><dt>Underruns</dt><dd><b id="studio-underruns">–</b></dd><dd class="sub"><span id="studio-lost">–</span></dd>
-        <dd class="means">Times that the ring ran empty, which can be heard.</dd></div>
-      <div><dt>Bit-exact</dt><dd><b id="studio-exact">–</b></dd><dd class="sub" id="studio-ratio"></dd>
-        <dd class="means">Whether each sample is the one that the instrument gave.</dd></div>
-      <div><dt>Samples</dt><dd><b id="studio-format" class="words">–</b></dd><dd class="sub" id="studio-traffic"></dd></div>
+      <div><dt>${say("browser")}</dt><dd><b id="studio-latency">–</b> ms</dd><dd class="sub" id="studio-latency-how"></dd></div>
+      <div><dt>${say("output")}</dt><dd><b id="studio-output">–</b> ms</dd><dd class="sub" id="studio-output-how"></dd></div>
+      <div><dt>${say("level")}</dt><dd><b id="studio-level">–</b> ms</dd><dd class="sub">${say("aims")} <span id="studio-target">–</span> ms</dd>
+        <dd class="means">${say("level.means")}</dd></div>
+      <div><dt>${say("underruns")}</dt><dd><b id="studio-underruns">–</b></dd><dd class="sub"><span id="studio-lost">–</span></dd>
+        <dd class="means">${say("underruns.means")}</dd></div>
+      <div><dt>${say("exact")}</dt><dd><b id="studio-exact">–</b></dd><dd class="sub" id="studio-ratio"></dd>
+        <dd class="means">${say("exact.means")}</dd></div>
+      <div><dt>${say("samples")}</dt><dd><b id="studio-format" class="words">–</b></dd><dd class="sub" id="studio-traffic"></dd></div>
     </dl>`;
 
 export class StudioFigures {
@@ -86,18 +92,18 @@ export class StudioFigures {
     if (stats.atMs - this.#drawnMs < 450) return;
     this.#drawnMs = stats.atMs;
     const light = this.#section.dataset.quality === "light" ? format.light : null;
-    const { exact, why } = light ? { exact: false, why: "compressed" } : exactness(format, ring, stats.untouched);
+    const { exact, why } = light ? { exact: false, why: say("compressed") } : exactness(format, ring, stats.untouched);
     const warning = outputWarning(stats.outputMs);
     setText(this.#at("studio-latency"), milliseconds(stats.browserMs));
-    setText(this.#at("studio-latency-how"), stats.measured ? "from the instrument, measured" : "estimated: ring and network");
+    setText(this.#at("studio-latency-how"), say(stats.measured ? "measured" : "estimated"));
     setText(this.#at("studio-output"), milliseconds(stats.outputMs));
-    const says = stats.outputMs === null ? "this browser does not say" : "says the browser";
+    const says = say(stats.outputMs === null ? "output.unknown" : "output.said");
     setText(this.#at("studio-output-how"), says);
     setText(this.#at("studio-level"), milliseconds(ring.levelMs));
     setText(this.#at("studio-target"), milliseconds(ring.targetMs));
     setText(this.#at("studio-underruns"), count(ring.underruns));
-    setText(this.#at("studio-lost"), `${count(ring.lost)} blocks lost, ${count(ring.repaired)} repaired`);
-    setText(this.#at("studio-exact"), exact ? "Yes" : "No");
+    setText(this.#at("studio-lost"), say("blocks", { lost: ring.lost, repaired: ring.repaired }));
+    setText(this.#at("studio-exact"), say(exact ? "yes" : "no"));
     setText(this.#at("studio-ratio"), why);
     setText(this.#at("studio-format"), light ? lightLine(light) : formatLine(format));
     setText(this.#at("studio-traffic"), trafficLine(format, light, stats.path));

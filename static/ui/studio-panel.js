@@ -8,7 +8,8 @@
  */
 
 import { byId, setText } from "./dom.js";
-import { LISTEN_MEANS, STUDIO_MEANS, qualityLine, studioLine } from "./studio-words.js";
+import { say } from "../words/studio.js";
+import { qualityLine, studioLine } from "./studio-words.js";
 
 /** @typedef {import("../studio/studio.js").Studio} Whole */
 /** @typedef {Pick<Whole, "session" | "wanted" | "support" | "sounding" | "stats" | "choice" | "pinned" | "choose" | "leave">} Studio */
@@ -16,14 +17,14 @@ import { LISTEN_MEANS, STUDIO_MEANS, qualityLine, studioLine } from "./studio-wo
 
 const SWITCH = `
   <fieldset id="mode-choice" class="modes">
-    <legend class="unseen">How you listen</legend>
+    <legend class="unseen">${say("legend")}</legend>
     <label class="mode"><input type="radio" name="mode" id="mode-listen" value="listen" checked>
-      <b>Listen</b> <span>${LISTEN_MEANS}</span></label>
+      <b>${say("listen")}</b> <span>${say("listen.means")}</span></label>
     <label class="mode"><input type="radio" name="mode" id="mode-studio" value="studio" aria-describedby="studio-line">
-      <b>Studio</b> <span>${STUDIO_MEANS}</span></label>
+      <b>${say("studio")}</b> <span>${say("studio.means")}</span></label>
   </fieldset>
   <p id="studio-line" role="status"></p>
-  <button id="studio-again" class="plain" type="button" hidden>Back to Studio</button>`;
+  <button id="studio-again" class="plain" type="button" hidden>${say("back")}</button>`;
 
 export class StudioPanel {
   #studio;

@@ -9,19 +9,23 @@
 
 import { PLACES } from "../studio/safety.js";
 import { byId, setText } from "./dom.js";
+import { say } from "../words/studio-live.js";
 
 /** @typedef {import("../studio/audio.js").RingStats} RingStats */
 
-const CELLS = PLACES.map(({ name }) => `<li aria-label="${name}"><b>–</b> <span></span></li>`).join("");
+/** @param {number} place an index of `PLACES` @returns {string} */
+const nameOf = (place) => (PLACES[place] ? say(/** @type {"place.0"} */ (`place.${place}`)) : "");
+
+const CELLS = PLACES.map((_, place) => `<li aria-label="${nameOf(place)}"><b>–</b> <span></span></li>`).join("");
 const CONTROL = `
-  <label for="studio-safety">How much to bridge</label>
+  <label for="studio-safety">${say("bridge")}</label>
   <p id="studio-safety-cost" data-testid="studio-safety-cost"></p>
   <input type="range" id="studio-safety" data-testid="studio-safety" min="0" max="${PLACES.length - 1}" step="1"
     aria-describedby="studio-safety-cost">
-  <ol id="studio-safety-places" data-testid="studio-safety-places" aria-label="What each place costs">
+  <ol id="studio-safety-places" data-testid="studio-safety-places" aria-label="${say("bridge.costs")}">
     ${CELLS}
   </ol>
-  <p class="safety-ends" aria-hidden="true"><span>tight</span><span>safe</span></p>`;
+  <p class="safety-ends" aria-hidden="true"><span>${say("bridge.tight")}</span><span>${say("bridge.safe")}</span></p>`;
 
 /** The written figures change this often: nobody reads more. */
 const WRITTEN_MS = 500;
@@ -31,11 +35,10 @@ const WRITTEN_MS = 500;
  * @param {string} [none] what is said of none
  * @returns {string} "about 3 clicks a minute", "a click in about 4 minutes"
  */
-export function clicks(gaps, none = "no clicks") {
-  if (gaps >= 1.25) return `about ${Math.round(gaps)} clicks a minute`;
-  if (gaps >= 0.75) return "about a click a minute";
+export function clicks(gaps, none = say("clicks.none")) {
+  if (gaps >= 0.75) return say("clicks", { n: gaps < 1.25 ? 1 : Math.round(gaps) });
   const minutes = gaps > 0 ? Math.round(1 / gaps) : Infinity;
-  return minutes <= 10 ? `a click in about ${minutes} minutes` : none;
+  return minutes <= 10 ? say("clicks.rare", { n: minutes }) : none;
 }
 
 /**
@@ -43,9 +46,9 @@ export function clicks(gaps, none = "no clicks") {
  * @returns {string} the same in a word or two
  */
 export function briefly(gaps) {
-  if (gaps >= 0.75) return `${Math.round(gaps)} a min`;
+  if (gaps >= 0.75) return say("brief", { n: Math.round(gaps) });
   const minutes = gaps > 0 ? Math.round(1 / gaps) : Infinity;
-  return minutes <= 10 ? `1 in ${minutes} min` : "none";
+  return minutes <= 10 ? say("brief.rare", { n: minutes }) : say("brief.none");
 }
 
 /**
@@ -54,8 +57,8 @@ export function briefly(gaps) {
  * @returns {string} "Balanced: 12 ms, about 3 clicks a minute"
  */
 export function costLine(place, cost) {
-  const name = PLACES[place]?.name ?? "";
-  return cost && cost.ms > 0 ? `${name}: ${Math.round(cost.ms)} ms, ${clicks(cost.gaps)}` : name;
+  const name = nameOf(place);
+  return cost && cost.ms > 0 ? say("cost", { place: name, ms: Math.round(cost.ms), clicks: clicks(cost.gaps) }) : name;
 }
 
 export class SafetyControl {

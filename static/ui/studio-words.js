@@ -1,7 +1,8 @@
 // @ts-check
 /** Says in plain words how Studio does. Pure. */
 
-import { MOST_LOST, MOST_TARGET_MS, OVER_MS } from "../studio/limits.js";
+import { number } from "../words/say.js";
+import { say } from "../words/studio.js";
 import { byPath, count, kilobits, kilohertz, milliseconds, percent } from "./format.js";
 
 /** @typedef {import("../studio/session.js").StudioSession} StudioSession */
@@ -10,18 +11,8 @@ import { byPath, count, kilobits, kilohertz, milliseconds, percent } from "./for
 /** @typedef {import("../studio/quality.js").Choice} Choice */
 /** @typedef {import("../listen/path.js").NetworkKind} NetworkKind */
 
-export const LISTEN_MEANS = "Safe on every network and device, about a twentieth of a second behind the keys.";
-export const STUDIO_MEANS = "To play along, as soon as a browser can: the instrument’s own samples, compressed where the network asks for it.";
-
-/** What a performer may hold, with its name. @type {[import("../studio/quality.js").Pin, string][]} */
-export const PINS = [
-  ["automatic", "Automatic"],
-  ["exact", "Exact samples"],
-  ["light", "Compressed"],
-];
-
-/** @type {Readonly<Record<NetworkKind, string>>} */
-const NETWORKS = { wifi: "Wi-Fi", cable: "cable", mobile: "mobile network", other: "network" };
+/** What a performer may hold. */
+export const PINS = /** @type {const} */ (["automatic", "exact", "light"]);
 
 /**
  * Which quality is heard, and why.
@@ -34,39 +25,28 @@ const NETWORKS = { wifi: "Wi-Fi", cable: "cable", mobile: "mobile network", othe
  */
 export function qualityLine({ stage, why }, kind, needMbps, busy = false) {
   if (stage === "exact") {
-    if (why.cause === "full") return "Exact samples, as all places for compressed sound are taken.";
-    return why.cause === "pinned" ? "Exact samples, as you chose." : "Exact samples.";
+    return say(why.cause === "full" ? "exact.full" : why.cause === "pinned" ? "exact.pinned" : "exact");
   }
-  const trying = stage === "trial" ? " Trying the exact samples again." : "";
-  const reason = busy && (why.cause === "jitter" || why.cause === "uneven") ? BUSY : reasonOf(why, NETWORKS[kind], needMbps);
-  return `${reason}${trying}`;
+  const reason = busy && (why.cause === "jitter" || why.cause === "uneven") ? say("busy") : reasonOf(why, kind, needMbps);
+  return stage === "trial" ? say("trial", { reason }) : reason;
 }
-
-const BUSY = "Compressed, since this computer is too busy to play exact samples evenly.";
 
 /**
  * @param {import("../studio/quality.js").Why} why
- * @param {string} network
+ * @param {NetworkKind} kind
  * @param {number} needMbps
+ * @returns {string}
  */
-function reasonOf(why, network, needMbps) {
+function reasonOf(why, kind, needMbps) {
   switch (why.cause) {
     case "jitter":
-      return `Compressed, your ${network} varies by ${milliseconds(why.ms)} ms.`;
+      return say(`jitter.${kind}`, { ms: milliseconds(why.ms) });
     case "loss":
-      return `Compressed, your ${network} loses ${percent(why.percent)} of what is sent.`;
+      return say(`loss.${kind}`, { percent: percent(why.percent) });
     case "line":
-      return `Compressed, your line carries about ${why.mbps.toFixed(1)} Mb/s and exact samples take ${needMbps.toFixed(1)}.`;
-    case "uneven":
-      return "Compressed, since exact samples came too unevenly to play.";
-    case "full":
-      return "Compressed, as all places for exact samples are taken.";
-    case "pinned":
-      return "Compressed, as you chose.";
-    case "only":
-      return "Compressed, as this server sends no exact samples here.";
-    case "good":
-      return "Compressed, until your network has been even for a while.";
+      return say("line", { mbps: number(why.mbps, 1, 1), need: number(needMbps, 1, 1) });
+    default:
+      return say(why.cause);
   }
 }
 
@@ -83,26 +63,20 @@ const LARGE_OUTPUT_MS = 70;
 export function studioLine({ phase, notice }, listening, wanted, heard = "") {
   switch (phase) {
     case "opening":
-      return "Asking the server for Studio. You hear Listen meanwhile.";
+      return say("opening");
     case "proving":
-      return "Checking that the sound reaches this page, and not a decoder.";
+      return say("proving");
     case "starting":
-      return "Filling the ring.";
+      return say("starting");
     case "playing":
       return heard;
     case "returning":
-      return `${notice} Going back to Listen.`.trim();
+      return `${notice} ${say("returning")}`.trim();
     default:
-      if (notice) return `${notice} You are in Listen.`;
-      return wanted && !listening ? "Press Listen: Studio follows by itself." : "";
+      if (notice) return say("returned", { notice });
+      return wanted && !listening ? say("follows") : "";
   }
 }
-
-/** Names the limits beyond which Studio is left, for people who want to know. */
-export const LIMITS_LINE =
-  "Studio plays exact samples where the network carries them, and compressed sound elsewhere. It goes back to Listen by itself " +
-  `when even that loses more than ${Math.round(MOST_LOST * 100)} % for ${OVER_MS / 1000} s, when the ring has to be deeper than ` +
-  `${MOST_TARGET_MS} ms, or when it keeps running empty.`;
 
 /**
  * @param {StudioFormat} format
@@ -111,11 +85,11 @@ export const LIMITS_LINE =
  * @returns {{exact: boolean, why: string}} why not, or what it means
  */
 export function exactness({ exact, rate }, ring, untouched) {
-  if (!exact) return { exact: false, why: "a mix, rounded by the server" };
-  if (ring.contextRate !== rate) return { exact: false, why: `resampled to ${kilohertz(ring.contextRate)} here` };
-  if (ring.ratio !== 1) return { exact: false, why: "following the instrument’s clock" };
-  if (!untouched) return { exact: false, why: "turned down here" };
-  return { exact: ring.exact, why: ring.exact ? "every sample as the device gave it" : "bridging a gap" };
+  if (!exact) return { exact: false, why: say("not_exact.mix") };
+  if (ring.contextRate !== rate) return { exact: false, why: say("not_exact.rate", { rate: kilohertz(ring.contextRate) }) };
+  if (ring.ratio !== 1) return { exact: false, why: say("not_exact.clock") };
+  if (!untouched) return { exact: false, why: say("not_exact.volume") };
+  return { exact: ring.exact, why: say(ring.exact ? "is_exact" : "not_exact.gap") };
 }
 
 /**
@@ -124,7 +98,7 @@ export function exactness({ exact, rate }, ring, untouched) {
  */
 export function outputWarning(outputMs) {
   if (outputMs === null || outputMs < LARGE_OUTPUT_MS) return "";
-  return `Your output adds ${milliseconds(outputMs)} ms by itself. Bluetooth does that; for playing along use a cable.`;
+  return say("bluetooth", { ms: milliseconds(outputMs) });
 }
 
 /**
@@ -132,7 +106,7 @@ export function outputWarning(outputMs) {
  * @returns {string} "24 bit, 44.1 kHz"
  */
 export function formatLine({ bits, rate }) {
-  return `${bits} bit, ${kilohertz(rate)}`;
+  return say("format", { bits, rate: kilohertz(rate) });
 }
 
 /**
@@ -140,7 +114,7 @@ export function formatLine({ bits, rate }) {
  * @returns {string} "Opus, 192 kb/s, 5 ms"
  */
 export function lightLine({ bps, frameMs }) {
-  return `Opus, ${kilobits(bps)} kb/s, ${frameMs} ms`;
+  return say("light", { kbps: kilobits(bps), ms: frameMs });
 }
 
 /**
@@ -151,6 +125,6 @@ export function lightLine({ bps, frameMs }) {
  */
 export function trafficLine({ mbps, packetsPerS, redundancy }, light, path) {
   const [rate, packets] = light ? [light.mbps, 1000 / light.frameMs] : [mbps, packetsPerS];
-  const twice = redundancy && !light ? ", each block twice" : "";
-  return `${rate.toFixed(1)} Mb/s${byPath(path)}, ${count(packets)} packets a second${twice}`;
+  const values = { mbps: number(rate, 1, 1), path: byPath(path), packets: count(packets) };
+  return say(redundancy && !light ? "traffic.twice" : "traffic", values);
 }

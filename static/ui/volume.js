@@ -4,6 +4,7 @@
 import { FLOOR_DB, gainOf, toDb } from "../listen/levels.js";
 import { byId, setText } from "./dom.js";
 import { decibels } from "./format.js";
+import { say } from "../words/room.js";
 
 /**
  * @typedef {object} VolumeState
@@ -48,10 +49,10 @@ export class VolumeControl {
   #show() {
     const { volume, muted } = this.#state;
     const silent = muted || volume === 0;
-    const text = silent ? "muted" : `${decibels(toDb(gainOf(volume)), FLOOR_DB)} dB`;
+    const text = silent ? say("volume.muted") : `${decibels(toDb(gainOf(volume)), FLOOR_DB)} dB`;
     setText(this.#value, text);
     this.#slider.style.setProperty("--fill", `${volume * 100}%`);
-    this.#slider.setAttribute("aria-valuetext", silent ? "muted" : `${Math.round(volume * 100)} percent`);
+    this.#slider.setAttribute("aria-valuetext", silent ? say("volume.muted") : say("volume.percent", { value: Math.round(volume * 100) }));
     this.#slider.classList.toggle("muted", silent);
     this.#button.setAttribute("aria-pressed", String(muted));
     this.#button.classList.toggle("muted", silent);

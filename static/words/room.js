@@ -75,6 +75,22 @@ export const ROOM = /** @type {const} */ ({
   "removed.then": "{message} This page does not come back by itself: press Listen again if you want to.",
   "door.removed": "You were removed",
   "door.removed.do": "Then press Listen again.",
+  "volume.muted": "muted",
+  "volume.percent": "{value} percent",
+  silence: "silence",
+  decibels: "{value} decibels",
+  "quality.automatic": "Automatic",
+  "quality.high": "High",
+  "quality.middle": "Standard",
+  "quality.low": "Low",
+  "quality.offer": "{name}, {kbps} kb/s",
+  "quality.now": "now {name}, {kbps} kb/s",
+  "other.plays": "The same sound also comes by plain HTTP, some seconds later, where WebRTC finds no way:",
+  "other.elsewhere": "The same sound also comes by plain HTTP, some seconds later. This browser cannot play it; VLC and other players can:",
+  packets: "in packets of {ms} ms",
+  "packets.unknown": "payload only",
+  stereo: "stereo, {rate}",
+  mono: "mono, {rate}",
 });
 
 export const say = speaker("room", ROOM);

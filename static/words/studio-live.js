@@ -1,0 +1,50 @@
+// @ts-check
+/** What is shown of Studio while it plays. */
+
+import { speaker } from "./say.js";
+
+export const STUDIO_LIVE = /** @type {const} */ ({
+  pin: "Samples",
+  limits: "Studio plays exact samples where the network carries them, and compressed sound elsewhere. It goes back to Listen by itself when even that loses more than {percent} for {seconds} s, when the ring has to be deeper than {ms} ms, or when it keeps running empty.",
+  ring: "Ring, ms",
+  target: "Target",
+  missing: "Missing",
+  span: "last half minute",
+  plot: "Level of the ring and its target over the last half minute",
+  browser: "To the browser",
+  output: "Output adds",
+  level: "In the ring",
+  aims: "aims at",
+  "level.means": "Sound that waits to be played, so that late packets still fit in.",
+  underruns: "Underruns",
+  "underruns.means": "Times that the ring ran empty, which can be heard.",
+  exact: "Bit-exact",
+  "exact.means": "Whether each sample is the one that the instrument gave.",
+  samples: "Samples",
+  compressed: "compressed",
+  measured: "from the instrument, measured",
+  estimated: "estimated: ring and network",
+  "output.unknown": "this browser does not say",
+  "output.said": "says the browser",
+  blocks: "{lost} blocks lost, {repaired} repaired",
+  yes: "Yes",
+  no: "No",
+  bridge: "How much to bridge",
+  "bridge.costs": "What each place costs",
+  "bridge.tight": "tight",
+  "bridge.safe": "safe",
+  "place.0": "Tight",
+  "place.1": "Rather tight",
+  "place.2": "Balanced",
+  "place.3": "Rather safe",
+  "place.4": "Safe",
+  "clicks.none": "no clicks",
+  clicks: { one: "about a click a minute", other: "about {n} clicks a minute" },
+  "clicks.rare": { one: "a click in about {n} minute", other: "a click in about {n} minutes" },
+  "brief.none": "none",
+  brief: "{n} a min",
+  "brief.rare": "1 in {n} min",
+  cost: "{place}: {ms} ms, {clicks}",
+});
+
+export const say = speaker("studio-live", STUDIO_LIVE);
