@@ -20,6 +20,7 @@ from typing import Protocol
 
 from rtcserver.children import child, control_socket, fork_server
 from rtcserver.errors import ProcessError
+from rtcserver.tasks import cancelled
 
 log = logging.getLogger(__name__)
 
@@ -150,10 +151,7 @@ class ForkServer:
     async def close(self) -> None:
         """End it; its children go on. Idempotent. It holds nothing that would have to be put in order."""
         watch, self._watch = self._watch, None
-        if watch is not None:
-            watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watch
+        await cancelled(watch)
         self._discard()
 
     async def fork(self, module: str, control: socket.socket, output_fd: int) -> Forked | None:

@@ -24,6 +24,7 @@ from rtcserver.children.started import ChildProcess
 from rtcserver.clock import NS, monotonic_ns, next_beat
 from rtcserver.errors import ProcessError
 from rtcserver.logs import about
+from rtcserver.tasks import cancelled
 
 log = logging.getLogger(__name__)
 
@@ -107,10 +108,7 @@ class SupervisedProcess:
     async def close(self) -> None:
         """Stop the process; after `stop_s` it is killed. Idempotent."""
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await cancelled(task)
         self._spare.want(False)
         self._spare.close()
         await self._reap(graceful=True)

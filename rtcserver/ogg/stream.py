@@ -24,6 +24,7 @@ from rtcserver.encode.packet import KIND_CODED
 from rtcserver.encode.timeline import Anchor
 from rtcserver.ogg.link import Chain
 from rtcserver.ogg.reader import FAILED, STOPPED, Reader, chunk_of
+from rtcserver.tasks import cancelled
 
 log = logging.getLogger(__name__)
 
@@ -120,10 +121,7 @@ class RoomStream:
     async def close(self) -> None:
         """End the stream for everyone, with its last page. Idempotent."""
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await cancelled(task)
         if self._chain is not None:
             last = b"".join((*self._fresh, self._chain.farewell()))
             for reader in tuple(self.readers):

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rtcserver.errors import ConfigError
+from rtcserver.tasks import cancelled
 
 INTERVAL_S = 3.0
 """Between two signs. A health check should allow for several that are late."""
@@ -40,9 +41,7 @@ class Heartbeat:
         """No more signs. Idempotent."""
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await cancelled(task)
             with contextlib.suppress(OSError):
                 self._file.unlink()
 

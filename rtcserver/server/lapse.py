@@ -6,7 +6,6 @@ Whoever may listen without a token is not touched: a session knows the ground on
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
 
@@ -14,6 +13,7 @@ from rtcserver.access.authorizer import Authorizer
 from rtcserver.channel import announce
 from rtcserver.logs import about
 from rtcserver.peer.base import PeerBackend, public_handle
+from rtcserver.tasks import cancelled
 
 log = logging.getLogger(__name__)
 
@@ -37,10 +37,7 @@ class Lapses:
 
     async def close(self) -> None:
         """Look no more."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await cancelled(self._task)
 
     def look(self) -> None:
         """End what counts no more, now."""

@@ -12,13 +12,13 @@ A start makes keys and opens ports, with code of which most is not needed any mo
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import logging
 from collections.abc import Callable
 
 from rtcserver.clock import monotonic_ns
 from rtcserver.heap import let_code_go, trim
+from rtcserver.tasks import cancelled
 
 log = logging.getLogger(__name__)
 
@@ -62,10 +62,7 @@ class GivingBack:
     async def close(self) -> None:
         """Look no more. Idempotent."""
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await cancelled(task)
 
     async def _run(self) -> None:
         crowd = Crowd()
