@@ -365,51 +365,6 @@ class Listener:
         return True
 
 
-async def listen(
-    url: str,
-    seconds: float = 10.0,
-    *,
-    connect_timeout_s: float = 10.0,
-    stall_s: float = 5.0,
-    on_audio: Callable[[Samples], None] | None = None,
-    on_progress: Callable[[float], None] | None = None,
-    insecure: bool = False,
-    path: MediaPath | None = None,
-    channels: Channels | None = None,
-    codec: str = DEFAULT.name,
-    repair: Repair = "none",
-    headers: Mapping[str, str] | None = None,
-) -> ListenReport:
-    """Listen to `seconds` of media time and report. Raises `ListenError` if there is no connection, or another mode than
-    the `headers` ask for.
-
-    on_progress: called about four times a second with the media seconds heard so far.
-    """
-    async with Listener(
-        url,
-        window_s=seconds,
-        connect_timeout_s=connect_timeout_s,
-        on_audio=on_audio,
-        insecure=insecure,
-        path=path,
-        channels=channels,
-        codec=codec,
-        repair=repair,
-        headers=headers,
-    ) as ear:
-        ear.check_mode()
-        hearing = asyncio.ensure_future(ear.hear(seconds, stall_s=stall_s))
-        try:
-            while not hearing.done():
-                await asyncio.wait([hearing], timeout=0.25)
-                if on_progress is not None:
-                    on_progress(min(seconds, ear.heard_s))
-            hearing.result()
-        finally:
-            hearing.cancel()
-        return ear.report(seconds)
-
-
 def _only(codec: Codec, transceiver: RTCRtpTransceiver) -> RTCRtpReceiver:
     """Offer no other codec: PCMU would be accepted by anybody, and sound like it."""
     capabilities = RTCRtpReceiver.getCapabilities("audio")

@@ -73,7 +73,7 @@ class MidiEvent:
 
 
 class MidiClient:
-    """The channels ``midi`` and ``telemetry`` of one listener; see `rtcserver.client.listener.Channels`.
+    """The channels ``midi`` and ``telemetry`` of one listener; see `rtcserver.client.ways.Channels`.
 
     token: of a performer link; the room then takes what `play` plays. on_event: called with each event.
     on_said: called with each object that comes on ``telemetry``, after this has taken it.

@@ -11,7 +11,8 @@ from typing import Any
 
 from OpenSSL import SSL
 
-from rtcserver.client.listener import Listener, listen
+from rtcserver.client.listen import listen
+from rtcserver.client.listener import Listener
 from rtcserver.client.midi import MidiClient, MidiEvent, token_of
 from rtcserver.client.phrase import Step
 from rtcserver.client.reception import Repair

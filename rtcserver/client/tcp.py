@@ -29,7 +29,7 @@ _ANY = re.compile(r"^a=candidate:.*\r?\n", re.MULTILINE)
 
 
 class TcpPath:
-    """A `rtcserver.client.listener.MediaPath`. Loop-bound; one session; `close` at the end."""
+    """A `rtcserver.client.ways.MediaPath`. Loop-bound; one session; `close` at the end."""
 
     def __init__(self) -> None:
         self._sock: socket.socket | None = None

@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 from aiortc import MediaStreamTrack
 
-from rtcserver.client.listener import Listener, listen
+from rtcserver.client.listen import listen
+from rtcserver.client.listener import Listener
 from rtcserver.client.measure import tone_dbfs
 from rtcserver.client.whep import ListenError, ask_for_stereo, endpoint_of
 from rtcserver.commands.client import add_arguments, run

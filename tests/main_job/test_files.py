@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rtcserver.client.listener import listen
+from rtcserver.client.listen import listen
 from tests.capture.sounds import tones, write_wav
 from tests.rig.process import wait_until
 from tests.rig.server import RtcServer

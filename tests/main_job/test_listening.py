@@ -15,7 +15,8 @@ from itertools import pairwise
 import psutil
 import pytest
 
-from rtcserver.client.listener import Listener, listen
+from rtcserver.client.listen import listen
+from rtcserver.client.listener import Listener
 from tests.attempts import Measurements
 from tests.rig.jack import JackServer, Tones
 from tests.rig.process import REPOSITORY

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from rtcserver.client.listener import listen
+from rtcserver.client.listen import listen
 from tests.rig.process import is_gone
 from tests.rig.server import RtcServer
 
