@@ -12,7 +12,7 @@ import socket
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
-from rtcserver.broadcast import control
+from rtcserver.broadcast import control, control_wire
 from rtcserver.broadcast.check_messages import (
     ChecksAnswered,
     ChecksOverflowed,
@@ -159,7 +159,7 @@ class BroadcastClient:
 
     def handle(self, body: dict[str, Any]) -> None:
         """Take a message of the process. Raises ProcessError for one that is wrong."""
-        match control.parse(body):
+        match control_wire.parse(body):
             case BroadcastReport(token) as report:
                 self.report = report
                 waiter = self._waiters.pop(token, None)

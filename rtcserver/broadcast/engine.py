@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
@@ -23,6 +23,7 @@ from rtcserver.broadcast.batch import SendBudget
 from rtcserver.broadcast.bench import Bench
 from rtcserver.broadcast.group import Group, Lane, ListenerState
 from rtcserver.broadcast.listener import PAYLOAD_CODED, ListenerCounters, ListenerSpec, Totals
+from rtcserver.broadcast.repeats import Repeats
 from rtcserver.broadcast.session_key import GCM_KEY_BYTES, SessionKey, multi_buffer
 from rtcserver.broadcast.srtp import OutboundSrtp
 from rtcserver.broadcast.streams import STREAM_LANE, Streams
@@ -37,11 +38,6 @@ RESEND_SHARE = 0.5
 """Retransmissions that a listener gets on average, per packet of its room."""
 RESEND_BURST = 64
 """Retransmissions that a listener gets at once after a quiet time."""
-REPEAT_AFTER_NS = 5_000_000
-"""Between a packet and its copy, where each is sent twice: longer than the networks' shortest disturbances, and half a
-frame, so that a receiver's buffer need not grow by a whole one."""
-MAX_REPEATS = 1024
-"""Packets of groups that wait to be sent again; the oldest gives way."""
 MAX_KEYS = 16_384
 """Digests of master keys that are remembered, so that none is used twice."""
 _NONE: dict[str, None] = {}
@@ -73,10 +69,7 @@ class BroadcastEngine:
         self._clocks: defaultdict[str, rtcp.CaptureClock] = defaultdict(rtcp.CaptureClock)
         self._listeners: dict[int, ListenerState] = {}
         self._turns = ReportTurns()
-        self._unrepeated: list[tuple[Group, int]] = []
-        """Groups with listeners that get packets twice, and how many each had been sent with this one."""
-        self._repeats: deque[tuple[int, Group, int]] = deque(maxlen=MAX_REPEATS)
-        """The same, with the time at which it is due (ns)."""
+        self._repeats = Repeats()
         self._wall_ns: int | None = None
         """What the monotonic clock lacks to ns since 1970."""
         self._keys: dict[bytes, None] = {}
@@ -225,7 +218,7 @@ class BroadcastEngine:
             block.remember(group.depth)
             twice |= block.repeats
         if twice:
-            self._unrepeated.append((group, group.sent))
+            self._repeats.add(group)
 
     def repeat(self, now_ns: int) -> int:
         """Send the second copies that are due; to be called after `send`, and when `repeat_due_ns` has come.
@@ -233,28 +226,14 @@ class BroadcastEngine:
         Each is the same protected packet as the first, so a receiver that has had that drops it as a replay (RFC 3711,
         section 3.3.2). Returns how many were sent.
         """
-        if not self._unrepeated and not self._repeats:
-            return 0
-        for group, number in self._unrepeated:
-            self._repeats.append((now_ns + REPEAT_AFTER_NS, group, number))
-        self._unrepeated.clear()
-        sent = 0
-        while self._repeats and self._repeats[0][0] <= now_ns:
-            _, group, number = self._repeats.popleft()
-            budget = SendBudget()
-            for lane, blocks in group.lanes.items():
-                if lane.fd_index == STREAM_LANE:
-                    continue
-                for block in blocks:
-                    sock = self._sockets[lane.fd_index]
-                    sent += block.repeat(group.sent - number, sock, budget, batched=self._batched)
+        sent = self._repeats.send(now_ns, self._sockets, batched=self._batched)
         self._left.repeats += sent
         return sent
 
     @property
     def repeat_due_ns(self) -> int | None:
         """When the next second copies are due; None if there are none."""
-        return self._repeats[0][0] if self._repeats else None
+        return self._repeats.due_ns
 
     def observe(self, room: str, packet: EncodedPacket) -> None:
         """Read the room's clock off a packet, always of the same kind: each kind has a latency of its own."""

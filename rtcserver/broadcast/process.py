@@ -19,16 +19,9 @@ import socket
 import sys
 from collections import deque
 
-from rtcserver.broadcast import batch, control
-from rtcserver.broadcast.check_messages import (
-    AddCheckSocket,
-    ChecksAnswered,
-    ChecksOverflowed,
-    DropCheck,
-    KeepCheck,
-    StrayCheck,
-)
-from rtcserver.broadcast.checks import CheckDesk, CheckSocket
+from rtcserver.broadcast import batch, control, control_wire
+from rtcserver.broadcast.check_messages import AddCheckSocket, DropCheck, KeepCheck
+from rtcserver.broadcast.check_reader import CheckReader
 from rtcserver.broadcast.control import BroadcastReport, ListenerStats, Message, Ready, Refused, RoomCounters
 from rtcserver.broadcast.engine import BroadcastEngine
 from rtcserver.broadcast.lateness import Lateness
@@ -53,11 +46,6 @@ TICK_NS = 100_000_000
 TICK_SLACK_NS = 60_000_000
 """How much later a share may come: with the next media packet, so that nobody has to wake up for it."""
 SUMMARY_NS = NS
-CHECKS_PACE_NS = 5_000_000
-"""Between two looks at the socket for checks, at least."""
-MAX_ANSWERED = 256
-"""Peers in one `ChecksAnswered`."""
-NEVER = 1 << 62
 MAX_ROWS = 128
 """Listeners whose counters wait for the next summary at most."""
 FULL_COLLECTION = 30
@@ -99,9 +87,7 @@ class BroadcastProcess:
         self._poll.register(sock.fileno(), select.POLLIN)
         self._next_tick_ns = self._next_summary_ns = 0
         self._rows: list[ListenerCounters] = []
-        self._desk = CheckDesk()
-        self._checks: CheckSocket | None = None
-        self._next_checks_ns = NEVER
+        self._checks = CheckReader(self._send)
         self._send(Ready(os.getpid(), scheduling, batch.HAVE_SENDMMSG))
 
     def run(self) -> None:
@@ -125,8 +111,8 @@ class BroadcastProcess:
             for room in self._rooms.values():
                 room.fill(now)
             self._engine.repeat(now)
-            if now >= self._next_checks_ns:
-                self._read_checks(now)
+            if now >= self._checks.due_ns:
+                self._checks.read(now)
             if now >= self._next_tick_ns or now >= self._next_summary_ns:
                 self._tick(now)
             if control_ready:
@@ -171,30 +157,6 @@ class BroadcastProcess:
             if sent == FEED_PACKETS:
                 return
 
-    # Checks for consent, when a packet has been sent
-
-    def _read_checks(self, now: int) -> None:
-        checks = self._checks
-        if checks is None:
-            self._next_checks_ns = NEVER
-            return
-        self._next_checks_ns = now + CHECKS_PACE_NS
-        for data, (host, port), local in checks.read(self._desk, now):
-            self._send(StrayCheck(data.hex(), host, port, local.hex()))
-        if checks.overflowed:
-            checks.overflowed = False
-            self._send(ChecksOverflowed())
-
-    def _tell_answered(self) -> None:
-        rows, over, unsent = self._desk.take(), self._desk.over, 0
-        self._desk.over = 0
-        if self._checks is not None:
-            unsent, self._checks.unsent = self._checks.unsent, 0
-        if over or unsent:
-            self._send(ChecksAnswered((), over, unsent))
-        for at in range(0, len(rows), MAX_ANSWERED):
-            self._send(ChecksAnswered.of(rows[at : at + MAX_ANSWERED]))
-
     # What the clock demands
 
     def _tick(self, now: int) -> None:
@@ -207,7 +169,7 @@ class BroadcastProcess:
         if now >= self._next_summary_ns:
             self._next_summary_ns = max(self._next_summary_ns + SUMMARY_NS, now)
             self._send_rows()
-            self._tell_answered()
+            self._checks.tell_answered()
             self._send(self._summary(0))
             for room in self._rooms.values():
                 room.tidy()
@@ -277,7 +239,7 @@ class BroadcastProcess:
                 return
             descriptors = [socket.socket(fileno=fd) for fd in fds]
             try:
-                self._handle(control.unpack(data), descriptors)
+                self._handle(control_wire.unpack(data), descriptors)
             except (ProcessError, ValueError) as error:
                 with contextlib.suppress(BlockingIOError):
                     print(f"broadcast: {error}", file=sys.stderr)
@@ -338,14 +300,11 @@ class BroadcastProcess:
             case AddCheckSocket():
                 if len(descriptors) != 1:
                     raise ProcessError(f"{len(descriptors)} descriptors came instead of one socket")
-                if self._checks is not None:
-                    self._checks.close()
-                self._checks = CheckSocket(descriptors.pop())
-                self._next_checks_ns = 0
+                self._checks.use(descriptors.pop())
             case KeepCheck(number):
-                self._desk.keep(number, message.check())
+                self._checks.desk.keep(number, message.check())
             case DropCheck(number):
-                self._desk.drop(number)
+                self._checks.desk.drop(number)
             case control.AddFeed():
                 if len(descriptors) != 1:
                     raise ProcessError(f"{len(descriptors)} descriptors came instead of one feed")
@@ -391,7 +350,7 @@ class BroadcastProcess:
     def _send(self, message: Message) -> None:
         """Tell the server, if it listens; a report that finds the socket full is not worth waiting for."""
         try:
-            self._control.send(control.pack(message), _DONTWAIT | socket.MSG_NOSIGNAL)
+            self._control.send(control_wire.pack(message), _DONTWAIT | socket.MSG_NOSIGNAL)
         except BlockingIOError:
             self._unsent += 1
         except OSError:

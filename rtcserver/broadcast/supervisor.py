@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rtcserver.broadcast import control
+from rtcserver.broadcast import control, control_wire
 from rtcserver.broadcast.check_messages import AddCheckSocket
 from rtcserver.broadcast.client import BroadcastClient, ChecksTaker
 from rtcserver.broadcast.control import Message, Ready, Resend, SendStream
@@ -142,7 +142,7 @@ class BroadcastSupervisor(SupervisedProcess):
         if self.client is not None:
             self.client.handle(message)
             return
-        ready = control.parse(message)
+        ready = control_wire.parse(message)
         if not isinstance(ready, Ready):
             raise ProcessError(f"{type(ready).__name__} came before the process was ready")
         self.client = BroadcastClient(ready, self._say, self._on_refused, self._checks)
@@ -186,7 +186,7 @@ class BroadcastSupervisor(SupervisedProcess):
             self.dropped_resends += isinstance(message, Resend)
             self.dropped_packets += isinstance(message, SendStream)
             return
-        taken = self._post(control.pack(message), [sock.fileno() for sock in sockets])
+        taken = self._post(control_wire.pack(message), [sock.fileno() for sock in sockets])
         if not taken and not self._ended.is_set():
             # It has lost a message, which may be the end of a listener.
             self._kill("does not read its control socket")

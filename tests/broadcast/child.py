@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TypeVar
 
-from rtcserver.broadcast import control
+from rtcserver.broadcast import control, control_wire
 from rtcserver.broadcast.control import Message
 from rtcserver.clock import monotonic_ns
 from rtcserver.encode.packet import EncodedPacket
@@ -35,7 +35,7 @@ class Child:
         assert isinstance(self.receive(), control.Ready)
 
     def receive(self) -> Message:
-        return control.unpack(self.sock.recv(control.MAX_MESSAGE))
+        return control_wire.unpack(self.sock.recv(control.MAX_MESSAGE))
 
     def receive_a(self, kind: type[M]) -> M:
         while True:
@@ -44,7 +44,7 @@ class Child:
                 return message
 
     def tell(self, message: Message, *sockets: socket.socket) -> None:
-        socket.send_fds(self.sock, [control.pack(message)], [sock.fileno() for sock in sockets])
+        socket.send_fds(self.sock, [control_wire.pack(message)], [sock.fileno() for sock in sockets])
 
     def report(self) -> control.BroadcastReport:
         """A report from after everything that it was told."""

@@ -17,7 +17,8 @@ from rtcserver.broadcast.check_messages import (
     KeepCheck,
     StrayCheck,
 )
-from rtcserver.broadcast.control import Message, pack, unpack
+from rtcserver.broadcast.control import Message
+from rtcserver.broadcast.control_wire import pack, unpack
 from rtcserver.broadcast.lateness import BOUNDS_US, Lateness
 from rtcserver.broadcast.listener import ListenerCounters, ListenerSpec, Totals
 from rtcserver.broadcast.srtp import SrtpProfile

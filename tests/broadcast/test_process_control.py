@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from aiortc.rtp import RtcpByePacket, RtcpPacket
 
-from rtcserver.broadcast import control
+from rtcserver.broadcast import control, control_wire
 from rtcserver.broadcast.multibuffer import LIBRARY
 from rtcserver.broadcast.session_key import multi_buffer
 from rtcserver.clock import NS, monotonic_ns
@@ -30,7 +30,12 @@ Make = Callable[..., Listening]
 def test_bad_messages_change_nothing(child: Child, feed: socket.socket, listening: Make) -> None:
     ear, copy = listening(1), listening(2)
     child.tell(control.AddListener(ear.spec))
-    for junk in (b"{", b'{"type":"nonsense"}', control.pack(control.Refused(1, "wrong way")), b"\0" * 60_000):
+    for junk in (
+        b"{",
+        b'{"type":"nonsense"}',
+        control_wire.pack(control.Refused(1, "wrong way")),
+        b"\0" * 60_000,
+    ):
         child.sock.send(junk)
     spare = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     with spare:

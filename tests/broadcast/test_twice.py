@@ -8,8 +8,9 @@ from collections.abc import Callable
 import pylibsrtp
 import pytest
 
-from rtcserver.broadcast.engine import REPEAT_AFTER_NS, BroadcastEngine
+from rtcserver.broadcast.engine import BroadcastEngine
 from rtcserver.broadcast.listener import redundant_kind
+from rtcserver.broadcast.repeats import REPEAT_AFTER_NS
 from tests.broadcast.listening import CM, GCM, Listening, media
 
 Make = Callable[..., Listening]
