@@ -48,9 +48,9 @@ import { Panel } from "../ui/panel.js";
 import { QualityControl } from "../ui/quality.js";
 import { StudioPanel } from "../ui/studio-panel.js";
 import { VolumeControl } from "../ui/volume.js";
-import { instrumentLine } from "../ui/words.js";
+import { MediaKeys } from "./media-keys.js";
 import { takeResumes } from "./reload.js";
-import { ScreenLock, showOnLockScreen } from "./screen.js";
+import { ScreenLock } from "./screen.js";
 import { loadSettings, saveSettings } from "./settings.js";
 import { StudioDoor } from "./studio-door.js";
 
@@ -71,6 +71,7 @@ const levels = new LevelFigures();
 const history = new History(byId("history", HTMLCanvasElement));
 const meter = new StereoMeter();
 const screenLock = new ScreenLock();
+const mediaKeys = new MediaKeys({ play: begin, stop: end });
 const playback = new Playback(byId("audio", HTMLAudioElement), (blocked) => listener.playback(blocked));
 /** What the page shows while Studio plays and Listen rests. */
 const STUDIO_LIVE = Object.freeze({ ...INITIAL, phase: /** @type {const} */ ("live"), heard: true });
@@ -238,12 +239,13 @@ function wireKnob() {
 
 function press() {
   meter.resume();
-  if (studio.sounding) {
-    studio.stop();
-    listener.stop();
-    show();
-    return;
-  }
+  const state = studio.sounding ? "live" : stateOf(listener.session);
+  if (state === "idle" || state === "failed" || state === "blocked") begin();
+  else end();
+}
+
+function begin() {
+  if (studio.sounding) return;
   switch (stateOf(listener.session)) {
     case "idle":
     case "failed":
@@ -254,10 +256,15 @@ function press() {
     case "blocked":
       playback.resume().then((blocked) => listener.playback(blocked));
       break;
-    default:
-      studio.stop();
-      listener.stop();
+    case "reconnecting":
+      listener.hurry();
   }
+}
+
+function end() {
+  studio.stop();
+  listener.stop();
+  show();
 }
 
 /** Only performers hold a quality, or an address that names one. */
@@ -295,12 +302,7 @@ function show() {
   dial.show(dialMode(state));
   if (listener.snapshot === null) numbers.show(null, 0);
   screenLock.want(settings.awake && sounding);
-  if ("mediaSession" in navigator) navigator.mediaSession.playbackState = sounding ? "playing" : "none";
-  const known = room();
-  if (known && sounding) {
-    const what = { title: known.title, artist: instrumentLine(known) };
-    showOnLockScreen(what, { play: () => listener.listen(), stop: () => listener.stop() });
-  }
+  mediaKeys.show(studio.sounding ? "live" : stateOf(session), room());
 }
 
 /**

@@ -1,5 +1,5 @@
 // @ts-check
-/** The screen while a room plays: it stays on, and the lock screen names what plays and stops it. */
+/** The screen while a room plays: it stays on. */
 
 /**
  * Keeps the screen on while wanted. The browser ends the lock when the page is hidden, so it is taken again afterwards.
@@ -49,29 +49,5 @@ export class ScreenLock {
     }
     this.#asking = false;
     if (!this.#wanted) this.#follow();
-  }
-}
-
-/**
- * Tells the system's media controls what plays, and lets them stop and start it.
- *
- * @param {{title: string, artist: string}} what
- * @param {{play: () => void, stop: () => void}} controls
- */
-export function showOnLockScreen({ title, artist }, { play, stop }) {
-  if (!("mediaSession" in navigator)) return;
-  navigator.mediaSession.metadata = new MediaMetadata({ title, artist, album: location.host });
-  /** @type {[MediaSessionAction, () => void][]} */
-  const actions = [
-    ["play", play],
-    ["pause", stop],
-    ["stop", stop],
-  ];
-  for (const [action, handler] of actions) {
-    try {
-      navigator.mediaSession.setActionHandler(action, handler);
-    } catch {
-      // This browser does not know the action.
-    }
   }
 }
