@@ -25,6 +25,7 @@ from signaling.headers import takes_gzip
 from signaling.ice_servers import Told
 from signaling.limits import Limits
 from signaling.linker import LinkError
+from signaling.manifest import KIND, manifest
 from signaling.respond import as_json
 from signaling.rooms import RoomDirectory, existing, for_listeners
 
@@ -118,6 +119,8 @@ class Pages:
             web.get("/r/{room}", self.room),
             web.get("/r/{room}/", self.room_with_slash),
             web.get("/check", self.check),
+            web.get("/app.webmanifest", self.app),
+            web.get("/r/{room}/app.webmanifest", self.room_app),
             web.get("/api/rooms", self.api_rooms),
             web.get("/api/rooms/{room}", self.api_room),
             web.get("/healthz", self.healthz),
@@ -194,6 +197,26 @@ class Pages:
         return web.Response(
             status=308, headers={"Location": f"../{quote(request.match_info['room'], safe='')}"}
         )
+
+    async def app(self, request: web.Request) -> web.Response:
+        """The list of rooms as an app."""
+        return await self._app("rtcserver", "./", "./")
+
+    async def room_app(self, request: web.Request) -> web.Response:
+        """A room as an app. A browser shows no token when it asks: a room that is not open to all tells only its name."""
+        name = existing(self._rooms, request)
+        title = name
+        try:
+            await self._entrance.check(request, Action.READ, name)
+            title = str(self._rooms.describe(name).get("title") or name)
+        except PeerError:
+            pass
+        return await self._app(title, f"../{quote(name, safe='')}", "../../")
+
+    async def _app(self, title: str, start: str, root: str) -> web.Response:
+        built = await self._whole()
+        body = manifest(title, start, root, built.version if built else None)
+        return web.Response(body=body, content_type=KIND, headers={"Cache-Control": "no-cache"})
 
     async def api_rooms(self, request: web.Request) -> web.Response:
         await self._entrance.check(request, Action.READ)

@@ -42,12 +42,14 @@ import { ArrivalView } from "../ui/arrival.js";
 import { Dial } from "../ui/dial.js";
 import { byId } from "../ui/dom.js";
 import { History } from "../ui/history.js";
+import { wireHotKeys } from "../ui/hot-keys.js";
 import { LevelFigures, Numbers } from "../ui/numbers.js";
 import { OtherPlayer } from "../ui/other-player.js";
 import { Panel } from "../ui/panel.js";
 import { QualityControl } from "../ui/quality.js";
 import { StudioPanel } from "../ui/studio-panel.js";
 import { VolumeControl } from "../ui/volume.js";
+import { offerApp } from "./install.js";
 import { MediaKeys } from "./media-keys.js";
 import { takeResumes } from "./reload.js";
 import { ScreenLock } from "./screen.js";
@@ -157,6 +159,8 @@ new VolumeControl(settings, playback.volumeWorks, ({ volume, muted }) => {
 playback.setVolume(settings.volume, settings.muted);
 
 wireKnob();
+wireHotKeys(press);
+offerApp(roomName);
 byId("hurry", HTMLButtonElement).addEventListener("click", () => listener.hurry());
 wireScreenLock();
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
 from tests.main_job.test_listening import live
 from tests.main_job.test_page import until
-from tests.rig.chromium import Chromium
+from tests.rig.chromium import Chromium, hear
 from tests.rig.mpris import Desktop
 from tests.rig.process import wait_until
 from tests.rig.server import RtcServer
@@ -93,3 +94,54 @@ async def test_a_call_pauses_the_sound_and_its_end_brings_it_back(server: RtcSer
         # Who stops it themselves is not started again by the end of a call.
         await page.click("#listen")
         await until(page, "rtcserver.state === 'idle' && document.querySelector('#media-anchor').paused")
+
+
+async def test_the_room_can_be_installed_and_no_service_worker_stands_between(server: RtcServer) -> None:
+    async with Chromium() as browser:
+        page = await browser.open(server.room_url)
+        await until(page, "document.querySelector('link[rel=manifest]')")
+        cdp = await page.context.new_cdp_session(page)
+        found = await cdp.send("Page.getAppManifest")
+        assert found["errors"] == []
+        assert found["url"] == f"{server.room_url}/app.webmanifest"
+        assert json.loads(found["data"])["name"] == "The blue room"
+        errors = (await cdp.send("Page.getInstallabilityErrors"))["installabilityErrors"]
+        # Playwright's pages are in private windows, which install nothing.
+        assert {error["errorId"] for error in errors} <= {"in-incognito"}
+        assert (
+            await page.evaluate("navigator.serviceWorker.getRegistrations().then((all) => all.length)") == 0
+        )
+
+
+async def test_keys_play_mute_and_turn_the_volume(server: RtcServer) -> None:
+    async with Chromium() as browser:
+        page = await browser.open(server.room_url)
+        await until(page, "window.rtcserver?.state === 'idle'")
+        await page.keyboard.press("Space")
+        await until(page, "rtcserver.state === 'live'")
+        await page.keyboard.press("m")
+        await until(page, "document.querySelector('#audio').muted")
+        await page.focus("#mute")
+        await page.keyboard.press("ArrowDown")
+        await until(page, "!document.querySelector('#audio').muted")
+        assert await page.input_value("#volume") == "95"
+        await page.evaluate("document.activeElement.blur()")
+        await page.keyboard.press("Space")
+        await until(page, "rtcserver.state === 'idle'")
+
+
+async def test_a_page_that_slept_while_the_server_was_started_again_plays_on(server: RtcServer) -> None:
+    async with Chromium() as browser:
+        page = await browser.open(f"{server.room_url}?listen")
+        await until(page, "rtcserver.state === 'live'")
+        await page.evaluate("window.before = true")
+        cdp = await page.context.new_cdp_session(page)
+        await cdp.send("Page.setWebLifecycleState", {"state": "frozen"})
+        server.kill()
+        server.start()
+        server.wait_healthy(live)
+        await cdp.send("Page.setWebLifecycleState", {"state": "active"})
+        await until(page, "rtcserver.state === 'live' && rtcserver.session.generation > 1", 40)
+        assert await page.evaluate("window.before")
+        left, _ = (await hear(page, 0.5)).sides
+    assert left.hz == pytest.approx(440, abs=2)

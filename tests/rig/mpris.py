@@ -1,4 +1,4 @@
-"""A desktop's media controls: a message bus of its own, and who can be controlled on it by MPRIS, as media keys and headsets do."""
+"""A desktop's media controls: a message bus of its own, and its players, to which MPRIS brings media keys."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Desktop(RigProcess):
         return self.players()[0]
 
     def status(self, player: str) -> str:
-        """"Playing", "Paused" or "Stopped"."""
+        """ "Playing", "Paused" or "Stopped"."""
         return self._property(player, "PlaybackStatus").partition('"')[2].partition('"')[0]
 
     def metadata(self, player: str) -> dict[str, str]:

@@ -93,7 +93,7 @@ test("what a page loads is there, at whatever prefix a proxy publishes the serve
       assert.ok(pathname.startsWith("/montage/"), `${page}: ${link}`);
       const path = pathname.slice("/montage/".length);
       if (path.startsWith("static/")) readFileSync(join(ROOT, "..", path));
-      else assert.ok(["", "ca.pem", "check"].includes(path), `${page}: ${link}`);
+      else assert.ok(["", "app.webmanifest", "ca.pem", "check"].includes(path), `${page}: ${link}`);
     }
   }
 });
