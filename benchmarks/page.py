@@ -338,7 +338,7 @@ def main() -> int:
         "--seconds", type=float, default=10, help="of each look at the main thread (default 10)"
     )
     parser.add_argument(
-        "--minutes", type=float, default=2.5, help="of playing, for the heap (default 2.5); 0: no playing"
+        "--minutes", type=float, default=3.5, help="of playing, for the heap (default 3.5); 0: no playing"
     )
     args = parser.parse_args()
     if args.rounds < 1 or args.seconds <= 0 or args.minutes < 0:

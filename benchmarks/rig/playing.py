@@ -23,8 +23,8 @@ from tests.rig.process import RigError
 EVENTS_PER_S = 16.0
 """Eight notes a second: each begins and ends."""
 SETTLING_S = 4.0
-FILLING_S = 60.0
-"""By then the page's rings of the last minute (statistics, notes, events) are full."""
+FILLING_S = 140.0
+"""By then the page's rings are full: statistics of a minute, and the numbers of 2,048 events."""
 LIMIT_S = 40.0
 PROJECTED_S = 30 * 60.0
 
@@ -70,7 +70,7 @@ def growth_mb(heap: list[tuple[float, float]], projected_s: float = PROJECTED_S)
     """How much a heap grows in half an hour, from sizes at some seconds. Pure.
 
     What is measured counts as it is; what is left of the half hour goes on by the line of least squares through the sizes
-    after the first minute, by which time the page's rings are full. A line that falls is taken for a level one.
+    after `FILLING_S`, when the page's rings are full. A line that falls is taken for a level one.
     """
     began, first = heap[0]
     ended, last = heap[-1]
@@ -85,13 +85,19 @@ def growth_mb(heap: list[tuple[float, float]], projected_s: float = PROJECTED_S)
 
 
 async def until(tab: Tab, expression: str) -> Any:
-    """A JavaScript expression's value, as soon as it is true. Raises RigError after a while."""
-    deadline = time.monotonic() + LIMIT_S
+    """A JavaScript expression's value, as soon as it is true. Raises RigError after a while, and says why it was not.
+
+    A page that is being loaded has no place yet where anything could be evaluated: that is waited for, too.
+    """
+    deadline, why = time.monotonic() + LIMIT_S, "it was false"
     while time.monotonic() < deadline:
-        if value := await tab.evaluate(expression):
-            return value
+        try:
+            if value := await tab.evaluate(expression):
+                return value
+        except RigError as error:
+            why = str(error)
         await asyncio.sleep(0.05)
-    raise RigError(f"not in {LIMIT_S:g} s: {expression}")
+    raise RigError(f"not in {LIMIT_S:g} s: {expression}: {why}")
 
 
 @contextlib.asynccontextmanager
