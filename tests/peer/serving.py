@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from rtcserver.broadcast.engine import BroadcastEngine
+from rtcserver.broadcast.supervisor import BroadcastSupervisor
 from rtcserver.encode.packet import EncodedPacket
 from rtcserver.peer.oneport import OnePortBackend
+from rtcserver.peer.oneport_session import OnePortSession
+from rtcserver.peer.state import State
 from rtcserver.transport.endpoint import EndpointConfig, MediaEndpoint
+from tests.transport.stock import until
 
 
 class InThisProcess:
@@ -95,3 +101,13 @@ async def serving(**options: Any) -> AsyncIterator[Server]:
         yield server
     finally:
         await server.backend.close()
+
+
+async def lose_broadcast(server: Server, session: OnePortSession) -> None:
+    """Kill the server's broadcast process, and wait until the session has ended with it."""
+    owner = server.backend._owner
+    assert isinstance(owner, BroadcastSupervisor)
+    assert owner.pid is not None
+    os.kill(owner.pid, signal.SIGKILL)
+    await until(lambda: session.state is State.CLOSED)
+    assert session.close_reason == "broadcast-lost"

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import socket
 from typing import cast
 
 import pytest
 from aiortc import RTCDataChannel
 
-from rtcserver.broadcast.supervisor import BroadcastSupervisor
 from rtcserver.clock import monotonic_ns, ns_to_samples
 from rtcserver.encode.packet import EncodedPacket
 from rtcserver.errors import PeerError
@@ -19,7 +16,7 @@ from rtcserver.peer import oneport
 from rtcserver.peer.oneport import RETURN_PACE_MS, supervised
 from rtcserver.peer.state import State
 from tests.peer.hearing import REQUEST, Listener
-from tests.peer.serving import InThisProcess, serving
+from tests.peer.serving import InThisProcess, lose_broadcast, serving
 from tests.sdp.offers import small
 from tests.transport.stock import WAIT_S, on_loopback, until
 
@@ -137,12 +134,7 @@ async def test_with_a_broadcast_process_of_its_own(monkeypatch: pytest.MonkeyPat
         heard = len(listener.rtp)
         await server.backend.refresh("main")
         assert session.info().counters["packets"] >= heard
-        owner = server.backend._owner
-        assert isinstance(owner, BroadcastSupervisor)
-        assert owner.pid is not None
-        os.kill(owner.pid, signal.SIGKILL)
-        await until(lambda: session.state is State.CLOSED)
-        assert session.close_reason == "broadcast-lost"
+        await lose_broadcast(server, session)
         assert server.backend.broadcast is None
         with monkeypatch.context() as hurried:
             hurried.setattr(oneport, "SERVING_S", 0.001)

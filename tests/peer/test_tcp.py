@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import socket
 
 import pytest
 from aiortc import rtp
 
-from rtcserver.broadcast.supervisor import BroadcastSupervisor
 from rtcserver.clock import monotonic_ns, ns_to_samples
 from rtcserver.encode.packet import EncodedPacket
 from rtcserver.peer.oneport import supervised
-from rtcserver.peer.state import State
 from tests.peer.hearing import REQUEST, Listener
-from tests.peer.serving import serving
+from tests.peer.serving import lose_broadcast, serving
 from tests.sdp.offers import small
 from tests.transport.stock import WAIT_S, on_loopback, until
 
@@ -109,12 +105,7 @@ async def test_one_process_writes_a_stream_and_when_it_ends_the_stream_does() ->
                 await asyncio.sleep(0.01)
         assert listener.channel is not None
         await until(lambda: listener.channel.readyState == "open")
-        owner = server.backend._owner
-        assert isinstance(owner, BroadcastSupervisor)
-        assert owner.pid is not None
-        os.kill(owner.pid, signal.SIGKILL)
-        await until(lambda: session.state is State.CLOSED)
-        assert session.close_reason == "broadcast-lost"
+        await lose_broadcast(server, session)
         assert len(server.endpoint.streams) == 0
         await listener.close()
     feed.close()
