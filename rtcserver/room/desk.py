@@ -291,14 +291,15 @@ class RoomDesk:
         self._arm()
 
     def mute(self, member: Member, on: bool) -> None:
-        """Take nothing more that a performer plays, or all again: what they hold ends. They are told so.
+        """Take nothing more that a performer plays, and end what they hold; or take all again that begins from now on. They
+        are told so.
 
         Raises PeerError(409) for one who does not perform.
         """
         if member.midi.up is None:
             raise PeerError(409, "no_performer", "Only who performs can be muted.")
-        # Keys that went down while they were muted were never played: with the new epoch both sides begin anew.
-        self._take(member, member.midi.up.release())
+        if on:
+            self._take(member, member.midi.up.release())
         member.muted = on
         self.mutes.set(member.session.remote_address, member.grant, on, monotonic_ns())
         self.welcome(member)

@@ -132,6 +132,7 @@ export class ChannelLink {
   rename(name) {
     this.#credentials.name = name;
     if (this.#welcome?.role === "performer") this.#authorise();
+    if (this.#welcome?.role === "listener") this.say(hello(name));
   }
 
   close() {

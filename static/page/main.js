@@ -6,7 +6,7 @@
  *
  *   window.rtcserver.state      "idle" | "connecting" | "buffering" | "live" | "blocked" | "reconnecting" | "failed"
  *   window.rtcserver.session    the whole session (listen/session.js, type Session), frozen
- *   window.rtcserver.midi       role, performer, playable, lit(), events, counters, heardAt(ms), mediaAt(ms), press(note, velocity),
+ *   window.rtcserver.midi       role, performer, session (its public name), playable, lit(), events, counters, heardAt(ms), mediaAt(ms), press(note, velocity),
  *                               release(note): see stage/stage.js; keys are [data-testid="key-21"] to "key-108"
  *   window.rtcserver.stats()    the last reading of the statistics (listen/stats.js, type Snapshot), or null
  *   window.rtcserver.studio     Studio: state (studio/session.js, Phase), session, choice (which quality, and why), pin(quality), stats(), record(frames), support
@@ -49,6 +49,7 @@ import { Panel } from "../ui/panel.js";
 import { QualityControl } from "../ui/quality.js";
 import { StudioPanel } from "../ui/studio-panel.js";
 import { VolumeControl } from "../ui/volume.js";
+import { DeskDoor } from "./desk-door.js";
 import { offerApp } from "./install.js";
 import { MediaKeys } from "./media-keys.js";
 import { takeResumes } from "./reload.js";
@@ -99,6 +100,7 @@ const output = {
 /** Output latency that is assumed where the browser does not say it. */
 const USUAL_LATENCY_MS = 20;
 const stage = new Stage(roomName, () => meter.outputLatencyMs ?? USUAL_LATENCY_MS);
+new DeskDoor(roomName, () => stage.handle.session);
 /** Whether a press begins a connection. @returns {boolean} */
 const rests = () => ["idle", "failed"].includes(stateOf(listener.session)) && !studio.sounding;
 const ready = new Ready(roomWhep(roomName), rests);

@@ -28,12 +28,13 @@ import { Sounds } from "../ui/sounds.js";
 import { DemoFollower } from "./demo.js";
 import { HeardClock } from "./heard.js";
 import { Input } from "./input.js";
-import { MAX_NAME, cleanName } from "./memory.js";
+import { NameFields } from "./name-fields.js";
 import { PerformerLink } from "./performer-link.js";
 import { MidiReport, soundReport } from "./report.js";
 import { Shown } from "./shown.js";
 import { Turns } from "./turns.js";
 import { authorization } from "../connection/token.js";
+import { say as words } from "../words/room.js";
 
 /** @typedef {import("../channel/down.js").Heard} Heard */
 /** @typedef {import("../channel/telemetry.js").ServerMessage} ServerMessage */
@@ -50,7 +51,6 @@ export class Stage {
   #section = byId("stage", HTMLElement);
   #play = byId("play", HTMLElement);
   #note = byId("stage-note", HTMLElement);
-  #name = byId("performer-name", HTMLInputElement);
   #setup = byId("setup", HTMLDetailsElement);
   #performers = new PerformersList(byId("performers", HTMLElement), byId("performers-none", HTMLElement));
   #roll = new Roll(byId("roll", HTMLCanvasElement));
@@ -126,6 +126,9 @@ export class Stage {
       get performer() {
         return stage.#current?.link.welcome?.performer ?? null;
       },
+      get session() {
+        return stage.#current?.link.welcome?.session ?? "";
+      },
       get playable() {
         return stage.#current?.link.playable ?? false;
       },
@@ -192,6 +195,7 @@ export class Stage {
         ...sound,
         ...told.take(link.received),
         clock_rtt_ms: link.clock.rttMs,
+        output_ms: this.#heard.latencyMs,
         latency_ms: this.#heard.delayMs(link, performance.now()),
         hidden: document.hidden ? 1 : 0,
       }),
@@ -214,11 +218,7 @@ export class Stage {
 
   #wire() {
     const { signal } = this.#owner;
-    const name = this.#name;
-    name.maxLength = MAX_NAME;
-    name.value = this.#input.memory.name;
-    name.addEventListener("change", () => this.#rename(cleanName(name.value)), { signal });
-    name.addEventListener("keydown", ({ key }) => key === "Enter" && name.blur(), { signal });
+    new NameFields(this.#input.memory.name, (name) => this.#rename(name), signal);
     document.addEventListener("visibilitychange", this.#turns.begin, { signal });
     addEventListener("blur", () => this.#keyboard.liftAll(), { signal });
     // A performer's link that is opened in this very tab changes only the address's fragment.
@@ -251,7 +251,6 @@ export class Stage {
 
   /** @param {string} name */
   #rename(name) {
-    this.#name.value = name;
     this.#input.rename(name);
     for (const { link } of this.#sessions) link.rename(name);
   }
@@ -268,7 +267,7 @@ export class Stage {
         this.#performers.show(message.performers, message.performer);
         this.#files.state(readPlayer(message.player));
         this.#demoIs(message.demo);
-        if (message.role === "performer") setText(this.#note, "");
+        if (message.role === "performer") setText(this.#note, message.muted ? words("muted") : "");
         this.#show();
         break;
       case "performers":
@@ -340,6 +339,7 @@ export class Stage {
     this.#section.dataset.role = token ? "performer" : "listener";
     this.#section.classList.toggle("connected", welcome !== null);
     this.#play.hidden = token === null;
+    byId("listener-name-row", HTMLElement).hidden = token !== null;
     this.#keyboard.setPlayable(token !== null);
     this.#files.setToken(token);
     byId("sound-choice", HTMLElement).hidden = token === null || !this.#sounds.any;

@@ -4,6 +4,7 @@
 import { speaker } from "./say.js";
 
 export const ROOM = /** @type {const} */ ({
+  muted: "A performer has muted you: what you play is not taken.",
   listeners: { one: "{n} listener in the room", other: "{n} listeners in the room" },
   "action.Listen": "Listen",
   "action.Stop": "Stop",

@@ -23,8 +23,9 @@ const IMPORTS = {
   "studio/engine": [],
   studio: ["channel", "connection", "listen", "studio/engine", "words"],
   ui: ["channel", "connection", "listen", "midi", "studio", "words"],
-  stage: ["channel", "connection", "listen", "midi", "ui"],
-  page: ["connection", "listen", "stage", "studio", "ui", "words"],
+  stage: ["channel", "connection", "listen", "midi", "ui", "words"],
+  page: ["connection", "desk", "listen", "stage", "studio", "ui", "words"],
+  desk: ["connection", "listen", "stage", "ui", "words"],
   check: ["connection", "listen", "ui", "words"],
 };
 
