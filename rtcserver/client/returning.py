@@ -20,6 +20,16 @@ from rtcserver.client.whep import ListenError
 from rtcserver.clock import NS, monotonic_ns
 
 _LOOK_S = 0.1
+_LONGEST_AFTER_MS = 120_000
+"""The longest wait that PROTOCOL.md lets a server ask for."""
+
+
+def after_s(leaving: dict[str, Any]) -> float:
+    """Seconds to wait before coming back, as a ``leaving`` message asks; 0 where it says nothing that can be followed."""
+    asked = leaving.get("after_ms", 0)
+    if isinstance(asked, bool) or not isinstance(asked, int | float) or not asked > 0:
+        return 0.0
+    return min(asked, _LONGEST_AFTER_MS) / 1000
 
 
 class ReturningListener:
@@ -94,7 +104,7 @@ class ReturningListener:
             self._leave()
             if said.get("reason") == "removed":
                 raise ListenError(str(said.get("message") or "A performer removed this listener."))
-            await asyncio.sleep(float(said.get("after_ms") or 0) / 1000)
+            await asyncio.sleep(after_s(said))
             attempt = 0
             while True:
                 try:

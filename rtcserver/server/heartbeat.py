@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
 from rtcserver.errors import ConfigError
 from rtcserver.tasks import cancelled
+
+log = logging.getLogger(__name__)
 
 INTERVAL_S = 3.0
 """Between two signs. A health check should allow for several that are late."""
@@ -46,11 +49,20 @@ class Heartbeat:
                 self._file.unlink()
 
     async def _run(self) -> None:
+        failed = False
         while True:
             await asyncio.sleep(INTERVAL_S)
             # A full disk ages the file, and so says that something is wrong; it ends nothing.
-            with contextlib.suppress(OSError):
+            try:
                 self._write()
+            except OSError:
+                continue
+            except Exception:
+                if not failed:
+                    log.exception("no sign of life could be made; the health file grows old")
+                failed = True
+            else:
+                failed = False
 
     def _write(self) -> None:
         self._file.write_text(f"{self._status()}\n", encoding="ascii")
