@@ -25,6 +25,7 @@
  * @property {number} lostShare of what was sent, 0 to 1
  * @property {number} jitterMs
  * @property {number | null} behindMs
+ * @property {number} [chosenMs] how much of it the listener wants
  * @property {boolean} busy whether this computer is too busy
  */
 
@@ -46,6 +47,7 @@ export class Arrival {
   #arrived = [];
   /** @type {number | null} */
   #behindMs = null;
+  #chosenMs = 0;
 
   /** Forgets what was: another connection begins. */
   reset() {
@@ -63,6 +65,7 @@ export class Arrival {
     let sumMs = spans.reduce((sum, { elapsedMs }) => sum + elapsedMs, 0);
     while (spans.length > 1 && sumMs - (spans[0]?.elapsedMs ?? 0) >= SPAN_MS) sumMs -= spans.shift()?.elapsedMs ?? 0;
     this.#behindMs = arrived.behindMs ?? this.#behindMs;
+    this.#chosenMs = arrived.chosenMs ?? 0;
     if (sumMs < LEAST_MS) return null;
     // The first click of a session is no larger a share of it than one that comes later.
     const missing = spans.reduce((sum, { missingMs }) => sum + missingMs, 0) / Math.max(sumMs, SPAN_MS);
@@ -74,7 +77,7 @@ export class Arrival {
    * @returns {VerdictKind}
    */
   #kind(missing) {
-    if (missing <= GAPS_SHARE) return (this.#behindMs ?? 0) >= LATE_MS ? "late" : "good";
+    if (missing <= GAPS_SHARE) return (this.#behindMs ?? 0) - this.#chosenMs >= LATE_MS ? "late" : "good";
     if (weighed(this.#arrived, ({ lostShare }) => lostShare) > LOST_SHARE) return "drops";
     if (this.#arrived.some(({ busy }) => busy)) return "busy";
     return this.#arrived.some(({ jitterMs }) => jitterMs > UNEVEN_MS) ? "uneven" : "gaps";

@@ -52,6 +52,7 @@ import { VolumeControl } from "../ui/volume.js";
 import { DeskDoor } from "./desk-door.js";
 import { offerApp } from "./install.js";
 import { MediaKeys } from "./media-keys.js";
+import { OwnSound } from "./own-sound.js";
 import { takeResumes } from "./reload.js";
 import { ScreenLock } from "./screen.js";
 import { loadSettings, saveSettings } from "./settings.js";
@@ -75,6 +76,7 @@ const history = new History(byId("history", HTMLCanvasElement));
 const meter = new StereoMeter();
 const screenLock = new ScreenLock();
 const mediaKeys = new MediaKeys({ play: begin, stop: end });
+const own = new OwnSound(settings, remember);
 const playback = new Playback(byId("audio", HTMLAudioElement), (blocked) => listener.playback(blocked));
 /** What the page shows while Studio plays and Listen rests. */
 const STUDIO_LIVE = Object.freeze({ ...INITIAL, phase: /** @type {const} */ ("live"), heard: true });
@@ -112,10 +114,14 @@ const listener = new Listener(
     const frameMs = quality.frameMs || (room()?.frameMs ?? 0);
     numbers.show(snapshot, frameMs);
     history.add(snapshot);
+    own.show(snapshot);
     if (!studio.sounding) showArrival(snapshot, frameMs);
     stage.report(counters);
   },
-  (peer, channels) => quality.follow(stage.attach(peer, channels)),
+  (peer, channels) => {
+    own.follow(peer);
+    return quality.follow(stage.attach(peer, channels));
+  },
   ready,
 );
 
@@ -285,7 +291,8 @@ function pin() {
 function showArrival(snapshot, frameMs) {
   const outputMs = meter.outputLatencyMs;
   const blockMs = room()?.blockMs ?? 0;
-  arrival.listen(snapshot, { totalMs: stage.delayMs, outputMs, handingOnMs: HANDING_ON_MS, blockMs, frameMs });
+  const chosenMs = own.excusedMs;
+  arrival.listen(snapshot, { totalMs: stage.delayMs, outputMs, handingOnMs: HANDING_ON_MS, blockMs, frameMs, chosenMs });
 }
 
 function showStudio() {
@@ -306,7 +313,10 @@ function show() {
   otherPlayer.show(session, room());
   const sounding = session.phase === "live" || session.phase === "buffering";
   dial.show(dialMode(state));
-  if (listener.snapshot === null) numbers.show(null, 0);
+  if (listener.snapshot === null) {
+    numbers.show(null, 0);
+    own.show(null);
+  }
   screenLock.want(settings.awake && sounding);
   mediaKeys.show(studio.sounding ? "live" : stateOf(session), room());
 }

@@ -53,6 +53,7 @@ export class ArrivalView {
    * @param {number} known.handingOnMs
    * @param {number} known.blockMs
    * @param {number} known.frameMs
+   * @param {number} known.chosenMs delay that the listener wants
    */
   listen(snapshot, known) {
     const { bufferMs, rttMs, elapsedMs, packets, lost } = snapshot;
@@ -66,6 +67,7 @@ export class ArrivalView {
       lostShare: lost > 0 ? lost / (lost + packets) : 0,
       jitterMs: snapshot.jitterMs ?? 0,
       behindMs: strip?.totalMs ?? null,
+      chosenMs: known.chosenMs,
       busy: false,
     });
   }

@@ -469,6 +469,15 @@ export const DE = {
     "invite.until": "Wer diesen Link hat, kommt bis {when} herein. Nur wer den Server betreibt, kann ihn zurücknehmen.",
     "invite.local": "Dieser Link führt nur zu diesem Rechner. Öffne diese Seite unter der Adresse, die andere benutzen, und erzeuge einen neuen.",
   },
+  own: {
+    delay: "Eigene Verzögerung",
+    "delay.hint": "So lange wartet der Ton von „Hören“ hier mindestens; das überbrückt Pausen im Netz. Studio wartet nicht.",
+    "delay.none": "keine",
+    "delay.ms": "{ms}\u00a0ms",
+    "delay.rests": "Während „Hören“ läuft, steht hier, wie lange der Ton wirklich wartet.",
+    "delay.now": "Er wartet jetzt {ms}\u00a0ms.",
+    "delay.grows": "Er wartet jetzt {ms}\u00a0ms. Das wächst langsam und nicht weiter, als der Puffer dieses Browsers reicht.",
+  },
   html: {
     "Who is here": "Wer hier ist",
     "Your name, for those who play": "Dein Name, für die, die spielen",
@@ -487,6 +496,7 @@ export const DE = {
     "Of this page, beside your device’s own": "Die dieser Seite, neben der deines Geräts",
     "Use this device’s volume buttons.": "Nimm die Lautstärketasten dieses Geräts.",
     Quality: "Qualität",
+    "Sound on this device": "Klang auf diesem Gerät",
     "Keep the screen on while listening": "Bildschirm beim Hören anlassen",
     "On the keys": "An den Tasten",
     "Nobody plays.": "Niemand spielt.",

@@ -469,6 +469,15 @@ export const JA = {
     "invite.until": "このリンクを持つ人は{when}まで参加できます。取り消せるのはサーバーの管理者だけです。",
     "invite.local": "このリンクはこのコンピューターでしか開けません。ほかの人が使うアドレスでこのページを開き、作り直してください。",
   },
+  own: {
+    delay: "追加の遅延",
+    "delay.hint": "「聴く」の音を、少なくともこの時間だけ待たせます。ネットワークの途切れを埋められます。Studio は待ちません。",
+    "delay.none": "なし",
+    "delay.ms": "{ms} ms",
+    "delay.rests": "「聴く」の再生中、実際に待っている時間がここに出ます。",
+    "delay.now": "いま {ms} ms 待っています。",
+    "delay.grows": "いま {ms} ms 待っています。少しずつ増え、このブラウザのバッファの長さで止まります。",
+  },
   html: {
     "Who is here": "参加者",
     "Your name, for those who play": "あなたの名前（演奏者に表示）",
@@ -487,6 +496,7 @@ export const JA = {
     "Of this page, beside your device’s own": "このページの音量です（端末の音量とは別）",
     "Use this device’s volume buttons.": "端末の音量ボタンを使ってください。",
     Quality: "音質",
+    "Sound on this device": "この端末の音",
     "Keep the screen on while listening": "聴いている間は画面を消さない",
     "On the keys": "演奏者",
     "Nobody plays.": "誰も弾いていません。",

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { Arrival } from "../../../static/listen/verdict.js";
 
 /** @type {import("../../../static/listen/verdict.js").Arrived} */
-const FINE = { elapsedMs: 1000, missingMs: 0, lostShare: 0, jitterMs: 1, behindMs: 56, busy: false };
+const FINE = { elapsedMs: 1000, missingMs: 0, lostShare: 0, jitterMs: 1, behindMs: 56, chosenMs: 0, busy: false };
 
 /** @param {Partial<typeof FINE>} changes @param {number} seconds @param {Arrival} [arrival] */
 function after(changes, seconds, arrival = new Arrival()) {
@@ -64,4 +64,10 @@ test("the figure is the latest that is known", () => {
   after({ behindMs: 100 }, 5, arrival);
   assert.equal(after({ behindMs: 101 }, 1, arrival)?.behindMs, 101);
   assert.equal(after({ behindMs: null }, 1, arrival)?.behindMs, 101);
+});
+
+test("a delay that the listener wants is not the network's", () => {
+  assert.equal(after({ behindMs: 1060 }, 3)?.kind, "late");
+  assert.equal(after({ behindMs: 1060, chosenMs: 1000 }, 3)?.kind, "good");
+  assert.equal(after({ behindMs: 1560, chosenMs: 1000 }, 3)?.kind, "late");
 });
