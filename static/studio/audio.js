@@ -7,6 +7,7 @@
 import { modulo } from "../channel/codec.js";
 import { outputLatencyMs } from "../listen/latency.js";
 import { FLOOR_DB, gainOf, peakOf, toDb } from "../listen/levels.js";
+import { outputs } from "../listen/outputs.js";
 import { HEAD_BYTES, RING_BYTES, Ring } from "./engine/ring.js";
 import { PLACES } from "./engine/safety.js";
 import { Control, Figure } from "./engine/slots.js";
@@ -86,6 +87,7 @@ export class StudioAudio {
    */
   constructor(rate) {
     this.#context = contextAt(rate);
+    outputs.add(this.#context);
     this.#memory = memoryShared(globalThis) ? new SharedArrayBuffer(RING_BYTES) : null;
     // Without shared memory this ring holds a copy of the worklet's figures, which comes ten times a second.
     this.#ring = new Ring(this.#memory ?? new ArrayBuffer(RING_BYTES));
@@ -269,6 +271,7 @@ export class StudioAudio {
     this.#abandon("Studio has ended");
     this.#post({ type: "close" });
     this.#node?.disconnect();
+    outputs.remove(this.#context);
     this.#context.close().catch(() => {});
   }
 

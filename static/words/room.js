@@ -80,6 +80,7 @@ export const ROOM = /** @type {const} */ ({
   "volume.percent": "{value} percent",
   silence: "silence",
   decibels: "{value} decibels",
+  "output.missing": "The output that you chose, “{name}”, is not there. The sound comes by this device’s usual one until it is back.",
   "quality.automatic": "Automatic",
   "quality.high": "High",
   "quality.middle": "Standard",

@@ -19,6 +19,52 @@ SET = """(ms) => {
 }"""
 
 
+FAKE = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+CONTEXTS = """
+window.contexts = [];
+window.AudioContext = class extends AudioContext { constructor(options) { super(options); contexts.push(this); } };
+"""
+THERE = """(there) => {
+  const {mediaDevices} = navigator;
+  mediaDevices.enumerateDevices = async () => {
+    const all = await MediaDevices.prototype.enumerateDevices.call(mediaDevices);
+    return all.filter(({label}) => there || !label.endsWith('Output 1'));
+  };
+  mediaDevices.dispatchEvent(new Event('devicechange'));
+}"""
+
+
+async def test_the_output_is_chosen_for_both_modes_remembered_and_may_go_away() -> None:
+    with RtcServer(instrument="tone") as server:
+        server.wait_healthy(live)
+        async with Chromium(flags=FAKE) as browser:
+            page = await browser.open(server.room_url)
+            await page.context.grant_permissions(["microphone"])
+            await page.click("#own-sound summary")
+            if await page.locator("#own-output-ask").is_visible():
+                await page.click("#own-output-ask")
+            await page.wait_for_selector("#own-output option >> nth=2", state="attached")
+            await page.select_option("#own-output", label="Fake Audio Output 1")
+            sink = "document.querySelector('#audio').sinkId"
+            chosen = await page.input_value("#own-output")
+            assert len(chosen) > 20
+            await until(page, f"{sink} === '{chosen}'")
+
+            await page.add_init_script(CONTEXTS)
+            await page.goto(f"{server.room_url}?studio")
+            await until(page, "rtcserver.studio.state === 'playing'", 30)
+            everywhere = (
+                f"{sink} === '{{0}}' && contexts.some(({{{{sinkId}}}}) => sinkId === '{chosen}') === {{1}}"
+            )
+            await until(page, everywhere.format(chosen, "true"))
+            await page.evaluate(THERE, False)
+            await until(page, everywhere.format("", "false"))
+            assert "“Fake Audio Output 1”" in await page.inner_text("#output-notice")
+            await page.evaluate(THERE, True)
+            await until(page, everywhere.format(chosen, "true"))
+            assert await page.is_hidden("#output-notice")
+
+
 async def test_a_delay_of_ones_own_is_real_remembered_and_nobodys_fault() -> None:
     with RtcServer(instrument="tone") as server:
         server.wait_healthy(live)
