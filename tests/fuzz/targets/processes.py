@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 
 from rtcserver.broadcast import control
+from rtcserver.broadcast.control_wire import pack, unpack
 from rtcserver.broadcast.listener import ListenerSpec
 from rtcserver.broadcast.srtp import SrtpProfile
 from rtcserver.children import control_socket
@@ -20,15 +21,15 @@ OURS, THEIRS = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 def _controls() -> Iterator[bytes]:
     profile, place = SrtpProfile.AEAD_AES_128_GCM, Address("127.0.0.1", 4000)
     spec = ListenerSpec(1, "main", place, profile, bytes(28), 5, 111, 7, 9, "cname")
-    yield control.pack(control.AddListener(spec))
-    yield control.pack(control.Resend(1, (5, 6)))
-    yield control.pack(control.AddFeed("main", 480, 0, 0))
-    yield control.pack(control.SetAddress(1, Address("127.0.0.1", 4000), "127.0.0.1"))
-    yield control.pack(control.AddStream(1, "0000", 4096))
-    yield control.pack(control.SendStream(1, "ff"))
-    yield control.pack(control.StatsRequest(5, (1, 2)))
-    yield control.pack(control.Stop())
-    yield control.pack(control.Refused(1, "no"))
+    yield pack(control.AddListener(spec))
+    yield pack(control.Resend(1, (5, 6)))
+    yield pack(control.AddFeed("main", 480, 0, 0))
+    yield pack(control.SetAddress(1, Address("127.0.0.1", 4000), "127.0.0.1"))
+    yield pack(control.AddStream(1, "0000", 4096))
+    yield pack(control.SendStream(1, "ff"))
+    yield pack(control.StatsRequest(5, (1, 2)))
+    yield pack(control.Stop())
+    yield pack(control.Refused(1, "no"))
 
 
 WORDS = ('"type":"', "add_listener", "null", "[", "{")
@@ -36,8 +37,8 @@ WORDS = ('"type":"', "add_listener", "null", "[", "{")
 
 @target("broadcast-control", ProcessError, good=_controls, words=WORDS, max_bytes=1500)
 def broadcast(data: bytes) -> None:
-    message = control.unpack(data)
-    assert control.unpack(control.pack(message)) == message
+    message = unpack(data)
+    assert unpack(pack(message)) == message
 
 
 @target(
