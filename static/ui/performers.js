@@ -4,6 +4,7 @@
 import { DEMO, FILE_PLAYER, LOCAL } from "../channel/performers.js";
 import { nameOf } from "../midi/keys.js";
 import { nameOfPerformer, voiceOf } from "../midi/voices.js";
+import { say } from "../words/stage.js";
 import { setText } from "./dom.js";
 
 /** @typedef {import("../channel/telemetry.js").Performer} Performer */
@@ -113,6 +114,7 @@ export class PerformersList {
     item.dataset.voice = String(voiceOf(id));
     item.dataset.testid = `performer-${id}`;
     const name = document.createElement("b");
+    name.dataset.own = say("performer.own");
     const notes = document.createElement("span");
     item.append(name, notes);
     const row = { item, name, notes };

@@ -252,6 +252,7 @@ export const DE = {
     demo: "Das Demostück spielt",
     file: "MIDI-Datei",
     performer: "Spielende Person {number}",
+    "performer.own": "das sind Sie",
     typing: "{note}, Anschlag {velocity}",
     "device.none": "Keins",
     silence: "Alle zum Schweigen bringen",

@@ -252,6 +252,7 @@ export const JA = {
     demo: "デモ曲を再生中",
     file: "MIDIファイル",
     performer: "演奏者{number}",
+    "performer.own": "自分",
     typing: "{note}、ベロシティ{velocity}",
     "device.none": "なし",
     silence: "全員の音を止める",

@@ -8,6 +8,7 @@ export const STAGE = /** @type {const} */ ({
   demo: "The demo piece plays",
   file: "MIDI file",
   performer: "Performer {number}",
+  "performer.own": "you",
   typing: "{note}, velocity {velocity}",
   "device.none": "None",
   silence: "Silence everyone",
