@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -20,6 +22,7 @@ pytestmark = [
     pytest.mark.xdist_group("media_keys"),
 ]
 
+STILL = "rtcserver.studio.state === 'off' && rtcserver.state === 'idle'"
 ROOM = "[rooms.main]\ntitle = 'The blue room'\ninstrument = 'tone'\n"
 
 
@@ -38,6 +41,17 @@ def desktop() -> Iterator[Desktop]:
 
 def shows(desktop: Desktop, player: str, status: str) -> None:
     wait_until(lambda: desktop.status(player) == status, f"{player} shows {status}", 20.0, 0.1)
+
+
+async def press(desktop: Desktop, player: str, key: str, page: Any, expression: str) -> None:
+    """Press a key that can be pressed twice, and once more where Chromium has dropped it, as it does now and then."""
+    for _ in range(4):
+        desktop.press(player, key)
+        for _ in range(30):
+            if await page.evaluate(expression):
+                return
+            await asyncio.sleep(0.1)
+    pytest.fail(f"{key} was not obeyed: {expression}")
 
 
 async def test_the_keys_of_a_desktop_pause_and_play_listen_and_studio(
@@ -66,15 +80,13 @@ async def test_the_keys_of_a_desktop_pause_and_play_listen_and_studio(
         await page.click("#mode-studio")
         await until(page, "rtcserver.studio.state === 'playing' && rtcserver.state === 'idle'")
         shows(desktop, player, "Playing")
-        desktop.press(player, "Pause")
-        await until(page, "rtcserver.studio.state === 'off' && rtcserver.state === 'idle'")
+        await press(desktop, player, "Pause", page, STILL)
         shows(desktop, player, "Paused")
         desktop.press(player, "Play")
         await until(page, "rtcserver.studio.state === 'playing'")
         shows(desktop, player, "Playing")
 
-        desktop.press(player, "Stop")
-        await until(page, "rtcserver.studio.state === 'off' && rtcserver.state === 'idle'")
+        await press(desktop, player, "Stop", page, STILL)
         shows(desktop, player, "Stopped")
         wait_until(lambda: "xesam:title" not in desktop.metadata(player), "no title", 20.0, 0.1)
 
