@@ -31,6 +31,7 @@ export class OwnOutputControl {
     this.#ask.id = "own-output-ask";
     this.#ask.className = "quiet";
     this.#ask.type = "button";
+    this.#ask.hidden = true;
     this.#ask.textContent = say("output.ask");
     this.#note.className = "faint";
     this.#note.setAttribute("role", "status");
