@@ -23,11 +23,13 @@ from signaling.invitations import Invitations, Inviting
 from signaling.limits import Limits
 from signaling.live import Live, Streams
 from signaling.metrics import MetricsPage
+from signaling.oembed import Oembed
 from signaling.pages import Pages
 from signaling.people import Desks, People
 from signaling.respond import REFUSED, Headers, error_boundary
 from signaling.rights import Rights
 from signaling.rooms import RoomDirectory
+from signaling.share import Share
 from signaling.sounds import Files, Instruments, Sounds
 from signaling.whep import Whep
 from signaling.whose import Allowed, guard
@@ -55,6 +57,7 @@ def create_app(
     tokens: Kept | None = None,
     trusted_proxies: Sequence[str] = (),
     frame_ancestors: str = SELF,
+    embed_ancestors: str = "",
     allowed: Allowed | None = None,
     refused: Callable[[str, str], None] | None = None,
     ice_servers: Told | None = None,
@@ -69,7 +72,8 @@ def create_app(
     by, if the transport has them.
 
     trusted_proxies: addresses and networks, see `signaling.forwarded`. frame_ancestors: see
-    `signaling.headers.security`. allowed: hosts and origins, see `signaling.whose`; None asks for neither.
+    `signaling.headers.security`; embed_ancestors: the same for the small player, "" for no other ones.
+    allowed: hosts and origins, see `signaling.whose`; None asks for neither.
     refused: told of each refusal, see `signaling.respond.REFUSED`. ice_servers: the STUN and TURN servers that
     listeners are told of. streams: the rooms' sound for other players, see `signaling.live`. built: deliver the page as
     `signaling.built` makes it, or else file by file.
@@ -96,13 +100,17 @@ def create_app(
     app.add_routes(Live(rooms, entrance, places, bounds, streams, removals).routes())
     app.add_routes(People(rooms, backend, entrance, places, bounds, removals, desks).routes())
     app.add_routes(Invitations(rooms, entrance, places, bounds, tokens).routes())
-    app.add_routes(Pages(rooms, backend, entrance, bounds, static, authority, told, built=built).routes())
+    pages = Pages(rooms, backend, entrance, bounds, static, authority, told, built=built)
+    app.add_routes(pages.routes())
     app.add_routes(Rights(rooms, entrance).routes())
     app.add_routes(clocks.routes())
     app.add_routes(Sounds(rooms, entrance, instruments).routes())
     app.add_routes(Files(rooms, entrance, instruments, places, bounds).routes())
     app.add_routes(Admin(backend, entrance, tokens).routes())
     app.add_routes(MetricsPage(entrance, metrics).routes())
+    app.add_routes(Oembed(rooms, entrance).routes())
+    # Its short links come last: what has an address of its own keeps it.
+    app.add_routes(Share(rooms, pages, embed_ancestors or frame_ancestors).routes())
     app.on_response_prepare.append(Headers(security(frame_ancestors)))
 
     async def cleanup(_: web.Application) -> None:

@@ -12,7 +12,7 @@ import hashlib
 import mimetypes
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,9 +91,12 @@ class Built:
     entries: frozenset[str]
     outdated: Piece | None
 
-    def changed(self, page: str, old: str, new: str) -> Piece:
-        """A page with `old` replaced by `new`, once. Raises KeyError if there is no such page."""
-        return Piece.of(page, self.pages[page].identity().replace(old.encode(), new.encode(), 1))
+    def changed(self, page: str, changes: Iterable[tuple[str, str]]) -> Piece:
+        """A page with the first of each pair replaced by the second, once. Raises KeyError if there is no such page."""
+        content = self.pages[page].identity()
+        for old, new in changes:
+            content = content.replace(old.encode(), new.encode(errors="replace"), 1)
+        return Piece.of(page, content)
 
 
 def build(static: Path) -> Built:

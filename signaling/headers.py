@@ -63,6 +63,11 @@ def security(frame_ancestors: str = SELF) -> dict[str, str]:
     }
 
 
+def framed(headers: Mapping[str, str]) -> dict[str, str]:
+    """Those of `security` that say who may show a page in a frame, for a page with an answer of its own."""
+    return {name: headers[name] for name in (POLICY, "Cross-Origin-Resource-Policy")}
+
+
 def compiling(policy: str) -> str:
     """A content security policy with the right to compile WebAssembly, which is not the right to evaluate text (Content
     Security Policy Level 3, section 4.4)."""

@@ -21,13 +21,15 @@ from rtcserver.errors import PeerError
 from rtcserver.peer.base import PeerBackend, public_handle
 from signaling.built import Built, Piece, build, kind_of
 from signaling.entrance import Entrance
+from signaling.forwarded import origin_of
 from signaling.headers import takes_gzip
 from signaling.ice_servers import Told
 from signaling.limits import Limits
 from signaling.linker import LinkError
 from signaling.manifest import KIND, manifest
+from signaling.preview import Shown, head
 from signaling.respond import as_json
-from signaling.rooms import RoomDirectory, existing, for_listeners
+from signaling.rooms import RoomDirectory, existing, for_listeners, title_of
 
 log = logging.getLogger(__name__)
 
@@ -38,11 +40,17 @@ _TOLD_TO_ASK = ("<title>", f"{ASK_FOR_SERVERS}\n    <title>")
 """A browser has to know before its first offer whether there are STUN or TURN servers to ask for
 (`static/connection/ice-servers.js`). Where there are none, no page asks for any, and no join waits."""
 
-_JOINING = ("room.html", "check.html")
+_JOINING = ("room.html", "check.html", "embed.html")
 """The pages that open sessions."""
 
 KEEP = "public, max-age=31536000, immutable"
 """What is at an address with a version never changes: a browser keeps it for a year and does not ask again (RFC 8246)."""
+
+
+UNTITLED = "<title>rtcserver</title>"
+"""In the pages of a room, where its title goes, with what others show of it."""
+PAGES_KEPT = 64
+"""Pages with a room's title that are kept compressed: one for each room, and name that this server is called by."""
 
 
 class _BoundedFile(web.FileResponse):
@@ -103,7 +111,7 @@ class Pages:
         developer wants it."""
         self._built: asyncio.Future[Built | None] | None = None
         self._build = built
-        self._asking: dict[str, Piece] = {}
+        self._made: dict[tuple[str, tuple[tuple[str, str], ...]], Piece] = {}
         self._ice_servers = ice_servers if ice_servers is not None else Told()
         self._rooms = rooms
         self._backend = backend
@@ -147,27 +155,63 @@ class Pages:
         return web.Response(status=204, headers={"Allow": "GET, HEAD, OPTIONS"})
 
     async def room(self, request: web.Request) -> web.StreamResponse:
-        """The page of a room. It holds nothing of the room, and a browser cannot show a link's token before it has it."""
-        existing(self._rooms, request)
-        return await self._page(request, "room.html")
+        """The page of a room. It holds no more of it than its title: no browser can show a link's token before it has it."""
+        return await self.about(request, "room.html", existing(self._rooms, request))
+
+    async def about(self, request: web.Request, name: str, room: str) -> web.StreamResponse:
+        """One of the HTML files, with what it says of a room to those who show its address somewhere else."""
+        root = origin_of(request).root
+        if not root:
+            return await self._page(request, name)
+        return await self._page(
+            request, name, (UNTITLED, head(Shown(root, room, self._title(request, room))))
+        )
+
+    def _title(self, request: web.Request, room: str) -> str:
+        """A room's title for those who may read it, and its name, which they have in the address, for others."""
+        try:
+            known = self._entrance.check_now(request, Action.READ, room) is not None
+        except PeerError:
+            known = False
+        return title_of(self._rooms, room) if known else room
+
+    async def piece(self, request: web.Request, path: str) -> web.StreamResponse:
+        """A file at an address without a version, which is asked for again at each use."""
+        built = await self._whole()
+        if built is not None and path in built.pieces:
+            return self._hand_out(request, built.pieces[path], "no-cache")
+        return self._send(path)
 
     async def check(self, request: web.Request) -> web.StreamResponse:
         """The page that tests a browser and its way to here. It opens sessions as a room's page does, by the same doors."""
         return await self._page(request, "check.html")
 
-    async def _page(self, request: web.Request, name: str) -> web.StreamResponse:
-        """One of the HTML files. It is asked for at each visit, since it names the version of all else."""
+    async def _page(self, request: web.Request, name: str, *changes: tuple[str, str]) -> web.StreamResponse:
+        """One of the HTML files. It is asked for at each visit, since it names the version of all else.
+
+        changes: texts in it, each with what is to stand in its place.
+        """
         built = await self._whole()
-        asks = name in _JOINING and bool(self._ice_servers)
+        if name in _JOINING and self._ice_servers:
+            changes = (_TOLD_TO_ASK, *changes)
         if built is not None and name in built.pages:
-            if asks and name not in self._asking:
-                self._asking[name] = built.changed(name, *_TOLD_TO_ASK)
-            piece = self._asking[name] if asks else built.pages[name]
+            piece = self._changed(built, name, changes) if changes else built.pages[name]
             return self._hand_out(request, piece, "no-cache")
-        if asks:
-            text = self._inside(name).read_text(encoding="utf-8").replace(*_TOLD_TO_ASK, 1)
+        if changes:
+            text = self._inside(name).read_text(encoding="utf-8")
+            for change in changes:
+                text = text.replace(*change, 1)
             return web.Response(text=text, content_type="text/html", headers={"Cache-Control": "no-cache"})
         return self._send(name)
+
+    def _changed(self, built: Built, name: str, changes: tuple[tuple[str, str], ...]) -> Piece:
+        key = (name, changes)
+        piece = self._made.pop(key, None) or built.changed(name, changes)
+        # The one that was wanted last is the last; hosts that nobody asks by again make place.
+        self._made[key] = piece
+        if len(self._made) > PAGES_KEPT:
+            del self._made[next(iter(self._made))]
+        return piece
 
     async def _whole(self) -> Built | None:
         """The page as it is delivered; None where it is delivered file by file."""

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 REFUSED: web.AppKey[Callable[[str, str], None]] = web.AppKey("refused")
 """Of an application: called with ``join`` or ``other``, and the code of each refusal."""
+OVER: web.RequestKey[Mapping[str, str]] = web.RequestKey("over")
+"""Of a request: headers of its answer in the place of those that every answer has."""
 _TOKEN = re.compile(r"eyJ[\w-]*\.[\w-]*\.[\w-]*")
 """A JSON Web Token, whose head begins with ``{"``."""
 _STATUS_WORDS = {404: "not_found", 405: "method_not_allowed", 400: "bad_request"}
@@ -200,6 +202,7 @@ class Headers:
 
     async def __call__(self, request: web.Request, response: web.StreamResponse) -> None:
         response.headers.update(self._everywhere)
+        response.headers.update(request.get(OVER, {}))
         if _is_whep(request):
             response.headers.update(CORS)
         elif _holds_data(request):

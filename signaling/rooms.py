@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from rtcserver.errors import PeerError
+from signaling.headers import printable
 
 
 class RoomDirectory(Protocol):
@@ -47,6 +48,11 @@ def for_listeners(described: dict[str, Any]) -> dict[str, Any]:
     instrument = described["instrument"]
     error = instrument.get("error") and (LOADS if instrument.get("starting") else SILENT)
     return described | {"instrument": instrument | {"error": error, "note": None}}
+
+
+def title_of(rooms: RoomDirectory, name: str) -> str:
+    """What the page calls a room that exists, without what cannot be shown."""
+    return printable(str(rooms.describe(name)["title"])) or name
 
 
 def existing(rooms: RoomDirectory, request: web.Request) -> str:

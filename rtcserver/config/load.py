@@ -34,6 +34,7 @@ from rtcserver.config.published import (
     parse_allowed_hosts,
     parse_allowed_origins,
     parse_auth_url,
+    parse_embed_ancestors,
     parse_frame_ancestors,
 )
 from rtcserver.config.written import choice, hint_for, shown, unknown_key, unquoted
@@ -62,6 +63,7 @@ _LISTS = (
     "shared_addresses",
     "trusted_proxies",
     "frame_ancestors",
+    "embed_ancestors",
     "ice_servers",
 )
 """Keys that TOML may hold as a list of texts, too."""
@@ -174,6 +176,7 @@ def load(
     parse_allowed_hosts(server.allowed_hosts)
     parse_allowed_origins(server.allowed_origins)
     parse_frame_ancestors(server.frame_ancestors)
+    parse_embed_ancestors(server.embed_ancestors)
     check_ice_servers(server)
     for room in rooms.values():
         parse_mix(room.instrument.channels, room.instrument.mix)

@@ -149,6 +149,8 @@ class ServerConfig(LimitConfig):
     """Whether the page's files are served as they lie in static/, for whoever works on them; else linked and compressed."""
     frame_ancestors: str = "'self'"
     """Origins whose pages may show ours in a frame, as https://home.local:8123; 'self' is ours, 'none', * is all."""
+    embed_ancestors: str = ""
+    """The same for the small player at /r/ROOM/embed only; empty: those of frame_ancestors (docs/embedding.md)."""
     tls: Literal["off", "auto"] = "off"
     """auto: HTTPS with a certificate from a local authority, made for this machine (see /trust)."""
     tls_cert: str = ""

@@ -34,24 +34,31 @@ def parse_frame_ancestors(text: str) -> str:
     text: sources, with spaces or commas. "self" and "none" may do without their quotation marks, and an origin may end
     with the slash that an address bar shows. Raises ConfigError that names the wrong source.
     """
-    sources = [_source(part) for part in re.split(r"[\s,]+", text) if part]
+    return _sources(text, "frame_ancestors")
+
+
+def parse_embed_ancestors(text: str) -> str:
+    """`embed_ancestors` as the same; "" where nothing is named. Raises ConfigError that names the wrong source."""
+    return _sources(text, "embed_ancestors") if text.strip(", \t\n") else ""
+
+
+def _sources(text: str, key: str) -> str:
+    sources = [_source(part, key) for part in re.split(r"[\s,]+", text) if part]
     if not sources:
-        raise ConfigError(
-            "frame_ancestors: nothing is named; write 'none' to let no page show ours in a frame"
-        )
+        raise ConfigError(f"{key}: nothing is named; write 'none' to let no page show ours in a frame")
     if "'none'" in sources and len(sources) > 1:
-        raise ConfigError(f"frame_ancestors = \"{text}\" is not allowed: 'none' stands alone")
+        raise ConfigError(f"{key} = \"{text}\" is not allowed: 'none' stands alone")
     return " ".join(dict.fromkeys(sources))
 
 
-def _source(text: str) -> str:
+def _source(text: str, key: str) -> str:
     if text in _KEYWORDS:
         return _KEYWORDS[text]
     bare = text.removesuffix("/")
     if _HOST_SOURCE.fullmatch(bare) or _SCHEME_SOURCE.fullmatch(text):
         return bare
     raise ConfigError(
-        f"frame_ancestors: \"{text}\" is no origin; write origins such as https://home.local:8123, 'self', 'none' or *"
+        f"{key}: \"{text}\" is no origin; write origins such as https://home.local:8123, 'self', 'none' or *"
     )
 
 

@@ -24,12 +24,18 @@ from rtcserver.clock import NS, wall_ns
 from rtcserver.config.ice_servers import parse_ice_servers
 from rtcserver.config.load import parse_networks
 from rtcserver.config.model import ServerConfig
-from rtcserver.config.published import parse_allowed_hosts, parse_allowed_origins, parse_frame_ancestors
+from rtcserver.config.published import (
+    parse_allowed_hosts,
+    parse_allowed_origins,
+    parse_embed_ancestors,
+    parse_frame_ancestors,
+)
 from rtcserver.config.reload import compare
 from rtcserver.errors import ConfigError
 from rtcserver.instrument import plugins
 from rtcserver.monitor.supervisor import Monitor
 from rtcserver.room.directory import Rooms
+from rtcserver.server import qr
 from rtcserver.server.external import External
 from rtcserver.server.heartbeat import Heartbeat
 from rtcserver.server.https import Https
@@ -89,6 +95,7 @@ class Server:
             trusted_proxies=parse_networks(config.trusted_proxies, "trusted_proxies"),
             allowed=self.allowed,
             frame_ancestors=parse_frame_ancestors(config.frame_ancestors),
+            embed_ancestors=parse_embed_ancestors(config.embed_ancestors),
             ice_servers=self.ice_servers,
             built=not config.dev,
             streams=self.live,
@@ -265,6 +272,13 @@ def _links(server: Server) -> Iterator[str]:
                 yield "Play at    (a secret: `python -m rtcserver link` with this start's flags prints it)"
     if elsewhere := from_elsewhere(server.config, server.port):
         yield elsewhere
+    if server.config.log_format != "json" and qr.terminal():
+        names = server.rooms.names()
+        # The list of rooms, where there are several: one code fits on the screen.
+        page = listen_link(server.config, names[0], server.port)
+        link = qr.from_a_phone(page if len(names) == 1 else page.rpartition("/r/")[0] + "/")
+        if link and (shown := qr.code(link)):
+            yield f"{shown}\nFrom a phone  {link}"
 
 
 def open_tokens(config: ServerConfig) -> TokenStore:

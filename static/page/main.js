@@ -56,6 +56,7 @@ import { OwnSound } from "./own-sound.js";
 import { takeResumes } from "./reload.js";
 import { ScreenLock } from "./screen.js";
 import { loadSettings, saveSettings } from "./settings.js";
+import { wireShare } from "./share-door.js";
 import { StudioDoor } from "./studio-door.js";
 
 /** @typedef {import("../ui/words.js").AskedRoom} AskedRoom */
@@ -171,6 +172,7 @@ wireHotKeys(press);
 offerApp(roomName);
 byId("hurry", HTMLButtonElement).addEventListener("click", () => listener.hurry());
 wireScreenLock();
+wireShare(roomName, () => room()?.title ?? roomName);
 
 // Leaving the page leaves the room; a page that comes back from the browser's cache listens again if it did before.
 addEventListener("pagehide", () => {

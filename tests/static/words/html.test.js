@@ -10,7 +10,7 @@ import { DE } from "../../../static/words/de.js";
 import { JA } from "../../../static/words/ja.js";
 
 const STATIC = fileURLToPath(new URL("../../../static", import.meta.url));
-const PAGES = ["index.html", "room.html", "trust.html", "check.html"];
+const PAGES = ["index.html", "room.html", "trust.html", "check.html", "embed.html"];
 /** Names and units that are the same in each language. */
 const SAME = new Set(["rtcserver", "dBFS", "dB", "0.0 dB", "ms", "kb/s", "space", "Live", "Opus"]);
 
