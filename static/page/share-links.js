@@ -22,8 +22,9 @@ export function shortLink(root, room) {
  */
 export function element(root, room, title) {
   const page = `${root}r/${encodeURIComponent(room)}`;
-  return `<script type="module" src="${escaped(`${root}player.js`)}"></script>
-<rtcserver-player room="${escaped(room)}" label="${escaped(title)}"><a href="${escaped(page)}">${escaped(title)}</a></rtcserver-player>`;
+  const script = tag("script", ["type", "module"], ["src", `${root}player.js`]);
+  const player = tag("rtcserver-player", ["room", room], ["label", title]);
+  return `${script}</script>\n${player}${tag("a", ["href", page])}${escaped(title)}</a></rtcserver-player>`;
 }
 
 /**
@@ -34,7 +35,8 @@ export function element(root, room, title) {
  */
 export function frame(root, room, title) {
   const page = `${root}r/${encodeURIComponent(room)}/embed`;
-  return `<iframe src="${escaped(page)}" width="420" height="132" style="border:0" allow="autoplay" title="${escaped(title)}"></iframe>`;
+  const size = /** @type {[string, string][]} */ ([["width", "420"], ["height", "132"], ["style", "border:0"], ["allow", "autoplay"]]);
+  return `${tag("iframe", ["src", page], ...size, ["title", title])}</iframe>`;
 }
 
 /** @param {string} hostname @returns {boolean} whether a link with it leads others to their own machines */
@@ -43,4 +45,9 @@ export const isLocal = (hostname) => hostname === "localhost" || hostname.endsWi
 /** @param {string} text as HTML has it in texts and attributes */
 function escaped(text) {
   return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+}
+
+/** @param {string} name @param {...[string, string]} attributes */
+function tag(name, ...attributes) {
+  return `<${[name, ...attributes.map(([key, value]) => `${key}="${escaped(value)}"`)].join(" ")}>`;
 }
