@@ -1,4 +1,4 @@
-"""A room on another site, in Chromium: the element from one file plays after a click, and a frame is refused where no setting allows it."""
+"""A room on another site, in Chromium: the element from one file plays; a frame that no setting allows is refused."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ async def test_the_element_plays_on_another_site_if_a_setting_allows_it(
             snippet = await page.input_value("#share-element")
             assert "perform" not in await page.inner_html("dialog.share")
             await page.click("#share-sites summary")
-            await until(page, f"document.querySelector('.share-warning[hidden]') {'!=' if allowed else '=='} null")
+            await until(
+                page, f"document.querySelector('.share-warning[hidden]') {'!=' if allowed else '=='} null"
+            )
             await page.click("#share-link-copy")
             await until(page, "document.querySelector('#share-told').textContent !== ''")
             hold(snippet)

@@ -16,7 +16,7 @@ from tests.rig.process import REPOSITORY
 
 MODULES = sorted(STATIC.rglob("*.js"))
 STUDIO = "page/studio-part.js"
-LATER = {STUDIO, "page/share-part.js", "ui/strip.js", "desk/desk.js", "ui/own-delay.js"}
+LATER = {STUDIO, "page/share-part.js", "page/own-part.js", "ui/strip.js", "desk/desk.js"}
 """What is loaded when somebody chooses it."""
 
 
