@@ -27,6 +27,7 @@ const IMPORTS = {
   page: ["connection", "desk", "listen", "stage", "studio", "ui", "words"],
   desk: ["connection", "listen", "stage", "ui", "words"],
   check: ["connection", "listen", "ui", "words"],
+  embed: ["connection", "listen", "ui", "words"],
 };
 
 /** Folders whose modules only compute: bytes, events and times go in, values come out. */
