@@ -282,7 +282,7 @@ export const DE = {
   studio: {
     legend: "Wie du hörst",
     listen: "Hören",
-    "listen.means": "Sicher in jedem Netz und auf jedem Gerät, etwa eine Zwanzigstelsekunde hinter den Tasten.",
+    "listen.means": "Sicher in jedem Netz und auf jedem Gerät, etwa eine Zehntelsekunde hinter den Tasten.",
     studio: "Studio",
     "studio.means": "Zum Mitspielen, so schnell ein Browser kann: die Samples des Instruments selbst, komprimiert, wo das Netz es verlangt.",
     back: "Zurück zu Studio",

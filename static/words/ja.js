@@ -282,7 +282,7 @@ export const JA = {
   studio: {
     legend: "聴き方",
     listen: "聴く",
-    "listen.means": "どのネットワークや端末でも安定。鍵盤からの遅延は約20分の1秒です。",
+    "listen.means": "どのネットワークや端末でも安定。鍵盤からの遅延は約10分の1秒です。",
     studio: "Studio",
     "studio.means": "一緒に演奏するための、ブラウザーで最速のモード。楽器のサンプルそのまま、必要に応じて圧縮して届けます。",
     back: "Studioに戻る",

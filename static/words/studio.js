@@ -6,7 +6,7 @@ import { speaker } from "./say.js";
 export const STUDIO = /** @type {const} */ ({
   legend: "How you listen",
   listen: "Listen",
-  "listen.means": "Safe on every network and device, about a twentieth of a second behind the keys.",
+  "listen.means": "Safe on every network and device, about a tenth of a second behind the keys.",
   studio: "Studio",
   "studio.means": "To play along, as soon as a browser can: the instrument’s own samples, compressed where the network asks for it.",
   back: "Back to Studio",

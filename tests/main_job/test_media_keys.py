@@ -44,7 +44,7 @@ def shows(desktop: Desktop, player: str, status: str) -> None:
 
 
 async def press(desktop: Desktop, player: str, key: str, page: Any, expression: str) -> None:
-    """Press a key that can be pressed twice, and once more where Chromium has dropped it, as it does now and then."""
+    """Press a key that can be pressed twice, and once more where the page has not followed; why it has not is unknown."""
     for _ in range(4):
         desktop.press(player, key)
         for _ in range(30):
