@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rtcserver.capture import demo
+from rtcserver.capture.kinds import kind_of
 from rtcserver.channel import announce
 from rtcserver.clock import MEDIA_RATE
 from rtcserver.errors import PeerError
@@ -36,7 +37,7 @@ class DemoPiece:
     def score(self) -> dict[str, object]:
         """Every note of a round: `rtcserver.capture.demo.notes`. Raises PeerError(404) where it is never played."""
         config = self._instrument.config
-        if config.instrument != "fluidsynth" or not config.demo:
+        if "demo" not in kind_of(config).settings or not config.demo:
             raise PeerError(404, "no_demo", "The instrument of this room plays no demo piece.")
         return {"title": demo.TITLE, "notes": demo.notes()}
 

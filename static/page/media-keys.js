@@ -23,10 +23,8 @@ import { Silence } from "../listen/silence.js";
  */
 
 /** @type {MediaImage[]} */
-const ARTWORK = [
-  { src: new URL("../icon/maskable-192.png", import.meta.url).href, sizes: "192x192", type: "image/png" },
-  { src: new URL("../icon/maskable-512.png", import.meta.url).href, sizes: "512x512", type: "image/png" },
-];
+const ARTWORK = [{ src: new URL("../icon/maskable-512.png", import.meta.url).href, sizes: "512x512", type: "image/png" }];
+const PICTURE_MS = 5000;
 
 /**
  * Whether the page is to count as playing: also while it connects again, as a listener has not stopped it.
@@ -98,7 +96,12 @@ export class MediaKeys {
     const text = JSON.stringify(what);
     if (!this.#session || this.#shown === text) return;
     this.#shown = text;
-    this.#session.metadata = new MediaMetadata({ ...what, artwork: ARTWORK });
+    const session = this.#session;
+    session.metadata = new MediaMetadata({ ...what });
+    // The picture is fetched when the sound has come: nobody waits for it.
+    setTimeout(() => {
+      if (this.#shown === text) session.metadata = new MediaMetadata({ ...what, artwork: ARTWORK });
+    }, PICTURE_MS);
     try {
       // A live sound has no end; the recording of silence has one.
       this.#session.setPositionState({ duration: Infinity, position: 0, playbackRate: 1 });

@@ -100,7 +100,7 @@ async def test_a_listener_loads_few_files_once_and_studio_when_it_is_chosen(serv
         asked = asked_by(page)
         await page.goto(f"{server.room_url}?listen")
         await until(page, "window.rtcserver?.state === 'live'")
-        assert len(asked) <= 7
+        assert len(asked) <= 7, " ".join(asked)
         assert not [path for path in asked if "studio" in path.replace("+studio", "")]
         await page.click("#mode-studio")
         await until(page, "rtcserver.studio.state === 'playing'")
