@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 
 from rtcserver.client.listener import Listener
 from rtcserver.client.measure import Samples
+from rtcserver.client.progress import hear_telling
 from rtcserver.client.reception import Repair
 from rtcserver.client.report import ListenReport
 from rtcserver.client.ways import Channels, MediaPath
@@ -46,13 +46,5 @@ async def listen(
         headers=headers,
     ) as ear:
         ear.check_mode()
-        hearing = asyncio.ensure_future(ear.hear(seconds, stall_s=stall_s))
-        try:
-            while not hearing.done():
-                await asyncio.wait([hearing], timeout=0.25)
-                if on_progress is not None:
-                    on_progress(min(seconds, ear.heard_s))
-            hearing.result()
-        finally:
-            hearing.cancel()
+        await hear_telling(ear, seconds, stall_s, on_progress)
         return ear.report(seconds)

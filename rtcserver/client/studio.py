@@ -23,6 +23,7 @@ from rtcserver.client.assembly import Assembler, is_studio
 from rtcserver.client.listener import MODE_HEADER, Listener
 from rtcserver.client.measure import AUDIBLE_DBFS, RATE, AudioMeter, Side, side
 from rtcserver.client.midi import MidiClient
+from rtcserver.client.progress import hear_telling
 from rtcserver.client.ways import MediaPath
 from rtcserver.client.whep import ListenError
 from rtcserver.encode.pcm import VERSION, decode_samples
@@ -355,15 +356,7 @@ async def listen_studio(
         path=path,
         midi=midi,
     ) as ear:
-        hearing = asyncio.ensure_future(ear.hear(seconds, stall_s=stall_s))
-        try:
-            while not hearing.done():
-                await asyncio.wait([hearing], timeout=0.25)
-                if on_progress is not None:
-                    on_progress(min(seconds, ear.heard_s))
-            hearing.result()
-        finally:
-            hearing.cancel()
+        await hear_telling(ear, seconds, stall_s, on_progress)
         return ear.summary(seconds)
 
 

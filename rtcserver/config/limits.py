@@ -42,7 +42,7 @@ class LimitConfig:
     max_media_connections_per_address: Count = 64
     """The same for one client address; a browser opens some for each listener."""
     max_requests_per_minute: Annotated[int, Ge(60), Le(10_000_000)] = 30_000
-    """HTTP requests a minute from one client address; one more is answered 429. A page is about 100."""
+    """HTTP requests a minute from one client address; one more is answered 429. A page is about 10, with --dev about 110."""
     max_offers_per_minute: Count = 120
     """Offers (joins, also those that fail) a minute from one client address; one more is answered 429."""
     max_patches_per_minute: Count = 120

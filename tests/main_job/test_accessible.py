@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
 from tests.main_job.test_listening import live
 from tests.main_job.test_page import until
-from tests.rig.chromium import FLAGS
 from tests.rig.perform import performer_token
-from tests.rig.process import REPOSITORY, program
+from tests.rig.process import REPOSITORY
 from tests.rig.server import RtcServer
 
 pytestmark = pytest.mark.unhurried("waits for states of the page")
@@ -26,14 +24,6 @@ FIND = """async () => {
     "TAGS", repr(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice", "experimental"])
 )
 ROOMS = "[rooms.one]\ninstrument = 'fluidsynth'\ndemo = true\n[rooms.two]\ninstrument = 'tone'\n"
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    async with async_playwright() as play:
-        browser = await play.chromium.launch(executable_path=program("chromium", "chromium"), args=[*FLAGS])
-        yield browser
-        await browser.close()
 
 
 async def _faults(page: Page) -> Any:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
 from tests.main_job.test_layout import opened, sized
 from tests.main_job.test_listening import live
 from tests.main_job.test_page import until
-from tests.rig.chromium import FLAGS
-from tests.rig.process import program
 from tests.rig.server import RtcServer
+
+pytestmark = pytest.mark.unhurried("waits for states of the page")
 
 STOP = """() => {
   const stop = document.activeElement;
@@ -37,14 +37,6 @@ def server() -> Iterator[RtcServer]:
     with RtcServer(instrument="fluidsynth", arguments=("--demo",)) as server:
         server.wait_healthy(live)
         yield server
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    async with async_playwright() as play:
-        browser = await play.chromium.launch(executable_path=program("chromium", "chromium"), args=[*FLAGS])
-        yield browser
-        await browser.close()
 
 
 async def stops(page: Page) -> list[dict[str, object]]:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page
 
 from tests.main_job.test_accessible import AXE, FIND
 from tests.main_job.test_listening import live
 from tests.main_job.test_page import until
-from tests.rig.chromium import FLAGS
 from tests.rig.perform import performer_token
-from tests.rig.process import program
 from tests.rig.server import RtcServer
 
 pytestmark = pytest.mark.unhurried("waits for states of the page")
@@ -21,14 +18,6 @@ pytestmark = pytest.mark.unhurried("waits for states of the page")
 ROOMS = "[rooms.one]\ninstrument = 'fluidsynth'\ndemo = true\n[rooms.two]\ninstrument = 'tone'\n"
 ROOT = "document.documentElement"
 OPEN = "document.querySelectorAll('details').forEach((drawer) => { drawer.open = true; })"
-
-
-@pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
-    async with async_playwright() as play:
-        browser = await play.chromium.launch(executable_path=program("chromium", "chromium"), args=[*FLAGS])
-        yield browser
-        await browser.close()
 
 
 async def _text(page: Page, selector: str) -> str:

@@ -7,14 +7,13 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urljoin
 
 import aiohttp
 import mido
 import pytest
-from aiohttp import web
 
 from tests.main_job.test_listening import live
 from tests.main_job.test_page import until
@@ -145,37 +144,15 @@ def test_a_file_is_uploaded_and_played(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.fixture
-async def framing() -> AsyncIterator[tuple[str, Callable[[str], None]]]:
-    """The origin of a page with a frame, and what sets the frame's address."""
-    shown = ""
-
-    async def page(request: web.Request) -> web.Response:
-        text = f'<!doctype html><iframe src="{shown}" allow="autoplay; midi" width=900 height=700></iframe>'
-        return web.Response(text=text, content_type="text/html")
-
-    def show(url: str) -> None:
-        nonlocal shown
-        shown = url
-
-    app = web.Application()
-    app.router.add_get("/", page)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield f"http://127.0.0.1:{runner.addresses[0][1]}", show
-    await runner.cleanup()
-
-
 @pytest.mark.parametrize("allowed", [True, False])
 async def test_a_page_of_another_origin_frames_the_room_if_a_setting_allows_it(
-    framing: tuple[str, Callable[[str], None]], allowed: bool
+    site: tuple[str, Callable[[str], None]], allowed: bool
 ) -> None:
-    origin, show = framing
+    origin, hold = site
     settings = {"frame_ancestors": origin} if allowed else {}
     with RtcServer(instrument="tone", **settings) as server:
         server.wait_healthy(live)
-        show(server.room_url)
+        hold(f'<iframe src="{server.room_url}" allow="autoplay; midi" width=900 height=700></iframe>')
         async with Chromium() as browser:
             page = await browser.open(origin)
             frame = page.frames[1]

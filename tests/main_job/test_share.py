@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import pytest
-from aiohttp import web
 
 from tests.main_job.test_listening import live
 from tests.main_job.test_page import until
@@ -16,27 +15,6 @@ from tests.rig.server import RtcServer
 
 AXE = REPOSITORY / "node_modules/axe-core/axe.min.js"
 pytestmark = pytest.mark.unhurried("waits for states of the page")
-
-
-@pytest.fixture
-async def site() -> AsyncIterator[tuple[str, Callable[[str], None]]]:
-    """The origin of another site, and what sets what its page holds."""
-    held = ""
-
-    async def page(request: web.Request) -> web.Response:
-        return web.Response(text=f"<!doctype html><body>{held}", content_type="text/html")
-
-    def hold(html: str) -> None:
-        nonlocal held
-        held = html
-
-    app = web.Application()
-    app.router.add_get("/", page)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield f"http://127.0.0.1:{runner.addresses[0][1]}", hold
-    await runner.cleanup()
 
 
 @pytest.mark.parametrize("allowed", [True, False])
