@@ -180,7 +180,9 @@ def test_a_download_cut_short_plays_up_to_there(tmp_path: Path, codec: str, endi
 
 
 @pytest.mark.parametrize(
-    "junk", [b"<html><body>502 Bad Gateway</body></html>\r\n" * 40, bytes(4096), os.urandom(4096)]
+    "junk",
+    [b"<html><body>502 Bad Gateway</body></html>\r\n" * 40, bytes(4096), os.urandom(4096)],
+    ids=["page", "zeros", "noise"],
 )
 @pytest.mark.parametrize(
     ("codec", "ending"), [("vorbis", "ogg"), ("libmp3lame", "mp3"), ("flac", "flac"), ("pcm_s16le", "wav")]
